@@ -1,0 +1,34 @@
+"""Generated scenes and panoptic annotations for mmdet's pipelines.
+
+A config trains on generated scenes (``tools/make_scenes.py data/scenes``)
+with these lines::
+
+    custom_imports = dict(imports=['mmada'])
+    train_dataloader = dict(
+        dataset=dict(
+            type='ScenePanopticDataset',
+            data_root='data/scenes/',
+            ann_file='annotations/panoptic_train.json',
+            data_prefix=dict(
+                img='train/', seg='annotations/panoptic_train/'),
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmada.datasets.LoadPanopticAnnotations'),
+                ...
+                dict(type='PackDetInputs'),
+            ]))
+
+``train``, ``reward`` and ``test`` are the splits. Four thing classes come
+first, four stuff classes follow (``scene_metainfo()``).
+"""
+from .scene_classes import scene_metainfo
+from .scene_dataset import ScenePanopticDataset
+from .scene_folder import SceneOptions, make_scenes
+from .scenes import Scene, draw_scene, scene_rng
+from .transforms import LoadPanopticAnnotations
+
+__all__ = [
+    'LoadPanopticAnnotations', 'Scene', 'SceneOptions',
+    'ScenePanopticDataset', 'draw_scene', 'make_scenes', 'scene_metainfo',
+    'scene_rng'
+]
