@@ -99,7 +99,7 @@ def _refuse_doubles(found: dict[str, dict[str, str]]) -> None:
         )
         raise ImportError(
             'mmada found two distributions that own the same import name, so '
-            f'that the files of one overwrite those of the other ({pairs}). '
+            f'that the files of one overwrite those of the other ({pairs}).\n'
             f'{_uninstall_advice(found)}'
         )
 
@@ -117,27 +117,21 @@ def _explain(
     if isinstance(error, AssertionError):
         return (
             f'mmada cannot use this mix of packages: {name} refuses the '
-            f'others ({error}). {listing} {_uninstall_advice(found)}'
+            f'others ({error}). {listing}\n{_uninstall_advice(found)}'
         )
     missing = isinstance(error, ModuleNotFoundError) and error.name == name
+    state = 'not installed' if missing else f'broken: {error}'
     if name == 'mmcv._ext':
-        requirement = _operators_requirement(found)
-        state = (
-            'without its compiled operators'
-            if missing
-            else f'with operators that do not load ({error})'
-        )
-        return (
-            f'mmada needs mmcv with compiled operators; it is installed '
-            f'{state}. {listing} {_REBUILD.format(requirement=requirement)}'
-        )
-    if missing:
-        return (
-            f'mmada needs {name}, which is not installed. {listing} {_INSTALL}'
-        )
+        return _explain_operators(state, found)
+    return f'mmada needs {name}, which is {state}. {listing}\n\n{_INSTALL}'
+
+
+def _explain_operators(state: str, found: dict[str, dict[str, str]]) -> str:
+    original = found['openmmlab'] and not found['onedl']
+    requirement = 'mmcv==2.1.0' if original else 'onedl-mmcv==2.3.6'
     return (
-        f'mmada needs {name}, which is installed but cannot be imported: '
-        f'{error}. {listing} {_INSTALL}'
+        f'mmada needs the compiled operators of mmcv, which are {state}. '
+        f'{_list_found(found)}\n\n{_REBUILD.format(requirement=requirement)}'
     )
 
 
@@ -158,12 +152,6 @@ def _list_found(found: dict[str, dict[str, str]]) -> str:
     return f'Found: {", ".join(names) or "none of its parts"}.'
 
 
-def _operators_requirement(found: dict[str, dict[str, str]]) -> str:
-    if found['openmmlab'] and not found['onedl']:
-        return 'mmcv==2.1.0'
-    return 'onedl-mmcv==2.3.6'
-
-
 def _uninstall_advice(found: dict[str, dict[str, str]]) -> str:
     """How to get from a mix back to one family."""
     names = [
@@ -171,5 +159,5 @@ def _uninstall_advice(found: dict[str, dict[str, str]]) -> str:
     ]
     return (
         'Remove all of them and install one stack:\n'
-        f'    pip uninstall -y {" ".join(names)}\n{_INSTALL}'
+        f'    pip uninstall -y {" ".join(names)}\n\n{_INSTALL}'
     )
