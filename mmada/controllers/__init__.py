@@ -1,0 +1,22 @@
+"""Controllers: what proposes actions to a population and learns from it.
+
+Pure torch: nothing here knows of a detector, a config or a training loop.
+"""
+
+from mmada.controllers.ada_segment import AdaSegment
+from mmada.controllers.base import Controller, RoundResult
+from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
+from mmada.controllers.policies import (
+    LogWeightPolicy,
+    LossRatioPolicy,
+    Policy,
+    build_policy,
+)
+from mmada.controllers.presets import PRESETS, preset_options
+from mmada.controllers.rewards import select_best
+
+__all__ = [
+    'PRESETS', 'AdaSegment', 'Controller', 'LogWeightPolicy',
+    'LossRatioPolicy', 'Policy', 'PolicyEnsemble', 'RoundResult',
+    'build_policy', 'ensemble_coefficients', 'preset_options', 'select_best'
+]

@@ -1,0 +1,237 @@
+"""Ada-Segment: a policy over losses, learned from a population's metrics."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from mmada.controllers.base import Controller, RoundResult
+from mmada.controllers.checks import (
+    check_identity,
+    check_int,
+    check_losses,
+    check_number,
+    check_vector,
+)
+from mmada.controllers.ensemble import PolicyEnsemble
+from mmada.controllers.learners import Experience, parameters_of
+from mmada.controllers.policies import build_policy
+from mmada.controllers.presets import build_preset, preset_options
+from mmada.controllers.rewards import (
+    SPREAD_FLOOR,
+    metric_spread,
+    select_best,
+)
+
+SMALLEST_SCALE = 1 / 16
+"""How far failed rounds may shrink the exploration."""
+
+
+class AdaSegment(Controller):
+    """Controller of Ada-Segment (arXiv 2012.03603).
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        preset: ``'stable'`` or the literal ``'paper'``. Defaults to
+            ``'stable'``.
+        seed: Seed of the policy's first values and of the exploration.
+            Defaults to 0.
+        **options: Options of the preset, see
+            :mod:`mmada.controllers.presets`.
+
+    Raises:
+        ValueError: If the preset or an option is unknown, or a value is out
+            of range.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        preset: str = 'stable',
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(num_objectives, num_replicas, num_rounds)
+        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
+        self._parts = build_preset(preset, num_objectives, self._generator,
+                                   options)
+        self._identity: dict[str, Any] = dict(
+            controller=type(self).__name__,
+            preset=preset,
+            seed=seed,
+            num_objectives=num_objectives,
+            num_replicas=num_replicas,
+            num_rounds=num_rounds,
+            options=preset_options(preset) | options)
+        self._round = 0
+        self._scale = 1.0
+        self._silent = 0
+        self._pending: dict[str, Tensor] = {}
+        self._saved: list[dict[str, Tensor]] = []
+        self._known: dict[str, Tensor] = {}
+
+    def propose(self, losses: Tensor) -> Tensor:
+        """Draw the weights of one round; see :class:`Controller`.
+
+        Raises:
+            RuntimeError: If a round is still open, or all are done.
+            ValueError: If the losses are negative or not finite.
+        """
+        if self._pending:
+            raise RuntimeError('propose() was called twice: observe() the '
+                               'metrics of the open round first.')
+        if self._round >= self.num_rounds:
+            raise RuntimeError(f'All {self.num_rounds} rounds are done.')
+        losses = check_losses(losses, self.num_objectives)
+        with torch.no_grad():
+            mean = self._parts.policy(losses)
+        actions = self._parts.exploration.sample(
+            mean, losses, self.num_replicas, self._scale, self._generator)
+        weights = self._parts.policy.decode(actions)
+        weights = weights.clamp(min=self._parts.floor)
+        self._pending = dict(
+            losses=losses, mean=mean, actions=actions, weights=weights)
+        self._known.setdefault('initial_losses', losses)
+        return weights.clone()
+
+    def observe(self, metrics: Tensor,
+                reference: float | None) -> RoundResult:
+        """Reward the replicas and update the policy.
+
+        The update is skipped, with a reason, if the metrics tell no
+        replicas apart; a sample that is not legal is a lesson of its own
+        and never skipped. After a round without any valid replica the
+        learner may go back to an earlier policy and the exploration shrinks.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
+        if not self._pending:
+            raise RuntimeError('observe() needs an open round: propose() '
+                               'weights first.')
+        metrics = check_vector('metrics', metrics, self.num_replicas)
+        if reference is not None:
+            reference = check_number('reference', reference)
+        finite = metrics.isfinite()
+        legal = self._parts.exploration.legal(self._pending['actions'])
+        valid = finite & legal
+        spread = metric_spread(metrics, valid)
+        reason = self._silence(valid, spread)
+        rewards = self._parts.reward(metrics, valid, reference,
+                                     (self._round + 1) / self.num_rounds)
+        if reason:
+            rewards[valid] = 0
+        info = dict(
+            num_valid=float(valid.sum()), spread=spread, scale=self._scale)
+        updated = not reason or bool((finite & ~legal).any())
+        if updated:
+            info |= self._learn(rewards)
+        best = select_best(metrics)
+        self._close(best, bool(valid.any()))
+        return RoundResult(best, rewards, updated, info,
+                           self._warning(reason))
+
+    def _silence(self, valid: Tensor, spread: float) -> str:
+        """Return why a round's metrics say nothing, '' if they do."""
+        count = int(valid.sum())
+        if count < 2:
+            return f'{count} of {len(valid)} replicas are valid'
+        limit = max(SPREAD_FLOOR, self._parts.noise_floor)
+        if spread < limit:
+            return (f'the metrics spread by {spread:.3g}, '
+                    f'less than {limit:.3g}')
+        return ''
+
+    def _warning(self, reason: str) -> str:
+        self._silent = self._silent + 1 if reason else 0
+        if self._silent < 2:
+            return reason
+        return (f'{reason}; nothing to learn from for {self._silent} rounds '
+                'in a row: the search may be dead')
+
+    def _learn(self, rewards: Tensor) -> dict[str, float]:
+        parts, pending = self._parts, self._pending
+        scale = torch.tensor(self._scale, dtype=torch.float64)
+        log_probs = parts.exploration.log_prob(
+            pending['actions'], pending['mean'], pending['losses'], scale)
+        return parts.learner.update(
+            parts.policy, parts.exploration,
+            Experience(pending['losses'], pending['actions'], log_probs,
+                       rewards, scale))
+
+    def _close(self, best: int, alive: bool) -> None:
+        """Recover if the round was dead, then save pi^t."""
+        parts = self._parts
+        if alive:
+            self._scale = min(1.0, self._scale / parts.shrink)
+        else:
+            self._scale = max(SMALLEST_SCALE, self._scale * parts.shrink)
+            parts.learner.recover(parts.policy)
+        if best >= 0:
+            self._known['best_weights'] = self._pending['weights'][best]
+        self._saved.append(parameters_of(parts.policy))
+        self._pending = {}
+        self._round += 1
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the policies saved so far; see :class:`Controller`.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        if 'best_weights' not in self._known:
+            raise RuntimeError('There is nothing to hand out before a round '
+                               'with a valid replica.')
+        policies = []
+        for parameters in self._saved:
+            policies.append(build_policy(self._parts.policy.spec()))
+            policies[-1].load_state_dict(parameters)
+            policies[-1].requires_grad_(False)
+        return PolicyEnsemble(
+            policies=tuple(policies),
+            gamma=self._parts.gamma,
+            floor=self._parts.floor,
+            provenance=deepcopy(self._identity),
+            initial_losses=self._known['initial_losses'],
+            best_weights=self._known['best_weights'])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resume needs; see :class:`Controller`."""
+        return deepcopy(
+            dict(
+                identity=self._identity,
+                generator=self._generator.get_state(),
+                policy=parameters_of(self._parts.policy),
+                learner=self._parts.learner.state_dict(),
+                round=self._round,
+                scale=self._scale,
+                silent=self._silent,
+                pending=self._pending,
+                saved=self._saved,
+                known=self._known))
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of an equally built controller.
+
+        Raises:
+            ValueError: If the state is of another search, naming how.
+        """
+        check_identity(state['identity'], self._identity)
+        state = deepcopy(state)
+        self._generator.set_state(state['generator'])
+        self._parts.policy.load_state_dict(state['policy'])
+        self._parts.learner.load_state_dict(state['learner'])
+        self._round = state['round']
+        self._scale = state['scale']
+        self._silent = state['silent']
+        self._pending = state['pending']
+        self._saved = state['saved']
+        self._known = state['known']

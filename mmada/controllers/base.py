@@ -1,0 +1,91 @@
+"""The interface between a population search and what it searches for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from mmada.controllers.checks import check_int
+from mmada.controllers.ensemble import PolicyEnsemble
+
+
+class RoundResult(NamedTuple):
+    """What a controller made of one round.
+
+    Attributes:
+        best: Index of the replica to broadcast; -1 when no replica is valid
+            and the state that the round started from has to be kept.
+        rewards: Reward of each replica, shape ``(m,)``.
+        updated: False if the update of the policy was skipped.
+        info: Scalars worth a log line, such as the KL of the update.
+        reason: Why the update was skipped, fit for a warning, else ''.
+    """
+
+    best: int
+    rewards: Tensor
+    updated: bool
+    info: dict[str, float]
+    reason: str
+
+
+class Controller(ABC):
+    """Proposes loss weights for m replicas and learns from their metrics.
+
+    A round is one :meth:`propose` followed by one :meth:`observe`.
+
+    Args:
+        num_objectives: Number n of losses that are weighted, at least 2.
+        num_replicas: Number m of replicas trained per round.
+        num_rounds: Number T of rounds of the whole search.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    def __init__(self, num_objectives: int, num_replicas: int,
+                 num_rounds: int) -> None:
+        self.num_objectives = check_int('num_objectives', num_objectives, 2)
+        self.num_replicas = check_int('num_replicas', num_replicas, 1)
+        self.num_rounds = check_int('num_rounds', num_rounds, 1)
+
+    @abstractmethod
+    def propose(self, losses: Tensor) -> Tensor:
+        """Draw the weights to train the next round with.
+
+        Args:
+            losses: Raw mean losses of the best replica in the round before,
+                shape ``(n,)``.
+
+        Returns:
+            Positive weights, one row per replica, shape ``(m, n)``.
+        """
+
+    @abstractmethod
+    def observe(self, metrics: Tensor,
+                reference: float | None) -> RoundResult:
+        """Learn from the metrics reached with the proposed weights.
+
+        Args:
+            metrics: Metric of each replica, larger is better, shape
+                ``(m,)``; NaN marks an invalid replica.
+            reference: Metric of the state that all replicas started from;
+                None if it is unknown.
+        """
+
+    @abstractmethod
+    def ensemble(self) -> PolicyEnsemble:
+        """Return what was learned so far, after at least one round."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed controller needs to go on bit by bit.
+
+        Only tensors, numbers, strings, lists and dicts, so that
+        ``torch.load(weights_only=True)`` reads it back.
+        """
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state made by :meth:`state_dict`."""

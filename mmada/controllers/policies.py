@@ -1,0 +1,221 @@
+"""Policies: from the losses of a model to the weights to train it with.
+
+Notation: n objectives. Every tensor is float64 on the CPU and every function
+accepts leading batch dimensions, written ``(..., n)``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from mmada.controllers.checks import check_int, check_number
+
+LOSS_FLOOR = 1e-4
+"""Smallest loss that is divided by or whose logarithm is taken."""
+
+
+def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
+    """Turn desired weighted losses into weights (Ada-Segment, Eq. 1).
+
+    Args:
+        outputs: Desired weighted losses eta, shape ``(..., n)``.
+        losses: Raw losses l, constant for autograd, shape ``(..., n)``.
+
+    Returns:
+        Weights ``eta / max(l, LOSS_FLOOR)``, shape ``(..., n)``.
+    """
+    return outputs / losses.detach().clamp(min=LOSS_FLOOR)
+
+
+def centred_log(losses: Tensor) -> Tensor:
+    """Return ``log l - mean(log l)``, the shape of a loss vector.
+
+    Scaling all losses together changes nothing; scaling one of them by c
+    moves it by log c against the others.
+
+    Args:
+        losses: Raw losses, floored at ``LOSS_FLOOR``, shape ``(..., n)``.
+    """
+    logs = losses.detach().clamp(min=LOSS_FLOOR).log()
+    return logs - logs.mean(-1, keepdim=True)
+
+
+def mean_one_weights(log_weights: Tensor) -> Tensor:
+    """Return ``exp(z) / mean(exp(z))``: positive weights of mean 1.
+
+    Args:
+        log_weights: Log-weights z up to a common constant, ``(..., n)``.
+    """
+    return torch.softmax(log_weights, -1) * log_weights.shape[-1]
+
+
+def _linear(
+    num_in: int,
+    num_out: int,
+    mean: float,
+    std: float,
+    generator: Generator,
+) -> nn.Linear:
+    # Not nn.Linear(): its own initialisation would advance the global random
+    # stream of the training run that the policy is built in.
+    layer: nn.Linear = nn.utils.skip_init(
+        nn.Linear, num_in, num_out, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.normal_(mean, std, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+class Policy(nn.Module, ABC):
+    """Maps losses to actions, and actions to weights.
+
+    An action is what exploration adds noise to; which space it lives in is
+    the policy's choice.
+    """
+
+    kind: ClassVar[str]
+    """Name of the class in a policy file."""
+    normaliser: ClassVar[str]
+    """How weights are normalised, in words, for a policy file."""
+
+    def __init__(self, num_objectives: int, hidden: int) -> None:
+        super().__init__()
+        self.num_objectives = check_int('num_objectives', num_objectives, 2)
+        self.hidden = check_int('hidden', hidden, 1)
+
+    @abstractmethod
+    def decode(self, actions: Tensor) -> Tensor:
+        """Turn actions ``(..., n)`` into weights ``(..., n)``."""
+
+    def weights(self, losses: Tensor) -> Tensor:
+        """Return the weights meant for losses, both ``(..., n)``."""
+        return self.decode(self(losses))
+
+    def spec(self) -> dict[str, Any]:
+        """Return what :func:`build_policy` needs to build an equal shape."""
+        return dict(
+            kind=self.kind,
+            num_objectives=self.num_objectives,
+            hidden=self.hidden)
+
+
+class LossRatioPolicy(Policy):
+    """The paper's policy: three linear layers predict weighted losses.
+
+    Layers n-h-h-n with ReLU, weights drawn from Normal(1 / n_in, init_std),
+    biases 0; an action is a weight vector. With ``init_std=0`` the output is
+    mean(l) for every objective, so the start is inverse-loss weighting. The
+    weights may become negative.
+
+    Args:
+        num_objectives: Number n of objectives.
+        hidden: Width h of the hidden layers. Defaults to 16.
+        init_std: Spread of the initial weights. Defaults to 0.01.
+        generator: Random stream of the initialisation. Defaults to one of
+            its own, so that the global stream is never touched.
+    """
+
+    kind = 'loss_ratio'
+    normaliser = 'none'
+
+    def __init__(
+        self,
+        num_objectives: int,
+        hidden: int = 16,
+        init_std: float = 0.01,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__(num_objectives, hidden)
+        std = check_number('init_std', init_std, 0)
+        generator = generator or Generator().manual_seed(0)
+        sizes = [num_objectives, hidden, hidden, num_objectives]
+        first, second, last = (
+            _linear(num_in, num_out, 1 / num_in, std, generator)
+            for num_in, num_out in zip(sizes, sizes[1:], strict=False))
+        self.net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Return the mean action, here the weights of Eq. 1."""
+        return loss_ratio(self.net(losses.detach()), losses)
+
+    def decode(self, actions: Tensor) -> Tensor:
+        """Return the actions themselves."""
+        return actions
+
+
+class LogWeightPolicy(Policy):
+    """Predicts log-weights from centred log-losses; positive by construction.
+
+    With ``x = log l - mean(log l)`` an action is the centred part of
+    ``z = -start * x + f(x)``, where f has two tanh layers and starts at
+    zero. So ``start`` names the weighting that the search begins with: 0 is
+    all ones, 1 is inverse-loss weighting. Weights have mean 1.
+
+    Args:
+        num_objectives: Number n of objectives.
+        hidden: Width of the hidden layers. Defaults to 16.
+        start: Exponent of the initial weighting, in [0, 1]. Defaults to 1.
+        learn_start: Whether the exponent itself is learned along with f.
+            Defaults to True.
+        generator: Random stream of the initialisation. Defaults to one of
+            its own, so that the global stream is never touched.
+    """
+
+    kind = 'log_weight'
+    normaliser = 'mean_one'
+
+    def __init__(
+        self,
+        num_objectives: int,
+        hidden: int = 16,
+        start: float = 1.0,
+        learn_start: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__(num_objectives, hidden)
+        start = check_number('start', start, 0, 1)
+        if not isinstance(learn_start, bool):
+            raise ValueError('`learn_start` should be True or False. '
+                             f'Found {learn_start!r}.')
+        generator = generator or Generator().manual_seed(0)
+        self.exponent = nn.Parameter(
+            torch.tensor(start, dtype=torch.float64), learn_start)
+        self.net = nn.Sequential(
+            _linear(num_objectives, hidden, 0, num_objectives**-0.5,
+                    generator), nn.Tanh(),
+            _linear(hidden, hidden, 0, hidden**-0.5, generator), nn.Tanh(),
+            _linear(hidden, num_objectives, 0, 0, generator))
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Return the mean action: centred log-weights ``(..., n)``."""
+        shape = centred_log(losses)
+        log_weights = self.net(shape) - self.exponent * shape
+        return log_weights - log_weights.mean(-1, keepdim=True)
+
+    def decode(self, actions: Tensor) -> Tensor:
+        """Return weights of mean 1."""
+        return mean_one_weights(actions)
+
+
+POLICIES: dict[str, type[Policy]] = {
+    policy.kind: policy
+    for policy in (LossRatioPolicy, LogWeightPolicy)
+}
+
+
+def build_policy(spec: dict[str, Any]) -> Policy:
+    """Build a policy of the shape that :meth:`Policy.spec` described.
+
+    Raises:
+        ValueError: If the kind is unknown or a size is out of range.
+    """
+    options = dict(spec)
+    kind = options.pop('kind', None)
+    if not isinstance(kind, str) or kind not in POLICIES:
+        raise ValueError(f'`kind` of a policy should be one of '
+                         f'{sorted(POLICIES)}. Found {kind!r}.')
+    return POLICIES[kind](**options)

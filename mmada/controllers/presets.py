@@ -1,0 +1,166 @@
+"""Presets: tables of components that make up an Ada-Segment controller.
+
+A preset's keyword arguments are the options that a config may set.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from torch import Generator
+
+from mmada.controllers.checks import check_number
+from mmada.controllers.ensemble import WEIGHT_FLOOR
+from mmada.controllers.exploration import (
+    Exploration,
+    GaussianExploration,
+    LogWeightExploration,
+)
+from mmada.controllers.learners import (
+    ClippedLearner,
+    Learner,
+    ReinforceLearner,
+)
+from mmada.controllers.policies import (
+    LogWeightPolicy,
+    LossRatioPolicy,
+    Policy,
+)
+from mmada.controllers.rewards import (
+    RewardFunction,
+    clipped_reward,
+    progress_reward,
+)
+
+
+class Components(NamedTuple):
+    """The parts of a controller.
+
+    Attributes:
+        policy: Maps losses to the mean action.
+        exploration: Draws actions around the mean.
+        reward: Maps metrics to rewards.
+        learner: Improves the policy.
+        noise_floor: Spread of the metric below which a round says nothing,
+            in the metric's unit.
+        shrink: Factor on the exploration's spread after a round that left
+            no valid replica, taken back round by round; 1 is none.
+        floor: Smallest weight that a replica trains with.
+        gamma: Discount of the ensemble (Eq. 7).
+    """
+
+    policy: Policy
+    exploration: Exploration
+    reward: RewardFunction
+    learner: Learner
+    noise_floor: float
+    shrink: float
+    floor: float
+    gamma: float
+
+
+def paper(
+    num_objectives: int,
+    generator: Generator,
+    *,
+    hidden: int = 16,
+    init_std: float = 0.01,
+    sigma: float = 0.2,
+    lr: float = 0.05,
+    weight_decay: float = 5e-4,
+    noise_floor: float = 0.0,
+    floor: float = WEIGHT_FLOOR,
+    gamma: float = 0.9,
+) -> Components:
+    """Build the components exactly as the paper describes them.
+
+    Fragile: its weights may become negative, and once every sample does, no
+    reward tells samples apart and the search is dead.
+    """
+    policy = LossRatioPolicy(num_objectives, hidden, init_std, generator)
+    return Components(
+        policy=policy,
+        exploration=GaussianExploration(sigma),
+        reward=progress_reward,
+        learner=ReinforceLearner(policy, lr, weight_decay),
+        noise_floor=check_number('noise_floor', noise_floor, 0),
+        shrink=1.0,
+        floor=check_number('floor', floor, 0, 1, above=True),
+        gamma=check_number('gamma', gamma, 0, 1, above=True))
+
+
+def stable(
+    num_objectives: int,
+    generator: Generator,
+    *,
+    hidden: int = 16,
+    start: float = 1.0,
+    learn_start: bool = True,
+    sigma: float = 0.4,
+    sigma_x: float = 0.0,
+    reward_clip: float = 2.0,
+    lr: float = 0.02,
+    num_updates: int = 10,
+    buffer_rounds: int = 4,
+    clip: float = 0.2,
+    kl_limit: float = 0.1,
+    noise_floor: float = 0.0,
+    shrink: float = 0.5,
+    floor: float = WEIGHT_FLOOR,
+    gamma: float = 0.9,
+) -> Components:
+    """Build components that keep weights positive and steps bounded."""
+    policy = LogWeightPolicy(num_objectives, hidden, start, learn_start,
+                             generator)
+    return Components(
+        policy=policy,
+        exploration=LogWeightExploration(sigma, sigma_x),
+        reward=partial(
+            clipped_reward,
+            clip=check_number('reward_clip', reward_clip, 0, above=True)),
+        learner=ClippedLearner(policy, lr, num_updates, buffer_rounds, clip,
+                               kl_limit),
+        noise_floor=check_number('noise_floor', noise_floor, 0),
+        shrink=check_number('shrink', shrink, 0, 1, above=True),
+        floor=check_number('floor', floor, 0, 1, above=True),
+        gamma=check_number('gamma', gamma, 0, 1, above=True))
+
+
+PRESETS: dict[str, Callable[..., Components]] = dict(
+    paper=paper, stable=stable)
+
+
+def preset_options(preset: str) -> dict[str, Any]:
+    """Return the options of a preset and their defaults.
+
+    Raises:
+        ValueError: If there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f'`preset` should be one of {sorted(PRESETS)}. '
+                         f'Found {preset!r}.')
+    parameters = inspect.signature(PRESETS[preset]).parameters.values()
+    return {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def build_preset(preset: str, num_objectives: int, generator: Generator,
+                 options: dict[str, Any]) -> Components:
+    """Build a preset with some of its options changed.
+
+    Raises:
+        ValueError: If the preset or an option is unknown, or a value is out
+            of range.
+    """
+    known = preset_options(preset)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(f'Unknown option {", ".join(map(repr, unknown))} '
+                         f'of preset {preset!r}. Known: {sorted(known)}.')
+    return PRESETS[preset](num_objectives, generator, **options)

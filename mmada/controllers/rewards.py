@@ -1,0 +1,127 @@
+"""Rewards: from the metrics of a round to the signal a policy learns from.
+
+Notation: m replicas; ``metrics`` v and ``valid`` have shape ``(m,)``. A
+replica is valid if its metric is finite and its sampled weights were legal;
+mean and (population) standard deviation run over valid replicas only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SPREAD_FLOOR = 1e-8
+"""Standard deviation below which metrics count as equal."""
+INVALID_REWARD = -1.0
+"""Reward of an invalid replica, never scaled."""
+
+RewardFunction = Callable[[Tensor, Tensor, float | None, float], Tensor]
+"""``(metrics, valid, reference, progress) -> rewards (m,)``."""
+
+
+def metric_spread(metrics: Tensor, valid: Tensor) -> float:
+    """Return the population standard deviation over valid replicas.
+
+    Fewer than two valid replicas have no spread: 0.
+    """
+    if int(valid.sum()) < 2:
+        return 0.0
+    return float(metrics[valid].std(correction=0))
+
+
+def local_reward(metrics: Tensor, valid: Tensor) -> Tensor:
+    """Standardise the metrics of one round (Ada-Segment, Eq. 3).
+
+    Returns:
+        ``(v - mean v) / std v`` where valid, 0 elsewhere, and 0 throughout
+        if the spread is below ``SPREAD_FLOOR``; shape ``(m,)``.
+    """
+    rewards = torch.zeros_like(metrics)
+    spread = metric_spread(metrics, valid)
+    if spread >= SPREAD_FLOOR:
+        chosen = metrics[valid]
+        rewards[valid] = (chosen - chosen.mean()) / spread
+    return rewards
+
+
+def improvement_reward(metrics: Tensor, valid: Tensor,
+                       reference: float | None) -> Tensor:
+    """Scale the gain over the round before (Ada-Segment, Eq. 4).
+
+    Args:
+        metrics: Metrics v of this round, shape ``(m,)``.
+        valid: Which replicas count, shape ``(m,)``.
+        reference: Metric of the state that the replicas started from; None
+            if unknown, which makes the reward 0.
+
+    Returns:
+        ``(v - reference) / std(v - reference)`` where valid, else 0; shape
+        ``(m,)``. A common shift leaves the spread as it is, so the divisor
+        is std(v).
+    """
+    rewards = torch.zeros_like(metrics)
+    spread = metric_spread(metrics, valid)
+    if reference is not None and spread >= SPREAD_FLOOR:
+        rewards[valid] = (metrics[valid] - reference) / spread
+    return rewards
+
+
+def progress_reward(metrics: Tensor, valid: Tensor, reference: float | None,
+                    progress: float) -> Tensor:
+    """Combine both rewards and mute early rounds (Ada-Segment, Eq. 5).
+
+    Args:
+        metrics: Metrics v, shape ``(m,)``.
+        valid: Which replicas count, shape ``(m,)``.
+        reference: Metric of the state that the replicas started from.
+        progress: t / T.
+
+    Returns:
+        ``t/T (r_local + r_imp)`` where valid, -1 elsewhere, ``(m,)``.
+    """
+    rewards = progress * (
+        local_reward(metrics, valid) +
+        improvement_reward(metrics, valid, reference))
+    return rewards.masked_fill(~valid, INVALID_REWARD)
+
+
+def clipped_reward(
+    metrics: Tensor,
+    valid: Tensor,
+    reference: float | None,
+    progress: float,
+    clip: float = 2.0,
+) -> Tensor:
+    """Compare replicas of one round only, with bounded values.
+
+    Neither the gain over the round before nor the progress of the search is
+    used: all replicas share the first, and it would act as a moving
+    baseline; the second mutes the rounds in which weights matter most.
+
+    Args:
+        metrics: Metrics v, shape ``(m,)``.
+        valid: Which replicas count, shape ``(m,)``.
+        reference: Unused.
+        progress: Unused.
+        clip: Largest magnitude. Defaults to 2.
+
+    Returns:
+        Eq. 3 clipped to ``[-clip, clip]`` where valid, -1 elsewhere.
+    """
+    rewards = local_reward(metrics, valid).clamp(-clip, clip)
+    return rewards.masked_fill(~valid, INVALID_REWARD)
+
+
+def select_best(metrics: Tensor) -> int:
+    """Return the index of the largest finite metric, the lowest on a tie.
+
+    Returns:
+        An index into the replicas, or -1 if no metric is finite.
+    """
+    finite = torch.isfinite(metrics)
+    if not bool(finite.any()):
+        return -1
+    largest = metrics[finite].max()
+    return int(torch.nonzero(finite & (metrics == largest))[0])
