@@ -1,0 +1,40 @@
+# make demo | test | lint | format | env
+# Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
+
+VENV ?= .venv
+ARGS ?=
+
+# An existing environment, or the first command that is a fit Python. Another
+# one: make PYTHON=/path/to/python3.11 env
+PYTHON ?= $(shell \
+    for python in $(VENV)/bin/python python3 python3.11 python3.12 python3.10; do \
+        "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
+            2> /dev/null && echo "$$python" && break; \
+    done)
+
+.PHONY: env demo test lint format
+
+env:
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+	    echo "Set-up: no Python 3.10, 3.11 or 3.12 found." \
+	        "Install one, or name it: make PYTHON=/path/to/python3.11 env" >&2; \
+	    exit 1; \
+	fi; \
+	"$$python" tools/setup_env.py --venv "$(VENV)"
+
+demo: env
+	$(VENV)/bin/python tools/demo.py $(ARGS)
+
+# One thread: bit-equality is promised at equal thread counts.
+test: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q $(ARGS)
+
+lint: env
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy mmada tools
+
+format: env
+	$(VENV)/bin/python -m ruff check --fix .
+	$(VENV)/bin/python -m ruff format .
