@@ -36,6 +36,11 @@ PROBE_OPERATORS = (
     'cuda = ops.get_compiling_cuda_version() != "not available"\n'
     'assert cuda or not torch.cuda.is_available(), "compiled without CUDA"\n'
 )
+# By path: a mistake in the package's other files is not the set-up's matter.
+PROBE_STACK = (
+    'import runpy\n'
+    f'runpy.run_path({str(REPO / "mmada" / "_stack.py")!r})["check_stack"]()\n'
+)
 
 
 class SetupError(Exception):
@@ -224,7 +229,7 @@ class Environment:
                 f'not fit ({error.splitlines()[-1]})'
             )
             self.install_operators('--force-reinstall', '--no-cache-dir')
-        error = self.try_python('import mmada')
+        error = self.try_python(PROBE_STACK)
         if error:
             raise SetupError(error)
 
