@@ -18,7 +18,7 @@ from mmada.controllers.checks import (
 )
 from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.learners import Experience, parameters_of
-from mmada.controllers.policies import build_policy
+from mmada.controllers.policies import build_policy, floored
 from mmada.controllers.presets import build_preset, preset_options
 from mmada.controllers.rewards import (
     SPREAD_FLOOR,
@@ -89,7 +89,7 @@ class AdaSegment(Controller):
                                'metrics of the open round first.')
         if self._round >= self.num_rounds:
             raise RuntimeError(f'All {self.num_rounds} rounds are done.')
-        losses = check_losses(losses, self.num_objectives)
+        losses = floored(check_losses(losses, self.num_objectives))
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(

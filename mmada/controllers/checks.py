@@ -86,20 +86,20 @@ def check_losses(value: Any, size: int) -> Tensor:
     return losses
 
 
-def check_weights(name: str, value: Any, size: int) -> Tensor:
-    """Return loss weights as a float64 vector of positive numbers.
+def check_positive(name: str, value: Any, size: int) -> Tensor:
+    """Return a float64 vector of positive numbers.
 
     Raises:
         TypeError: If ``value`` is not a tensor.
         ValueError: If the shape differs or an entry is not positive and
             finite.
     """
-    weights = check_vector(name, value, size)
-    if not bool(torch.isfinite(weights).all() and (weights > 0).all()):
+    vector = check_vector(name, value, size)
+    if not bool(torch.isfinite(vector).all() and (vector > 0).all()):
         raise ValueError(
             f'`{name}` should be finite and positive. '
-            f'Found {weights.tolist()}.')
-    return weights
+            f'Found {vector.tolist()}.')
+    return vector
 
 
 def check_identity(found: dict[str, Any], expected: dict[str, Any]) -> None:

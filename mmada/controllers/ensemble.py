@@ -13,9 +13,9 @@ from mmada.controllers.checks import (
     check_int,
     check_losses,
     check_number,
-    check_weights,
+    check_positive,
 )
-from mmada.controllers.policies import Policy
+from mmada.controllers.policies import Policy, floored
 
 WEIGHT_FLOOR = 1e-3
 """Smallest weight that a model is trained with."""
@@ -81,8 +81,8 @@ class PolicyEnsemble:
                              f'Found {specs}.')
         check_number('gamma', self.gamma, 0, 1, above=True)
         check_number('floor', self.floor, 0, 1, above=True)
-        check_losses(self.initial_losses, self.num_objectives)
-        check_weights('best_weights', self.best_weights, self.num_objectives)
+        for name in ('initial_losses', 'best_weights'):
+            check_positive(name, getattr(self, name), self.num_objectives)
         names = self.objectives
         if names and (len(set(names)) != len(names)
                       or len(names) != self.num_objectives):
@@ -105,7 +105,8 @@ class PolicyEnsemble:
 
     def with_initial_losses(self, losses: Tensor) -> PolicyEnsemble:
         """Return a copy with the l^1 of another training run."""
-        return replace(self, initial_losses=losses)
+        losses = check_losses(losses, self.num_objectives)
+        return replace(self, initial_losses=floored(losses))
 
     def last_weights(self, losses: Tensor) -> Tensor:
         """Return the weights of the last policy alone, ``(n,)``."""

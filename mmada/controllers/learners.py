@@ -122,7 +122,7 @@ class ClippedLearner(Learner):
         clip: Clipping of the density ratio. Defaults to 0.2.
         kl_limit: Largest mean KL between the policies before and after a
             round's update; the step that would pass it is shortened and
-            ends the update. Defaults to 0.1.
+            ends the update. Defaults to 0.3.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class ClippedLearner(Learner):
         num_updates: int = 10,
         buffer_rounds: int = 4,
         clip: float = 0.2,
-        kl_limit: float = 0.1,
+        kl_limit: float = 0.3,
     ) -> None:
         self.lr = check_number('lr', lr, 0)
         self.num_updates = check_int('num_updates', num_updates, 1)

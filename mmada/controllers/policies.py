@@ -18,6 +18,11 @@ LOSS_FLOOR = 1e-4
 """Smallest loss that is divided by or whose logarithm is taken."""
 
 
+def floored(losses: Tensor) -> Tensor:
+    """Return losses ``(..., n)`` that may be divided by, without a graph."""
+    return losses.detach().clamp(min=LOSS_FLOOR)
+
+
 def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
     """Turn desired weighted losses into weights (Ada-Segment, Eq. 1).
 
@@ -28,7 +33,7 @@ def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
     Returns:
         Weights ``eta / max(l, LOSS_FLOOR)``, shape ``(..., n)``.
     """
-    return outputs / losses.detach().clamp(min=LOSS_FLOOR)
+    return outputs / floored(losses)
 
 
 def centred_log(losses: Tensor) -> Tensor:
@@ -40,7 +45,7 @@ def centred_log(losses: Tensor) -> Tensor:
     Args:
         losses: Raw losses, floored at ``LOSS_FLOOR``, shape ``(..., n)``.
     """
-    logs = losses.detach().clamp(min=LOSS_FLOOR).log()
+    logs = floored(losses).log()
     return logs - logs.mean(-1, keepdim=True)
 
 

@@ -1,0 +1,26 @@
+"""Weightings: the loss weights of a single training run, epoch by epoch.
+
+Pure torch: nothing here knows of a detector, a config or a training loop.
+"""
+
+from mmada.weightings.base import Weighting
+from mmada.weightings.inverse_loss import (
+    InverseLossWeighting,
+    inverse_loss_weights,
+)
+from mmada.weightings.policy import (
+    POLICY_MODES,
+    CombinedPolicyWeighting,
+    FinalPolicyWeighting,
+    PolicyWeighting,
+    PredictedPolicyWeighting,
+    SinglePolicyWeighting,
+)
+from mmada.weightings.static import StaticWeighting
+
+__all__ = [
+    'POLICY_MODES', 'CombinedPolicyWeighting', 'FinalPolicyWeighting',
+    'InverseLossWeighting', 'PolicyWeighting', 'PredictedPolicyWeighting',
+    'SinglePolicyWeighting', 'StaticWeighting', 'Weighting',
+    'inverse_loss_weights'
+]

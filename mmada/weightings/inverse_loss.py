@@ -1,0 +1,49 @@
+"""Inverse-loss weighting: what a policy starts from, without learning."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mmada.controllers.checks import check_losses, check_number
+from mmada.controllers.ensemble import WEIGHT_FLOOR
+from mmada.controllers.policies import centred_log, mean_one_weights
+from mmada.weightings.base import Weighting
+
+
+def inverse_loss_weights(losses: Tensor, exponent: float = 1.0) -> Tensor:
+    """Weigh each loss by ``l^-exponent``, normalised to mean 1.
+
+    With exponent 1 the gradient has the direction of that of the geometric
+    mean of the losses, known as GLS (arXiv 1904.08492); 0 gives all ones.
+
+    Args:
+        losses: Raw losses, floored before dividing, shape ``(..., n)``.
+        exponent: Exponent. Defaults to 1.
+
+    Returns:
+        Weights of mean 1, shape ``(..., n)``.
+    """
+    return mean_one_weights(-exponent * centred_log(losses))
+
+
+class InverseLossWeighting(Weighting):
+    """Inverse-loss weighting, computed anew from every epoch's losses.
+
+    Args:
+        exponent: Exponent of the inverse, in [0, 1]. Defaults to 1.
+        floor: Smallest weight. Defaults to 1e-3.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    def __init__(self, exponent: float = 1.0,
+                 floor: float = WEIGHT_FLOOR) -> None:
+        self.exponent = check_number('exponent', exponent, 0, 1)
+        self.floor = check_number('floor', floor, 0, 1, above=True)
+
+    def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
+        """Return weights for the last losses; see :class:`Weighting`."""
+        losses = check_losses(losses, losses.numel())
+        return inverse_loss_weights(losses, self.exponent).clamp(
+            min=self.floor)
