@@ -13,17 +13,14 @@ from typing import Any, NamedTuple
 from torch import Generator
 
 from mmada.controllers.checks import check_number
+from mmada.controllers.clipped_learner import ClippedLearner
 from mmada.controllers.ensemble import WEIGHT_FLOOR
 from mmada.controllers.exploration import (
     Exploration,
     GaussianExploration,
     LogWeightExploration,
 )
-from mmada.controllers.learners import (
-    ClippedLearner,
-    Learner,
-    ReinforceLearner,
-)
+from mmada.controllers.learners import Learner, ReinforceLearner
 from mmada.controllers.policies import (
     LogWeightPolicy,
     LossRatioPolicy,
@@ -107,6 +104,7 @@ def stable(
     buffer_rounds: int = 4,
     clip: float = 0.2,
     kl_limit: float = 0.3,
+    pull: float = 0.03,
     noise_floor: float = 0.0,
     shrink: float = 0.5,
     floor: float = WEIGHT_FLOOR,
@@ -122,7 +120,7 @@ def stable(
             clipped_reward,
             clip=check_number('reward_clip', reward_clip, 0, above=True)),
         learner=ClippedLearner(policy, lr, num_updates, buffer_rounds, clip,
-                               kl_limit),
+                               kl_limit, pull),
         noise_floor=check_number('noise_floor', noise_floor, 0),
         shrink=check_number('shrink', shrink, 0, 1, above=True),
         floor=check_number('floor', floor, 0, 1, above=True),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 
 class Weighting(ABC):
-    """Gives the weights of every epoch of one training run."""
+    """Gives the weights of every epoch of one training run.
+
+    Attributes:
+        needs_losses: Whether the weights depend on the losses given; if not,
+            a run may leave out the pseudo epoch that measures l^1.
+    """
+
+    needs_losses: ClassVar[bool] = True
 
     @abstractmethod
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
