@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def head_factor(weights: Sequence[float], owners: Sequence[int],
-                limits: tuple[float, float]) -> float:
+def head_factor(
+    weights: Sequence[float],
+    owners: Sequence[int],
+    limits: tuple[float, float],
+) -> float:
     r"""Returns the learning-rate factor of a parameter.
 
     .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
@@ -22,7 +25,7 @@ def head_factor(weights: Sequence[float], owners: Sequence[int],
         limits: Smallest and largest factor.
     """
     if not 0 < len(owners) < len(weights):
-        return 1.
+        return 1.0
     mean = sum(weights[i] for i in owners) / len(owners)
     low, high = limits
     return high if mean <= 0 else min(max(1 / mean, low), high)

@@ -1,0 +1,30 @@
+"""Loops, hooks and the state of a run: timing and transactions."""
+
+from mmengine.registry import TASK_UTILS
+
+from mmada import controllers, weightings
+
+from .hooks import EpochSeedHook, LossWeightingHook, PolicyWeightingHook
+from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
+from .optimizers import HeadRuleOptimWrapperConstructor
+from .policy_file import PolicyFileError, load_policy, save_policy
+
+# The mathematics knows nothing of a registry, so it is registered from here.
+for _class in (
+    controllers.AdaSegment,
+    weightings.StaticWeighting,
+    weightings.InverseLossWeighting,
+):
+    TASK_UTILS.register_module(module=_class)
+
+__all__ = [
+    'EpochSeedHook',
+    'ExploreThenTrainLoop',
+    'HeadRuleOptimWrapperConstructor',
+    'LossWeightingHook',
+    'ParallelExplorationLoop',
+    'PolicyFileError',
+    'PolicyWeightingHook',
+    'load_policy',
+    'save_policy',
+]

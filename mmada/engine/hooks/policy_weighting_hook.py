@@ -1,0 +1,74 @@
+"""Uses a policy file in an ordinary training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.registry import HOOKS
+from torch import Tensor
+
+from mmada.engine.policy_file import load_policy
+from mmada.weightings import POLICY_MODES, Weighting
+
+from .loss_weighting_hook import LossWeightingHook
+
+DEFAULT_FILE = 'policy.safetensors'
+INITIAL_LOSSES = ('stored', 'probe')
+
+
+@HOOKS.register_module()
+class PolicyWeightingHook(LossWeightingHook):
+    """Adapts the loss weights with a policy that an exploration found.
+
+    Args:
+        policy: The policy file; None for the one that an exploration in this
+            run's work directory wrote.
+        mode: 'final', 'pred', 'single' or 'comb' (Table 2 of the paper).
+        initial_losses: Where l^1 comes from: 'stored' in the policy file, or
+            'probe', a pseudo epoch of this run. Probe for another model or
+            data set.
+        interval: Iterations of a period; None for an epoch.
+        probe_iters: Iterations of the pseudo epoch; None for a period.
+    """
+
+    def __init__(
+        self,
+        policy: str | None = None,
+        mode: str = 'comb',
+        initial_losses: str = 'stored',
+        interval: int | None = None,
+        probe_iters: int | None = None,
+    ) -> None:
+        super().__init__({}, interval, probe_iters)
+        _check_option('mode', mode, tuple(POLICY_MODES))
+        _check_option('initial_losses', initial_losses, INITIAL_LOSSES)
+        self._policy = policy
+        self._mode = mode
+        self._probe = initial_losses == 'probe'
+
+    def build_weighting(self, runner: Any) -> Weighting:
+        """Loads the policy, whose objectives must be the model's."""
+        path = self._policy or Path(runner.work_dir) / DEFAULT_FILE
+        self._ensemble = load_policy(
+            path, objectives=self._model.objectives.names
+        )
+        return POLICY_MODES[self._mode](self._ensemble)
+
+    def initial_losses(self, runner: Any) -> Tensor:
+        """Returns l^1, stored in the policy file or probed."""
+        if not self._probe:
+            return self._ensemble.initial_losses
+        losses = super().initial_losses(runner)
+        self._weighting = POLICY_MODES[self._mode](
+            self._ensemble.with_initial_losses(losses)
+        )
+        return losses
+
+
+def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f'`{name}` is {value!r}; expected one of '
+            f'{", ".join(map(repr, known))}.'
+        )

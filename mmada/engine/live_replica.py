@@ -1,0 +1,89 @@
+"""The one live model of a process, which plays each replica in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+Snapshot = dict[str, Any]
+
+
+def clone_nested(value: Any) -> Any:
+    """Copies nested dicts, lists and tuples, cloning each tensor.
+
+    Optimizers hand out and take in their own tensors, so a snapshot that is
+    not cloned both ways ties two replicas together.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {k: clone_nested(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(clone_nested(v) for v in value)
+    return value
+
+
+@dataclass
+class LiveReplica:
+    """Model, optimizer and schedulers; a snapshot of them is a replica.
+
+    Attributes:
+        model: The runner's model, a LossWeightWrapper or a wrapper of it.
+        optim_wrapper: Its optimizer wrapper.
+        schedulers: Parameter schedulers of that wrapper.
+    """
+
+    model: nn.Module
+    optim_wrapper: OptimWrapper
+    schedulers: list[Any] = field(default_factory=list)
+
+    def capture(self) -> Snapshot:
+        """Copies parameters, all buffers, optimizer and schedulers."""
+        return dict(
+            parameters=_clone_named(self.model.named_parameters()),
+            buffers=_clone_named(self.model.named_buffers()),
+            optimizer=clone_nested(self.optim_wrapper.state_dict()),
+            schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Puts a snapshot back; the snapshot stays as it is."""
+        self.restore_model(snapshot)
+        self.optim_wrapper.zero_grad(set_to_none=True)
+        self.optim_wrapper.load_state_dict(clone_nested(snapshot['optimizer']))
+        for scheduler, state in zip(
+            self.schedulers, snapshot['schedulers'], strict=True
+        ):
+            scheduler.load_state_dict(clone_nested(state))
+
+    @torch.no_grad()
+    def restore_model(self, snapshot: Snapshot) -> None:
+        """Puts back parameters and buffers alone."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(snapshot['parameters'][name])
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(snapshot['buffers'][name])
+
+    def step_schedulers(self, epoch_ends: bool) -> None:
+        """Steps the schedulers after an iteration."""
+        for scheduler in self.schedulers:
+            if not scheduler.by_epoch or epoch_ends:
+                scheduler.step()
+
+    def is_finite(self) -> bool:
+        """Tells whether all parameters and buffers are finite."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        return all(
+            bool(torch.isfinite(t).all())
+            for t in tensors
+            if t.is_floating_point()
+        )
+
+
+def _clone_named(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: t.detach().clone() for name, t in named}

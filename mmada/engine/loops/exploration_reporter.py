@@ -1,0 +1,202 @@
+"""What a person sees of an exploration while it runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+
+import mmada.engine.reporting as text
+from mmada.controllers import RoundResult
+
+from .exploration_state import ExplorationState
+
+
+class ExplorationReporter:
+    """Logs progress and rounds, and feeds the visual backends.
+
+    Args:
+        runner: Its visualizer, hooks and work directory are used.
+        objectives: Names of the n objectives.
+        num_rounds: T.
+        num_replicas: m.
+        num_iters: q.
+        metric: Key of the reward metric.
+        interval: Iterations between progress lines.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        objectives: Sequence[str],
+        num_rounds: int,
+        num_replicas: int,
+        num_iters: int,
+        metric: str,
+        interval: int,
+    ) -> None:
+        self.runner = runner
+        self.objectives = list(objectives)
+        self.num_rounds = num_rounds
+        self.num_replicas = num_replicas
+        self.num_iters = num_iters
+        self.metric = metric
+        self.interval = interval
+
+    def begin(self) -> None:
+        """Announces the pseudo epoch."""
+        _log(
+            f'Exploration: {self.num_rounds} rounds of {self.num_replicas} '
+            f'replicas, {self.num_iters} iterations each, objectives '
+            f'{", ".join(self.objectives)}. First a pseudo epoch with all '
+            'weights 1.'
+        )
+
+    def pseudo_iteration(self, done: int) -> None:
+        """Logs progress of the pseudo epoch."""
+        if done % self.interval == 0 or done == self.num_iters:
+            _log(f'pseudo epoch | iter {done}/{self.num_iters}')
+
+    def resumed(self, state: ExplorationState) -> None:
+        """Says from where a resumed exploration goes on."""
+        _log(
+            f'Exploration resumed: {state.round} of {self.num_rounds} '
+            f'rounds done, {len(state.results)} of {self.num_replicas} '
+            'replicas of the next one.'
+        )
+        self._write_history(state)
+
+    def failed(self, state: ExplorationState) -> None:
+        """Warns that no replica survived the round."""
+        _warn(
+            f'All replicas of round {state.round + 1} diverged; it is '
+            'tried again with new samples.'
+        )
+
+    def start(
+        self, state: ExplorationState, replica: int
+    ) -> Callable[[int], None]:
+        """Returns what logs progress of a replica's iterations."""
+        value = state.best_value
+        shown = state.reference if value is None else value
+        finished = state.round * self.num_replicas + len(state.results)
+        total = self.num_rounds * self.num_replicas
+
+        def on_iteration(done: int) -> None:
+            if done % self.interval and done != self.num_iters:
+                return
+            part = done / self.num_iters
+            left = (
+                state.seconds / finished * (total - finished - part)
+                if finished
+                else math.nan
+            )
+            _log(
+                text.format_progress(
+                    state.round + 1,
+                    self.num_rounds,
+                    replica + 1,
+                    self.num_replicas,
+                    done,
+                    self.num_iters,
+                    shown,
+                    left,
+                )
+            )
+
+        return on_iteration
+
+    def record(
+        self, state: ExplorationState, result: RoundResult
+    ) -> dict[str, Any]:
+        """Makes the JSON-able record of a completed round."""
+        assert state.weights is not None
+        return dict(
+            round=state.round + 1,
+            objectives=self.objectives,
+            weights=state.weights.tolist(),
+            rewards=result.rewards.tolist(),
+            metrics=[r['metrics'] for r in state.results],
+            best=result.best,
+            losses=state.losses.tolist(),
+            reference=state.reference,
+            updated=result.updated,
+            reason=result.reason,
+            info=result.info,
+        )
+
+    def publish(self, record: dict[str, Any], state: ExplorationState) -> None:
+        """Logs a round, feeds the visual backends and calls the hooks."""
+        _log(
+            '\n'
+            + text.format_round(
+                record['round'],
+                self.num_rounds,
+                self.objectives,
+                record['weights'],
+                record['rewards'],
+                record['metrics'],
+                record['best'],
+            )
+        )
+        if record['reason']:
+            _warn(f'Round {record["round"]}: {record["reason"]}')
+        self.runner.visualizer.add_scalars(
+            self._scalars(record), step=record['round']
+        )
+        self._write_history(state)
+        self.runner.call_hook('after_exploration_round', record=record)
+
+    def provenance(self, state: ExplorationState) -> dict[str, Any]:
+        """Returns where a policy comes from, for its file."""
+        return dict(
+            config=str(self.runner.cfg.filename or ''),
+            num_replicas=self.num_replicas,
+            iters_per_round=self.num_iters,
+            reward_metric=self.metric,
+            final_metric=state.reference,
+        )
+
+    def _scalars(self, record: dict[str, Any]) -> dict[str, float]:
+        best = record['best']
+        scalars = {
+            f'explore/best/{_short(k)}': v
+            for k, v in record['metrics'][best].items()
+        }
+        for name, weight in zip(
+            self.objectives, record['weights'][best], strict=True
+        ):
+            scalars[f'explore/weight/{name}'] = weight
+        for k, (reward, metrics) in enumerate(
+            zip(record['rewards'], record['metrics'], strict=True)
+        ):
+            scalars[f'explore/reward/replica{k}'] = reward
+            if metrics:
+                scalars[f'explore/metric/replica{k}'] = metrics[self.metric]
+        for name, value in record['info'].items():
+            scalars[f'explore/{name}'] = value
+        return scalars
+
+    def _write_history(self, state: ExplorationState) -> None:
+        path = Path(self.runner.work_dir) / 'exploration' / 'history.jsonl'
+        partial = path.with_suffix('.tmp')
+        lines = (json.dumps(record) + '\n' for record in state.history)
+        partial.write_text(''.join(lines))
+        os.replace(partial, path)
+
+
+def _short(metric: str) -> str:
+    return metric.rsplit('/', 1)[-1]
+
+
+def _log(message: str) -> None:
+    print_log(message, logger='current')
+
+
+def _warn(message: str) -> None:
+    print_log(message, logger='current', level=30)

@@ -1,0 +1,6 @@
+"""The head rule and the constructor that sets it up."""
+
+from .constructor import HeadRuleOptimWrapperConstructor, head_rule_of
+from .head_rule import HeadRule
+
+__all__ = ['HeadRule', 'HeadRuleOptimWrapperConstructor', 'head_rule_of']

@@ -1,0 +1,152 @@
+"""Where the head rule meets an optimizer's step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from mmada.weightings.head_rule import head_factor
+
+WeightSource = Callable[[], Sequence[float]]
+
+
+class HeadRule(ABC):
+    """Divides the steps of each head by its losses' weights.
+
+    The weights are read at each step, so a change or a resume needs no
+    care. A checkpoint, a scheduler and the log see the base learning rate.
+
+    Args:
+        optimizer: With one parameter per group.
+        parameters: Name to parameter of the model.
+        weights: Returns the weights in force.
+        limits: Smallest and largest factor.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        parameters: Mapping[str, Parameter],
+        weights: WeightSource,
+        limits: tuple[float, float],
+    ) -> None:
+        self.optimizer = optimizer
+        self.limits = limits
+        self._weights = weights
+        self._names = {id(p): name for name, p in parameters.items()}
+        self._handles: list[Any] = []
+        self._assigned = False
+        self.attach()
+
+    @abstractmethod
+    def attach(self) -> None:
+        """Registers what acts at each step in `_handles`."""
+
+    def assign(self, owners: Mapping[str, Sequence[int]]) -> None:
+        """Tags each parameter group with the objectives that reach it.
+
+        Args:
+            owners: Parameter name to objective indices.
+        """
+        for group in self.optimizer.param_groups:
+            name = self._names[id(group['params'][0])]
+            group['objectives'] = list(owners[name])
+        self._assigned = True
+
+    def remove(self) -> None:
+        """Stops acting, so that another optimizer may take the model."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _factor(
+        self, group: Mapping[str, Any], weights: Sequence[float]
+    ) -> float:
+        if not self._assigned:
+            if any(weight != 1 for weight in weights):
+                raise RuntimeError(
+                    'Loss weights differ from 1, but which parameters they '
+                    'shield is unknown: add a LossWeightingHook (or '
+                    'PolicyWeightingHook) to `custom_hooks`, or set '
+                    "`head_rule.mode='off'`."
+                )
+            return 1.0
+        return head_factor(weights, group.get('objectives', ()), self.limits)
+
+
+class LearningRateHeadRule(HeadRule):
+    """The paper's rule: the learning rate is multiplied by 1/weight.
+
+    Exact for SGD without decay and clipping. Weight decay is scaled too, and
+    optimizers that divide by the gradient's size are left with the factor
+    alone; `mode='grad'` is exact for both.
+    """
+
+    def attach(self) -> None:
+        if type(self.optimizer).__name__ != 'SGD':
+            print_log(
+                "`head_rule.mode='lr'` with optimizer "
+                f'{type(self.optimizer).__name__}: its step may not grow '
+                "with the gradient; `mode='grad'` is exact for any optimizer.",
+                logger='current',
+                level=30,
+            )
+        self._base: list[float] = []
+        self._handles += [
+            self.optimizer.register_step_pre_hook(self._scale),
+            self.optimizer.register_step_post_hook(self._unscale),
+        ]
+
+    def _scale(self, optimizer: Optimizer, *_: Any) -> None:
+        self._unscale(optimizer)  # after a step that raised
+        weights = self._weights()
+        self._base = [group['lr'] for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group['lr'] *= self._factor(group, weights)
+
+    def _unscale(self, optimizer: Optimizer, *_: Any) -> None:
+        for group, rate in zip(
+            optimizer.param_groups, self._base, strict=False
+        ):
+            group['lr'] = rate
+        self._base = []
+
+
+class GradientHeadRule(HeadRule):
+    """Divides the gradients of heads by the weights, before clipping."""
+
+    def attach(self) -> None:
+        for index, group in enumerate(self.optimizer.param_groups):
+            parameter = group['params'][0]
+            if parameter.requires_grad:
+                self._handles.append(
+                    parameter.register_hook(self._scaler(index))
+                )
+
+    def _scaler(self, index: int) -> Callable[[Tensor], Tensor]:
+        # By index: loading an optimizer's state replaces its groups.
+        def scale(gradient: Tensor) -> Tensor:
+            group = self.optimizer.param_groups[index]
+            return gradient * self._factor(group, self._weights())
+
+        return scale
+
+
+class NoHeadRule(HeadRule):
+    """Leaves the heads alone: weights act on heads and trunk."""
+
+    def attach(self) -> None:
+        pass
+
+
+HEAD_RULES: dict[str, type[HeadRule]] = {
+    'lr': LearningRateHeadRule,
+    'grad': GradientHeadRule,
+    'off': NoHeadRule,
+}

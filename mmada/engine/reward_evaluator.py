@@ -1,0 +1,75 @@
+"""Scores a replica on the reward data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
+from torch import nn
+
+
+class RewardEvaluator:
+    """Evaluates a model apart from the runner's own validation.
+
+    The runner's validation loop would fire hooks that save, average or step
+    on behalf of a replica that may be thrown away.
+
+    Args:
+        dataloader: Config of the reward data, held out of training.
+        evaluator: Config of one or several metrics.
+        metric: The key whose value is maximised.
+        seed: Seeds the dataloader's workers.
+    """
+
+    def __init__(
+        self,
+        dataloader: dict[str, Any],
+        evaluator: dict[str, Any] | list[dict[str, Any]],
+        metric: str,
+        seed: int,
+    ) -> None:
+        self.dataloader = Runner.build_dataloader(dataloader, seed=seed)
+        self.metric = metric
+        if len(self.dataloader.dataset) == 0:  # type: ignore[arg-type]
+            raise ValueError(
+                '`reward_dataloader.dataset` has no image; '
+                'expected at least one.'
+            )
+        self._evaluator = Evaluator(evaluator)
+        self._evaluator.dataset_meta = getattr(
+            self.dataloader.dataset, 'metainfo', None
+        )
+
+    @torch.no_grad()
+    def check(self, model: nn.Module) -> None:
+        """Evaluates one batch to see that the metric exists.
+
+        Raises:
+            ValueError: If the evaluator has no metric of that name.
+        """
+        model.eval()
+        batch = next(iter(self.dataloader))
+        outputs = model.val_step(batch)
+        self._evaluator.process(data_samples=outputs, data_batch=batch)
+        found = self._evaluator.evaluate(len(outputs))
+        if self.metric not in found:
+            raise ValueError(
+                f'`reward_metric` is {self.metric!r}; the '
+                f'evaluator gives: {", ".join(sorted(found))}.'
+            )
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Returns all metrics of the model on the reward data."""
+        model.eval()
+        for batch in self.dataloader:
+            outputs = model.val_step(batch)
+            self._evaluator.process(data_samples=outputs, data_batch=batch)
+        metrics = self._evaluator.evaluate(len(self.dataloader.dataset))  # type: ignore[arg-type]
+        return {
+            k: float(v)
+            for k, v in metrics.items()
+            if isinstance(v, (int, float))
+        }

@@ -1,0 +1,47 @@
+"""Seeds that depend on what is done, never on what was done before."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+
+def derive_seed(seed: int, *keys: int | str) -> int:
+    """Hashes a seed and keys into a new seed below 2^32.
+
+    Args:
+        seed: The run's seed.
+        keys: What the new seed is for, such as ('round', 3).
+    """
+    text = repr((seed, *keys)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], 'big')
+
+
+def seed_all(seed: int) -> None:
+    """Seeds the global generators of Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)  # the accelerators' generators as well
+
+
+@contextlib.contextmanager
+def preserve_rng() -> Iterator[None]:
+    """Gives the global generators back as they were."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+
+
+def seed_worker(worker_id: int, seed: int) -> None:
+    """Seeds a dataloader worker from the segment's seed and its number."""
+    seed_all(derive_seed(seed, 'worker', worker_id))
+    torch.set_num_threads(1)

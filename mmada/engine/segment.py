@@ -1,0 +1,61 @@
+"""Training one segment: q iterations of one replica."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmada.models import ObjectiveMeter
+
+from .live_replica import LiveReplica
+from .probe import unwrap
+from .seeding import seed_all
+
+
+def train_segment(
+    live: LiveReplica,
+    batches: Iterable[Any],
+    *,
+    first_iter: int,
+    max_iters: int,
+    epoch_length: int,
+    seed: int,
+    on_iteration: Callable[[int], None] = lambda done: None,
+) -> Tensor | None:
+    """Trains on the batches with the weights in force.
+
+    No hook of the run fires here: the segment may belong to a replica that
+    is thrown away.
+
+    Args:
+        live: Restored to the segment's start.
+        batches: q batches.
+        first_iter: Iterations done before the segment.
+        max_iters: Iterations of the whole schedule.
+        epoch_length: Iterations of an epoch, for schedulers by epoch.
+        seed: Seeds all global generators first.
+        on_iteration: Called with the number of iterations done.
+
+    Returns:
+        Mean raw loss of each objective, shape (n,); None if the loss or a
+        parameter is not finite, where training stops at once.
+    """
+    meter = ObjectiveMeter(unwrap(live.model).objectives)
+    live.optim_wrapper.initialize_count_status(
+        live.model, first_iter, max_iters
+    )
+    seed_all(seed)
+    live.model.train()
+    for done, batch in enumerate(batches, 1):
+        log_vars = live.model.train_step(
+            batch, optim_wrapper=live.optim_wrapper
+        )
+        if not torch.isfinite(log_vars['loss']):
+            return None
+        meter.update(log_vars)
+        live.step_schedulers((first_iter + done) % epoch_length == 0)
+        on_iteration(done)
+    return meter.mean() if live.is_finite() else None

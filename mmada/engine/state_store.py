@@ -1,0 +1,206 @@
+"""States of a run on disk: kill it anywhere, the newest good one is there.
+
+A state is a directory ``step_%08d`` with the file ``state.pt`` and a
+``MANIFEST.json`` that holds its checksum. Both are written under a temporary
+name, the manifest last, and become visible by one rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+
+from mmada.engine.atomic import discard, remove_leftovers
+from mmada.engine.failpoints import failpoint
+from mmada.engine.manifest import (
+    DamagedStateError,
+    StateError,
+    schema_difference,
+)
+from mmada.engine.payload import check_payload, from_bytes, to_bytes
+from mmada.engine.state_files import (
+    read_state,
+    state_path,
+    stored_steps,
+    write_state,
+)
+
+
+class StateStore:
+    """Numbered states of one run in a directory.
+
+    One process writes (see `RunLock`). Steps only grow: to go on from a
+    state, call `latest` first.
+
+    Args:
+        root (Path): Directory of the states; made by the first `commit`.
+        schema (dict[str, Any]): Identity of the run (numbers of replicas,
+            rounds, objective names, seed, ...), JSON values only. A state
+            with another schema is refused.
+        keep (int): Number of newest states to keep, at least 2, so that
+            one damaged file does not end the run. Defaults to 2.
+
+    Raises:
+        ValueError: If ``keep`` is below 2 or ``schema`` is not JSON.
+    """
+
+    def __init__(
+        self, root: Path, schema: dict[str, Any], keep: int = 2
+    ) -> None:
+        if keep < 2:
+            raise ValueError(f'keep should be at least 2, found {keep}')
+        try:
+            text = json.dumps(schema, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f'schema should hold JSON values only: {error}'
+            ) from error
+        self.root = Path(root)
+        self.schema: dict[str, Any] = json.loads(text)
+        self.keep = keep
+        self._verified: set[int] = set()
+
+    def commit(self, step: int, payload: dict[str, Any]) -> Path:
+        """Store a state; when this returns it survives a power cut.
+
+        Args:
+            step (int): Number of the state, above every good one stored.
+            payload (dict[str, Any]): See `check_payload`.
+
+        Returns:
+            Path: The directory of the state.
+
+        Raises:
+            TypeError: If the payload holds what cannot be stored.
+            ValueError: If ``step`` is negative.
+            StateError: If the state cannot be written or does not read
+                back, if a newer or equal one exists, or as from `latest`.
+                States that were there before are untouched.
+        """
+        if step < 0:
+            raise ValueError(f'step should not be negative, found {step}')
+        check_payload(payload)
+        self._check_newer(step)
+        data = to_bytes(payload)
+        try:
+            write_state(self.root, step, data, self.schema)
+            read_state(self.root, step)
+        except (OSError, DamagedStateError) as error:
+            raise StateError(self._write_failure(step, data, error)) from error
+        self._verified.add(step)
+        failpoint('state.before_delete')
+        self._remove_old(step)
+        return state_path(self.root, step)
+
+    def latest(self) -> tuple[int, dict[str, Any]] | None:
+        """Load the newest state that verifies.
+
+        Also removes what a killed `commit` left. Damaged states are named
+        in a warning and passed over.
+
+        Returns:
+            tuple[int, dict[str, Any]] | None: Step and payload, all tensors
+            on the CPU; None if nothing was ever stored.
+
+        Raises:
+            StateError: If there are states but all are damaged, or if the
+                newest good one has another schema or format.
+        """
+        remove_leftovers(self.root)
+        found = self._find()
+        failpoint('state.after_read')
+        if found is None:
+            return None
+        step, data = found
+        try:
+            return step, from_bytes(data)
+        except Exception as error:
+            raise StateError(
+                f'{state_path(self.root, step)} is intact, but this version '
+                f'of torch cannot load it: {error}'
+            ) from error
+
+    def _find(self) -> tuple[int, bytes] | None:
+        """Return step and content of the newest good state."""
+        damaged = []
+        for step in stored_steps(self.root):
+            try:
+                schema, data = read_state(self.root, step)
+            except DamagedStateError as error:
+                damaged.append(str(error))
+                _warn(f'Damaged state passed over. {error}')
+                continue
+            self._check_schema(step, schema)
+            self._verified.add(step)
+            return step, data
+        if damaged:
+            raise StateError(
+                f'all states in {self.root} are damaged; to start afresh, '
+                'remove this directory:\n  ' + '\n  '.join(damaged)
+            )
+        return None
+
+    def _check_schema(self, step: int, stored: dict[str, Any]) -> None:
+        lines = schema_difference(stored, self.schema)
+        if lines:
+            raise StateError(
+                f'{state_path(self.root, step)} was left by a different run; '
+                'resume with its settings or use another work directory:\n  '
+                + '\n  '.join(lines)
+            )
+
+    def _check_newer(self, step: int) -> None:
+        if not self._verified:
+            self._find()
+        newest = max(self._verified, default=-1)
+        if newest >= step:
+            raise StateError(
+                f'cannot store step {step}: {state_path(self.root, newest)} '
+                'exists; resume from it or use another work directory'
+            )
+
+    def _write_failure(
+        self, step: int, data: memoryview, error: Exception
+    ) -> str:
+        """Say what could not be written, and what that needs."""
+        free = 'unknown'
+        with contextlib.suppress(OSError):
+            free = str(shutil.disk_usage(self.root).free)
+        reason = getattr(error, 'strerror', None) or error
+        return (
+            f'cannot write {state_path(self.root, step)}: {reason}; '
+            f'{len(data)} bytes needed, {free} free. States stored before '
+            'are intact'
+        )
+
+    def _remove_old(self, step: int) -> None:
+        """Keep the newest good states up to ``step``, which is good."""
+        kept = 1
+        for old in (s for s in stored_steps(self.root) if s < step):
+            if kept < self.keep and self._is_good(old):
+                kept += 1
+                continue
+            try:
+                discard(state_path(self.root, old), 'state.inside_delete')
+            except OSError as error:
+                _warn(f'Cannot remove an old state: {error}')
+
+    def _is_good(self, step: int) -> bool:
+        """Whether a state verifies, or did so in this process."""
+        if step not in self._verified:
+            try:
+                read_state(self.root, step)
+            except StateError:
+                return False
+            self._verified.add(step)
+        return True
+
+
+def _warn(message: str) -> None:
+    print_log(message, logger='current', level=logging.WARNING)

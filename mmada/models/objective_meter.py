@@ -1,0 +1,71 @@
+"""Mean raw loss of each objective over a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine import dist
+from torch import Tensor
+
+from .objectives import ObjectiveError, Objectives
+
+
+class ObjectiveMeter:
+    """Averages objectives over the iterations in which they are present.
+
+    A cascade stage without proposals leaves its losses out of an iteration;
+    counting it as zero would make the loss look better than it is.
+    """
+
+    def __init__(self, objectives: Objectives) -> None:
+        self.objectives = objectives
+        self._sums = torch.zeros(len(objectives), dtype=torch.float64)
+        self._counts = torch.zeros(len(objectives), dtype=torch.float64)
+
+    @property
+    def started(self) -> bool:
+        """Whether any objective was added."""
+        return bool(self._counts.any())
+
+    def update(self, log_vars: Mapping[str, Tensor]) -> None:
+        """Adds one iteration's raw losses (by loss name, scalars)."""
+        for i, value in self.objectives.reduce(log_vars).items():
+            self._sums[i] += float(value.detach())
+            self._counts[i] += 1
+
+    def mean(self) -> Tensor:
+        """Returns the mean raw losses over all ranks, shape (n,), float64.
+
+        Raises:
+            ObjectiveError: If an objective was in no iteration.
+        """
+        sums, counts = self._sums.clone(), self._counts.clone()
+        if dist.is_distributed():
+            sums, counts = (
+                x.to(dist.get_comm_device()) for x in (sums, counts)
+            )
+            dist.all_reduce(sums)
+            dist.all_reduce(counts)
+            sums, counts = sums.cpu(), counts.cpu()
+        missing = [
+            name
+            for name, count in zip(self.objectives.names, counts, strict=True)
+            if count == 0
+        ]
+        if missing:
+            raise ObjectiveError(
+                f'Objective(s) {", ".join(map(repr, missing))} appeared in '
+                'no iteration of the round, so no weight can be found.'
+            )
+        return sums / counts
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the sums and counts so far."""
+        return dict(sums=self._sums.clone(), counts=self._counts.clone())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from stored sums and counts."""
+        self._sums = state['sums'].clone()
+        self._counts = state['counts'].clone()

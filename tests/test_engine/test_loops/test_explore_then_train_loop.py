@@ -1,0 +1,132 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmada.engine import load_policy
+from tests import toy
+
+WORKER = Path(__file__).with_name('explore_then_train_worker.py')
+HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]
+
+
+def build(work_dir, mode='lr', **options):
+    return toy.runner(
+        work_dir,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=2),
+            training=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        ),
+        custom_hooks=HOOKS,
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
+        **options,
+    )
+
+
+def final(work_dir):
+    checkpoint = torch.load(work_dir / 'epoch_3.pth', weights_only=False)
+    weights = (work_dir / 'weights.jsonl').read_text()
+    return checkpoint, weights
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_training_after_exploration_equals_training_from_the_file(
+    tmp_path, mode
+):
+    """The exploration leaves nothing behind but its policy."""
+    together, alone = tmp_path / 'together', tmp_path / 'alone'
+    build(together, mode).train()
+    policy = str(together / 'policy.safetensors')
+    runner = toy.runner(
+        alone,
+        custom_hooks=[
+            dict(type='EpochSeedHook'),
+            dict(type='PolicyWeightingHook', policy=policy),
+        ],
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
+    )
+    runner.train()
+    first, second = final(together), final(alone)
+    assert first[1] == second[1]
+    toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
+
+
+def test_weights_follow_equation_7_on_the_losses_of_the_epoch_before(
+    tmp_path,
+):
+    build(tmp_path).train()
+    ensemble = load_policy(tmp_path / 'policy.safetensors')
+    rows = [json.loads(row) for row in final(tmp_path)[1].splitlines()]
+    assert [row['epoch'] for row in rows] == [1, 2, 3]
+    assert rows[0]['losses'] == ensemble.initial_losses.tolist()
+    for row in rows:
+        losses = torch.tensor(row['losses'], dtype=torch.float64)
+        expected = ensemble.weights(row['epoch'], 3, losses)
+        assert row['weights'] == expected.tolist()
+    assert rows[1]['losses'] != rows[0]['losses']
+
+
+# 1 state of the start, 1 pseudo epoch, 5 an exploration round; then the
+# checkpoints of the training.
+@pytest.mark.parametrize(
+    'failpoint', ['state.before_delete:4', 'state.before_delete:12']
+)
+def test_killed_and_resumed_gives_the_same_bits(tmp_path, failpoint):
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    build(whole).train()
+    outcome = subprocess.run(
+        [sys.executable, WORKER, killed],
+        env=dict(os.environ, MMADA_FAILPOINT=failpoint),
+        capture_output=True,
+        check=False,
+    )
+    assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+    build(killed, resume=True).train()
+    first, second = final(whole), final(killed)
+    assert first[1] == second[1]
+    toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
+
+
+@pytest.mark.parametrize('epoch', [1, 2])
+def test_training_resumed_at_an_epoch_gives_the_same_bits(tmp_path, epoch):
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    build(whole).train()
+    runner = build(killed)
+    stop_after(runner, epoch)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    build(killed, resume=True).train()
+    first, second = final(whole), final(killed)
+    assert first[1] == second[1]
+    toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
+    key = 'mmada_loss_weighting'
+    assert first[0][key]['weights'] == second[0][key]['weights']
+    assert torch.equal(first[0][key]['losses'], second[0][key]['losses'])
+
+
+def stop_after(runner, epoch):
+    """Interrupts a training in the middle of the epoch after `epoch`."""
+    from mmengine.hooks import Hook
+
+    class Stop(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if runner.epoch == epoch and batch_idx == 1:
+                raise KeyboardInterrupt
+
+    runner.register_hook(Stop())
+
+
+def test_schedules_of_both_phases_end_at_their_own_length(tmp_path):
+    runner = build(tmp_path)
+    loop = runner.build_train_loop(runner._train_loop)
+    assert loop.max_epochs == 3
+    assert loop.exploration.max_epochs == 2
+    runner._train_loop = loop
+    runner.train()
+    assert runner.param_schedulers[0].end == 9

@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from mmada.models import (
+    ObjectiveError,
+    ObjectiveMeter,
+    Objectives,
+    build_objectives,
+    find_owners,
+)
+
+CASCADE_LOSSES = [
+    'loss_rpn_cls',
+    'loss_rpn_bbox',
+    *(f's{i}.loss_{k}' for i in range(3) for k in ('cls', 'bbox', 'mask')),
+    'loss_seg',
+]
+
+
+def test_cascade_preset_has_the_ten_objectives_of_the_paper():
+    objectives = build_objectives('cascade_panoptic')
+    assert len(objectives) == 10
+    assert objectives.names[:4] == ('s0.cls', 's0.bbox', 's0.mask', 's1.cls')
+    assert objectives.names[-1] == 'seg'
+    objectives.check(CASCADE_LOSSES)
+    assert objectives.index('loss_rpn_cls') is None
+    assert objectives.index('s2.loss_mask') == 8
+
+
+def test_panoptic_fpn_preset_leaves_the_rpn_out():
+    objectives = build_objectives('panoptic_fpn')
+    assert objectives.names == ('cls', 'bbox', 'mask', 'seg')
+    assert objectives.index('loss_rpn_bbox') is None
+    assert objectives.index('loss_bbox') == 1
+
+
+def test_unknown_preset_lists_the_known_ones():
+    with pytest.raises(ObjectiveError, match='cascade_panoptic.*auto'):
+        build_objectives('cascade')
+
+
+def test_missing_objective_lists_what_the_model_produces():
+    objectives = Objectives({'seg': 'loss_sem', 'cls': 'loss_cls'})
+    with pytest.raises(ObjectiveError, match="'seg'.*loss_cls, loss_seg"):
+        objectives.check(['loss_cls', 'loss_seg'])
+
+
+def test_a_loss_of_two_objectives_is_refused():
+    objectives = Objectives({'a': 'loss_.*', 'b': 'loss_seg'})
+    with pytest.raises(ObjectiveError, match='several objectives: a, b'):
+        objectives.index('loss_seg')
+
+
+def test_bad_pattern_is_named():
+    with pytest.raises(ObjectiveError, match="'[(]' of objective 'seg'"):
+        Objectives({'seg': '('})
+    with pytest.raises(ObjectiveError, match='empty'):
+        Objectives({})
+
+
+def test_reduce_sums_the_losses_of_a_group():
+    objectives = Objectives({'cls': r'(d\d+\.)?loss_cls', 'dice': 'loss_dice'})
+    losses = {
+        'loss_cls': torch.tensor(1.0),
+        'd0.loss_cls': torch.tensor(2.0),
+        'd1.loss_cls': torch.tensor(4.0),
+        'loss_mask': torch.tensor(8.0),
+    }
+    assert objectives.reduce(losses) == {0: torch.tensor(7.0)}
+
+
+def test_meter_averages_over_the_iterations_with_the_loss():
+    meter = ObjectiveMeter(Objectives({'a': 'loss_a', 'b': 'loss_b'}))
+    assert not meter.started
+    meter.update({'loss_a': torch.tensor(1.0), 'loss_b': torch.tensor(5.0)})
+    meter.update({'loss_a': torch.tensor(3.0)})
+    assert meter.mean().tolist() == [2.0, 5.0]
+    other = ObjectiveMeter(meter.objectives)
+    other.load_state_dict(meter.state_dict())
+    other.update({'loss_a': torch.tensor(5.0)})
+    assert other.mean().tolist() == [3.0, 5.0]
+    assert meter.mean().tolist() == [2.0, 5.0]
+
+
+def test_meter_refuses_an_objective_that_never_appeared():
+    meter = ObjectiveMeter(Objectives({'a': 'loss_a', 'b': 'loss_b'}))
+    meter.update({'loss_a': torch.tensor(1.0)})
+    with pytest.raises(ObjectiveError, match="'b'"):
+        meter.mean()
+
+
+def test_owners_follow_the_graph():
+    names = ('trunk', 'a', 'b', 'both_heads', 'unused', 'frozen')
+    p = {n: torch.nn.Parameter(torch.ones(1)) for n in names}
+    p['frozen'].requires_grad = False
+    trunk = p['trunk'] * 2
+    shared = p['both_heads'] * trunk
+    losses = {
+        0: (p['a'] * shared * p['frozen']).sum(),
+        1: (p['b'] * shared * 0).sum(),  # zeros are gradients too
+        2: trunk.sum(),
+    }
+    assert find_owners(losses, p) == {
+        'trunk': (0, 1, 2),
+        'a': (0,),
+        'b': (1,),
+        'both_heads': (0, 1),
+        'unused': (),
+        'frozen': (),
+    }
+    losses[2].backward()  # the graph is still there
+    assert p['a'].grad is None
+    assert p['trunk'].grad.item() == 2.0
