@@ -43,7 +43,7 @@ class ClippedLearner(Learner):
             round's steps; the one that would pass it is shortened and the
             last. Defaults to 0.3.
         pull: Share of the way back to its first parameters that the policy
-            goes before each update, so that rewards which are only noise
+            goes after each update, so that rewards which are only noise
             cannot carry it away over many rounds. Defaults to 0.03.
     """
 
@@ -76,8 +76,6 @@ class ClippedLearner(Learner):
                experience: Experience) -> dict[str, float]:
         """Take up to ``num_updates`` steps, fewer at the KL limit."""
         self._last_good = parameters_of(policy)
-        policy.load_state_dict(
-            mix(self._last_good, self._origin, self.pull))
         self._buffer = [*self._buffer, experience][-self.buffer_rounds:]
         batch = Experience(
             *(torch.stack(part) for part in zip(*self._buffer, strict=True)))
@@ -92,6 +90,8 @@ class ClippedLearner(Learner):
             if kl > self.kl_limit:
                 kl = self._shorten(policy, exploration, batch, anchor, before)
                 break
+        policy.load_state_dict(
+            mix(parameters_of(policy), self._origin, self.pull))
         return dict(kl=kl, steps=float(steps))
 
     def _step(self, policy: Policy, exploration: Exploration,
