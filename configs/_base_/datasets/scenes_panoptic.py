@@ -12,10 +12,18 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    # Changes nothing, but notes the scale factor that mask heads ask for.
+    dict(type='Resize', scale_factor=1.0, keep_ratio=True),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor')),
+        meta_keys=(
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+        ),
+    ),
 ]
 
 train_dataloader = dict(
@@ -27,7 +35,9 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='annotations/panoptic_train.json',
         data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 reward_dataloader = dict(
     batch_size=4,
     num_workers=0,
@@ -38,7 +48,9 @@ reward_dataloader = dict(
         ann_file='annotations/panoptic_reward.json',
         data_prefix=dict(img='reward/', seg='annotations/panoptic_reward/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = dict(
     batch_size=4,
     num_workers=0,
@@ -49,15 +61,19 @@ test_dataloader = dict(
         ann_file='annotations/panoptic_test.json',
         data_prefix=dict(img='test/', seg='annotations/panoptic_test/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 val_dataloader = reward_dataloader
 
 reward_evaluator = dict(
     type='PanopticQuality',
     ann_file=data_root + 'annotations/panoptic_reward.json',
-    seg_prefix=data_root + 'annotations/panoptic_reward/')
+    seg_prefix=data_root + 'annotations/panoptic_reward/',
+)
 val_evaluator = reward_evaluator
 test_evaluator = dict(
     type='PanopticQuality',
     ann_file=data_root + 'annotations/panoptic_test.json',
-    seg_prefix=data_root + 'annotations/panoptic_test/')
+    seg_prefix=data_root + 'annotations/panoptic_test/',
+)

@@ -1,0 +1,154 @@
+"""The full-size configs, built with no data present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.registry import (
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    TASK_UTILS,
+    TRANSFORMS,
+    DefaultScope,
+)
+from mmengine.structures import InstanceData, PixelData
+from torch import nn
+
+from mmada.models import LossWeightWrapper
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+FULL_SIZE = CONFIGS / 'ada' / 'cascade_panoptic_r50_1x.py'
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _scope() -> Iterator[None]:
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield
+
+
+@pytest.fixture(scope='module')
+def config() -> Config:
+    return Config.fromfile(FULL_SIZE)
+
+
+@pytest.fixture(scope='module')
+def model(config: Config) -> nn.Module:
+    return MODELS.build(config.model)
+
+
+def synthetic_batch(size: int) -> dict[str, object]:
+    """One image with two things over a background of two stuff classes."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(
+        0, 256, (3, size, size), generator=generator, dtype=torch.uint8
+    )
+    masks = torch.zeros(2, size, size, dtype=torch.uint8)
+    masks[0, 8:60, 8:60] = 1
+    masks[1, 40:120, 70:120] = 1
+    semantic = torch.full((1, size, size), 80)
+    semantic[:, :, size // 2 :] = 132
+    for label, mask in zip((3, 17), masks, strict=True):
+        semantic[:, mask.bool()] = label
+    sample = DetDataSample(
+        metainfo=dict(
+            img_shape=(size, size),
+            ori_shape=(size, size),
+            scale_factor=(1.0, 1.0),
+        )
+    )
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[8.0, 8, 60, 60], [70, 40, 120, 120]]),
+        labels=torch.tensor([3, 17]),
+        masks=BitmapMasks(masks.numpy(), size, size),
+    )
+    sample.gt_sem_seg = PixelData(sem_seg=semantic)
+    return dict(inputs=[image], data_samples=[sample])
+
+
+def test_model_is_the_paper_s(model: nn.Module) -> None:
+    assert isinstance(model, LossWeightWrapper)
+    assert len(model.objectives) == 10
+    roi_head = model.detector.roi_head
+    assert roi_head.num_stages == 3
+    assert roi_head.stage_loss_weights == pytest.approx([1 / 3] * 3)
+    stds = [head.bbox_coder.stds for head in roi_head.bbox_head]
+    assert [std[0] for std in stds] == [0.1, 0.05, 0.033]
+    assert len({id(head) for head in roi_head.mask_head}) == 3
+    assert model.detector.semantic_head.loss_seg.loss_weight == 1.0
+    assert model.detector.semantic_head.num_stuff_classes == 53
+
+
+def test_deformable_convolutions_in_stages_3_to_5(model: nn.Module) -> None:
+    backbone = model.detector.backbone
+    deformable = {
+        name.split('.')[0]
+        for name, _ in backbone.named_parameters()
+        if 'conv_offset' in name
+    }
+    assert deformable == {'layer2', 'layer3', 'layer4'}
+
+
+def test_every_objective_has_a_finite_loss_and_reaches_the_trunk(
+    model: nn.Module,
+) -> None:
+    torch.manual_seed(0)
+    model.train()
+    data = model.data_preprocessor(synthetic_batch(128), True)
+    losses = model(**data, mode='loss')
+    total, logged = model.parse_losses(losses)
+    total.backward()
+
+    names = [name for name in logged if name.startswith('weighted/')]
+    assert len(names) == 10
+    assert all(torch.isfinite(logged[name]) for name in names)
+    gradient = model.detector.backbone.layer2[0].conv2.conv_offset.weight.grad
+    assert gradient is not None
+    assert torch.isfinite(gradient).all()
+
+
+def test_every_type_of_the_run_is_registered(config: Config) -> None:
+    exploration = config.train_cfg.exploration
+    assert LOOPS.get(config.train_cfg.type)
+    assert LOOPS.get(exploration.type)
+    assert LOOPS.get(config.train_cfg.training.type)
+    assert TASK_UTILS.get(exploration.controller.type)
+    assert METRICS.get(exploration.reward_evaluator.type)
+    assert METRICS.get(config.val_evaluator.type)
+    assert OPTIM_WRAPPER_CONSTRUCTORS.get(config.optim_wrapper.constructor)
+    for hook in config.custom_hooks:
+        assert HOOKS.get(hook.type)
+    for pipeline in (config.train_pipeline, config.test_pipeline):
+        for transform in pipeline:
+            assert TRANSFORMS.build(transform)
+
+
+def test_exploration_never_sees_the_validation_images(config: Config) -> None:
+    exploration = config.train_cfg.exploration
+    train = exploration.dataloader.dataset.ann_file
+    reward = exploration.reward_dataloader.dataset.ann_file
+    assert train == 'annotations/panoptic_train2017_proxy_train.json'
+    assert reward == 'annotations/panoptic_train2017_proxy_reward.json'
+    assert exploration.reward_evaluator.ann_file.endswith(reward)
+    assert 'val2017' not in str(exploration)
+
+
+def test_sixteen_images_a_step(config: Config) -> None:
+    assert config.auto_scale_lr.base_batch_size == 16
+    assert 8 * config.train_dataloader.batch_size == 16
+    assert 8 * config.train_cfg.exploration.dataloader.batch_size == 16
+
+
+def test_panoptic_fpn_builds() -> None:
+    config = Config.fromfile(CONFIGS / '_base_/models/panoptic_fpn_r50.py')
+    wrapper = LossWeightWrapper(config.model, objectives='panoptic_fpn')
+    assert len(wrapper.objectives) == 4
+    assert wrapper.detector.semantic_head.loss_seg.loss_weight == 1.0

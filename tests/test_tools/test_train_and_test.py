@@ -1,0 +1,157 @@
+"""The scripts train.py and test.py, and mmdet's own, on the toy problem."""
+
+from __future__ import annotations
+
+import pickle
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+from mmengine.device import get_device
+
+from tests.toy import MODEL, OPTIM_WRAPPER, dataloader
+
+REPO = Path(__file__).resolve().parents[2]
+TOOLS = REPO / 'tools'
+MMDET_TRAIN = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
+
+Run = Callable[..., None]
+
+# MMEngine keeps loggers by name and second; these runs may share them.
+pytestmark = pytest.mark.filterwarnings('ignore:.*has been created')
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a script as ``python script arguments`` would."""
+
+    def run_script(script: Path, *arguments: object) -> None:
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        monkeypatch.syspath_prepend(str(script.parent))
+        monkeypatch.setattr(sys, 'argv', [str(script), *map(str, arguments)])
+        runpy.run_path(str(script), run_name='__main__')
+
+    return run_script
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A config file of two epochs of training."""
+    content = dict(
+        custom_imports=dict(imports=['mmada', 'tests.toy']),
+        default_scope='mmdet',
+        model=MODEL,
+        optim_wrapper=OPTIM_WRAPPER,
+        train_dataloader=dataloader(),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
+        test_dataloader=dataloader(offset=1, shuffle=False),
+        test_evaluator=dict(type='ToyMetric'),
+        test_cfg=dict(type='TestLoop'),
+        auto_scale_lr=dict(enable=False, base_batch_size=16),
+        log_level='ERROR',
+        experiment_name=tmp_path.name,
+    )
+    path = tmp_path / 'toy_config.py'
+    path.write_text(''.join(f'{k} = {v!r}\n' for k, v in content.items()))
+    return path
+
+
+def test_train_resume_and_test(run: Run, config: Path, tmp_path: Path) -> None:
+    work_dir = tmp_path / 'work'
+    run(TOOLS / 'train.py', config, '--work-dir', work_dir)
+    assert (work_dir / 'epoch_2.pth').is_file()
+
+    longer = ('--cfg-options', 'train_cfg.max_epochs=3')
+    run(
+        TOOLS / 'train.py', config, '--work-dir', work_dir, '--resume', *longer
+    )
+    last = work_dir / 'epoch_3.pth'
+    meta = torch.load(last, weights_only=False)['meta']
+    assert (meta['epoch'], meta['iter']) == (3, 9)
+
+    out = tmp_path / 'predictions.pkl'
+    run(TOOLS / 'test.py', config, last, '--work-dir', work_dir, '--out', out)
+    assert len(pickle.loads(out.read_bytes())) == 12
+
+
+def test_resume_names_a_checkpoint(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    run(TOOLS / 'train.py', config, '--work-dir', tmp_path / 'first')
+    second = tmp_path / 'second'
+    checkpoint = tmp_path / 'first' / 'epoch_1.pth'
+    run(
+        TOOLS / 'train.py',
+        config,
+        '--work-dir',
+        second,
+        '--resume',
+        checkpoint,
+    )
+    assert not (second / 'epoch_1.pth').exists()
+    assert (second / 'epoch_2.pth').is_file()
+
+
+def test_auto_scale_lr(run: Run, config: Path, tmp_path: Path) -> None:
+    run(TOOLS / 'train.py', config, '--work-dir', tmp_path, '--auto-scale-lr')
+    checkpoint = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
+    groups = checkpoint['optimizer']['param_groups']
+    # batches of 4 where the config's learning rate is meant for 16
+    assert groups[0]['lr'] == pytest.approx(0.05 / 4)
+
+
+def test_work_dir_is_named_after_the_config(
+    run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(TOOLS / 'train.py', config)
+    assert (tmp_path / 'work_dirs/toy_config/epoch_2.pth').is_file()
+
+
+@pytest.mark.skipif(
+    not MMDET_TRAIN.is_file(), reason='mmdet was installed without its tools'
+)
+def test_mmdet_s_own_train_script(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    run(MMDET_TRAIN, config, '--work-dir', tmp_path)
+    assert (tmp_path / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.skipif(
+    get_device() != 'cpu', reason='the launchers work with an accelerator'
+)
+def test_launcher_without_accelerator_is_refused(
+    run: Run, config: Path
+) -> None:
+    with pytest.raises(SystemExit, match='--launcher pytorch needs'):
+        run(TOOLS / 'train.py', config, '--launcher', 'pytorch')
+
+
+def test_out_that_is_no_pickle_is_refused(
+    run: Run, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(TOOLS / 'test.py', config, 'some.pth', '--out', 'some.json')
+    assert 'found some.json' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('script', 'usage'),
+    [
+        ('dist_train.sh', 'CONFIG GPUS [arguments of train.py]'),
+        ('dist_test.sh', 'CONFIG CHECKPOINT GPUS [arguments of test.py]'),
+        ('slurm_train.sh', 'PARTITION JOB_NAME CONFIG WORK_DIR'),
+    ],
+)
+def test_shell_scripts_tell_their_usage(script: str, usage: str) -> None:
+    done = subprocess.run(
+        [str(TOOLS / script)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert usage in done.stderr
