@@ -1,0 +1,233 @@
+"""What every controller promises, as one suite to run each of them through.
+
+A subclass says how its controller is built::
+
+    class TestMine(ControllerConformance):
+        def build(self, **changes):
+            return Mine(**(self.size | changes))
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmada.controllers import Controller, PolicyEnsemble, RoundResult
+
+LOSSES = torch.tensor([0.23, 0.05, 1.17, 0.2], dtype=torch.float64)
+
+
+def metrics_of(weights: Tensor, round_index: int) -> Tensor:
+    """A metric that prefers equal weights and rises from round to round."""
+    return 50.0 + round_index - weights.log().square().sum(-1)
+
+
+def play(controller: Controller, num_rounds: int,
+         first: int = 0) -> list[tuple[Tensor, RoundResult]]:
+    """Run rounds on slowly falling losses."""
+    history = []
+    for index in range(first, first + num_rounds):
+        weights = controller.propose(LOSSES * 0.9**index)
+        result = controller.observe(
+            metrics_of(weights, index), 50.0 if index else None)
+        history.append((weights, result))
+    return history
+
+
+def assert_same(first: list[tuple[Tensor, RoundResult]],
+                second: list[tuple[Tensor, RoundResult]]) -> None:
+    assert len(first) == len(second)
+    for (weights, result), (others, other) in zip(
+            first, second, strict=True):
+        assert torch.equal(weights, others)
+        assert torch.equal(result.rewards, other.rewards)
+        assert result._replace(rewards=None) == other._replace(rewards=None)
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+class ControllerConformance:
+    """Subclass it with a name that pytest collects."""
+
+    size: dict[str, Any] = dict(
+        num_objectives=4, num_rounds=6, num_replicas=4, seed=0)
+
+    def build(self, **changes: Any) -> Controller:
+        raise NotImplementedError
+
+    def test_weights_are_positive_and_of_the_right_shape(self) -> None:
+        controller = self.build()
+        for weights, result in play(controller, 6):
+            assert weights.shape == (controller.num_replicas, 4)
+            assert weights.dtype == torch.float64
+            assert weights.isfinite().all() and (weights > 0).all()
+            assert result.rewards.shape == (controller.num_replicas, )
+            assert result.rewards.isfinite().all()
+            assert all(isinstance(x, float) for x in result.info.values())
+
+    def test_the_best_replica_has_the_largest_metric(self) -> None:
+        for index, (weights, result) in enumerate(play(self.build(), 6)):
+            assert result.best == int(metrics_of(weights, index).argmax())
+
+    def test_same_seed_same_search(self) -> None:
+        assert_same(play(self.build(), 6), play(self.build(), 6))
+
+    def test_another_seed_gives_other_weights(self) -> None:
+        first, second = self.build(), self.build(seed=1)
+        assert not torch.equal(first.propose(LOSSES), second.propose(LOSSES))
+
+    def test_the_global_random_stream_is_left_alone(self) -> None:
+        before = torch.get_rng_state()
+        play(controller := self.build(), 3)
+        controller.ensemble()
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_a_resumed_search_continues_to_the_same_bits(self) -> None:
+        controller = self.build()
+        play(controller, 3)
+        state = through_a_file(controller.state_dict())
+        resumed = self.build()
+        resumed.load_state_dict(state)
+        assert_same(play(resumed, 3, 3), play(controller, 3, 3))
+        assert torch.equal(resumed.ensemble().weights(2, 3, LOSSES),
+                           controller.ensemble().weights(2, 3, LOSSES))
+
+    def test_an_open_round_survives_a_resume(self) -> None:
+        controller = self.build()
+        play(controller, 2)
+        metrics = metrics_of(controller.propose(LOSSES), 2)
+        resumed = self.build()
+        resumed.load_state_dict(through_a_file(controller.state_dict()))
+        ours = controller.observe(metrics, 51.0)
+        theirs = resumed.observe(metrics, 51.0)
+        assert torch.equal(ours.rewards, theirs.rewards)
+        assert_same(play(resumed, 3, 3), play(controller, 3, 3))
+
+    def test_a_state_is_not_changed_by_what_follows(self) -> None:
+        controller = self.build()
+        play(controller, 3)
+        state = controller.state_dict()
+        resumed = self.build()
+        resumed.load_state_dict(state)
+        play(resumed, 3, 3)
+        again = self.build()
+        again.load_state_dict(state)
+        assert_same(play(again, 3, 3), play(controller, 3, 3))
+
+    def test_the_state_of_another_search_is_refused(self) -> None:
+        state = self.build().state_dict()
+        with pytest.raises(ValueError, match='num_rounds was 6 and is 7'):
+            self.build(num_rounds=7).load_state_dict(state)
+
+    def test_the_ensemble_holds_one_policy_per_round(self) -> None:
+        controller = self.build()
+        history = play(controller, 3)
+        ensemble = controller.ensemble()
+        assert isinstance(ensemble, PolicyEnsemble)
+        assert ensemble.num_rounds == 3
+        torch.testing.assert_close(ensemble.initial_losses, LOSSES)
+        weights, result = history[-1]
+        assert torch.equal(ensemble.best_weights, weights[result.best])
+        given = ensemble.weights(1, 12, LOSSES)
+        assert given.isfinite().all() and (given > 0).all()
+
+    def test_nothing_to_hand_out_before_the_first_round(self) -> None:
+        with pytest.raises(RuntimeError, match='before a round'):
+            self.build().ensemble()
+
+    def test_the_first_of_equal_replicas_wins(self) -> None:
+        controller = self.build()
+        controller.propose(LOSSES)
+        size = controller.num_replicas
+        assert controller.observe(torch.full((size, ), 7.0), None).best == 0
+
+    def test_equal_metrics_teach_nothing(self) -> None:
+        controller = self.build()
+        if not (controller.propose(LOSSES) > 0.01).all():
+            pytest.skip('a negative sample is a lesson of its own')
+        size = controller.num_replicas
+        result = controller.observe(torch.full((size, ), 7.0), 3.0)
+        assert not result.updated and result.reason
+        assert torch.equal(result.rewards, torch.zeros_like(result.rewards))
+
+    def test_an_invalid_replica_is_never_the_best(self) -> None:
+        controller = self.build()
+        metrics = metrics_of(controller.propose(LOSSES), 0)
+        metrics[metrics.argmax()] = torch.nan
+        expected = int(metrics.nan_to_num(-1e9).argmax())
+        result = controller.observe(metrics, None)
+        assert result.best == expected
+        assert result.rewards[metrics.isnan()].tolist() == [-1.0]
+        controller.propose(LOSSES)
+
+    def test_no_valid_replica_has_no_winner(self) -> None:
+        controller = self.build()
+        controller.propose(LOSSES)
+        size = controller.num_replicas
+        result = controller.observe(torch.full((size, ), torch.nan), None)
+        assert result.best == -1 and not result.updated
+        assert f'0 of {size} replicas are valid' in result.reason
+        assert (controller.propose(LOSSES) > 0).all()
+
+    def test_calls_out_of_order_are_refused(self) -> None:
+        controller = self.build()
+        metrics = torch.zeros(controller.num_replicas)
+        with pytest.raises(RuntimeError, match='propose'):
+            controller.observe(metrics, None)
+        controller.propose(LOSSES)
+        with pytest.raises(RuntimeError, match='observe'):
+            controller.propose(LOSSES)
+        controller = self.build(num_rounds=1)
+        play(controller, 1)
+        with pytest.raises(RuntimeError, match='All 1 rounds'):
+            controller.propose(LOSSES)
+
+    @pytest.mark.parametrize('losses', [
+        torch.ones(3),
+        torch.ones(4, 1),
+        torch.tensor([1.0, -0.1, 1.0, 1.0]),
+        torch.tensor([1.0, torch.nan, 1.0, 1.0]),
+        torch.tensor([1.0, torch.inf, 1.0, 1.0]),
+    ])
+    def test_malformed_losses_are_refused(self, losses: Tensor) -> None:
+        controller = self.build()
+        with pytest.raises(ValueError, match='`losses`'):
+            controller.propose(losses)
+        controller.propose(LOSSES)
+
+    def test_malformed_metrics_are_refused(self) -> None:
+        controller = self.build()
+        controller.propose(LOSSES)
+        size = controller.num_replicas
+        with pytest.raises(ValueError, match='`metrics`'):
+            controller.observe(torch.zeros(size + 1), None)
+        with pytest.raises(TypeError, match='`metrics`'):
+            controller.observe([0.0] * size, None)  # type: ignore
+        with pytest.raises(ValueError, match='`reference`'):
+            controller.observe(torch.zeros(size), float('nan'))
+        controller.observe(torch.zeros(size), None)
+
+    def test_losses_of_zero_are_legal(self) -> None:
+        weights = self.build().propose(torch.tensor([0.0, 1.0, 1.0, 1.0]))
+        assert weights.isfinite().all() and (weights > 0).all()
+
+    @pytest.mark.parametrize(('name', 'value'), [
+        ('num_objectives', 1),
+        ('num_rounds', 0),
+        ('num_replicas', 0),
+        ('num_replicas', 2.0),
+        ('num_replicas', True),
+        ('seed', -1),
+    ])
+    def test_bad_numbers_are_refused(self, name: str, value: Any) -> None:
+        with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
+            self.build(**{name: value})
