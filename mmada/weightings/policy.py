@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor
 
 from mmada.controllers import PolicyEnsemble
-from mmada.controllers.checks import check_losses
 from mmada.weightings.base import Weighting
 
 
@@ -15,11 +14,21 @@ class PolicyWeighting(Weighting):
     """Base of the weightings that a policy ensemble gives.
 
     Args:
-        ensemble: What a search has learned.
+        ensemble: What a search has learned, the l^1 of the run that is to
+            be trained in place of its own if that was measured.
     """
 
     def __init__(self, ensemble: PolicyEnsemble) -> None:
         self.ensemble = ensemble
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return l^1, which a resumed run does not measure again."""
+        return dict(initial_losses=self.ensemble.initial_losses.clone())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the l^1 of a training run."""
+        self.ensemble = self.ensemble.with_initial_losses(
+            state['initial_losses'])
 
 
 class FinalPolicyWeighting(PolicyWeighting):
@@ -33,31 +42,11 @@ class FinalPolicyWeighting(PolicyWeighting):
 
 
 class PredictedPolicyWeighting(PolicyWeighting):
-    """Static: what the last policy makes of l^1, pi^T(l^1) / l^1.
-
-    The losses given for the first epoch are l^1; until they are, the
-    search's own stand in for them.
-    """
-
-    def __init__(self, ensemble: PolicyEnsemble) -> None:
-        super().__init__(ensemble)
-        self._initial_losses = ensemble.initial_losses
+    """Static: what the last policy makes of l^1, pi^T(l^1) / l^1."""
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return the same weights always; see :class:`Weighting`."""
-        if epoch == 1:
-            self._initial_losses = check_losses(losses,
-                                                self.ensemble.num_objectives)
-        return self.ensemble.last_weights(self._initial_losses)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return l^1."""
-        return dict(initial_losses=self._initial_losses.clone())
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over l^1 of the run that is resumed."""
-        self._initial_losses = check_losses(state['initial_losses'],
-                                            self.ensemble.num_objectives)
+        return self.ensemble.last_weights(self.ensemble.initial_losses)
 
 
 class SinglePolicyWeighting(PolicyWeighting):
