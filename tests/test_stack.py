@@ -87,6 +87,18 @@ def test_no_stack_names_both_installations(tmp_path: Path) -> None:
         assert line in message
 
 
+@pytest.mark.parametrize(
+    ('file', 'package'),
+    [('build', 'torch'), ('onedl', 'onedl-mmcv'), ('openmmlab', 'mmcv')],
+)
+def test_message_names_the_versions_of_the_requirements(
+    tmp_path: Path, file: str, package: str
+) -> None:
+    lines = (REPO / f'requirements/{file}.txt').read_text().splitlines()
+    (pinned,) = [line for line in lines if line.startswith(f'{package}==')]
+    assert f' {pinned}' in import_error(tmp_path)
+
+
 @pytest.mark.parametrize('missing', ['torch', 'mmengine', 'mmcv', 'mmdet'])
 def test_missing_part_is_named(tmp_path: Path, missing: str) -> None:
     modules = {

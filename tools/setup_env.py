@@ -225,10 +225,12 @@ class Environment:
         error = self.try_python(PROBE_OPERATORS)
         if error:
             say(
-                'The operators that pip had kept from an earlier build do '
-                f'not fit ({error.splitlines()[-1]})'
+                'The operators do not fit, since pip had them ready from '
+                f'somewhere else ({error.splitlines()[-1]})'
             )
-            self.install_operators('--force-reinstall', '--no-cache-dir')
+            self.install_operators(
+                '--force-reinstall', '--no-cache-dir', '--no-binary', OPERATORS
+            )
         error = self.try_python(PROBE_STACK)
         if error:
             raise SetupError(error)
