@@ -50,19 +50,17 @@ class PolicyWeightingHook(LossWeightingHook):
     def build_weighting(self, runner: Any) -> Weighting:
         """Loads the policy, whose objectives must be the model's."""
         path = self._policy or Path(runner.work_dir) / DEFAULT_FILE
-        self._ensemble = load_policy(
-            path, objectives=self._model.objectives.names
-        )
-        return POLICY_MODES[self._mode](self._ensemble)
+        ensemble = load_policy(path, objectives=self._model.objectives.names)
+        self._initial_losses = ensemble.initial_losses
+        return POLICY_MODES[self._mode](ensemble)
 
     def initial_losses(self, runner: Any) -> Tensor:
         """Returns l^1, stored in the policy file or probed."""
         if not self._probe:
-            return self._ensemble.initial_losses
+            return self._initial_losses
         losses = super().initial_losses(runner)
-        self._weighting = POLICY_MODES[self._mode](
-            self._ensemble.with_initial_losses(losses)
-        )
+        assert self._weighting is not None
+        self._weighting.load_state_dict(dict(initial_losses=losses))
         return losses
 
 

@@ -1,0 +1,237 @@
+import json
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from mmada.controllers import AdaSegment
+from mmada.engine import save_policy
+from mmada.models import ObjectiveError
+from tests import toy
+
+
+def train(work_dir, *hooks, **options):
+    runner = toy.runner(
+        work_dir,
+        custom_hooks=[dict(type='EpochSeedHook'), *hooks],
+        **options,
+    )
+    runner.train()
+    return runner
+
+
+def rows(work_dir):
+    lines = (work_dir / 'weights.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def weighting(kind, **options):
+    return dict(
+        type='LossWeightingHook', weighting=dict(type=kind, **options)
+    )
+
+
+class LossMeans(Hook):
+    """Means of the raw losses a and b of each epoch, computed apart."""
+
+    def __init__(self):
+        self.means, self._sums = [], torch.zeros(2, dtype=torch.float64)
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self._sums += torch.tensor(
+            [float(outputs['loss_a']), float(outputs['loss_b'])]
+        )
+
+    def after_train_epoch(self, runner):
+        self.means.append((self._sums / 3).tolist())
+        self._sums.zero_()
+
+
+def bare(work_dir):
+    """Trains the detector alone, in MMEngine's own way."""
+    optim_wrapper = dict(toy.OPTIM_WRAPPER)
+    del optim_wrapper['constructor']
+    model = toy.MODEL['detector']
+    return train(work_dir, model=model, optim_wrapper=optim_wrapper)
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad', 'off'])
+@pytest.mark.parametrize(
+    'hooks', [[], [weighting('StaticWeighting', weights=[1.0, 1.0])]]
+)
+def test_ones_train_as_the_bare_detector_to_the_bit(tmp_path, hooks, mode):
+    plain = bare(tmp_path / 'bare')
+    wrapped = train(
+        tmp_path / 'wrapped',
+        *hooks,
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
+    )
+    toy.assert_same_state(
+        plain.model.state_dict(), wrapped.model.state_dict()
+    )
+
+
+def test_a_checkpoint_loads_into_the_bare_detector(tmp_path):
+    wrapped = train(tmp_path / 'a')
+    plain = toy.runner(tmp_path / 'b', model=toy.MODEL['detector'])
+    plain.load_checkpoint(str(tmp_path / 'a/epoch_3.pth'))
+    toy.assert_same_state(
+        plain.model.state_dict(), wrapped.model.state_dict()
+    )
+
+
+def test_inverse_loss_follows_the_losses_of_the_epoch_before(tmp_path):
+    means = LossMeans()
+    runner = toy.runner(
+        tmp_path,
+        custom_hooks=[
+            dict(type='EpochSeedHook'),
+            weighting('InverseLossWeighting'),
+        ],
+    )
+    runner.register_hook(means)
+    runner.train()
+    found = rows(tmp_path)
+    assert [r['epoch'] for r in found] == [1, 2, 3]
+    for row, losses in zip(found[1:], means.means, strict=False):
+        assert row['losses'] == pytest.approx(losses)
+    for row in found:
+        inverse = [1 / loss for loss in row['losses']]
+        mean = sum(inverse) / 2
+        assert row['weights'] == pytest.approx([v / mean for v in inverse])
+
+
+def test_the_pseudo_epoch_leaves_no_trace(tmp_path):
+    """Probed on 1 iteration or 7: the training after it is the same."""
+    states = []
+    for iters in (1, 7):
+        hook = weighting('InverseLossWeighting')
+        runner = toy.runner(
+            tmp_path / str(iters),
+            custom_hooks=[dict(hook, probe_iters=iters)],
+        )
+        before = {}
+
+        class Keep(Hook):
+            def before_train_epoch(self, runner, before=before):
+                if runner.epoch == 0:
+                    before.update(
+                        toy.state_of(runner.model),
+                        rng=torch.get_rng_state(),
+                        momentum=len(
+                            runner.optim_wrapper.optimizer.state_dict()[
+                                'state'
+                            ]
+                        ),
+                    )
+
+        runner.register_hook(Keep())
+        runner.train()
+        states.append(before)
+    assert states[0].pop('momentum') == states[1].pop('momentum') == 0
+    toy.assert_same_state(states[0], states[1])
+
+
+def test_a_static_weighting_needs_no_pseudo_epoch(tmp_path):
+    train(tmp_path, weighting('StaticWeighting', weights=[2.0, 0.5]))
+    assert [r['weights'] for r in rows(tmp_path)] == [[2.0, 0.5]] * 3
+    assert rows(tmp_path)[0]['losses'] == []
+
+
+def test_a_period_may_be_a_number_of_iterations(tmp_path):
+    hook = dict(weighting('InverseLossWeighting'), interval=2)
+    train(tmp_path, hook)
+    assert [r['epoch'] for r in rows(tmp_path)] == [1, 2, 3, 4, 5]
+
+
+@pytest.fixture(scope='module')
+def policy(tmp_path_factory):
+    controller = AdaSegment(2, 3, 4, sigma=0.8)
+    losses = torch.tensor([5.0, 3.0], dtype=torch.float64)
+    for _ in range(3):
+        weights = controller.propose(losses)
+        controller.observe(-weights[:, 0], None)
+    path = tmp_path_factory.mktemp('policy') / 'policy.safetensors'
+    save_policy(path, controller.ensemble().named(['a', 'b']))
+    return path, controller.ensemble()
+
+
+def policy_hook(policy, **options):
+    return dict(type='PolicyWeightingHook', policy=str(policy[0]), **options)
+
+
+def test_modes_use_the_policy_as_table_2_says(tmp_path, policy):
+    ensemble = policy[1]
+    for mode in ('final', 'pred', 'single', 'comb'):
+        train(tmp_path / mode, policy_hook(policy, mode=mode))
+        for row in rows(tmp_path / mode):
+            losses = torch.tensor(
+                row['losses'] or [1.0, 1.0], dtype=torch.float64
+            )
+            expected = dict(
+                final=ensemble.best_weights,
+                pred=ensemble.last_weights(ensemble.initial_losses),
+                single=ensemble.last_weights(losses),
+                comb=ensemble.weights(row['epoch'], 3, losses),
+            )[mode]
+            assert row['weights'] == expected.tolist(), mode
+
+
+def test_probed_initial_losses_are_those_of_this_run(tmp_path, policy):
+    stored, probed = policy[1].initial_losses.tolist(), tmp_path / 'probe'
+    train(probed, policy_hook(policy, mode='pred', initial_losses='probe'))
+    first = rows(probed)[0]
+    assert first['losses'] != stored
+    losses = torch.tensor(first['losses'], dtype=torch.float64)
+    expected = policy[1].last_weights(losses).tolist()
+    assert [r['weights'] for r in rows(probed)] == [expected] * 3
+
+
+def test_a_policy_of_other_objectives_is_refused(tmp_path, policy):
+    model = dict(toy.MODEL, objectives=dict(a='loss_a', c='loss_b'))
+    with pytest.raises(ValueError, match="'?b'?.*'?c'?|'?c'?.*'?b'?"):
+        train(tmp_path, policy_hook(policy), model=model)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(mode='best'), "`mode` is 'best'; expected one of 'final'"),
+        (dict(initial_losses='file'), "'file'; expected one of 'stored'"),
+        (dict(interval=0), '`interval` is 0'),
+    ],
+)
+def test_bad_options_are_named(tmp_path, policy, options, message):
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, policy_hook(policy, **options))
+
+
+def test_weights_without_known_owners_are_refused(tmp_path):
+    model = dict(toy.MODEL, weights=[2.0, 1.0])
+    with pytest.raises(RuntimeError, match='LossWeightingHook'):
+        train(tmp_path, model=model)
+
+
+def test_an_objective_that_never_appears_is_refused(tmp_path):
+    model = dict(toy.MODEL, objectives=dict(a='loss_a', m='loss_mask'))
+    with pytest.raises(ObjectiveError, match="'m'.*loss_a, loss_b, loss_rpn"):
+        train(
+            tmp_path,
+            weighting('StaticWeighting', weights=[1.0, 1.0]),
+            model=model,
+        )
+
+
+def test_resumed_in_pred_mode_keeps_the_probed_losses(tmp_path, policy):
+    hook = policy_hook(policy, mode='pred', initial_losses='probe')
+    whole = train(tmp_path / 'whole', hook)
+    train(tmp_path / 'cut', hook, train_cfg=dict(
+        type='EpochBasedTrainLoop', max_epochs=3, val_interval=9))
+    (tmp_path / 'cut/epoch_3.pth').unlink()
+    (tmp_path / 'cut/last_checkpoint').write_text(
+        str(tmp_path / 'cut/epoch_1.pth'))
+    resumed = train(tmp_path / 'cut', hook, resume=True)
+    assert rows(tmp_path / 'whole') == rows(tmp_path / 'cut')
+    toy.assert_same_state(
+        whole.model.state_dict(), resumed.model.state_dict()
+    )
