@@ -90,11 +90,11 @@ def test_comb_is_equation_7_by_hand(ensemble: PolicyEnsemble) -> None:
 
 
 def test_modes_carry_the_papers_names() -> None:
-    assert POLICY_MODES == dict(
+    assert dict(
         final=FinalPolicyWeighting,
         pred=PredictedPolicyWeighting,
         single=SinglePolicyWeighting,
-        comb=CombinedPolicyWeighting)
+        comb=CombinedPolicyWeighting) == POLICY_MODES
 
 
 @pytest.mark.parametrize('mode', ['single', 'comb'])

@@ -1,0 +1,359 @@
+"""A policy file loads as what was saved, or says why it does not."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmada.controllers import AdaSegment, PolicyEnsemble
+from mmada.engine import policy_file
+from mmada.engine.policy_codec import _digest, _read_header, encode_policy
+from mmada.engine.policy_file import (
+    PolicyFileError,
+    load_policy,
+    save_policy,
+)
+
+NAMES = ('cls', 'box', 'seg')
+LOSSES = torch.tensor([0.3, 0.1, 1.2], dtype=torch.float64)
+LATER = LOSSES * torch.tensor([0.5, 0.9, 0.7])
+
+
+def search(preset: str = 'stable', num_rounds: int = 2) -> PolicyEnsemble:
+    controller = AdaSegment(
+        num_objectives=3, num_rounds=num_rounds, num_replicas=4,
+        preset=preset)
+    for _ in range(num_rounds):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor([1.0, 3.0, 2.0, 4.0]), 1.5)
+    return controller.ensemble().named(NAMES)
+
+
+ENSEMBLE = search()
+DATA = encode_policy(ENSEMBLE, dict(detector='toy'))
+
+
+def same(first: PolicyEnsemble, second: PolicyEnsemble) -> bool:
+    return (first.objectives == second.objectives
+            and first.gamma == second.gamma and first.floor == second.floor
+            and torch.equal(first.best_weights, second.best_weights)
+            and torch.equal(first.initial_losses, second.initial_losses)
+            and first.num_rounds == second.num_rounds and all(
+                torch.equal(first.weights(epoch, 3, LATER),
+                            second.weights(epoch, 3, LATER))
+                for epoch in (1, 2, 3)))
+
+
+def signed(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bytes:
+    """A file with a right digest, as a person with intent would make it."""
+    header = {k: v for k, v in header.items() if k != 'sha256'}
+    header['sha256'] = _digest(header, tensors)
+    return safetensors.torch.save(tensors,
+                                  {'mmada_policy': json.dumps(header)})
+
+
+def changed(header: dict[str, Any] | None = None,
+            tensors: dict[str, torch.Tensor | None] | None = None) -> bytes:
+    """The good file with entries changed, or removed by None."""
+    contents = safetensors.torch.load(DATA) | (tensors or {})
+    return signed(
+        _read_header(DATA) | (header or {}),
+        {k: v for k, v in contents.items() if v is not None})
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize('preset', ['paper', 'stable'])
+def test_round_trip(tmp_path: Path, preset: str) -> None:
+    ensemble = search(preset, 3)
+    path = save_policy(tmp_path / 'p.safetensors', ensemble,
+                       dict(detector='toy', score=[1, 2.5, None]))
+    loaded = load_policy(path, objectives=list(NAMES))
+    assert same(loaded, ensemble)
+    assert loaded.provenance == ensemble.provenance | dict(
+        detector='toy', score=[1, 2.5, None])
+    assert [p.spec() for p in loaded.policies] == [
+        p.spec() for p in ensemble.policies]
+    assert not any(p.requires_grad for policy in loaded.policies
+                   for p in policy.parameters())
+    assert os.listdir(tmp_path) == ['p.safetensors']
+
+
+def test_loading_leaves_the_global_random_stream_alone(
+        tmp_path: Path) -> None:
+    path = write(tmp_path / 'p', DATA)
+    before = torch.get_rng_state()
+    load_policy(path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(('wanted', 'message'), [
+    (('cls', 'box', 'mask'),
+     r"does not know \['mask'\]; it also expects \['seg'\]"),
+    (('cls', 'box'), r"it also expects \['seg'\]"),
+    (('cls', 'box', 'seg', 'rpn'), r"does not know \['rpn'\]"),
+    (('box', 'cls', 'seg'), r"order differs.*\['cls', 'box', 'seg'\]"),
+])
+def test_other_objectives_are_refused(tmp_path: Path,
+                                      wanted: tuple[str, ...],
+                                      message: str) -> None:
+    path = write(tmp_path / 'p', DATA)
+    with pytest.raises(PolicyFileError, match=message):
+        load_policy(path, objectives=wanted)
+
+
+def parameter(value: Any) -> dict[str, Any]:
+    return {'policy.1.exponent': value}
+
+
+REFUSED: list[tuple[dict, dict, str]] = [
+    (dict(schema=2), {}, 'its schema is 2'),
+    (dict(extra=1), {}, 'its metadata should hold'),
+    (dict(gamma='0.9'), {}, '`gamma` should be of type float'),
+    (dict(gamma=0), {}, '`gamma`'),
+    (dict(gamma=1.5), {}, '`gamma`'),
+    (dict(floor=-1.0), {}, '`floor`'),
+    (dict(objectives=[]), {}, '`objectives`'),
+    (dict(objectives=['a', 'b']), {}, '`objectives` should be 3'),
+    (dict(objectives=['a', 'a', 'b']), {}, '`objectives` should be 3'),
+    (dict(objectives=['a', 'b', 3]), {}, '`objectives`'),
+    (dict(num_rounds=0), {}, '`num_rounds`'),
+    (dict(num_rounds=True), {}, '`num_rounds`'),
+    (dict(num_rounds=10**9), {}, '`num_rounds`'),
+    (dict(num_rounds=1), {}, 'unknown tensors'),
+    (dict(num_rounds=3), {}, r'(?s)policy\.3\..*Missing key'),
+    (dict(normaliser='none'), {}, '`normaliser`'),
+    (dict(policy={}), {}, '`num_objectives`'),
+    (dict(policy=dict(kind='x', num_objectives=3, hidden=16)), {}, '`kind`'),
+    (dict(policy=dict(kind='loss_ratio', num_objectives=3, hidden=16)), {},
+     'exponent'),
+    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=8)), {},
+     'size mismatch'),
+    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=10**6)),
+     {}, '`hidden`'),
+    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=16,
+                      generator=1)), {}, 'generator'),
+    ({}, dict(initial_losses=-LOSSES), '`initial_losses`'),
+    ({}, dict(initial_losses=0 * LOSSES), '`initial_losses`'),
+    ({}, dict(initial_losses=LOSSES[:2]), '`initial_losses`'),
+    ({}, dict(initial_losses=None), 'no tensor'),
+    ({}, dict(best_weights=0 * LOSSES), '`best_weights`'),
+    ({}, dict(best_weights=LOSSES / 0), 'NaN or infinity'),
+    ({}, dict(best_weights=LOSSES.float()), 'should be float64'),
+    ({}, dict(best_weights=LOSSES.long()), 'should be float64'),
+    ({}, dict(more=LOSSES), 'unknown tensors'),
+    ({}, parameter(torch.tensor(torch.nan).double()), 'NaN or infinity'),
+    ({}, parameter(torch.zeros(2).double()), 'size mismatch'),
+    ({}, parameter(None), 'exponent'),
+    ({}, parameter(torch.tensor(1.7e308, dtype=torch.float64)), 'not finite'),
+]
+
+
+@pytest.mark.parametrize(('header', 'tensors', 'message'), REFUSED)
+def test_content_that_no_search_left_is_refused(
+        tmp_path: Path, header: dict, tensors: dict, message: str) -> None:
+    path = write(tmp_path / 'p.safetensors', changed(header, tensors))
+    with pytest.raises(PolicyFileError, match=message) as error:
+        load_policy(path)
+    assert str(path) in str(error.value)
+
+
+def test_the_helper_that_signs_makes_good_files(tmp_path: Path) -> None:
+    assert same(load_policy(write(tmp_path / 'p', changed())), ENSEMBLE)
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / 'p'
+    with open(path, 'wb') as file:
+        file.truncate(policy_file.MAX_BYTES + 1)
+    with pytest.raises(PolicyFileError, match='more than'):
+        load_policy(path)
+
+
+def test_missing_files_say_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='absent'):
+        load_policy(tmp_path / 'absent')
+
+
+class Payload:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, sentinel: Path) -> None:
+        self.sentinel = sentinel
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.sentinel, ))
+
+
+def torch_file(payload: Payload) -> bytes:
+    file = io.BytesIO()
+    torch.save(dict(state_dict=payload), file)
+    return file.getvalue()
+
+
+def numpy_file(payload: Payload) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, policy=np.array([payload], dtype=object))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(('name', 'make'), [
+    ('policy.pth', torch_file),
+    ('policy.pt', lambda p: pickle.dumps(p)),
+    ('policy.npz', numpy_file),
+    ('policy.json', lambda p: pickle.dumps(p, protocol=0)),
+    ('policy.safetensors',
+     lambda p: len(d := pickle.dumps(p)).to_bytes(8, 'little') + d),
+])
+def test_pickles_are_never_run(tmp_path: Path, name: str, make) -> None:
+    sentinel = tmp_path / 'ran'
+    path = write(tmp_path / name, make(Payload(sentinel)))
+    with pytest.raises(PolicyFileError, match=name):
+        load_policy(path)
+    assert not sentinel.exists()
+
+
+def test_the_payload_would_run_if_it_were_unpickled(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Payload(tmp_path / 'ran')))
+    assert (tmp_path / 'ran').exists()
+    assert zipfile.is_zipfile(io.BytesIO(torch_file(Payload(tmp_path))))
+
+
+def test_types_that_numpy_does_not_know_are_refused(tmp_path: Path) -> None:
+    header = json.dumps(_read_header(DATA))
+    data = safetensors.torch.save(dict(best_weights=LOSSES.bfloat16()),
+                                  {'mmada_policy': header})
+    with pytest.raises(PolicyFileError, match='should be float64'):
+        load_policy(write(tmp_path / 'p', data))
+
+
+@pytest.mark.parametrize('data', [
+    b'', b'\0' * 8, b'{}', b'\xff' * 64,
+    safetensors.torch.save({'a': LOSSES}),
+    safetensors.torch.save({'a': LOSSES}, {'other': '1'}),
+    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[]'}),
+    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '{"a": NaN}'}),
+    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[' * 10**5}),
+    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '1' * 10**4}),
+])
+def test_other_content_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(PolicyFileError):
+        load_policy(write(tmp_path / 'p', data))
+
+
+def loads_right_or_not_at_all(path: Path) -> None:
+    try:
+        loaded = load_policy(path)
+    except PolicyFileError as error:
+        assert str(path) in str(error)
+    else:
+        assert same(loaded, ENSEMBLE)
+
+
+fuzz = settings(
+    max_examples=100, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@fuzz
+@given(st.lists(st.integers(0, 8 * len(DATA) - 1), min_size=1, max_size=4))
+def test_flipped_bits(tmp_path: Path, bits: list[int]) -> None:
+    data = bytearray(DATA)
+    for bit in bits:
+        data[bit // 8] ^= 1 << bit % 8
+    loads_right_or_not_at_all(write(tmp_path / 'p', bytes(data)))
+
+
+@fuzz
+@given(st.integers(0, len(DATA)), st.binary(max_size=40))
+def test_truncated_or_overwritten_ends(tmp_path: Path, length: int,
+                                       tail: bytes) -> None:
+    loads_right_or_not_at_all(write(tmp_path / 'p', DATA[:length] + tail))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.text(), inner, max_size=3), max_leaves=5)
+
+
+@fuzz
+@given(st.sampled_from(sorted(_read_header(DATA))), json_values)
+def test_edited_metadata(tmp_path: Path, name: str, value: Any) -> None:
+    header = _read_header(DATA) | {name: value}
+    data = safetensors.torch.save(
+        safetensors.torch.load(DATA), {'mmada_policy': json.dumps(header)})
+    loads_right_or_not_at_all(write(tmp_path / 'p', data))
+
+
+@fuzz
+@given(st.sampled_from(sorted(_read_header(DATA))), json_values)
+def test_edited_and_signed_metadata(tmp_path: Path, name: str,
+                                    value: Any) -> None:
+    header = _read_header(DATA) | {name: value}
+    try:
+        data = signed(header, safetensors.torch.load(DATA))
+    except ValueError:  # NaN cannot be signed
+        return
+    try:
+        loaded = load_policy(write(tmp_path / 'p', data))
+    except PolicyFileError:
+        return
+    weights = loaded.weights(1, 3, LATER)
+    assert weights.isfinite().all() and (weights > 0).all()
+
+
+@pytest.mark.parametrize(('ensemble', 'provenance', 'message'), [
+    (ENSEMBLE.named([]), {}, '`objectives`'),
+    (ENSEMBLE, dict(path=Path('x')), '`provenance`.*JSON'),
+    (ENSEMBLE, dict(score=float('nan')), '`provenance`.*JSON'),
+])
+def test_what_could_not_be_loaded_is_not_saved(
+        tmp_path: Path, ensemble: PolicyEnsemble, provenance: dict,
+        message: str) -> None:
+    path = write(tmp_path / 'p', b'older')
+    with pytest.raises(ValueError, match=message):
+        save_policy(path, ensemble, provenance)
+    assert path.read_bytes() == b'older'
+    assert os.listdir(tmp_path) == ['p']
+
+
+def test_a_policy_of_nan_is_not_saved(tmp_path: Path) -> None:
+    ensemble = search()
+    ensemble.policies[0].exponent.fill_(torch.nan)
+    with pytest.raises(ValueError, match='cannot be saved.*NaN'):
+        save_policy(tmp_path / 'p', ensemble)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('broken', ['write', 'replace'])
+def test_a_failed_write_leaves_the_older_file(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        broken: str) -> None:
+    path = save_policy(tmp_path / 'p', ENSEMBLE)
+    before = path.read_bytes()
+
+    def full(*args: Any) -> None:
+        raise OSError(28, 'No space left on device')
+
+    target = dict(write=(os, 'fsync'), replace=(os, 'replace'))[broken]
+    monkeypatch.setattr(*target, full)
+    with pytest.raises(OSError, match='No space'):
+        save_policy(path, search('paper'))
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ['p']
