@@ -2,6 +2,7 @@
 
 python tools/make_scenes.py data/scenes --size 64x96 --num train=256
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,7 +16,8 @@ def _size(text: str) -> tuple[int, int]:
     height, _, width = text.partition('x')
     if not (height.isdigit() and width.isdigit()):
         raise argparse.ArgumentTypeError(
-            f'should be HEIGHTxWIDTH, found {text!r}')
+            f'should be HEIGHTxWIDTH, found {text!r}'
+        )
     return int(height), int(width)
 
 
@@ -23,7 +25,8 @@ def _num(text: str) -> tuple[str, int]:
     split, _, number = text.partition('=')
     if not number.isdigit():
         raise argparse.ArgumentTypeError(
-            f'should be SPLIT=NUMBER, found {text!r}')
+            f'should be SPLIT=NUMBER, found {text!r}'
+        )
     return split, int(number)
 
 
@@ -36,15 +39,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--size',
         type=_size,
         default=defaults.size,
-        help='HEIGHTxWIDTH, default 64x96')
+        help='HEIGHTxWIDTH, default 64x96',
+    )
     parser.add_argument(
         '--num',
         type=_num,
         nargs='+',
         default=list(defaults.num.items()),
         metavar='SPLIT=NUMBER',
-        help='images of the splits train, reward and test')
+        help='images of the splits train, reward and test',
+    )
     parser.add_argument('--seed', type=int, default=defaults.seed)
+    parser.add_argument(
+        '--min-radius',
+        type=float,
+        default=defaults.min_radius,
+        help='of the smallest things, in 64ths of the shorter side',
+    )
     return parser.parse_args(argv)
 
 
@@ -53,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     start = time.perf_counter()
     try:
-        options = SceneOptions(args.size, dict(args.num), args.seed)
+        options = SceneOptions(
+            args.size, dict(args.num), args.seed, args.min_radius
+        )
         made = make_scenes(args.out, options)
     except (OSError, ValueError) as error:
         print(f'make_scenes: {error}', file=sys.stderr)
@@ -63,8 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     seconds = time.perf_counter() - start
     total = sum(options.num.values())
-    print(f'{args.out}: {total} images in {seconds:.1f} s '
-          f'({total / seconds:.0f} per second)')
+    print(
+        f'{args.out}: {total} images in {seconds:.1f} s '
+        f'({total / seconds:.0f} per second)'
+    )
     return 0
 
 

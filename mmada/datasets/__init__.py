@@ -21,6 +21,7 @@ with these lines::
 ``train``, ``reward`` and ``test`` are the splits. Four thing classes come
 first, four stuff classes follow (``scene_metainfo()``).
 """
+
 from .scene_classes import scene_metainfo
 from .scene_dataset import ScenePanopticDataset
 from .scene_folder import SceneOptions, make_scenes
@@ -28,7 +29,12 @@ from .scenes import Scene, draw_scene, scene_rng
 from .transforms import LoadPanopticAnnotations
 
 __all__ = [
-    'LoadPanopticAnnotations', 'Scene', 'SceneOptions',
-    'ScenePanopticDataset', 'draw_scene', 'make_scenes', 'scene_metainfo',
-    'scene_rng'
+    'LoadPanopticAnnotations',
+    'Scene',
+    'SceneOptions',
+    'ScenePanopticDataset',
+    'draw_scene',
+    'make_scenes',
+    'scene_metainfo',
+    'scene_rng',
 ]

@@ -2,6 +2,7 @@
 
 A segment with id ``R + 256 G + 65536 B`` has the colour (R, G, B).
 """
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -17,14 +18,6 @@ MAX_ID = 256**3 - 1
 """The largest id that fits into three bytes."""
 
 
-def rgb_to_id(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Return the ids (..., ) of colours (..., 3) in RGB order."""
-    wide = rgb.astype(np.int32)
-    ids: NDArray[np.int32] = (
-        wide[..., 0] + (wide[..., 1] << 8) + (wide[..., 2] << 16))
-    return ids
-
-
 def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Return the colours (..., 3) in RGB order of ids (...).
 
@@ -34,9 +27,11 @@ def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
     if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
         raise ValueError(
             f'segment ids should be in 0..{MAX_ID}, found '
-            f'{ids.min()}..{ids.max()}')
-    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16],
-                    axis=-1).astype(np.uint8)
+            f'{ids.min()}..{ids.max()}'
+        )
+    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
+        np.uint8
+    )
 
 
 def decode_id_map(data: bytes) -> NDArray[np.int32]:
@@ -45,16 +40,24 @@ def decode_id_map(data: bytes) -> NDArray[np.int32]:
     Raises:
         ValueError: If the bytes are no image.
     """
-    bgr = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
     if bgr is None:
         raise ValueError('not an image')
-    return rgb_to_id(bgr[:, :, ::-1])
+    # With a fourth byte a pixel is one little-endian integer: much faster
+    # than shifting and adding three planes.
+    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
+    ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
+        np.int32
+    )
+    return ids
 
 
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     """Write an RGB image (height, width, 3) as a PNG file."""
-    done, data = cv2.imencode('.png', rgb[:, :, ::-1],
-                              [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done, data = cv2.imencode(
+        '.png', rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
     if not done:
         raise OSError(f'could not encode {path}')
     path.write_bytes(data.tobytes())

@@ -4,6 +4,7 @@ Two pairs of thing classes share their colours and differ in shape, two pairs
 of stuff classes share their mean colour and differ in texture, so that
 neither colour alone nor shape alone tells the classes apart.
 """
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -39,10 +40,10 @@ THINGS = (
     SceneClass(4, 'kite', True, (20, 120, 40), EARTHY),
 )
 STUFF = (
-    SceneClass(11, 'sky', False, (200, 180, 120), ((116, 156, 196), )),
-    SceneClass(12, 'water', False, (200, 90, 60), ((116, 156, 196), )),
-    SceneClass(13, 'grass', False, (120, 200, 90), ((100, 142, 76), )),
-    SceneClass(14, 'forest', False, (120, 110, 30), ((100, 142, 76), )),
+    SceneClass(11, 'sky', False, (200, 180, 120), ((116, 156, 196),)),
+    SceneClass(12, 'water', False, (200, 90, 60), ((116, 156, 196),)),
+    SceneClass(13, 'grass', False, (120, 200, 90), ((100, 142, 76),)),
+    SceneClass(14, 'forest', False, (120, 110, 30), ((100, 142, 76),)),
 )
 
 
@@ -57,7 +58,8 @@ def scene_metainfo() -> dict[str, Any]:
         classes=tuple(c.name for c in THINGS + STUFF),
         thing_classes=tuple(c.name for c in THINGS),
         stuff_classes=tuple(c.name for c in STUFF),
-        palette=[c.color for c in THINGS + STUFF])
+        palette=[c.color for c in THINGS + STUFF],
+    )
 
 
 def scene_categories() -> list[dict[str, Any]]:
@@ -68,5 +70,7 @@ def scene_categories() -> list[dict[str, Any]]:
             name=c.name,
             supercategory='thing' if c.isthing else 'stuff',
             isthing=int(c.isthing),
-            color=list(c.color)) for c in THINGS + STUFF
+            color=list(c.color),
+        )
+        for c in THINGS + STUFF
     ]

@@ -1,4 +1,5 @@
 """The generated scenes as a dataset of mmdet."""
+
 from __future__ import annotations
 
 from mmdet.datasets import CocoPanopticDataset

@@ -3,6 +3,7 @@
 Every shape is a function of coordinates in which the thing has radius 1 and
 returns about how far a point is outside (negative: inside).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -65,13 +66,16 @@ def _halves(x: Array, y: Array) -> Array:
 
 
 SHAPES: dict[str, Callable[[Array, Array], Array]] = dict(
-    ball=_ball, ring=_ring, crate=_crate, kite=_kite)
+    ball=_ball, ring=_ring, crate=_crate, kite=_kite
+)
 PATTERNS: dict[str, Callable[[Array, Array], Array]] = dict(
-    ball=_bands, ring=_quarters, crate=_planks, kite=_halves)
+    ball=_bands, ring=_quarters, crate=_planks, kite=_halves
+)
 
 
-def draw_sprite(name: str, radius: float, paint: Array,
-                v: NDArray[np.float64]) -> Sprite:
+def draw_sprite(
+    name: str, radius: float, paint: Array, v: NDArray[np.float64]
+) -> Sprite:
     """Draw one thing on its own square.
 
     Args:
@@ -96,18 +100,27 @@ def draw_sprite(name: str, radius: float, paint: Array,
     x = x * np.float32(1 + 0.3 * v[1])
     outside = SHAPES[name](x, y) * np.float32(radius)
     alpha = np.clip(np.float32(0.5) - outside, 0, 1)
-    second = paint * np.float32(0.45) if v[2] < 0.6 else np.array(
-        [238, 232, 214], dtype=np.float32)
+    second = (
+        paint * np.float32(0.45)
+        if v[2] < 0.6
+        else np.array([238, 232, 214], dtype=np.float32)
+    )
     pattern = PATTERNS[name](x, y) > 0
     two = second if v[3] < 0.8 else paint
     colors = np.where(pattern[:, :, None], two, paint)
     light = np.float32(1) - np.float32(0.15 + 0.2 * v[4]) * (
-        axis[None, :] + axis[:, None])
+        axis[None, :] + axis[:, None]
+    )
     return Sprite(alpha, colors * light[:, :, None])
 
 
-def paste(canvas: Array, owners: NDArray[np.int64], sprite: Sprite,
-          center: tuple[int, int], owner: int) -> None:
+def paste(
+    canvas: Array,
+    owners: NDArray[np.int64],
+    sprite: Sprite,
+    center: tuple[int, int],
+    owner: int,
+) -> None:
     """Lay a sprite and its shadow over a canvas, cut at the border.
 
     Args:
@@ -119,18 +132,21 @@ def paste(canvas: Array, owners: NDArray[np.int64], sprite: Sprite,
         owner: Number written into ``owners``.
     """
     shift = 1 + sprite.alpha.shape[0] // 16
-    dark = Sprite(sprite.alpha * np.float32(0.4),
-                  np.zeros((1, 1, 3), dtype=np.float32))
+    dark = Sprite(
+        sprite.alpha * np.float32(0.4), np.zeros((1, 1, 3), dtype=np.float32)
+    )
     _blend(canvas, dark, (center[0] + shift, center[1] + shift))
     target, source = _blend(canvas, sprite, center)
     owners[target][sprite.alpha[source] > 0.5] = owner
 
 
-def _blend(canvas: Array, sprite: Sprite, center: tuple[int, int]
-           ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _blend(
+    canvas: Array, sprite: Sprite, center: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     target, source = [], []
     for middle, length, size in zip(
-            center, sprite.alpha.shape, canvas.shape[:2], strict=True):
+        center, sprite.alpha.shape, canvas.shape[:2], strict=True
+    ):
         start = middle - length // 2
         stop = max(min(start + length, size), 0)
         first = min(max(start, 0), stop)

@@ -1,4 +1,5 @@
 """Pipeline steps."""
+
 from .load_panoptic_annotations import LoadPanopticAnnotations
 
 __all__ = ['LoadPanopticAnnotations']

@@ -1,4 +1,5 @@
 """Loading of panoptic annotations without panopticapi."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -9,7 +10,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.fileio import get
 from numpy.typing import NDArray
 
-from ..id_maps import decode_id_map
+from mmada.datasets.id_maps import decode_id_map
 
 IGNORE = 255
 """Semantic label of pixels that belong to no listed segment."""
@@ -35,20 +36,23 @@ class LoadPanopticAnnotations(LoadAnnotations):
             the photograph.
     """
 
-    def __init__(self,
-                 with_bbox: bool = True,
-                 with_label: bool = True,
-                 with_mask: bool = True,
-                 with_seg: bool = True,
-                 box_type: str | None = 'hbox',
-                 backend_args: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        with_bbox: bool = True,
+        with_label: bool = True,
+        with_mask: bool = True,
+        with_seg: bool = True,
+        box_type: str | None = 'hbox',
+        backend_args: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(
             with_bbox=with_bbox,
             with_label=with_label,
             with_mask=with_mask,
             with_seg=with_seg,
             box_type=box_type,
-            backend_args=backend_args)
+            backend_args=backend_args,
+        )
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add ``gt_bboxes``, ``gt_bboxes_labels``, ``gt_ignore_flags``,
@@ -76,7 +80,8 @@ class LoadPanopticAnnotations(LoadAnnotations):
         if self.with_mask:
             # Crowds come with is_thing=False: they have no mask to learn.
             masks = [
-                (ids == s['id']).astype(np.uint8) for s in segments
+                (ids == s['id']).astype(np.uint8)
+                for s in segments
                 if s.get('is_thing')
             ]
             results['gt_masks'] = BitmapMasks(masks, *ids.shape)
@@ -87,13 +92,16 @@ class LoadPanopticAnnotations(LoadAnnotations):
             results['gt_seg_map'] = seg_map
 
 
-def _read_map(path: str, shape: tuple[int, ...],
-              backend_args: dict[str, Any] | None) -> NDArray[np.int32]:
+def _read_map(
+    path: str, shape: tuple[int, ...], backend_args: dict[str, Any] | None
+) -> NDArray[np.int32]:
     try:
         ids = decode_id_map(get(path, backend_args=backend_args))
     except ValueError as error:
         raise ValueError(f'segment map {path}: {error}') from None
     if ids.shape != shape:
-        raise ValueError(f'segment map {path} should have the shape {shape} '
-                         f'of its image, found {ids.shape}')
+        raise ValueError(
+            f'segment map {path} should have the shape {shape} '
+            f'of its image, found {ids.shape}'
+        )
     return ids

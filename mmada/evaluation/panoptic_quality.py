@@ -1,0 +1,190 @@
+"""Panoptic quality as a metric of mmengine, computed in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmengine.registry import METRICS
+
+from .coco_files import BackendArgs, CocoTruth, wrong_areas
+from .counting import ImageCounts, Truth, count_image
+from .label_map import label_categories, split_labels
+from .quality import sum_counts
+from .report import (
+    ClassesOf,
+    Report,
+    check_classes_of,
+    class_table,
+    group_table,
+    make_report,
+)
+from .segment_map import to_segment_map
+
+SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}
+
+
+@METRICS.register_module()
+class PanopticQuality(BaseMetric):
+    """PQ, SQ and RQ in percent, with the keys of mmdet's metric.
+
+    The numbers are those of mmdet's ``CocoPanopticMetric``, with two
+    differences. An average over no class is NaN, with a warning, instead of
+    a division by zero. And void pixels of a prediction never become part of
+    a segment: in the files that mmdet's metric writes, class 0 has the id of
+    void if it is stuff.
+
+    A network of NaN weights predicts some map without an error, so it gets a
+    finite number here: a good value does not show that a model is sound.
+
+    Args:
+        ann_file: Annotation file of the COCO panoptic format. Areas are
+            taken from it, as the reference does.
+        seg_prefix: Folder of the true segment maps.
+        classwise: Whether to return ``{class name}_PQ`` too and to log a
+            table of all classes. Defaults to False.
+        classes_of: Classes to average over. 'official': those in the truth
+            or predicted falsely, so two models may be averaged over
+            different classes. 'ground_truth': those in the truth, the same
+            for every model; use it for rewards. Defaults to 'official'.
+        backend_args: File backend of mmengine. Defaults to None.
+        collect_device: 'cpu' or 'gpu'. Defaults to 'cpu'.
+        prefix: Prefix of the keys. Defaults to 'coco_panoptic'.
+
+    Raises:
+        OSError: If the annotation file cannot be read.
+        ValueError: If its content or an option does not fit.
+    """
+
+    default_prefix = 'coco_panoptic'
+
+    def __init__(
+        self,
+        ann_file: str,
+        seg_prefix: str,
+        classwise: bool = False,
+        classes_of: ClassesOf = 'official',
+        backend_args: BackendArgs = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        check_classes_of(classes_of)
+        self.classwise = classwise
+        self.classes_of: ClassesOf = classes_of
+        self._truth = CocoTruth(ann_file, seg_prefix, backend_args)
+        self._category_ids: list[int] = []
+        self._warned_of_areas = False
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count one batch; the predictions are only read.
+
+        Args:
+            data_batch: Not used.
+            data_samples: ``img_id`` and ``pred_panoptic_seg`` of each image,
+                the latter with ``sem_seg`` (1, height, width) and perhaps
+                ``ignore_index``.
+
+        Raises:
+            OSError: If the true map of an image cannot be read.
+            ValueError: If the data set, an image or a label is unknown or
+                sizes differ.
+        """
+        if not self._category_ids:
+            self._category_ids = self._read_classes()
+        for sample in data_samples:
+            truth = self._truth[sample['img_id']]
+            self._check_areas(sample['img_id'], truth)
+            self.results.append(self._count(sample, truth))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Average over images and classes.
+
+        Args:
+            results: The counts of images; repeated images count once.
+
+        Returns:
+            ``PQ``, ``SQ``, ``RQ`` and the same with ``_th`` and ``_st``.
+        """
+        # mmengine turns named tuples into plain ones on the way.
+        records = [ImageCounts(*record) for record in results]
+        counts = sum_counts(records, self._truth.categories)
+        report = make_report(counts, self._truth.categories, self.classes_of)
+        metrics = {
+            name.upper() + SUFFIXES[group]: 100 * getattr(quality, name)
+            for group, quality in report.groups.items()
+            for name in ('pq', 'sq', 'rq')
+        }
+        _warn_of_empty_groups(report)
+        if self.classwise:
+            tables = group_table(report), class_table(report)
+            print_log('\n' + '\n\n'.join(tables), logger='current')
+            for c, quality in report.classes.items():
+                metrics[f'{report.categories[c].name}_PQ'] = 100 * quality.pq
+        return metrics
+
+    def _read_classes(self) -> list[int]:
+        classes = (self.dataset_meta or {}).get('classes')
+        if not classes:
+            raise ValueError(
+                'dataset_meta should have classes, found '
+                f'{self.dataset_meta!r}'
+            )
+        ids = label_categories(classes, self._truth.categories)
+        names = [self._truth.categories[c].name for c in ids]
+        if names != list(classes):
+            print_log(
+                'The classes of the data set are in another order than the '
+                'categories of the annotation file, which mmdet numbers '
+                'labels by. Names in pictures may be wrong; names of this '
+                'metric are those of the file.',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return ids
+
+    def _count(self, sample: dict, truth: Truth) -> ImageCounts:
+        image_id = sample['img_id']
+        prediction = sample['pred_panoptic_seg']
+        ids: torch.Tensor = prediction['sem_seg']
+        if ids.ndim != 3 or ids.shape[0] != 1:
+            raise ValueError(
+                f'image {image_id}: pred_panoptic_seg.sem_seg should have '
+                f'the shape (1, height, width), found {tuple(ids.shape)}'
+            )
+        segments = to_segment_map(ids[0].cpu().numpy())
+        ignore = prediction.get('ignore_index', len(self._category_ids))
+        try:
+            categories, void = split_labels(
+                segments.labels.tolist(), self._category_ids, ignore
+            )
+        except ValueError as error:
+            raise ValueError(f'image {image_id}: {error}') from None
+        return count_image(image_id, truth, segments, categories, void)
+
+    def _check_areas(self, image_id: int | str, truth: Truth) -> None:
+        if self._warned_of_areas or not (wrong := wrong_areas(truth)):
+            return
+        self._warned_of_areas = True
+        print_log(
+            f'Image {image_id}: the annotation file states other areas than '
+            f'the map has for segments {wrong}. Panoptic quality follows the '
+            'file and is wrong for them.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _warn_of_empty_groups(report: Report) -> None:
+    empty = [name for name, quality in report.groups.items() if not quality.n]
+    if empty:
+        print_log(
+            f'Panoptic quality of {", ".join(empty)} is NaN: no segment of '
+            'such a class was counted.',
+            logger='current',
+            level=logging.WARNING,
+        )
