@@ -44,7 +44,8 @@ The maintained stack:
     pip install --no-build-isolation --no-deps onedl-mmcv==2.3.6
     pip install -e ".[onedl]"
 
-The original stack:
+The original stack (its MMEngine trains on this torch, but loads no checkpoint
+of its own on torch 2.6 and newer: neither resume nor test):
     pip install torch==2.13.0 ninja wheel "setuptools<81" "numpy<2"
     pip install --no-build-isolation --no-deps mmcv==2.1.0
     pip install -e ".[openmmlab]"
