@@ -10,12 +10,12 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
     HOOKS,
     LOOPS,
     METRICS,
     MODELS,
-    OPTIM_WRAPPER_CONSTRUCTORS,
     TASK_UTILS,
     TRANSFORMS,
     DefaultScope,
@@ -23,6 +23,7 @@ from mmengine.registry import (
 from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
+from mmada.engine import PolicyWeightingHook
 from mmada.models import LossWeightWrapper
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -115,20 +116,42 @@ def test_every_objective_has_a_finite_loss_and_reaches_the_trunk(
     assert torch.isfinite(gradient).all()
 
 
-def test_every_type_of_the_run_is_registered(config: Config) -> None:
+def test_optimizer_follows_the_head_rule(
+    config: Config, model: nn.Module
+) -> None:
+    optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    defaults = optim_wrapper.optimizer.defaults
+    assert (defaults['lr'], defaults['momentum']) == (0.02, 0.9)
+    assert defaults['weight_decay'] == 0.0001
+    assert optim_wrapper.head_rule.limits == (0.01, 100.0)
+
+
+def test_parts_that_need_no_data_are_built(
+    config: Config, model: LossWeightWrapper
+) -> None:
     exploration = config.train_cfg.exploration
-    assert LOOPS.get(config.train_cfg.type)
-    assert LOOPS.get(exploration.type)
-    assert LOOPS.get(config.train_cfg.training.type)
-    assert TASK_UTILS.get(exploration.controller.type)
-    assert METRICS.get(exploration.reward_evaluator.type)
-    assert METRICS.get(config.val_evaluator.type)
-    assert OPTIM_WRAPPER_CONSTRUCTORS.get(config.optim_wrapper.constructor)
-    for hook in config.custom_hooks:
-        assert HOOKS.get(hook.type)
+    controller = TASK_UTILS.build(
+        exploration.controller,
+        default_args=dict(
+            num_objectives=len(model.objectives),
+            num_rounds=exploration.num_rounds,
+        ),
+    )
+    assert controller.num_replicas == 8
+    assert [HOOKS.build(hook).__class__ for hook in config.custom_hooks] == [
+        PolicyWeightingHook
+    ]
     for pipeline in (config.train_pipeline, config.test_pipeline):
         for transform in pipeline:
             assert TRANSFORMS.build(transform)
+
+
+def test_parts_that_need_data_are_registered(config: Config) -> None:
+    exploration = config.train_cfg.exploration
+    for loop in (config.train_cfg, exploration, config.train_cfg.training):
+        assert LOOPS.get(loop.type)
+    for metric in (exploration.reward_evaluator, config.val_evaluator):
+        assert METRICS.get(metric.type)
 
 
 def test_exploration_never_sees_the_validation_images(config: Config) -> None:

@@ -67,6 +67,7 @@ train_cfg = dict(
             type='PanopticQuality',
             ann_file=_base_.data_root + reward_ann,
             seg_prefix=_base_.data_root + proxy_prefix.seg,
+            classes_of='ground_truth',  # the same for all replicas
         ),
         reward_metric='coco_panoptic/PQ',
     ),
