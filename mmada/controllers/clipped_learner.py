@@ -140,12 +140,10 @@ class ClippedLearner(Learner):
         return dict(
             optimizer=self.optimizer.state_dict(),
             buffer=[item._asdict() for item in self._buffer],
-            origin=dict(self._origin),
             last_good=dict(self._last_good))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state made by :meth:`state_dict`."""
         self.optimizer.load_state_dict(state['optimizer'])
         self._buffer = [Experience(**item) for item in state['buffer']]
-        self._origin = dict(state['origin'])
         self._last_good = dict(state['last_good'])

@@ -112,16 +112,53 @@ class ControllerConformance:
         assert torch.equal(ours.rewards, theirs.rewards)
         assert_same(play(resumed, 3, 3), play(controller, 3, 3))
 
+    def test_a_resumed_search_knows_what_it_found(self) -> None:
+        controller = self.build()
+        play(controller, 2)
+        resumed = self.build()
+        resumed.load_state_dict(controller.state_dict())
+        ours, theirs = controller.ensemble(), resumed.ensemble()
+        assert torch.equal(ours.best_weights, theirs.best_weights)
+        assert torch.equal(ours.initial_losses, theirs.initial_losses)
+        assert ours.provenance == theirs.provenance
+
+    @pytest.mark.parametrize('first_fails', [False, True])
+    def test_a_search_resumes_between_dead_rounds(
+            self, first_fails: bool) -> None:
+        controller = self.build()
+        play(controller, 2)
+        fail = torch.full((controller.num_replicas, ), torch.nan)
+        metrics = metrics_of(controller.propose(LOSSES), 2)
+        controller.observe(fail if first_fails else metrics, 51.0)
+        resumed = self.build()
+        resumed.load_state_dict(through_a_file(controller.state_dict()))
+        results = []
+        for search in (controller, resumed):
+            weights = search.propose(LOSSES)
+            results.append([(weights, search.observe(fail, 51.0)),
+                            *play(search, 2, 4)])
+        assert_same(*results)
+
     def test_a_state_is_not_changed_by_what_follows(self) -> None:
         controller = self.build()
         play(controller, 3)
         state = controller.state_dict()
-        resumed = self.build()
-        resumed.load_state_dict(state)
-        play(resumed, 3, 3)
-        again = self.build()
-        again.load_state_dict(state)
-        assert_same(play(again, 3, 3), play(controller, 3, 3))
+        expected = play(controller, 3, 3)
+        for _ in range(2):
+            resumed = self.build()
+            resumed.load_state_dict(state)
+            assert_same(play(resumed, 3, 3), expected)
+            assert resumed.ensemble().num_rounds == 6
+
+    def test_proposed_weights_are_the_callers_own(self) -> None:
+        controller = self.build()
+        weights = controller.propose(LOSSES)
+        expected = weights[2].clone()
+        weights.zero_()
+        metrics = torch.zeros(controller.num_replicas)
+        metrics[2] = 1.0
+        controller.observe(metrics, None)
+        assert torch.equal(controller.ensemble().best_weights, expected)
 
     def test_the_state_of_another_search_is_refused(self) -> None:
         state = self.build().state_dict()

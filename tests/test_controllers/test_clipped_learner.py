@@ -43,10 +43,11 @@ def test_the_policy_moves_towards_the_rewarded_sample() -> None:
     assert step @ (data.actions[0] - before) > 0
 
 
-@pytest.mark.parametrize('limit', [1e-6, 1e-3, 0.05, 0.3])
-def test_no_update_passes_the_kl_limit(limit: float) -> None:
+@pytest.mark.parametrize('lr', [0.02, 1.0])
+@pytest.mark.parametrize('limit', [1e-6, 1e-3, 0.02, 0.05])
+def test_no_update_passes_the_kl_limit(limit: float, lr: float) -> None:
     policy = LogWeightPolicy(3)
-    learner = ClippedLearner(policy, lr=1.0, kl_limit=limit, pull=0)
+    learner = ClippedLearner(policy, lr, kl_limit=limit, pull=0)
     before = log_weights(policy)
     info = learner.update(policy, EXPLORATION, experience(policy))
     moved = (log_weights(policy) - before).square().sum().item()

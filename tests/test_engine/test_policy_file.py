@@ -173,6 +173,21 @@ def test_content_that_no_search_left_is_refused(
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize('change', [
+    dict(gamma=0.8),
+    dict(floor=0.01),
+    dict(objectives=['box', 'cls', 'seg']),
+    dict(provenance={}),
+])
+def test_the_digest_covers_the_metadata(tmp_path: Path,
+                                        change: dict[str, Any]) -> None:
+    data = safetensors.torch.save(
+        safetensors.torch.load(DATA),
+        {'mmada_policy': json.dumps(_read_header(DATA) | change)})
+    with pytest.raises(PolicyFileError, match='sha256'):
+        load_policy(write(tmp_path / 'p', data))
+
+
 def test_the_helper_that_signs_makes_good_files(tmp_path: Path) -> None:
     assert same(load_policy(write(tmp_path / 'p', changed())), ENSEMBLE)
 
