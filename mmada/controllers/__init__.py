@@ -16,7 +16,16 @@ from mmada.controllers.presets import PRESETS, preset_options
 from mmada.controllers.rewards import select_best
 
 __all__ = [
-    'PRESETS', 'AdaSegment', 'Controller', 'LogWeightPolicy',
-    'LossRatioPolicy', 'Policy', 'PolicyEnsemble', 'RoundResult',
-    'build_policy', 'ensemble_coefficients', 'preset_options', 'select_best'
+    'PRESETS',
+    'AdaSegment',
+    'Controller',
+    'LogWeightPolicy',
+    'LossRatioPolicy',
+    'Policy',
+    'PolicyEnsemble',
+    'RoundResult',
+    'build_policy',
+    'ensemble_coefficients',
+    'preset_options',
+    'select_best',
 ]

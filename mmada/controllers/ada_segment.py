@@ -60,8 +60,9 @@ class AdaSegment(Controller):
     ) -> None:
         super().__init__(num_objectives, num_replicas, num_rounds)
         self._generator = Generator().manual_seed(check_int('seed', seed, 0))
-        self._parts = build_preset(preset, num_objectives, self._generator,
-                                   options)
+        self._parts = build_preset(
+            preset, num_objectives, self._generator, options
+        )
         self._identity: dict[str, Any] = dict(
             controller=type(self).__name__,
             preset=preset,
@@ -69,7 +70,8 @@ class AdaSegment(Controller):
             num_objectives=num_objectives,
             num_replicas=num_replicas,
             num_rounds=num_rounds,
-            options=preset_options(preset) | options)
+            options=preset_options(preset) | options,
+        )
         self._round = 0
         self._scale = 1.0
         self._silent = 0
@@ -85,24 +87,27 @@ class AdaSegment(Controller):
             ValueError: If the losses are negative or not finite.
         """
         if self._pending:
-            raise RuntimeError('propose() was called twice: observe() the '
-                               'metrics of the open round first.')
+            raise RuntimeError(
+                'propose() was called twice: observe() the '
+                'metrics of the open round first.'
+            )
         if self._round >= self.num_rounds:
             raise RuntimeError(f'All {self.num_rounds} rounds are done.')
         losses = floored(check_losses(losses, self.num_objectives))
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(
-            mean, losses, self.num_replicas, self._scale, self._generator)
+            mean, losses, self.num_replicas, self._scale, self._generator
+        )
         weights = self._parts.policy.decode(actions)
         weights = weights.clamp(min=self._parts.floor)
         self._pending = dict(
-            losses=losses, mean=mean, actions=actions, weights=weights)
+            losses=losses, mean=mean, actions=actions, weights=weights
+        )
         self._known.setdefault('initial_losses', losses)
         return weights.clone()
 
-    def observe(self, metrics: Tensor,
-                reference: float | None) -> RoundResult:
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Reward the replicas and update the policy.
 
         The update is skipped, with a reason, if the metrics tell no
@@ -115,8 +120,9 @@ class AdaSegment(Controller):
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
         if not self._pending:
-            raise RuntimeError('observe() needs an open round: propose() '
-                               'weights first.')
+            raise RuntimeError(
+                'observe() needs an open round: propose() weights first.'
+            )
         metrics = check_vector('metrics', metrics, self.num_replicas)
         if reference is not None:
             reference = check_number('reference', reference)
@@ -125,19 +131,20 @@ class AdaSegment(Controller):
         valid = finite & legal
         spread = metric_spread(metrics, valid)
         reason = self._silence(valid, spread)
-        rewards = self._parts.reward(metrics, valid, reference,
-                                     (self._round + 1) / self.num_rounds)
+        rewards = self._parts.reward(
+            metrics, valid, reference, (self._round + 1) / self.num_rounds
+        )
         if reason:
             rewards[valid] = 0
         info = dict(
-            num_valid=float(valid.sum()), spread=spread, scale=self._scale)
+            num_valid=float(valid.sum()), spread=spread, scale=self._scale
+        )
         updated = not reason or bool((finite & ~legal).any())
         if updated:
             info |= self._learn(rewards)
         best = select_best(metrics)
         self._close(best, bool(valid.any()))
-        return RoundResult(best, rewards, updated, info,
-                           self._warning(reason))
+        return RoundResult(best, rewards, updated, info, self._warning(reason))
 
     def _silence(self, valid: Tensor, spread: float) -> str:
         """Return why a round's metrics say nothing, '' if they do."""
@@ -146,26 +153,35 @@ class AdaSegment(Controller):
             return f'{count} of {len(valid)} replicas are valid'
         limit = max(SPREAD_FLOOR, self._parts.noise_floor)
         if spread < limit:
-            return (f'the metrics spread by {spread:.3g}, '
-                    f'less than {limit:.3g}')
+            return f'the metrics spread by {spread:.3g}, less than {limit:.3g}'
         return ''
 
     def _warning(self, reason: str) -> str:
         self._silent = self._silent + 1 if reason else 0
         if self._silent < 2:
             return reason
-        return (f'{reason}; nothing to learn from for {self._silent} rounds '
-                'in a row: the search may be dead')
+        return (
+            f'{reason}; nothing to learn from for {self._silent} rounds '
+            'in a row: the search may be dead'
+        )
 
     def _learn(self, rewards: Tensor) -> dict[str, float]:
         parts, pending = self._parts, self._pending
         scale = torch.tensor(self._scale, dtype=torch.float64)
         log_probs = parts.exploration.log_prob(
-            pending['actions'], pending['mean'], pending['losses'], scale)
+            pending['actions'], pending['mean'], pending['losses'], scale
+        )
         return parts.learner.update(
-            parts.policy, parts.exploration,
-            Experience(pending['losses'], pending['actions'], log_probs,
-                       rewards, scale))
+            parts.policy,
+            parts.exploration,
+            Experience(
+                pending['losses'],
+                pending['actions'],
+                log_probs,
+                rewards,
+                scale,
+            ),
+        )
 
     def _close(self, best: int, alive: bool) -> None:
         """Recover if the round was dead, then save pi^t."""
@@ -188,8 +204,10 @@ class AdaSegment(Controller):
             RuntimeError: If no round was won by a valid replica yet.
         """
         if 'best_weights' not in self._known:
-            raise RuntimeError('There is nothing to hand out before a round '
-                               'with a valid replica.')
+            raise RuntimeError(
+                'There is nothing to hand out before a round '
+                'with a valid replica.'
+            )
         policies = []
         for parameters in self._saved:
             policies.append(build_policy(self._parts.policy.spec()))
@@ -201,7 +219,8 @@ class AdaSegment(Controller):
             floor=self._parts.floor,
             provenance=deepcopy(self._identity),
             initial_losses=self._known['initial_losses'],
-            best_weights=self._known['best_weights'])
+            best_weights=self._known['best_weights'],
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resume needs; see :class:`Controller`."""
@@ -216,7 +235,9 @@ class AdaSegment(Controller):
                 silent=self._silent,
                 pending=self._pending,
                 saved=self._saved,
-                known=self._known))
+                known=self._known,
+            )
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state of an equally built controller.

@@ -44,8 +44,9 @@ class Controller(ABC):
         ValueError: If a number is out of range.
     """
 
-    def __init__(self, num_objectives: int, num_replicas: int,
-                 num_rounds: int) -> None:
+    def __init__(
+        self, num_objectives: int, num_replicas: int, num_rounds: int
+    ) -> None:
         self.num_objectives = check_int('num_objectives', num_objectives, 2)
         self.num_replicas = check_int('num_replicas', num_replicas, 1)
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
@@ -63,8 +64,7 @@ class Controller(ABC):
         """
 
     @abstractmethod
-    def observe(self, metrics: Tensor,
-                reference: float | None) -> RoundResult:
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Learn from the metrics reached with the proposed weights.
 
         Args:

@@ -18,7 +18,8 @@ def check_int(name: str, value: Any, low: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(
             f'`{name}` should be an integer of at least {low}. '
-            f'Found {value!r}.')
+            f'Found {value!r}.'
+        )
     return value
 
 
@@ -41,13 +42,18 @@ def check_number(
     Raises:
         ValueError: If it is not such a number.
     """
-    legal = (isinstance(value, int | float) and not isinstance(value, bool)
-             and math.isfinite(value) and low <= value <= high
-             and not (above and value == low))
+    legal = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+        and not (above and value == low)
+    )
     if not legal:
         raise ValueError(
             f'`{name}` should be a finite number in '
-            f'{"(" if above else "["}{low}, {high}]. Found {value!r}.')
+            f'{"(" if above else "["}{low}, {high}]. Found {value!r}.'
+        )
     return float(value)
 
 
@@ -60,11 +66,13 @@ def check_vector(name: str, value: Any, size: int) -> Tensor:
     """
     if not isinstance(value, Tensor):
         raise TypeError(
-            f'`{name}` should be a tensor. Found {type(value).__name__}.')
+            f'`{name}` should be a tensor. Found {type(value).__name__}.'
+        )
     if tuple(value.shape) != (size,):
         raise ValueError(
             f'`{name}` should have shape ({size},). '
-            f'Found {tuple(value.shape)}.')
+            f'Found {tuple(value.shape)}.'
+        )
     return value.detach().to('cpu', torch.float64, copy=True)
 
 
@@ -82,7 +90,8 @@ def check_losses(value: Any, size: int) -> Tensor:
     if not bool(torch.isfinite(losses).all() and (losses >= 0).all()):
         raise ValueError(
             '`losses` should be finite and not negative. '
-            f'Found {losses.tolist()}.')
+            f'Found {losses.tolist()}.'
+        )
     return losses
 
 
@@ -97,8 +106,8 @@ def check_positive(name: str, value: Any, size: int) -> Tensor:
     vector = check_vector(name, value, size)
     if not bool(torch.isfinite(vector).all() and (vector > 0).all()):
         raise ValueError(
-            f'`{name}` should be finite and positive. '
-            f'Found {vector.tolist()}.')
+            f'`{name}` should be finite and positive. Found {vector.tolist()}.'
+        )
     return vector
 
 
@@ -120,8 +129,9 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any]) -> None:
         if theirs.get(name) != ours.get(name)
     ]
     if differences:
-        raise ValueError('The state belongs to another search: '
-                         f'{"; ".join(differences)}.')
+        raise ValueError(
+            f'The state belongs to another search: {"; ".join(differences)}.'
+        )
 
 
 def _flat(tree: dict[str, Any]) -> dict[str, Any]:

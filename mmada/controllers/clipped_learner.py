@@ -19,8 +19,9 @@ from mmada.controllers.policies import Policy
 from mmada.controllers.updates import clipped_ratio_loss
 
 
-def mix(first: dict[str, Tensor], second: dict[str, Tensor],
-        share: float) -> dict[str, Tensor]:
+def mix(
+    first: dict[str, Tensor], second: dict[str, Tensor], share: float
+) -> dict[str, Tensor]:
     """Return parameters a share of the way from first to second."""
     return {
         name: torch.lerp(value, second[name], share)
@@ -70,15 +71,18 @@ class ClippedLearner(Learner):
 
     def _reset_optimizer(self, policy: Policy) -> None:
         self.optimizer = torch.optim.Adam(
-            [p for p in policy.parameters() if p.requires_grad], lr=self.lr)
+            [p for p in policy.parameters() if p.requires_grad], lr=self.lr
+        )
 
-    def update(self, policy: Policy, exploration: Exploration,
-               experience: Experience) -> dict[str, float]:
+    def update(
+        self, policy: Policy, exploration: Exploration, experience: Experience
+    ) -> dict[str, float]:
         """Take up to ``num_updates`` steps, fewer at the KL limit."""
         self._last_good = parameters_of(policy)
-        self._buffer = [*self._buffer, experience][-self.buffer_rounds:]
+        self._buffer = [*self._buffer, experience][-self.buffer_rounds :]
         batch = Experience(
-            *(torch.stack(part) for part in zip(*self._buffer, strict=True)))
+            *(torch.stack(part) for part in zip(*self._buffer, strict=True))
+        )
         with torch.no_grad():
             anchor = policy(batch.losses)
         kl, steps = 0.0, 0
@@ -91,29 +95,42 @@ class ClippedLearner(Learner):
                 kl = self._shorten(policy, exploration, batch, anchor, before)
                 break
         policy.load_state_dict(
-            mix(parameters_of(policy), self._origin, self.pull))
+            mix(parameters_of(policy), self._origin, self.pull)
+        )
         return dict(kl=kl, steps=float(steps))
 
-    def _step(self, policy: Policy, exploration: Exploration,
-              batch: Experience) -> None:
+    def _step(
+        self, policy: Policy, exploration: Exploration, batch: Experience
+    ) -> None:
         log_probs = action_log_probs(policy, exploration, batch)
-        loss = clipped_ratio_loss(log_probs, batch.log_probs, batch.rewards,
-                                  self.clip)
+        loss = clipped_ratio_loss(
+            log_probs, batch.log_probs, batch.rewards, self.clip
+        )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
 
     @staticmethod
     @torch.no_grad()
-    def _divergence(policy: Policy, exploration: Exploration,
-                    batch: Experience, anchor: Tensor) -> float:
-        kl = exploration.divergence(anchor, policy(batch.losses),
-                                    batch.losses, batch.scale)
+    def _divergence(
+        policy: Policy,
+        exploration: Exploration,
+        batch: Experience,
+        anchor: Tensor,
+    ) -> float:
+        kl = exploration.divergence(
+            anchor, policy(batch.losses), batch.losses, batch.scale
+        )
         return float(kl.mean())
 
-    def _shorten(self, policy: Policy, exploration: Exploration,
-                 batch: Experience, anchor: Tensor,
-                 before: dict[str, Tensor]) -> float:
+    def _shorten(
+        self,
+        policy: Policy,
+        exploration: Exploration,
+        batch: Experience,
+        anchor: Tensor,
+        before: dict[str, Tensor],
+    ) -> float:
         # Halving towards a point within the limit ends; the cap only guards
         # against a limit below the arithmetic's own resolution.
         after = parameters_of(policy)
@@ -140,7 +157,8 @@ class ClippedLearner(Learner):
         return dict(
             optimizer=self.optimizer.state_dict(),
             buffer=[item._asdict() for item in self._buffer],
-            last_good=dict(self._last_good))
+            last_good=dict(self._last_good),
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state made by :meth:`state_dict`."""

@@ -21,8 +21,9 @@ WEIGHT_FLOOR = 1e-3
 """Smallest weight that a model is trained with."""
 
 
-def ensemble_coefficients(epoch: int, num_epochs: int, num_policies: int,
-                          gamma: float) -> Tensor:
+def ensemble_coefficients(
+    epoch: int, num_epochs: int, num_policies: int, gamma: float
+) -> Tensor:
     """Share of each saved policy in an epoch (Ada-Segment, Eq. 7).
 
     Epoch e of E lies beside round ``e T / E`` of T. The index is Algorithm
@@ -42,7 +43,8 @@ def ensemble_coefficients(epoch: int, num_epochs: int, num_policies: int,
     distance = (epoch * num_policies / num_epochs - rounds).abs()
     # softmax of the logarithms: no underflow, however far the epoch is.
     return torch.softmax(
-        distance * torch.tensor(gamma, dtype=torch.float64).log(), 0)
+        distance * torch.tensor(gamma, dtype=torch.float64).log(), 0
+    )
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,26 @@ class PolicyEnsemble:
 
     def __post_init__(self) -> None:
         if not self.policies:
-            raise ValueError('`policies` should hold at least one policy. '
-                             'Found none.')
+            raise ValueError(
+                '`policies` should hold at least one policy. Found none.'
+            )
         specs = [policy.spec() for policy in self.policies]
         if any(spec != specs[0] for spec in specs):
-            raise ValueError('`policies` should all have one shape. '
-                             f'Found {specs}.')
+            raise ValueError(
+                f'`policies` should all have one shape. Found {specs}.'
+            )
         check_number('gamma', self.gamma, 0, 1, above=True)
         check_number('floor', self.floor, 0, 1, above=True)
         for name in ('initial_losses', 'best_weights'):
             check_positive(name, getattr(self, name), self.num_objectives)
         names = self.objectives
-        if names and (len(set(names)) != len(names)
-                      or len(names) != self.num_objectives):
-            raise ValueError(f'`objectives` should be {self.num_objectives} '
-                             f'different names. Found {list(names)}.')
+        if names and (
+            len(set(names)) != len(names) or len(names) != self.num_objectives
+        ):
+            raise ValueError(
+                f'`objectives` should be {self.num_objectives} '
+                f'different names. Found {list(names)}.'
+            )
 
     @property
     def num_objectives(self) -> int:
@@ -130,8 +137,9 @@ class PolicyEnsemble:
         """
         losses = check_losses(losses, self.num_objectives)
         check_epoch(epoch, num_epochs)
-        shares = ensemble_coefficients(epoch, num_epochs, self.num_rounds,
-                                       self.gamma)
+        shares = ensemble_coefficients(
+            epoch, num_epochs, self.num_rounds, self.gamma
+        )
         with torch.no_grad():
             rows = torch.stack([p.weights(losses) for p in self.policies])
         return (shares @ rows).clamp(min=self.floor)
@@ -145,5 +153,6 @@ def check_epoch(epoch: int, num_epochs: int) -> None:
     """
     check_int('num_epochs', num_epochs, 1)
     if check_int('epoch', epoch, 1) > num_epochs:
-        raise ValueError(f'`epoch` should be at most {num_epochs}. '
-                         f'Found {epoch}.')
+        raise ValueError(
+            f'`epoch` should be at most {num_epochs}. Found {epoch}.'
+        )

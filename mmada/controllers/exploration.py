@@ -32,8 +32,9 @@ def gaussian_log_density(offsets: Tensor, sigma: Tensor) -> Tensor:
     return -0.5 * squares - offsets.shape[-1] * constant
 
 
-def stretched_log_density(offsets: Tensor, direction: Tensor, sigma: Tensor,
-                          sigma_x: Tensor) -> Tensor:
+def stretched_log_density(
+    offsets: Tensor, direction: Tensor, sigma: Tensor, sigma_x: Tensor
+) -> Tensor:
     """Log-density of a centred Gaussian that is stretched along a vector.
 
     The covariance is ``sigma^2 P + sigma_x^2 x x^T``, where P projects on
@@ -54,7 +55,8 @@ def stretched_log_density(offsets: Tensor, direction: Tensor, sigma: Tensor,
     along = (offsets * direction).sum(-1)
     squares = offsets.square().sum(-1) - ratio * along.square() / stretch
     volume = (offsets.shape[-1] - 1) * (
-        sigma.log() + 0.5 * math.log(2 * math.pi)) + 0.5 * stretch.log()
+        sigma.log() + 0.5 * math.log(2 * math.pi)
+    ) + 0.5 * stretch.log()
     return -0.5 * squares / sigma.square() - volume
 
 
@@ -81,13 +83,20 @@ class Exploration(ABC):
     """A distribution of actions around a mean action."""
 
     @abstractmethod
-    def sample(self, mean: Tensor, losses: Tensor, count: int, scale: float,
-               generator: Generator) -> Tensor:
+    def sample(
+        self,
+        mean: Tensor,
+        losses: Tensor,
+        count: int,
+        scale: float,
+        generator: Generator,
+    ) -> Tensor:
         """Draw ``count`` actions around a mean ``(n,)``: ``(count, n)``."""
 
     @abstractmethod
-    def log_prob(self, actions: Tensor, mean: Tensor, losses: Tensor,
-                 scale: Tensor) -> Tensor:
+    def log_prob(
+        self, actions: Tensor, mean: Tensor, losses: Tensor, scale: Tensor
+    ) -> Tensor:
         """Log-density of actions, shape ``(...)``.
 
         Args:
@@ -101,15 +110,17 @@ class Exploration(ABC):
     def legal(self, actions: Tensor) -> Tensor:
         """Return which rows of ``(m, n)`` may be rewarded, shape ``(m,)``."""
 
-    def divergence(self, old: Tensor, new: Tensor, losses: Tensor,
-                   scale: Tensor) -> Tensor:
+    def divergence(
+        self, old: Tensor, new: Tensor, losses: Tensor, scale: Tensor
+    ) -> Tensor:
         """Return KL(old || new) of two means, exactly; shape ``(...)``.
 
         Both are Gaussian with one covariance, so the KL is the drop of the
         log-density at the old mean.
         """
-        return (self.log_prob(old, old, losses, scale) -
-                self.log_prob(old, new, losses, scale))
+        return self.log_prob(old, old, losses, scale) - self.log_prob(
+            old, new, losses, scale
+        )
 
 
 class GaussianExploration(Exploration):
@@ -122,15 +133,23 @@ class GaussianExploration(Exploration):
     def __init__(self, sigma: float = 0.2) -> None:
         self.sigma = check_number('sigma', sigma, 0, above=True)
 
-    def sample(self, mean: Tensor, losses: Tensor, count: int, scale: float,
-               generator: Generator) -> Tensor:
+    def sample(
+        self,
+        mean: Tensor,
+        losses: Tensor,
+        count: int,
+        scale: float,
+        generator: Generator,
+    ) -> Tensor:
         """Draw independent actions; ``losses`` play no part."""
         noise = torch.randn(
-            count, len(mean), dtype=mean.dtype, generator=generator)
+            count, len(mean), dtype=mean.dtype, generator=generator
+        )
         return mean + self.sigma * scale * noise
 
-    def log_prob(self, actions: Tensor, mean: Tensor, losses: Tensor,
-                 scale: Tensor) -> Tensor:
+    def log_prob(
+        self, actions: Tensor, mean: Tensor, losses: Tensor, scale: Tensor
+    ) -> Tensor:
         """Log-density at the unclamped sample."""
         return gaussian_log_density(actions - mean, self.sigma * scale)
 
@@ -159,21 +178,33 @@ class LogWeightExploration(Exploration):
         self.sigma = check_number('sigma', sigma, 0, above=True)
         self.sigma_x = check_number('sigma_x', sigma_x, 0)
 
-    def sample(self, mean: Tensor, losses: Tensor, count: int, scale: float,
-               generator: Generator) -> Tensor:
+    def sample(
+        self,
+        mean: Tensor,
+        losses: Tensor,
+        count: int,
+        scale: float,
+        generator: Generator,
+    ) -> Tensor:
         """Draw antithetic pairs; with an odd count the last is the mean."""
         noise = torch.randn(
-            count // 2, len(mean) + 1, dtype=mean.dtype, generator=generator)
+            count // 2, len(mean) + 1, dtype=mean.dtype, generator=generator
+        )
         across = noise[:, 1:] - noise[:, 1:].mean(-1, keepdim=True)
         along = noise[:, :1] * centred_log(losses)
         offsets = scale * (self.sigma * across + self.sigma_x * along)
         return mean + antithetic(offsets, count)
 
-    def log_prob(self, actions: Tensor, mean: Tensor, losses: Tensor,
-                 scale: Tensor) -> Tensor:
+    def log_prob(
+        self, actions: Tensor, mean: Tensor, losses: Tensor, scale: Tensor
+    ) -> Tensor:
         """Log-density in the space of centred log-weights."""
-        return stretched_log_density(actions - mean, centred_log(losses),
-                                     self.sigma * scale, self.sigma_x * scale)
+        return stretched_log_density(
+            actions - mean,
+            centred_log(losses),
+            self.sigma * scale,
+            self.sigma_x * scale,
+        )
 
     def legal(self, actions: Tensor) -> Tensor:
         """Every sample gives positive weights."""

@@ -35,13 +35,16 @@ class Experience(NamedTuple):
     scale: Tensor
 
 
-def action_log_probs(policy: Policy, exploration: Exploration,
-                     batch: Experience) -> Tensor:
+def action_log_probs(
+    policy: Policy, exploration: Exploration, batch: Experience
+) -> Tensor:
     """Log-density of stacked samples under a policy, shape ``(b, m)``."""
-    return exploration.log_prob(batch.actions,
-                                policy(batch.losses).unsqueeze(-2),
-                                batch.losses.unsqueeze(-2),
-                                batch.scale.unsqueeze(-1))
+    return exploration.log_prob(
+        batch.actions,
+        policy(batch.losses).unsqueeze(-2),
+        batch.losses.unsqueeze(-2),
+        batch.scale.unsqueeze(-1),
+    )
 
 
 def parameters_of(policy: Policy) -> dict[str, Tensor]:
@@ -53,8 +56,9 @@ class Learner(ABC):
     """Improves a policy with the experience of rounds."""
 
     @abstractmethod
-    def update(self, policy: Policy, exploration: Exploration,
-               experience: Experience) -> dict[str, float]:
+    def update(
+        self, policy: Policy, exploration: Exploration, experience: Experience
+    ) -> dict[str, float]:
         """Improve the policy in place; return scalars worth a log line."""
 
     @abstractmethod
@@ -79,15 +83,18 @@ class ReinforceLearner(Learner):
         weight_decay: Adam's L2 penalty. Defaults to 5e-4.
     """
 
-    def __init__(self, policy: Policy, lr: float = 0.05,
-                 weight_decay: float = 5e-4) -> None:
+    def __init__(
+        self, policy: Policy, lr: float = 0.05, weight_decay: float = 5e-4
+    ) -> None:
         self.optimizer = torch.optim.Adam(
             policy.parameters(),
             lr=check_number('lr', lr, 0),
-            weight_decay=check_number('weight_decay', weight_decay, 0))
+            weight_decay=check_number('weight_decay', weight_decay, 0),
+        )
 
-    def update(self, policy: Policy, exploration: Exploration,
-               experience: Experience) -> dict[str, float]:
+    def update(
+        self, policy: Policy, exploration: Exploration, experience: Experience
+    ) -> dict[str, float]:
         """Do one step of gradient ascent on Eq. 6."""
         batch = Experience(*(part.unsqueeze(0) for part in experience))
         log_probs = action_log_probs(policy, exploration, batch)

@@ -68,7 +68,8 @@ def _linear(
     # Not nn.Linear(): its own initialisation would advance the global random
     # stream of the training run that the policy is built in.
     layer: nn.Linear = nn.utils.skip_init(
-        nn.Linear, num_in, num_out, dtype=torch.float64)
+        nn.Linear, num_in, num_out, dtype=torch.float64
+    )
     with torch.no_grad():
         layer.weight.normal_(mean, std, generator=generator)
         layer.bias.zero_()
@@ -105,7 +106,8 @@ class Policy(nn.Module, ABC):
         return dict(
             kind=self.kind,
             num_objectives=self.num_objectives,
-            hidden=self.hidden)
+            hidden=self.hidden,
+        )
 
 
 class LossRatioPolicy(Policy):
@@ -140,7 +142,8 @@ class LossRatioPolicy(Policy):
         sizes = [num_objectives, hidden, hidden, num_objectives]
         first, second, last = (
             _linear(num_in, num_out, 1 / num_in, std, generator)
-            for num_in, num_out in zip(sizes, sizes[1:], strict=False))
+            for num_in, num_out in zip(sizes, sizes[1:], strict=False)
+        )
         self.net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
     def forward(self, losses: Tensor) -> Tensor:
@@ -184,16 +187,23 @@ class LogWeightPolicy(Policy):
         super().__init__(num_objectives, hidden)
         start = check_number('start', start, 0, 1)
         if not isinstance(learn_start, bool):
-            raise ValueError('`learn_start` should be True or False. '
-                             f'Found {learn_start!r}.')
+            raise ValueError(
+                '`learn_start` should be True or False. '
+                f'Found {learn_start!r}.'
+            )
         generator = generator or Generator().manual_seed(0)
         self.exponent = nn.Parameter(
-            torch.tensor(start, dtype=torch.float64), learn_start)
+            torch.tensor(start, dtype=torch.float64), learn_start
+        )
         self.net = nn.Sequential(
-            _linear(num_objectives, hidden, 0, num_objectives**-0.5,
-                    generator), nn.Tanh(),
-            _linear(hidden, hidden, 0, hidden**-0.5, generator), nn.Tanh(),
-            _linear(hidden, num_objectives, 0, 0, generator))
+            _linear(
+                num_objectives, hidden, 0, num_objectives**-0.5, generator
+            ),
+            nn.Tanh(),
+            _linear(hidden, hidden, 0, hidden**-0.5, generator),
+            nn.Tanh(),
+            _linear(hidden, num_objectives, 0, 0, generator),
+        )
 
     def forward(self, losses: Tensor) -> Tensor:
         """Return the mean action: centred log-weights ``(..., n)``."""
@@ -207,8 +217,7 @@ class LogWeightPolicy(Policy):
 
 
 POLICIES: dict[str, type[Policy]] = {
-    policy.kind: policy
-    for policy in (LossRatioPolicy, LogWeightPolicy)
+    policy.kind: policy for policy in (LossRatioPolicy, LogWeightPolicy)
 }
 
 
@@ -221,6 +230,8 @@ def build_policy(spec: dict[str, Any]) -> Policy:
     options = dict(spec)
     kind = options.pop('kind', None)
     if not isinstance(kind, str) or kind not in POLICIES:
-        raise ValueError(f'`kind` of a policy should be one of '
-                         f'{sorted(POLICIES)}. Found {kind!r}.')
+        raise ValueError(
+            f'`kind` of a policy should be one of '
+            f'{sorted(POLICIES)}. Found {kind!r}.'
+        )
     return POLICIES[kind](**options)

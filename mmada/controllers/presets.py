@@ -86,7 +86,8 @@ def paper(
         noise_floor=check_number('noise_floor', noise_floor, 0),
         shrink=1.0,
         floor=check_number('floor', floor, 0, 1, above=True),
-        gamma=check_number('gamma', gamma, 0, 1, above=True))
+        gamma=check_number('gamma', gamma, 0, 1, above=True),
+    )
 
 
 def stable(
@@ -111,24 +112,29 @@ def stable(
     gamma: float = 0.9,
 ) -> Components:
     """Build components that keep weights positive and steps bounded."""
-    policy = LogWeightPolicy(num_objectives, hidden, start, learn_start,
-                             generator)
+    policy = LogWeightPolicy(
+        num_objectives, hidden, start, learn_start, generator
+    )
     return Components(
         policy=policy,
         exploration=LogWeightExploration(sigma, sigma_x),
         reward=partial(
             clipped_reward,
-            clip=check_number('reward_clip', reward_clip, 0, above=True)),
-        learner=ClippedLearner(policy, lr, num_updates, buffer_rounds, clip,
-                               kl_limit, pull),
+            clip=check_number('reward_clip', reward_clip, 0, above=True),
+        ),
+        learner=ClippedLearner(
+            policy, lr, num_updates, buffer_rounds, clip, kl_limit, pull
+        ),
         noise_floor=check_number('noise_floor', noise_floor, 0),
         shrink=check_number('shrink', shrink, 0, 1, above=True),
         floor=check_number('floor', floor, 0, 1, above=True),
-        gamma=check_number('gamma', gamma, 0, 1, above=True))
+        gamma=check_number('gamma', gamma, 0, 1, above=True),
+    )
 
 
 PRESETS: dict[str, Callable[..., Components]] = dict(
-    paper=paper, stable=stable)
+    paper=paper, stable=stable
+)
 
 
 def preset_options(preset: str) -> dict[str, Any]:
@@ -138,8 +144,9 @@ def preset_options(preset: str) -> dict[str, Any]:
         ValueError: If there is no such preset.
     """
     if preset not in PRESETS:
-        raise ValueError(f'`preset` should be one of {sorted(PRESETS)}. '
-                         f'Found {preset!r}.')
+        raise ValueError(
+            f'`preset` should be one of {sorted(PRESETS)}. Found {preset!r}.'
+        )
     parameters = inspect.signature(PRESETS[preset]).parameters.values()
     return {
         parameter.name: parameter.default
@@ -148,8 +155,12 @@ def preset_options(preset: str) -> dict[str, Any]:
     }
 
 
-def build_preset(preset: str, num_objectives: int, generator: Generator,
-                 options: dict[str, Any]) -> Components:
+def build_preset(
+    preset: str,
+    num_objectives: int,
+    generator: Generator,
+    options: dict[str, Any],
+) -> Components:
     """Build a preset with some of its options changed.
 
     Raises:
@@ -159,6 +170,8 @@ def build_preset(preset: str, num_objectives: int, generator: Generator,
     known = preset_options(preset)
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ValueError(f'Unknown option {", ".join(map(repr, unknown))} '
-                         f'of preset {preset!r}. Known: {sorted(known)}.')
+        raise ValueError(
+            f'Unknown option {", ".join(map(repr, unknown))} '
+            f'of preset {preset!r}. Known: {sorted(known)}.'
+        )
     return PRESETS[preset](num_objectives, generator, **options)

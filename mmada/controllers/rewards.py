@@ -46,8 +46,9 @@ def local_reward(metrics: Tensor, valid: Tensor) -> Tensor:
     return rewards
 
 
-def improvement_reward(metrics: Tensor, valid: Tensor,
-                       reference: float | None) -> Tensor:
+def improvement_reward(
+    metrics: Tensor, valid: Tensor, reference: float | None
+) -> Tensor:
     """Scale the gain over the round before (Ada-Segment, Eq. 4).
 
     Args:
@@ -68,8 +69,9 @@ def improvement_reward(metrics: Tensor, valid: Tensor,
     return rewards
 
 
-def progress_reward(metrics: Tensor, valid: Tensor, reference: float | None,
-                    progress: float) -> Tensor:
+def progress_reward(
+    metrics: Tensor, valid: Tensor, reference: float | None, progress: float
+) -> Tensor:
     """Combine both rewards and mute early rounds (Ada-Segment, Eq. 5).
 
     Args:
@@ -82,8 +84,9 @@ def progress_reward(metrics: Tensor, valid: Tensor, reference: float | None,
         ``t/T (r_local + r_imp)`` where valid, -1 elsewhere, ``(m,)``.
     """
     rewards = progress * (
-        local_reward(metrics, valid) +
-        improvement_reward(metrics, valid, reference))
+        local_reward(metrics, valid)
+        + improvement_reward(metrics, valid, reference)
+    )
     return rewards.masked_fill(~valid, INVALID_REWARD)
 
 

@@ -21,8 +21,9 @@ def reinforce_loss(log_probs: Tensor, rewards: Tensor) -> Tensor:
     return -(rewards.detach() * log_probs).mean()
 
 
-def clipped_ratio_loss(log_probs: Tensor, old_log_probs: Tensor,
-                       rewards: Tensor, clip: float) -> Tensor:
+def clipped_ratio_loss(
+    log_probs: Tensor, old_log_probs: Tensor, rewards: Tensor, clip: float
+) -> Tensor:
     """Return minus PPO's clipped objective (arXiv 1707.06347, Eq. 7).
 
     A sample stops pulling once the policy has made it ``1 + clip`` times as

@@ -34,8 +34,9 @@ _FIELDS = {
 _LIMITS = {'num_rounds': 10_000, 'num_objectives': 1024, 'hidden': 1024}
 
 
-def encode_policy(ensemble: PolicyEnsemble,
-                  provenance: dict[str, Any]) -> bytes:
+def encode_policy(
+    ensemble: PolicyEnsemble, provenance: dict[str, Any]
+) -> bytes:
     """Return the content of a policy file.
 
     Args:
@@ -47,7 +48,8 @@ def encode_policy(ensemble: PolicyEnsemble,
     """
     tensors = dict(
         initial_losses=ensemble.initial_losses.contiguous(),
-        best_weights=ensemble.best_weights.contiguous())
+        best_weights=ensemble.best_weights.contiguous(),
+    )
     for index, policy in enumerate(ensemble.policies):
         for name, value in policy.state_dict().items():
             tensors[f'{_prefix(index)}{name}'] = value.contiguous()
@@ -59,13 +61,15 @@ def encode_policy(ensemble: PolicyEnsemble,
         normaliser=ensemble.policies[0].normaliser,
         gamma=ensemble.gamma,
         floor=ensemble.floor,
-        provenance=ensemble.provenance | provenance)
+        provenance=ensemble.provenance | provenance,
+    )
     try:
         header['sha256'] = _digest(header, tensors)
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f'`provenance` should be JSON-able: {error}') from error
+            f'`provenance` should be JSON-able: {error}'
+        ) from error
     return safetensors.torch.save(tensors, {_KEY: text})
 
 
@@ -95,11 +99,15 @@ def _prefix(index: int) -> str:
 
 
 def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    layout = [[name, str(value.dtype), list(value.shape)]
-              for name, value in sorted(tensors.items())]
+    layout = [
+        [name, str(value.dtype), list(value.shape)]
+        for name, value in sorted(tensors.items())
+    ]
     text = json.dumps([header, layout], sort_keys=True, allow_nan=False)
-    content = b''.join(value.detach().numpy().tobytes()
-                       for _, value in sorted(tensors.items()))
+    content = b''.join(
+        value.detach().numpy().tobytes()
+        for _, value in sorted(tensors.items())
+    )
     return sha256(text.encode() + content)
 
 
@@ -109,12 +117,13 @@ def _read_header(data: bytes) -> dict[str, Any]:
     if len(data) < 8 or length > len(data) - 8:
         raise ValueError('it is not in the safetensors format')
     try:
-        header = json.loads(data[8:8 + length])
+        header = json.loads(data[8 : 8 + length])
         text = header['__metadata__'][_KEY]
         metadata = json.loads(text, parse_constant=_refuse_constant)
     except (KeyError, TypeError) as error:
         raise ValueError(
-            'it is in the safetensors format, but holds no policy') from error
+            'it is in the safetensors format, but holds no policy'
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f'its metadata are malformed: {error}') from error
     if not isinstance(metadata, dict):
@@ -129,40 +138,50 @@ def _refuse_constant(name: str) -> float:
 def _check_header(header: dict[str, Any]) -> None:
     schema = header.get('schema')
     if schema != SCHEMA:
-        raise ValueError(f'its schema is {schema!r}, this version of mmada '
-                         f'reads {SCHEMA}')
+        raise ValueError(
+            f'its schema is {schema!r}, this version of mmada reads {SCHEMA}'
+        )
     expected = _FIELDS | {'sha256': str}
     if set(header) != set(expected):
-        raise ValueError(f'its metadata should hold {sorted(expected)}, '
-                         f'found {sorted(header)}')
+        raise ValueError(
+            f'its metadata should hold {sorted(expected)}, '
+            f'found {sorted(header)}'
+        )
     for name, kind in expected.items():
         value = header[name]
-        if type(value) is not kind and not (kind is float
-                                            and type(value) is int):
-            raise ValueError(f'`{name}` should be of type {kind.__name__}, '
-                             f'found {value!r}')
+        if type(value) is not kind and not (
+            kind is float and type(value) is int
+        ):
+            raise ValueError(
+                f'`{name}` should be of type {kind.__name__}, found {value!r}'
+            )
     names = header['objectives']
     if not names or not all(isinstance(x, str) and x for x in names):
-        raise ValueError('`objectives` should be names, one or more, found '
-                         f'{names!r}')
+        raise ValueError(
+            f'`objectives` should be names, one or more, found {names!r}'
+        )
     for name, limit in _LIMITS.items():
         value = (header | header['policy']).get(name)
         if type(value) is not int or not 1 <= value <= limit:
-            raise ValueError(f'`{name}` should be an integer from 1 to '
-                             f'{limit}, found {value!r}')
+            raise ValueError(
+                f'`{name}` should be an integer from 1 to '
+                f'{limit}, found {value!r}'
+            )
 
 
 def _check_tensors(tensors: dict[str, Tensor]) -> None:
     for name, value in tensors.items():
         if value.dtype != torch.float64:
-            raise ValueError(f'tensor {name!r} should be float64, found '
-                             f'{value.dtype}')
+            raise ValueError(
+                f'tensor {name!r} should be float64, found {value.dtype}'
+            )
         if not bool(value.isfinite().all()):
             raise ValueError(f'tensor {name!r} holds NaN or infinity')
 
 
-def _build(header: dict[str, Any],
-           tensors: dict[str, Tensor]) -> PolicyEnsemble:
+def _build(
+    header: dict[str, Any], tensors: dict[str, Tensor]
+) -> PolicyEnsemble:
     rest = dict(tensors)
     try:
         initial_losses = rest.pop('initial_losses')
@@ -171,13 +190,16 @@ def _build(header: dict[str, Any],
         raise ValueError(f'it holds no tensor {error}') from error
     policies = tuple(
         _take_policy(header['policy'], rest, _prefix(index))
-        for index in range(header['num_rounds']))
+        for index in range(header['num_rounds'])
+    )
     if rest:
         raise ValueError(f'it holds unknown tensors: {sorted(rest)}')
     if policies[0].normaliser != header['normaliser']:
-        raise ValueError(f'`normaliser` should be '
-                         f'{policies[0].normaliser!r}, found '
-                         f'{header["normaliser"]!r}')
+        raise ValueError(
+            f'`normaliser` should be '
+            f'{policies[0].normaliser!r}, found '
+            f'{header["normaliser"]!r}'
+        )
     return PolicyEnsemble(
         policies=policies,
         initial_losses=initial_losses,
@@ -185,11 +207,13 @@ def _build(header: dict[str, Any],
         gamma=header['gamma'],
         floor=header['floor'],
         objectives=tuple(header['objectives']),
-        provenance=header['provenance'])
+        provenance=header['provenance'],
+    )
 
 
-def _take_policy(spec: dict[str, Any], tensors: dict[str, Tensor],
-                 prefix: str) -> Policy:
+def _take_policy(
+    spec: dict[str, Any], tensors: dict[str, Tensor], prefix: str
+) -> Policy:
     names = [name for name in tensors if name.startswith(prefix)]
     parameters = {n.removeprefix(prefix): tensors.pop(n) for n in names}
     try:
@@ -205,5 +229,7 @@ def _check_weights(ensemble: PolicyEnsemble) -> None:
     for policy in ensemble.policies:
         weights = policy.weights(ensemble.initial_losses)
         if not bool(weights.isfinite().all()):
-            raise ValueError('a policy gives weights that are not finite: '
-                             f'{weights.tolist()}')
+            raise ValueError(
+                'a policy gives weights that are not finite: '
+                f'{weights.tolist()}'
+            )

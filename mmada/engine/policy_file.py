@@ -86,7 +86,8 @@ def load_policy(
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise PolicyFileError(
-            path, f'it has {size} bytes, more than {MAX_BYTES}')
+            path, f'it has {size} bytes, more than {MAX_BYTES}'
+        )
     data = path.read_bytes()
     try:
         ensemble = decode_policy(data)
@@ -107,6 +108,9 @@ def _check_objectives(found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
         f'it also expects {unknown}' if unknown else '',
     ]
     difference = '; '.join(filter(None, parts)) or (
-        f'the order differs, the policy has {list(found)}')
-    raise ValueError('it was learned for other objectives: '
-                     f'{difference}; wanted are {list(wanted)}')
+        f'the order differs, the policy has {list(found)}'
+    )
+    raise ValueError(
+        'it was learned for other objectives: '
+        f'{difference}; wanted are {list(wanted)}'
+    )

@@ -19,8 +19,14 @@ from mmada.weightings.policy import (
 from mmada.weightings.static import StaticWeighting
 
 __all__ = [
-    'POLICY_MODES', 'CombinedPolicyWeighting', 'FinalPolicyWeighting',
-    'InverseLossWeighting', 'PolicyWeighting', 'PredictedPolicyWeighting',
-    'SinglePolicyWeighting', 'StaticWeighting', 'Weighting',
-    'inverse_loss_weights'
+    'POLICY_MODES',
+    'CombinedPolicyWeighting',
+    'FinalPolicyWeighting',
+    'InverseLossWeighting',
+    'PolicyWeighting',
+    'PredictedPolicyWeighting',
+    'SinglePolicyWeighting',
+    'StaticWeighting',
+    'Weighting',
+    'inverse_loss_weights',
 ]

@@ -45,5 +45,6 @@ class Weighting(ABC):
             ValueError: If there is a state and this weighting keeps none.
         """
         if state:
-            raise ValueError(f'{type(self).__name__} keeps no state. '
-                             f'Found {sorted(state)}.')
+            raise ValueError(
+                f'{type(self).__name__} keeps no state. Found {sorted(state)}.'
+            )

@@ -37,8 +37,9 @@ class InverseLossWeighting(Weighting):
         ValueError: If an option is out of range.
     """
 
-    def __init__(self, exponent: float = 1.0,
-                 floor: float = WEIGHT_FLOOR) -> None:
+    def __init__(
+        self, exponent: float = 1.0, floor: float = WEIGHT_FLOOR
+    ) -> None:
         self.exponent = check_number('exponent', exponent, 0, 1)
         self.floor = check_number('floor', floor, 0, 1, above=True)
 
@@ -46,4 +47,5 @@ class InverseLossWeighting(Weighting):
         """Return weights for the last losses; see :class:`Weighting`."""
         losses = check_losses(losses, losses.numel())
         return inverse_loss_weights(losses, self.exponent).clamp(
-            min=self.floor)
+            min=self.floor
+        )

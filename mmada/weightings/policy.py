@@ -28,7 +28,8 @@ class PolicyWeighting(Weighting):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over the l^1 of a training run."""
         self.ensemble = self.ensemble.with_initial_losses(
-            state['initial_losses'])
+            state['initial_losses']
+        )
 
 
 class FinalPolicyWeighting(PolicyWeighting):
@@ -69,5 +70,6 @@ POLICY_MODES: dict[str, type[PolicyWeighting]] = dict(
     final=FinalPolicyWeighting,
     pred=PredictedPolicyWeighting,
     single=SinglePolicyWeighting,
-    comb=CombinedPolicyWeighting)
+    comb=CombinedPolicyWeighting,
+)
 """The paper's names of the modes."""

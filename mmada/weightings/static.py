@@ -26,8 +26,9 @@ class StaticWeighting(Weighting):
     def __init__(self, weights: Sequence[float] | Tensor) -> None:
         vector = torch.as_tensor(weights, dtype=torch.float64)
         if not vector.numel():
-            raise ValueError('`weights` should hold at least one number. '
-                             'Found none.')
+            raise ValueError(
+                '`weights` should hold at least one number. Found none.'
+            )
         self._weights = check_positive('weights', vector, vector.numel())
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:

@@ -26,23 +26,26 @@ def metrics_of(weights: Tensor, round_index: int) -> Tensor:
     return 50.0 + round_index - weights.log().square().sum(-1)
 
 
-def play(controller: Controller, num_rounds: int,
-         first: int = 0) -> list[tuple[Tensor, RoundResult]]:
+def play(
+    controller: Controller, num_rounds: int, first: int = 0
+) -> list[tuple[Tensor, RoundResult]]:
     """Run rounds on slowly falling losses."""
     history = []
     for index in range(first, first + num_rounds):
         weights = controller.propose(LOSSES * 0.9**index)
         result = controller.observe(
-            metrics_of(weights, index), 50.0 if index else None)
+            metrics_of(weights, index), 50.0 if index else None
+        )
         history.append((weights, result))
     return history
 
 
-def assert_same(first: list[tuple[Tensor, RoundResult]],
-                second: list[tuple[Tensor, RoundResult]]) -> None:
+def assert_same(
+    first: list[tuple[Tensor, RoundResult]],
+    second: list[tuple[Tensor, RoundResult]],
+) -> None:
     assert len(first) == len(second)
-    for (weights, result), (others, other) in zip(
-            first, second, strict=True):
+    for (weights, result), (others, other) in zip(first, second, strict=True):
         assert torch.equal(weights, others)
         assert torch.equal(result.rewards, other.rewards)
         assert result._replace(rewards=None) == other._replace(rewards=None)
@@ -59,7 +62,8 @@ class ControllerConformance:
     """Subclass it with a name that pytest collects."""
 
     size: dict[str, Any] = dict(
-        num_objectives=4, num_rounds=6, num_replicas=4, seed=0)
+        num_objectives=4, num_rounds=6, num_replicas=4, seed=0
+    )
 
     def build(self, **changes: Any) -> Controller:
         raise NotImplementedError
@@ -70,7 +74,7 @@ class ControllerConformance:
             assert weights.shape == (controller.num_replicas, 4)
             assert weights.dtype == torch.float64
             assert weights.isfinite().all() and (weights > 0).all()
-            assert result.rewards.shape == (controller.num_replicas, )
+            assert result.rewards.shape == (controller.num_replicas,)
             assert result.rewards.isfinite().all()
             assert all(isinstance(x, float) for x in result.info.values())
 
@@ -98,8 +102,10 @@ class ControllerConformance:
         resumed = self.build()
         resumed.load_state_dict(state)
         assert_same(play(resumed, 3, 3), play(controller, 3, 3))
-        assert torch.equal(resumed.ensemble().weights(2, 3, LOSSES),
-                           controller.ensemble().weights(2, 3, LOSSES))
+        assert torch.equal(
+            resumed.ensemble().weights(2, 3, LOSSES),
+            controller.ensemble().weights(2, 3, LOSSES),
+        )
 
     def test_an_open_round_survives_a_resume(self) -> None:
         controller = self.build()
@@ -124,10 +130,11 @@ class ControllerConformance:
 
     @pytest.mark.parametrize('first_fails', [False, True])
     def test_a_search_resumes_between_dead_rounds(
-            self, first_fails: bool) -> None:
+        self, first_fails: bool
+    ) -> None:
         controller = self.build()
         play(controller, 2)
-        fail = torch.full((controller.num_replicas, ), torch.nan)
+        fail = torch.full((controller.num_replicas,), torch.nan)
         metrics = metrics_of(controller.propose(LOSSES), 2)
         controller.observe(fail if first_fails else metrics, 51.0)
         resumed = self.build()
@@ -135,8 +142,9 @@ class ControllerConformance:
         results = []
         for search in (controller, resumed):
             weights = search.propose(LOSSES)
-            results.append([(weights, search.observe(fail, 51.0)),
-                            *play(search, 2, 4)])
+            results.append(
+                [(weights, search.observe(fail, 51.0)), *play(search, 2, 4)]
+            )
         assert_same(*results)
 
     def test_a_state_is_not_changed_by_what_follows(self) -> None:
@@ -185,14 +193,14 @@ class ControllerConformance:
         controller = self.build()
         controller.propose(LOSSES)
         size = controller.num_replicas
-        assert controller.observe(torch.full((size, ), 7.0), None).best == 0
+        assert controller.observe(torch.full((size,), 7.0), None).best == 0
 
     def test_equal_metrics_teach_nothing(self) -> None:
         controller = self.build()
         if not (controller.propose(LOSSES) > 0.01).all():
             pytest.skip('a negative sample is a lesson of its own')
         size = controller.num_replicas
-        result = controller.observe(torch.full((size, ), 7.0), 3.0)
+        result = controller.observe(torch.full((size,), 7.0), 3.0)
         assert not result.updated and result.reason
         assert torch.equal(result.rewards, torch.zeros_like(result.rewards))
 
@@ -210,7 +218,7 @@ class ControllerConformance:
         controller = self.build()
         controller.propose(LOSSES)
         size = controller.num_replicas
-        result = controller.observe(torch.full((size, ), torch.nan), None)
+        result = controller.observe(torch.full((size,), torch.nan), None)
         assert result.best == -1 and not result.updated
         assert f'0 of {size} replicas are valid' in result.reason
         assert (controller.propose(LOSSES) > 0).all()
@@ -228,13 +236,16 @@ class ControllerConformance:
         with pytest.raises(RuntimeError, match='All 1 rounds'):
             controller.propose(LOSSES)
 
-    @pytest.mark.parametrize('losses', [
-        torch.ones(3),
-        torch.ones(4, 1),
-        torch.tensor([1.0, -0.1, 1.0, 1.0]),
-        torch.tensor([1.0, torch.nan, 1.0, 1.0]),
-        torch.tensor([1.0, torch.inf, 1.0, 1.0]),
-    ])
+    @pytest.mark.parametrize(
+        'losses',
+        [
+            torch.ones(3),
+            torch.ones(4, 1),
+            torch.tensor([1.0, -0.1, 1.0, 1.0]),
+            torch.tensor([1.0, torch.nan, 1.0, 1.0]),
+            torch.tensor([1.0, torch.inf, 1.0, 1.0]),
+        ],
+    )
     def test_malformed_losses_are_refused(self, losses: Tensor) -> None:
         controller = self.build()
         with pytest.raises(ValueError, match='`losses`'):
@@ -257,14 +268,17 @@ class ControllerConformance:
         weights = self.build().propose(torch.tensor([0.0, 1.0, 1.0, 1.0]))
         assert weights.isfinite().all() and (weights > 0).all()
 
-    @pytest.mark.parametrize(('name', 'value'), [
-        ('num_objectives', 1),
-        ('num_rounds', 0),
-        ('num_replicas', 0),
-        ('num_replicas', 2.0),
-        ('num_replicas', True),
-        ('seed', -1),
-    ])
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [
+            ('num_objectives', 1),
+            ('num_rounds', 0),
+            ('num_replicas', 0),
+            ('num_replicas', 2.0),
+            ('num_replicas', True),
+            ('seed', -1),
+        ],
+    )
     def test_bad_numbers_are_refused(self, name: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
             self.build(**{name: value})

@@ -8,8 +8,10 @@ from mmada.controllers import AdaSegment
 
 # Mean losses after a pseudo epoch of a three-stage cascade: three times
 # class, box and mask, then the segmentation.
-LOSSES = torch.tensor([.23, .05, .22, .18, .035, .21, .17, .012, .20, 1.17],
-                      dtype=torch.float64)
+LOSSES = torch.tensor(
+    [0.23, 0.05, 0.22, 0.18, 0.035, 0.21, 0.17, 0.012, 0.20, 1.17],
+    dtype=torch.float64,
+)
 SIZE = dict(num_objectives=10, num_rounds=12, num_replicas=4)
 
 
@@ -18,8 +20,9 @@ def policy_weights(controller: AdaSegment, losses: Tensor) -> Tensor:
     return controller.ensemble().policies[-1].weights(losses)
 
 
-def search_in_noise(controller: AdaSegment, num_rounds: int,
-                    seed: int) -> tuple[list[Tensor], list[float]]:
+def search_in_noise(
+    controller: AdaSegment, num_rounds: int, seed: int
+) -> tuple[list[Tensor], list[float]]:
     """Rounds whose metrics have nothing to do with the weights.
 
     Returns:
@@ -28,8 +31,7 @@ def search_in_noise(controller: AdaSegment, num_rounds: int,
     generator = torch.Generator().manual_seed(seed)
     weights, valid = [], []
     for _ in range(num_rounds):
-        noise = 0.1 * torch.randn(
-            10, generator=generator, dtype=torch.float64)
+        noise = 0.1 * torch.randn(10, generator=generator, dtype=torch.float64)
         weights.append(controller.propose(LOSSES * noise.exp()))
         metrics = torch.randn(controller.num_replicas, generator=generator)
         valid.append(controller.observe(metrics, 0.0).info['num_valid'])
@@ -100,8 +102,10 @@ def bandit(seed: int, **options) -> tuple[float, float]:
     start = AdaSegment(seed=seed, lr=0, pull=0, **SIZE)
     start.propose(LOSSES)
     start.observe(torch.arange(4.0), None)
-    return (float(distance(policy_weights(start, LOSSES))),
-            float(distance(policy_weights(controller, LOSSES))))
+    return (
+        float(distance(policy_weights(start, LOSSES))),
+        float(distance(policy_weights(controller, LOSSES))),
+    )
 
 
 def test_stable_learns_more_than_its_start_knows() -> None:
@@ -143,9 +147,14 @@ def test_exploration_shrinks_after_a_dead_round_and_comes_back() -> None:
     nan = float('nan')
     scales = [
         observe(controller, metrics).info['scale']
-        for metrics in ([1.0, 2.0, 3.0, 4.0], [nan] * 4, [nan] * 4,
-                        [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0],
-                        [1.0, 2.0, 3.0, 4.0])
+        for metrics in (
+            [1.0, 2.0, 3.0, 4.0],
+            [nan] * 4,
+            [nan] * 4,
+            [1.0, 2.0, 3.0, 4.0],
+            [1.0, 2.0, 3.0, 4.0],
+            [1.0, 2.0, 3.0, 4.0],
+        )
     ]
     assert scales == [1, 1, 0.5, 0.25, 0.5, 1]
 
@@ -191,11 +200,13 @@ def test_paper_rewards_grow_with_the_round() -> None:
     for index in range(1, 4):
         controller.propose(LOSSES)
         result = controller.observe(
-            torch.tensor([1.0, 1.0, 3.0, 3.0]), 2.0 if index > 1 else None)
+            torch.tensor([1.0, 1.0, 3.0, 3.0]), 2.0 if index > 1 else None
+        )
         # local rewards -1 and 1, and so are the improvements over 2
         size = index / 12 * (2 if index > 1 else 1)
         assert result.rewards.tolist() == pytest.approx(
-            [-size, -size, size, size])
+            [-size, -size, size, size]
+        )
 
 
 def test_provenance_tells_how_the_search_was_built() -> None:

@@ -17,11 +17,16 @@ def experience(policy: LogWeightPolicy, seed: int = 0) -> Experience:
     """Four samples of which the first's direction is the good one."""
     with torch.no_grad():
         mean = policy(LOSSES)
-    actions = EXPLORATION.sample(mean, LOSSES, 4, 1.0,
-                                 torch.Generator().manual_seed(seed))
-    return Experience(LOSSES, actions,
-                      EXPLORATION.log_prob(actions, mean, LOSSES, SCALE),
-                      torch.tensor([1.5, -1.5, 0.0, 0.0]).double(), SCALE)
+    actions = EXPLORATION.sample(
+        mean, LOSSES, 4, 1.0, torch.Generator().manual_seed(seed)
+    )
+    return Experience(
+        LOSSES,
+        actions,
+        EXPLORATION.log_prob(actions, mean, LOSSES, SCALE),
+        torch.tensor([1.5, -1.5, 0.0, 0.0]).double(),
+        SCALE,
+    )
 
 
 def log_weights(policy: LogWeightPolicy) -> torch.Tensor:
@@ -30,8 +35,9 @@ def log_weights(policy: LogWeightPolicy) -> torch.Tensor:
 
 
 def same(first: dict, second: dict) -> bool:
-    return all(torch.equal(value, second[name])
-               for name, value in first.items())
+    return all(
+        torch.equal(value, second[name]) for name, value in first.items()
+    )
 
 
 def test_the_policy_moves_towards_the_rewarded_sample() -> None:
@@ -57,16 +63,18 @@ def test_no_update_passes_the_kl_limit(limit: float, lr: float) -> None:
 
 def test_a_small_rate_takes_all_steps() -> None:
     policy = LogWeightPolicy(3)
-    info = ClippedLearner(policy, lr=1e-5).update(policy, EXPLORATION,
-                                                  experience(policy))
+    info = ClippedLearner(policy, lr=1e-5).update(
+        policy, EXPLORATION, experience(policy)
+    )
     assert info['steps'] == 10 and 0 < info['kl'] < 0.01
 
 
 def test_no_learning_rate_no_change() -> None:
     policy = LogWeightPolicy(3)
     before = parameters_of(policy)
-    ClippedLearner(policy, lr=0).update(policy, EXPLORATION,
-                                        experience(policy))
+    ClippedLearner(policy, lr=0).update(
+        policy, EXPLORATION, experience(policy)
+    )
     assert same(before, policy.state_dict())
 
 
@@ -86,7 +94,8 @@ def test_pull_goes_a_share_of_the_way_back() -> None:
     origin = parameters_of(free)
     for policy, pull in ((free, 0.0), (pulled, 0.25)):
         ClippedLearner(policy, pull=pull).update(
-            policy, EXPLORATION, experience(policy))
+            policy, EXPLORATION, experience(policy)
+        )
     expected = mix(parameters_of(free), origin, 0.25)
     assert same(expected, pulled.state_dict())
 
@@ -104,15 +113,18 @@ def test_recovery_returns_to_the_policy_of_the_last_valid_round() -> None:
     assert state['buffer'] == [] and state['optimizer']['state'] == {}
 
 
-@pytest.mark.parametrize(('name', 'value'), [
-    ('lr', -0.1),
-    ('num_updates', 0),
-    ('num_updates', 1.5),
-    ('buffer_rounds', 0),
-    ('clip', 0),
-    ('kl_limit', 0),
-    ('pull', 1.5),
-])
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('lr', -0.1),
+        ('num_updates', 0),
+        ('num_updates', 1.5),
+        ('buffer_rounds', 0),
+        ('clip', 0),
+        ('kl_limit', 0),
+        ('pull', 1.5),
+    ],
+)
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         ClippedLearner(LogWeightPolicy(3), **{name: value})

@@ -10,13 +10,11 @@ from .conformance import ControllerConformance
 
 
 class TestPaper(ControllerConformance):
-
     def build(self, **changes: Any) -> Controller:
         return AdaSegment(preset='paper', **(self.size | changes))
 
 
 class TestStable(ControllerConformance):
-
     def build(self, **changes: Any) -> Controller:
         return AdaSegment(**(self.size | changes))
 
@@ -29,6 +27,5 @@ class TestStableOddNumberOfReplicas(ControllerConformance):
 
 
 class TestSearchWithoutLearning(ControllerConformance):
-
     def build(self, **changes: Any) -> Controller:
         return AdaSegment(lr=0, pull=0, **(self.size | changes))

@@ -29,7 +29,8 @@ def vector(*values: float) -> Tensor:
 def ensemble(*values: float, **changes) -> PolicyEnsemble:
     options = dict(initial_losses=vector(1, 2), best_weights=vector(3, 4))
     return PolicyEnsemble(
-        policies=tuple(map(constant_policy, values)), **options | changes)
+        policies=tuple(map(constant_policy, values)), **options | changes
+    )
 
 
 # T = 2, E = 3: epoch e lies at e 2/3, that is at 2/3, 4/3 and 2.
@@ -42,12 +43,13 @@ def test_coefficients_by_hand(epoch: int) -> None:
     total = first + second
     torch.testing.assert_close(
         ensemble_coefficients(epoch, 3, 2, 0.9),
-        vector(first / total, second / total))
+        vector(first / total, second / total),
+    )
 
 
 def test_weights_by_hand() -> None:
     # pi^1 / l = (1, 2) and pi^2 / l = (4, 8) for l = (1, 0.5)
-    first, second = 0.9**(1 / 3), 0.9**(2 / 3)
+    first, second = 0.9 ** (1 / 3), 0.9 ** (2 / 3)
     share = second / (first + second)
     weights = ensemble(1.0, 4.0).weights(2, 3, vector(1, 0.5))
     torch.testing.assert_close(weights, vector(1 + 3 * share, 2 + 6 * share))
@@ -66,21 +68,22 @@ def test_small_gamma_far_away_does_not_underflow() -> None:
 
 def test_gamma_one_is_the_mean() -> None:
     torch.testing.assert_close(
-        ensemble_coefficients(1, 7, 4, 1.0), torch.full((4, ), 0.25).double())
+        ensemble_coefficients(1, 7, 4, 1.0), torch.full((4,), 0.25).double()
+    )
 
 
 def test_floor_is_applied_after_averaging() -> None:
     # pi / l = -1 and 3: averaging floored ones would give (0.001 + 3) / 2
     both = ensemble(-1.0, 3.0, gamma=1.0)
-    torch.testing.assert_close(
-        both.weights(1, 3, vector(1, 1)), vector(1, 1))
+    torch.testing.assert_close(both.weights(1, 3, vector(1, 1)), vector(1, 1))
     negative = ensemble(-5.0, 3.0, gamma=1.0)
     assert negative.weights(1, 3, vector(1, 1)).tolist() == [1e-3, 1e-3]
 
 
 def test_last_weights_use_the_last_policy_alone() -> None:
     torch.testing.assert_close(
-        ensemble(1.0, 4.0).last_weights(vector(1, 0.5)), vector(4, 8))
+        ensemble(1.0, 4.0).last_weights(vector(1, 0.5)), vector(4, 8)
+    )
 
 
 def test_names_and_initial_losses_are_given_to_copies() -> None:
@@ -91,29 +94,37 @@ def test_names_and_initial_losses_are_given_to_copies() -> None:
     assert nameless.initial_losses.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(gamma=0.0), '`gamma`'),
-    (dict(gamma=1.1), '`gamma`'),
-    (dict(floor=0.0), '`floor`'),
-    (dict(objectives=('a', )), "`objectives`.*'a'"),
-    (dict(objectives=('a', 'a')), '`objectives`'),
-    (dict(initial_losses=vector(1, -1)), '`initial_losses`'),
-    (dict(initial_losses=vector(1, 1, 1)), '`initial_losses`'),
-    (dict(best_weights=vector(0, 1)), '`best_weights`'),
-    (dict(policies=()), '`policies`'),
-    (dict(policies=(LossRatioPolicy(2), LogWeightPolicy(2))), '`policies`'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(gamma=0.0), '`gamma`'),
+        (dict(gamma=1.1), '`gamma`'),
+        (dict(floor=0.0), '`floor`'),
+        (dict(objectives=('a',)), "`objectives`.*'a'"),
+        (dict(objectives=('a', 'a')), '`objectives`'),
+        (dict(initial_losses=vector(1, -1)), '`initial_losses`'),
+        (dict(initial_losses=vector(1, 1, 1)), '`initial_losses`'),
+        (dict(best_weights=vector(0, 1)), '`best_weights`'),
+        (dict(policies=()), '`policies`'),
+        (
+            dict(policies=(LossRatioPolicy(2), LogWeightPolicy(2))),
+            '`policies`',
+        ),
+    ],
+)
 def test_parts_that_do_not_fit(changes: dict, message: str) -> None:
     options = dict(
-        policies=(constant_policy(1), ),
+        policies=(constant_policy(1),),
         initial_losses=vector(1, 2),
-        best_weights=vector(3, 4))
+        best_weights=vector(3, 4),
+    )
     with pytest.raises(ValueError, match=message):
         PolicyEnsemble(**options | changes)
 
 
-@pytest.mark.parametrize(('epoch', 'num_epochs'), [(0, 3), (4, 3), (1, 0),
-                                                   (1.0, 3)])
+@pytest.mark.parametrize(
+    ('epoch', 'num_epochs'), [(0, 3), (4, 3), (1, 0), (1.0, 3)]
+)
 def test_epochs_out_of_range(epoch: int, num_epochs: int) -> None:
     with pytest.raises(ValueError, match='epoch'):
         ensemble(1.0).weights(epoch, num_epochs, vector(1, 1))

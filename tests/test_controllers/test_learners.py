@@ -22,9 +22,12 @@ def experience(policy: LossRatioPolicy) -> Experience:
     offsets = torch.tensor([[0.1, 0.3], [-0.2, 0.1], [0.4, -0.1]]).double()
     scale = torch.tensor(1.0).double()
     return Experience(
-        LOSSES, mean + offsets,
+        LOSSES,
+        mean + offsets,
         EXPLORATION.log_prob(mean + offsets, mean, LOSSES, scale),
-        torch.tensor([1.0, -1.0, 0.5]).double(), scale)
+        torch.tensor([1.0, -1.0, 0.5]).double(),
+        scale,
+    )
 
 
 def test_one_step_is_adam_on_equation_6() -> None:
@@ -40,7 +43,8 @@ def test_one_step_is_adam_on_equation_6() -> None:
     (-objective).backward()
     adam.step()
     for ours, theirs in zip(
-            policy.parameters(), twin.parameters(), strict=True):
+        policy.parameters(), twin.parameters(), strict=True
+    ):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
@@ -60,8 +64,9 @@ def test_recovery_is_not_part_of_the_paper() -> None:
     learner.update(policy, EXPLORATION, experience(policy))
     before = parameters_of(policy)
     learner.recover(policy)
-    assert all(torch.equal(before[k], v)
-               for k, v in policy.state_dict().items())
+    assert all(
+        torch.equal(before[k], v) for k, v in policy.state_dict().items()
+    )
 
 
 def test_log_probs_of_stacked_rounds() -> None:
@@ -72,8 +77,9 @@ def test_log_probs_of_stacked_rounds() -> None:
     torch.testing.assert_close(log_probs, batch.log_probs)
 
 
-@pytest.mark.parametrize(('name', 'value'), [('lr', -0.1),
-                                             ('weight_decay', -1)])
+@pytest.mark.parametrize(
+    ('name', 'value'), [('lr', -0.1), ('weight_decay', -1)]
+)
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         ReinforceLearner(LossRatioPolicy(2), **{name: value})

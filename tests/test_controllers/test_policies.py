@@ -21,28 +21,38 @@ LOSSES = torch.tensor([0.23, 0.05, 0.22, 1.17], dtype=torch.float64)
 def test_paper_policy_starts_at_inverse_loss() -> None:
     policy = LossRatioPolicy(4, init_std=0)
     torch.testing.assert_close(
-        policy.weights(LOSSES), LOSSES.mean() / LOSSES, rtol=1e-14, atol=0)
+        policy.weights(LOSSES), LOSSES.mean() / LOSSES, rtol=1e-14, atol=0
+    )
 
 
 def test_paper_policy_is_initialised_around_one_over_inputs() -> None:
     policy = LossRatioPolicy(
-        100, hidden=50, generator=torch.Generator().manual_seed(0))
+        100, hidden=50, generator=torch.Generator().manual_seed(0)
+    )
     layers = [m for m in policy.net if isinstance(m, torch.nn.Linear)]
-    assert [tuple(m.weight.shape) for m in layers] == [(50, 100), (50, 50),
-                                                       (100, 50)]
+    assert [tuple(m.weight.shape) for m in layers] == [
+        (50, 100),
+        (50, 50),
+        (100, 50),
+    ]
     for layer in layers:
         assert layer.weight.mean().item() == pytest.approx(
-            1 / layer.in_features, abs=1e-3)
+            1 / layer.in_features, abs=1e-3
+        )
         assert layer.weight.std().item() == pytest.approx(0.01, rel=0.05)
         assert not layer.bias.any()
     assert [type(m).__name__ for m in policy.net] == [
-        'Linear', 'ReLU', 'Linear', 'ReLU', 'Linear']
+        'Linear',
+        'ReLU',
+        'Linear',
+        'ReLU',
+        'Linear',
+    ]
 
 
 def test_loss_ratio_floors_and_detaches_the_losses() -> None:
     losses = torch.tensor([0.5, 0.0], dtype=torch.float64, requires_grad=True)
-    outputs = torch.tensor([1.0, 2.0], dtype=torch.float64,
-                           requires_grad=True)
+    outputs = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
     ratio = loss_ratio(outputs, losses)
     assert ratio.tolist() == [2.0, 2.0 / LOSS_FLOOR]
     ratio.sum().backward()
@@ -52,21 +62,21 @@ def test_loss_ratio_floors_and_detaches_the_losses() -> None:
 def test_centred_log_by_hand() -> None:
     losses = torch.tensor([1.0, math.e**3, 0.0])
     expected = torch.tensor([0.0, 3.0, math.log(LOSS_FLOOR)])
-    torch.testing.assert_close(
-        centred_log(losses), expected - expected.mean())
+    torch.testing.assert_close(centred_log(losses), expected - expected.mean())
 
 
 def test_mean_one_weights_by_hand() -> None:
     logs = torch.tensor([0.0, math.log(3.0)], dtype=torch.float64)
     torch.testing.assert_close(
-        mean_one_weights(logs), torch.tensor([0.5, 1.5]).double())
+        mean_one_weights(logs), torch.tensor([0.5, 1.5]).double()
+    )
     torch.testing.assert_close(
-        mean_one_weights(logs + 700), mean_one_weights(logs))
+        mean_one_weights(logs + 700), mean_one_weights(logs)
+    )
 
 
 @pytest.mark.parametrize('start', [0.0, 0.5, 1.0])
-def test_stable_policy_starts_at_a_power_of_the_inverse(
-        start: float) -> None:
+def test_stable_policy_starts_at_a_power_of_the_inverse(start: float) -> None:
     weights = LogWeightPolicy(4, start=start).weights(LOSSES)
     powers = LOSSES**-start
     torch.testing.assert_close(weights, powers / powers.mean())
@@ -77,35 +87,39 @@ def test_start_at_one_undoes_a_wrong_scale_exactly() -> None:
     scale = torch.tensor([1.0, 8.0, 1.0, 1.0], dtype=torch.float64)
     products = policy.weights(LOSSES) * LOSSES
     scaled = policy.weights(LOSSES * scale) * LOSSES * scale
-    torch.testing.assert_close(scaled / scaled.sum(),
-                               products / products.sum())
+    torch.testing.assert_close(
+        scaled / scaled.sum(), products / products.sum()
+    )
     # by hand: w = 1/l, so the scaled one falls by 8 against all others
     ratio = policy.weights(LOSSES * scale) / policy.weights(LOSSES)
-    torch.testing.assert_close(ratio[0] / ratio[1],
-                               torch.tensor(8.0).double())
+    torch.testing.assert_close(ratio[0] / ratio[1], torch.tensor(8.0).double())
 
 
 def test_stable_policy_does_not_see_a_common_scale() -> None:
     policy = LogWeightPolicy(4, start=0.5)
     with torch.no_grad():
         policy.net[-1].weight.normal_(
-            generator=torch.Generator().manual_seed(0))
+            generator=torch.Generator().manual_seed(0)
+        )
     torch.testing.assert_close(
-        policy.weights(LOSSES), policy.weights(20 * LOSSES))
+        policy.weights(LOSSES), policy.weights(20 * LOSSES)
+    )
 
 
 def test_stable_start_permutes_with_the_losses() -> None:
     policy = LogWeightPolicy(4, start=0.7)
     order = torch.tensor([2, 0, 3, 1])
     torch.testing.assert_close(
-        policy.weights(LOSSES[order]), policy.weights(LOSSES)[order])
+        policy.weights(LOSSES[order]), policy.weights(LOSSES)[order]
+    )
 
 
 def test_stable_weights_have_mean_one_and_actions_sum_zero() -> None:
     policy = LogWeightPolicy(4)
     with torch.no_grad():
         policy.net[-1].weight.normal_(
-            0, 5, generator=torch.Generator().manual_seed(0))
+            0, 5, generator=torch.Generator().manual_seed(0)
+        )
         policy.net[-1].bias.fill_(3)
     assert policy.weights(LOSSES).mean().item() == pytest.approx(1)
     assert policy(LOSSES).sum().item() == pytest.approx(0, abs=1e-12)
@@ -122,8 +136,9 @@ def test_learn_start_decides_whether_the_exponent_has_a_gradient() -> None:
 def test_batches_of_losses(kind: type) -> None:
     policy = kind(4)
     batch = torch.stack([LOSSES, LOSSES.flip(0)])
-    torch.testing.assert_close(policy.weights(batch)[1],
-                               policy.weights(LOSSES.flip(0)))
+    torch.testing.assert_close(
+        policy.weights(batch)[1], policy.weights(LOSSES.flip(0))
+    )
     assert all(p.dtype == torch.float64 for p in policy.parameters())
 
 
@@ -135,14 +150,19 @@ def test_build_policy_from_spec(kind: type) -> None:
     assert torch.equal(copy.weights(LOSSES), policy.weights(LOSSES))
 
 
-@pytest.mark.parametrize(('spec', 'message'), [
-    (dict(kind='other'), "`kind`.*'other'"),
-    (dict(kind=['log_weight']), '`kind`'),
-    (dict(), '`kind`.*None'),
-    (dict(kind='log_weight', num_objectives=1, hidden=4),
-     '`num_objectives`.*1'),
-    (dict(kind='log_weight', num_objectives=4, hidden=0), '`hidden`.*0'),
-])
+@pytest.mark.parametrize(
+    ('spec', 'message'),
+    [
+        (dict(kind='other'), "`kind`.*'other'"),
+        (dict(kind=['log_weight']), '`kind`'),
+        (dict(), '`kind`.*None'),
+        (
+            dict(kind='log_weight', num_objectives=1, hidden=4),
+            '`num_objectives`.*1',
+        ),
+        (dict(kind='log_weight', num_objectives=4, hidden=0), '`hidden`.*0'),
+    ],
+)
 def test_build_policy_refuses(spec: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_policy(spec)

@@ -18,7 +18,8 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
         weight_decay=5e-4,
         noise_floor=0.0,
         floor=1e-3,
-        gamma=0.9)
+        gamma=0.9,
+    )
 
 
 @pytest.mark.parametrize('preset', PRESETS)
@@ -33,12 +34,15 @@ def test_every_default_may_be_written_out(preset: str) -> None:
     AdaSegment(preset=preset, **SIZE, **preset_options(preset))
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(preset='fast'), "`preset`.*'paper', 'stable'.*'fast'"),
-    (dict(sigme=0.1), "Unknown option 'sigme' of preset 'stable'.*sigma"),
-    (dict(preset='paper', start=1), "Unknown option 'start'"),
-    (dict(generator=1), "Unknown option 'generator'"),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(preset='fast'), "`preset`.*'paper', 'stable'.*'fast'"),
+        (dict(sigme=0.1), "Unknown option 'sigme' of preset 'stable'.*sigma"),
+        (dict(preset='paper', start=1), "Unknown option 'start'"),
+        (dict(generator=1), "Unknown option 'generator'"),
+    ],
+)
 def test_unknown_names(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AdaSegment(**SIZE, **options)

@@ -26,16 +26,22 @@ def imported(source: str) -> Iterator[str]:
 
 def pure(module: str) -> bool:
     top = module.split('.')[0]
-    return (top == 'torch' or top in sys.stdlib_module_names
-            or module.startswith(tuple(f'mmada.{name}' for name in PURE)))
+    return (
+        top == 'torch'
+        or top in sys.stdlib_module_names
+        or module.startswith(tuple(f'mmada.{name}' for name in PURE))
+    )
 
 
 @pytest.mark.parametrize('folder', PURE)
 def test_only_torch_and_each_other(folder: str) -> None:
     files = sorted((ROOT / folder).rglob('*.py'))
     assert files
-    found = {(path.name, module)
-             for path in files for module in imported(path.read_text())}
+    found = {
+        (path.name, module)
+        for path in files
+        for module in imported(path.read_text())
+    }
     assert {pair for pair in found if not pure(pair[1])} == set()
 
 
@@ -43,4 +49,5 @@ def test_the_scan_sees_hidden_imports() -> None:
     source = 'def f():\n    from mmengine import Config\n'
     assert [pure(name) for name in imported(source)] == [False]
     assert [pure(name) for name in imported('from ..engine import x')] == [
-        False]
+        False
+    ]

@@ -33,45 +33,54 @@ def test_local_reward_ignores_invalid_replicas() -> None:
     valid = torch.tensor([True, False, True, False])
     # mean 3 and deviation 2 of the two valid ones
     torch.testing.assert_close(
-        local_reward(metrics, valid), vector(-1, 0, 1, 0))
+        local_reward(metrics, valid), vector(-1, 0, 1, 0)
+    )
 
 
 def test_improvement_reward_by_hand() -> None:
     metrics = vector(1, 3, 5)
-    rewards = improvement_reward(
-        metrics, torch.ones(3, dtype=torch.bool), 2.0)
+    rewards = improvement_reward(metrics, torch.ones(3, dtype=torch.bool), 2.0)
     root = math.sqrt(8 / 3)
-    torch.testing.assert_close(
-        rewards, vector(-1 / root, 1 / root, 3 / root))
+    torch.testing.assert_close(rewards, vector(-1 / root, 1 / root, 3 / root))
 
 
-def test_improvement_reward_divides_by_the_spread_of_the_improvement(
-) -> None:
+def test_improvement_reward_divides_by_the_spread_of_the_improvement() -> None:
     metrics = torch.rand(
-        8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        8, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     gain = metrics - 0.3
-    torch.testing.assert_close(gain.std(correction=0),
-                               metrics.std(correction=0))
+    torch.testing.assert_close(
+        gain.std(correction=0), metrics.std(correction=0)
+    )
     torch.testing.assert_close(
         improvement_reward(metrics, torch.ones(8, dtype=torch.bool), 0.3),
-        gain / gain.std(correction=0))
+        gain / gain.std(correction=0),
+    )
 
 
 def test_progress_reward_identity() -> None:
     metrics = 40 + torch.rand(
-        8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        8, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     valid = torch.ones(8, dtype=torch.bool)
     reference, t, rounds = 39.7, 5, 12
-    expected = t / rounds * (2 * local_reward(metrics, valid) +
-                             (metrics.mean() - reference) /
-                             metrics.std(correction=0))
+    expected = (
+        t
+        / rounds
+        * (
+            2 * local_reward(metrics, valid)
+            + (metrics.mean() - reference) / metrics.std(correction=0)
+        )
+    )
     torch.testing.assert_close(
-        progress_reward(metrics, valid, reference, t / rounds), expected)
+        progress_reward(metrics, valid, reference, t / rounds), expected
+    )
 
 
 def test_progress_reward_without_a_reference() -> None:
     rewards = progress_reward(
-        vector(1, 5), torch.ones(2, dtype=torch.bool), None, 0.25)
+        vector(1, 5), torch.ones(2, dtype=torch.bool), None, 0.25
+    )
     torch.testing.assert_close(rewards, vector(-0.25, 0.25))
 
 
@@ -88,16 +97,21 @@ def test_clipped_reward_bounds_an_outlier() -> None:
     # standardised: nine at -1/3, one at 3
     torch.testing.assert_close(
         clipped_reward(metrics, valid, None, 0.0, clip=2.0),
-        vector(*[-1 / 3] * 9, 2.0))
+        vector(*[-1 / 3] * 9, 2.0),
+    )
     assert clipped_reward(metrics, valid, None, 0.0, clip=9.0)[9] == (
-        pytest.approx(3.0))
+        pytest.approx(3.0)
+    )
 
 
-@pytest.mark.parametrize('metrics', [
-    vector(3, 3, 3),
-    vector(3, 3, 3 + 1e-9),
-    vector(3, NAN, NAN),
-])
+@pytest.mark.parametrize(
+    'metrics',
+    [
+        vector(3, 3, 3),
+        vector(3, 3, 3 + 1e-9),
+        vector(3, NAN, NAN),
+    ],
+)
 def test_no_spread_no_reward(metrics: torch.Tensor) -> None:
     valid = metrics.isfinite()
     for reward in (progress_reward, clipped_reward):
@@ -110,12 +124,15 @@ def test_one_replica_has_no_spread() -> None:
     assert metric_spread(vector(4), torch.tensor([True])) == 0
 
 
-@pytest.mark.parametrize(('metrics', 'best'), [
-    (vector(1, 3, 2), 1),
-    (vector(3, 1, 3), 0),
-    (vector(NAN, 1, 2, 2), 2),
-    (vector(math.inf, -5, NAN), 1),
-    (vector(NAN, NAN), -1),
-])
+@pytest.mark.parametrize(
+    ('metrics', 'best'),
+    [
+        (vector(1, 3, 2), 1),
+        (vector(3, 1, 3), 0),
+        (vector(NAN, 1, 2, 2), 2),
+        (vector(math.inf, -5, NAN), 1),
+        (vector(NAN, NAN), -1),
+    ],
+)
 def test_select_best(metrics: torch.Tensor, best: int) -> None:
     assert select_best(metrics) == best

@@ -33,8 +33,8 @@ LATER = LOSSES * torch.tensor([0.5, 0.9, 0.7])
 
 def search(preset: str = 'stable', num_rounds: int = 2) -> PolicyEnsemble:
     controller = AdaSegment(
-        num_objectives=3, num_rounds=num_rounds, num_replicas=4,
-        preset=preset)
+        num_objectives=3, num_rounds=num_rounds, num_replicas=4, preset=preset
+    )
     for _ in range(num_rounds):
         controller.propose(LOSSES)
         controller.observe(torch.tensor([1.0, 3.0, 2.0, 4.0]), 1.5)
@@ -46,31 +46,41 @@ DATA = encode_policy(ENSEMBLE, dict(detector='toy'))
 
 
 def same(first: PolicyEnsemble, second: PolicyEnsemble) -> bool:
-    return (first.objectives == second.objectives
-            and first.gamma == second.gamma and first.floor == second.floor
-            and torch.equal(first.best_weights, second.best_weights)
-            and torch.equal(first.initial_losses, second.initial_losses)
-            and first.num_rounds == second.num_rounds and all(
-                torch.equal(first.weights(epoch, 3, LATER),
-                            second.weights(epoch, 3, LATER))
-                for epoch in (1, 2, 3)))
+    return (
+        first.objectives == second.objectives
+        and first.gamma == second.gamma
+        and first.floor == second.floor
+        and torch.equal(first.best_weights, second.best_weights)
+        and torch.equal(first.initial_losses, second.initial_losses)
+        and first.num_rounds == second.num_rounds
+        and all(
+            torch.equal(
+                first.weights(epoch, 3, LATER), second.weights(epoch, 3, LATER)
+            )
+            for epoch in (1, 2, 3)
+        )
+    )
 
 
 def signed(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bytes:
     """A file with a right digest, as a person with intent would make it."""
     header = {k: v for k, v in header.items() if k != 'sha256'}
     header['sha256'] = _digest(header, tensors)
-    return safetensors.torch.save(tensors,
-                                  {'mmada_policy': json.dumps(header)})
+    return safetensors.torch.save(
+        tensors, {'mmada_policy': json.dumps(header)}
+    )
 
 
-def changed(header: dict[str, Any] | None = None,
-            tensors: dict[str, torch.Tensor | None] | None = None) -> bytes:
+def changed(
+    header: dict[str, Any] | None = None,
+    tensors: dict[str, torch.Tensor | None] | None = None,
+) -> bytes:
     """The good file with entries changed, or removed by None."""
     contents = safetensors.torch.load(DATA) | (tensors or {})
     return signed(
         _read_header(DATA) | (header or {}),
-        {k: v for k, v in contents.items() if v is not None})
+        {k: v for k, v in contents.items() if v is not None},
+    )
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -81,37 +91,49 @@ def write(path: Path, data: bytes) -> Path:
 @pytest.mark.parametrize('preset', ['paper', 'stable'])
 def test_round_trip(tmp_path: Path, preset: str) -> None:
     ensemble = search(preset, 3)
-    path = save_policy(tmp_path / 'p.safetensors', ensemble,
-                       dict(detector='toy', score=[1, 2.5, None]))
+    path = save_policy(
+        tmp_path / 'p.safetensors',
+        ensemble,
+        dict(detector='toy', score=[1, 2.5, None]),
+    )
     loaded = load_policy(path, objectives=list(NAMES))
     assert same(loaded, ensemble)
     assert loaded.provenance == ensemble.provenance | dict(
-        detector='toy', score=[1, 2.5, None])
+        detector='toy', score=[1, 2.5, None]
+    )
     assert [p.spec() for p in loaded.policies] == [
-        p.spec() for p in ensemble.policies]
-    assert not any(p.requires_grad for policy in loaded.policies
-                   for p in policy.parameters())
+        p.spec() for p in ensemble.policies
+    ]
+    assert not any(
+        p.requires_grad
+        for policy in loaded.policies
+        for p in policy.parameters()
+    )
     assert os.listdir(tmp_path) == ['p.safetensors']
 
 
-def test_loading_leaves_the_global_random_stream_alone(
-        tmp_path: Path) -> None:
+def test_loading_leaves_the_global_random_stream_alone(tmp_path: Path) -> None:
     path = write(tmp_path / 'p', DATA)
     before = torch.get_rng_state()
     load_policy(path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(('wanted', 'message'), [
-    (('cls', 'box', 'mask'),
-     r"does not know \['mask'\]; it also expects \['seg'\]"),
-    (('cls', 'box'), r"it also expects \['seg'\]"),
-    (('cls', 'box', 'seg', 'rpn'), r"does not know \['rpn'\]"),
-    (('box', 'cls', 'seg'), r"order differs.*\['cls', 'box', 'seg'\]"),
-])
-def test_other_objectives_are_refused(tmp_path: Path,
-                                      wanted: tuple[str, ...],
-                                      message: str) -> None:
+@pytest.mark.parametrize(
+    ('wanted', 'message'),
+    [
+        (
+            ('cls', 'box', 'mask'),
+            r"does not know \['mask'\]; it also expects \['seg'\]",
+        ),
+        (('cls', 'box'), r"it also expects \['seg'\]"),
+        (('cls', 'box', 'seg', 'rpn'), r"does not know \['rpn'\]"),
+        (('box', 'cls', 'seg'), r"order differs.*\['cls', 'box', 'seg'\]"),
+    ],
+)
+def test_other_objectives_are_refused(
+    tmp_path: Path, wanted: tuple[str, ...], message: str
+) -> None:
     path = write(tmp_path / 'p', DATA)
     with pytest.raises(PolicyFileError, match=message):
         load_policy(path, objectives=wanted)
@@ -140,14 +162,30 @@ REFUSED: list[tuple[dict, dict, str]] = [
     (dict(normaliser='none'), {}, '`normaliser`'),
     (dict(policy={}), {}, '`num_objectives`'),
     (dict(policy=dict(kind='x', num_objectives=3, hidden=16)), {}, '`kind`'),
-    (dict(policy=dict(kind='loss_ratio', num_objectives=3, hidden=16)), {},
-     'exponent'),
-    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=8)), {},
-     'size mismatch'),
-    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=10**6)),
-     {}, '`hidden`'),
-    (dict(policy=dict(kind='log_weight', num_objectives=3, hidden=16,
-                      generator=1)), {}, 'generator'),
+    (
+        dict(policy=dict(kind='loss_ratio', num_objectives=3, hidden=16)),
+        {},
+        'exponent',
+    ),
+    (
+        dict(policy=dict(kind='log_weight', num_objectives=3, hidden=8)),
+        {},
+        'size mismatch',
+    ),
+    (
+        dict(policy=dict(kind='log_weight', num_objectives=3, hidden=10**6)),
+        {},
+        '`hidden`',
+    ),
+    (
+        dict(
+            policy=dict(
+                kind='log_weight', num_objectives=3, hidden=16, generator=1
+            )
+        ),
+        {},
+        'generator',
+    ),
     ({}, dict(initial_losses=-LOSSES), '`initial_losses`'),
     ({}, dict(initial_losses=0 * LOSSES), '`initial_losses`'),
     ({}, dict(initial_losses=LOSSES[:2]), '`initial_losses`'),
@@ -166,24 +204,30 @@ REFUSED: list[tuple[dict, dict, str]] = [
 
 @pytest.mark.parametrize(('header', 'tensors', 'message'), REFUSED)
 def test_content_that_no_search_left_is_refused(
-        tmp_path: Path, header: dict, tensors: dict, message: str) -> None:
+    tmp_path: Path, header: dict, tensors: dict, message: str
+) -> None:
     path = write(tmp_path / 'p.safetensors', changed(header, tensors))
     with pytest.raises(PolicyFileError, match=message) as error:
         load_policy(path)
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize('change', [
-    dict(gamma=0.8),
-    dict(floor=0.01),
-    dict(objectives=['box', 'cls', 'seg']),
-    dict(provenance={}),
-])
-def test_the_digest_covers_the_metadata(tmp_path: Path,
-                                        change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(gamma=0.8),
+        dict(floor=0.01),
+        dict(objectives=['box', 'cls', 'seg']),
+        dict(provenance={}),
+    ],
+)
+def test_the_digest_covers_the_metadata(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
     data = safetensors.torch.save(
         safetensors.torch.load(DATA),
-        {'mmada_policy': json.dumps(_read_header(DATA) | change)})
+        {'mmada_policy': json.dumps(_read_header(DATA) | change)},
+    )
     with pytest.raises(PolicyFileError, match='sha256'):
         load_policy(write(tmp_path / 'p', data))
 
@@ -212,7 +256,7 @@ class Payload:
         self.sentinel = sentinel
 
     def __reduce__(self) -> tuple:
-        return (Path.touch, (self.sentinel, ))
+        return (Path.touch, (self.sentinel,))
 
 
 def torch_file(payload: Payload) -> bytes:
@@ -227,14 +271,19 @@ def numpy_file(payload: Payload) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(('name', 'make'), [
-    ('policy.pth', torch_file),
-    ('policy.pt', lambda p: pickle.dumps(p)),
-    ('policy.npz', numpy_file),
-    ('policy.json', lambda p: pickle.dumps(p, protocol=0)),
-    ('policy.safetensors',
-     lambda p: len(d := pickle.dumps(p)).to_bytes(8, 'little') + d),
-])
+@pytest.mark.parametrize(
+    ('name', 'make'),
+    [
+        ('policy.pth', torch_file),
+        ('policy.pt', lambda p: pickle.dumps(p)),
+        ('policy.npz', numpy_file),
+        ('policy.json', lambda p: pickle.dumps(p, protocol=0)),
+        (
+            'policy.safetensors',
+            lambda p: len(d := pickle.dumps(p)).to_bytes(8, 'little') + d,
+        ),
+    ],
+)
 def test_pickles_are_never_run(tmp_path: Path, name: str, make) -> None:
     sentinel = tmp_path / 'ran'
     path = write(tmp_path / name, make(Payload(sentinel)))
@@ -251,21 +300,28 @@ def test_the_payload_would_run_if_it_were_unpickled(tmp_path: Path) -> None:
 
 def test_types_that_numpy_does_not_know_are_refused(tmp_path: Path) -> None:
     header = json.dumps(_read_header(DATA))
-    data = safetensors.torch.save(dict(best_weights=LOSSES.bfloat16()),
-                                  {'mmada_policy': header})
+    data = safetensors.torch.save(
+        dict(best_weights=LOSSES.bfloat16()), {'mmada_policy': header}
+    )
     with pytest.raises(PolicyFileError, match='should be float64'):
         load_policy(write(tmp_path / 'p', data))
 
 
-@pytest.mark.parametrize('data', [
-    b'', b'\0' * 8, b'{}', b'\xff' * 64,
-    safetensors.torch.save({'a': LOSSES}),
-    safetensors.torch.save({'a': LOSSES}, {'other': '1'}),
-    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[]'}),
-    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '{"a": NaN}'}),
-    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[' * 10**5}),
-    safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '1' * 10**4}),
-])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'\0' * 8,
+        b'{}',
+        b'\xff' * 64,
+        safetensors.torch.save({'a': LOSSES}),
+        safetensors.torch.save({'a': LOSSES}, {'other': '1'}),
+        safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[]'}),
+        safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '{"a": NaN}'}),
+        safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '[' * 10**5}),
+        safetensors.torch.save({'a': LOSSES}, {'mmada_policy': '1' * 10**4}),
+    ],
+)
 def test_other_content_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(PolicyFileError):
         load_policy(write(tmp_path / 'p', data))
@@ -281,8 +337,12 @@ def loads_right_or_not_at_all(path: Path) -> None:
 
 
 fuzz = settings(
-    max_examples=100, deadline=None, derandomize=True, database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture])
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 @fuzz
@@ -296,15 +356,20 @@ def test_flipped_bits(tmp_path: Path, bits: list[int]) -> None:
 
 @fuzz
 @given(st.integers(0, len(DATA)), st.binary(max_size=40))
-def test_truncated_or_overwritten_ends(tmp_path: Path, length: int,
-                                       tail: bytes) -> None:
+def test_truncated_or_overwritten_ends(
+    tmp_path: Path, length: int, tail: bytes
+) -> None:
     loads_right_or_not_at_all(write(tmp_path / 'p', DATA[:length] + tail))
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.text(), inner, max_size=3), max_leaves=5)
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
 
 
 @fuzz
@@ -312,14 +377,16 @@ json_values = st.recursive(
 def test_edited_metadata(tmp_path: Path, name: str, value: Any) -> None:
     header = _read_header(DATA) | {name: value}
     data = safetensors.torch.save(
-        safetensors.torch.load(DATA), {'mmada_policy': json.dumps(header)})
+        safetensors.torch.load(DATA), {'mmada_policy': json.dumps(header)}
+    )
     loads_right_or_not_at_all(write(tmp_path / 'p', data))
 
 
 @fuzz
 @given(st.sampled_from(sorted(_read_header(DATA))), json_values)
-def test_edited_and_signed_metadata(tmp_path: Path, name: str,
-                                    value: Any) -> None:
+def test_edited_and_signed_metadata(
+    tmp_path: Path, name: str, value: Any
+) -> None:
     header = _read_header(DATA) | {name: value}
     try:
         data = signed(header, safetensors.torch.load(DATA))
@@ -333,14 +400,17 @@ def test_edited_and_signed_metadata(tmp_path: Path, name: str,
     assert weights.isfinite().all() and (weights > 0).all()
 
 
-@pytest.mark.parametrize(('ensemble', 'provenance', 'message'), [
-    (ENSEMBLE.named([]), {}, '`objectives`'),
-    (ENSEMBLE, dict(path=Path('x')), '`provenance`.*JSON'),
-    (ENSEMBLE, dict(score=float('nan')), '`provenance`.*JSON'),
-])
+@pytest.mark.parametrize(
+    ('ensemble', 'provenance', 'message'),
+    [
+        (ENSEMBLE.named([]), {}, '`objectives`'),
+        (ENSEMBLE, dict(path=Path('x')), '`provenance`.*JSON'),
+        (ENSEMBLE, dict(score=float('nan')), '`provenance`.*JSON'),
+    ],
+)
 def test_what_could_not_be_loaded_is_not_saved(
-        tmp_path: Path, ensemble: PolicyEnsemble, provenance: dict,
-        message: str) -> None:
+    tmp_path: Path, ensemble: PolicyEnsemble, provenance: dict, message: str
+) -> None:
     path = write(tmp_path / 'p', b'older')
     with pytest.raises(ValueError, match=message):
         save_policy(path, ensemble, provenance)
@@ -358,8 +428,8 @@ def test_a_policy_of_nan_is_not_saved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('broken', ['write', 'replace'])
 def test_a_failed_write_leaves_the_older_file(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-        broken: str) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     path = save_policy(tmp_path / 'p', ENSEMBLE)
     before = path.read_bytes()
 

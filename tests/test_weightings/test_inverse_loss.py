@@ -16,13 +16,14 @@ def vector(*values: float) -> torch.Tensor:
 def test_inverse_loss_by_hand() -> None:
     # 1 / l = 2, 0.5, 1 with mean 7 / 6
     torch.testing.assert_close(
-        InverseLossWeighting().weights(1, 3, LOSSES),
-        vector(2, 0.5, 1) * 6 / 7)
+        InverseLossWeighting().weights(1, 3, LOSSES), vector(2, 0.5, 1) * 6 / 7
+    )
 
 
 def test_exponent_by_hand() -> None:
     torch.testing.assert_close(
-        inverse_loss_weights(vector(1, 4), 0.5), vector(4 / 3, 2 / 3))
+        inverse_loss_weights(vector(1, 4), 0.5), vector(4 / 3, 2 / 3)
+    )
     assert inverse_loss_weights(LOSSES, 0).tolist() == [1, 1, 1]
 
 
@@ -32,36 +33,44 @@ def test_the_gradient_is_that_of_the_geometric_mean() -> None:
     weights = inverse_loss_weights(LOSSES)
     torch.testing.assert_close(
         torch.nn.functional.normalize(losses.grad, dim=0),
-        torch.nn.functional.normalize(weights, dim=0))
+        torch.nn.functional.normalize(weights, dim=0),
+    )
 
 
 @pytest.mark.parametrize('start', [0.0, 0.4, 1.0])
 def test_it_is_the_start_of_a_search_without_learning(start: float) -> None:
     search = AdaSegment(
-        num_objectives=3, num_rounds=1, num_replicas=1, start=start)
+        num_objectives=3, num_rounds=1, num_replicas=1, start=start
+    )
     torch.testing.assert_close(
         search.propose(LOSSES)[0],
-        InverseLossWeighting(exponent=start).weights(1, 1, LOSSES))
+        InverseLossWeighting(exponent=start).weights(1, 1, LOSSES),
+    )
 
 
 def test_floor() -> None:
     weights = InverseLossWeighting(floor=0.01).weights(
-        1, 1, torch.tensor([1e-3, 1.0, 1e4]))
+        1, 1, torch.tensor([1e-3, 1.0, 1e4])
+    )
     assert weights[2] == 0.01
 
 
-@pytest.mark.parametrize(('name', 'value'), [('exponent', -0.1),
-                                             ('exponent', 2), ('floor', 0)])
+@pytest.mark.parametrize(
+    ('name', 'value'), [('exponent', -0.1), ('exponent', 2), ('floor', 0)]
+)
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         InverseLossWeighting(**{name: value})
 
 
-@pytest.mark.parametrize('losses', [
-    torch.tensor([1.0, -1.0]),
-    torch.tensor([1.0, torch.nan]),
-    torch.ones(2, 2),
-])
+@pytest.mark.parametrize(
+    'losses',
+    [
+        torch.tensor([1.0, -1.0]),
+        torch.tensor([1.0, torch.nan]),
+        torch.ones(2, 2),
+    ],
+)
 def test_bad_losses(losses: torch.Tensor) -> None:
     with pytest.raises(ValueError, match='`losses`'):
         InverseLossWeighting().weights(1, 1, losses)

@@ -33,7 +33,8 @@ def ensemble() -> PolicyEnsemble:
     return PolicyEnsemble(
         policies=(constant_policy(1.0), constant_policy(4.0)),
         initial_losses=vector(2, 4),
-        best_weights=vector(5, 6))
+        best_weights=vector(5, 6),
+    )
 
 
 def test_final_gives_the_winners_weights(ensemble: PolicyEnsemble) -> None:
@@ -45,16 +46,21 @@ def test_final_gives_the_winners_weights(ensemble: PolicyEnsemble) -> None:
 
 
 def test_pred_depends_on_the_initial_losses_alone(
-        ensemble: PolicyEnsemble) -> None:
+    ensemble: PolicyEnsemble,
+) -> None:
     weighting = PredictedPolicyWeighting(ensemble)
-    for epoch, losses in ((1, vector(2, 4)), (2, vector(9, 9)),
-                          (3, vector(7, 1))):
+    for epoch, losses in (
+        (1, vector(2, 4)),
+        (2, vector(9, 9)),
+        (3, vector(7, 1)),
+    ):
         assert weighting.weights(epoch, 3, losses).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize('mode', POLICY_MODES)
 def test_the_initial_losses_of_a_run_are_taken_over_and_kept(
-        mode: str, ensemble: PolicyEnsemble) -> None:
+    mode: str, ensemble: PolicyEnsemble
+) -> None:
     weighting = POLICY_MODES[mode](ensemble)
     weighting.load_state_dict(dict(initial_losses=torch.tensor([1.0, 2.0])))
     resumed = POLICY_MODES[mode](ensemble)
@@ -64,7 +70,8 @@ def test_the_initial_losses_of_a_run_are_taken_over_and_kept(
 
 
 def test_pred_follows_measured_initial_losses(
-        ensemble: PolicyEnsemble) -> None:
+    ensemble: PolicyEnsemble,
+) -> None:
     weighting = PredictedPolicyWeighting(ensemble)
     weighting.load_state_dict(dict(initial_losses=vector(1, 2)))
     assert weighting.weights(2, 3, vector(9, 9)).tolist() == [4, 2]
@@ -81,20 +88,29 @@ def test_comb_is_equation_7_by_hand(ensemble: PolicyEnsemble) -> None:
     # 1 and 2 are 0.5 and 1.5, for e = 4 they are 1 and 0.
     weighting = CombinedPolicyWeighting(ensemble)
     losses = vector(1, 2)
-    for epoch, distances in ((1, (0.5, 1.5)), (2, (0, 1)), (3, (0.5, 0.5)),
-                             (4, (1, 0))):
+    for epoch, distances in (
+        (1, (0.5, 1.5)),
+        (2, (0, 1)),
+        (3, (0.5, 0.5)),
+        (4, (1, 0)),
+    ):
         first, second = (0.9**distance for distance in distances)
         value = (first * 1 + second * 4) / (first + second)
         torch.testing.assert_close(
-            weighting.weights(epoch, 4, losses), vector(value, value / 2))
+            weighting.weights(epoch, 4, losses), vector(value, value / 2)
+        )
 
 
 def test_modes_carry_the_papers_names() -> None:
-    assert dict(
-        final=FinalPolicyWeighting,
-        pred=PredictedPolicyWeighting,
-        single=SinglePolicyWeighting,
-        comb=CombinedPolicyWeighting) == POLICY_MODES
+    assert (
+        dict(
+            final=FinalPolicyWeighting,
+            pred=PredictedPolicyWeighting,
+            single=SinglePolicyWeighting,
+            comb=CombinedPolicyWeighting,
+        )
+        == POLICY_MODES
+    )
 
 
 @pytest.mark.parametrize('mode', ['single', 'comb'])

@@ -8,8 +8,9 @@ from mmada.weightings import StaticWeighting
 LOSSES = torch.tensor([0.5, 2.0])
 
 
-@pytest.mark.parametrize('weights', [[1, 3], (1.0, 3.0),
-                                     torch.tensor([1.0, 3.0])])
+@pytest.mark.parametrize(
+    'weights', [[1, 3], (1.0, 3.0), torch.tensor([1.0, 3.0])]
+)
 def test_the_same_weights_in_every_epoch(weights) -> None:
     weighting = StaticWeighting(weights)
     for epoch in (1, 2, 5):
