@@ -18,7 +18,8 @@ from typing import Any
 
 from .id_maps import id_to_rgb, write_png
 from .scene_classes import scene_categories
-from .scenes import MIN_SIZE, RADII, SPLITS, draw_scene, scene_rng
+from .scene_things import RADII
+from .scenes import MIN_SIZE, SPLITS, draw_scene, scene_rng
 
 MANIFEST = 'scenes.json'
 GENERATOR_VERSION = 1

@@ -1,4 +1,4 @@
-"""Textures and layouts of the background.
+"""Textures of the background.
 
 Only additions, multiplications, divisions and comparisons are used on
 arrays: they round the same way on every processor, so the same seed gives
@@ -91,53 +91,3 @@ def _forest(
 TEXTURES: dict[str, Callable[..., Array]] = dict(
     sky=_sky, water=_water, grass=_grass, forest=_forest
 )
-
-
-def band_layout(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    unit: float,
-    order: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Divide an image into wavy horizontal bands and, often, a lake.
-
-    Args:
-        rng: Source of randomness.
-        shape: Height and width in pixels.
-        unit: Scale of the scene in pixels.
-        order: Class index of each band from the top, and last the lake's.
-
-    Returns:
-        Array (height, width) of class indices.
-    """
-    height, width = shape
-    bands = len(order) - 1
-    rows = np.arange(height, dtype=np.float32)[:, None]
-    edges = (np.arange(1, bands) + rng.random(bands - 1) * 0.7 - 0.35) / bands
-    band = np.zeros(shape, dtype=np.int64)
-    for edge in edges:
-        wave = value_noise(rng, (1, width), (1.0, 14 * unit))
-        band += rows > np.float32(edge * height) + wave * np.float32(5 * unit)
-    layout: NDArray[np.int64] = order[band]
-    if rng.random() < 0.55:
-        layout[_lake(rng, shape, unit)] = order[-1]
-    return layout
-
-
-def _lake(
-    rng: np.random.Generator, shape: tuple[int, int], unit: float
-) -> NDArray[np.bool_]:
-    height, width = shape
-    v = rng.random(4)
-    y = (
-        np.arange(height, dtype=np.float32)
-        - np.float32(height * (0.35 + 0.6 * v[0]))
-    )[:, None]
-    x = np.arange(width, dtype=np.float32) - np.float32(width * v[1])
-    y = y / np.float32((8 + 10 * v[2]) * unit)
-    x = x / np.float32((14 + 20 * v[3]) * unit)
-    shore = value_noise(rng, shape, (9 * unit, 9 * unit))
-    inside: NDArray[np.bool_] = y * y + x * x + shore * np.float32(
-        0.5
-    ) < np.float32(1)
-    return inside
