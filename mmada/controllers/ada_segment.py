@@ -20,11 +20,8 @@ from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.learners import Experience, parameters_of
 from mmada.controllers.policies import build_policy, floored
 from mmada.controllers.presets import build_preset, preset_options
-from mmada.controllers.rewards import (
-    SPREAD_FLOOR,
-    metric_spread,
-    select_best,
-)
+from mmada.controllers.rewards import select_best
+from mmada.controllers.verdict import Verdict, judge
 
 SMALLEST_SCALE = 1 / 16
 """How far failed rounds may shrink the exploration."""
@@ -111,9 +108,8 @@ class AdaSegment(Controller):
         """Reward the replicas and update the policy.
 
         The update is skipped, with a reason, if the metrics tell no
-        replicas apart; a sample that is not legal is a lesson of its own
-        and never skipped. After a round without any valid replica the
-        learner may go back to an earlier policy and the exploration shrinks.
+        replicas apart. After a round without any valid replica the learner
+        may go back to an earlier policy, and the exploration shrinks.
 
         Raises:
             RuntimeError: If no round is open.
@@ -126,35 +122,34 @@ class AdaSegment(Controller):
         metrics = check_vector('metrics', metrics, self.num_replicas)
         if reference is not None:
             reference = check_number('reference', reference)
-        finite = metrics.isfinite()
-        legal = self._parts.exploration.legal(self._pending['actions'])
-        valid = finite & legal
-        spread = metric_spread(metrics, valid)
-        reason = self._silence(valid, spread)
-        rewards = self._parts.reward(
-            metrics, valid, reference, (self._round + 1) / self.num_rounds
-        )
-        if reason:
-            rewards[valid] = 0
+        verdict = self._judge(metrics, reference)
         info = dict(
-            num_valid=float(valid.sum()), spread=spread, scale=self._scale
+            num_valid=float(verdict.valid.sum()),
+            spread=verdict.spread,
+            scale=self._scale,
         )
-        updated = not reason or bool((finite & ~legal).any())
-        if updated:
-            info |= self._learn(rewards)
+        if verdict.teaches:
+            info |= self._learn(verdict.rewards)
         best = select_best(metrics)
-        self._close(best, bool(valid.any()))
-        return RoundResult(best, rewards, updated, info, self._warning(reason))
+        self._close(best, bool(verdict.valid.any()))
+        return RoundResult(
+            best,
+            verdict.rewards,
+            verdict.teaches,
+            info,
+            self._warning(verdict.reason),
+        )
 
-    def _silence(self, valid: Tensor, spread: float) -> str:
-        """Return why a round's metrics say nothing, '' if they do."""
-        count = int(valid.sum())
-        if count < 2:
-            return f'{count} of {len(valid)} replicas are valid'
-        limit = max(SPREAD_FLOOR, self._parts.noise_floor)
-        if spread < limit:
-            return f'the metrics spread by {spread:.3g}, less than {limit:.3g}'
-        return ''
+    def _judge(self, metrics: Tensor, reference: float | None) -> Verdict:
+        parts = self._parts
+        return judge(
+            metrics,
+            parts.exploration.legal(self._pending['actions']),
+            reference,
+            (self._round + 1) / self.num_rounds,
+            parts.reward,
+            parts.noise_floor,
+        )
 
     def _warning(self, reason: str) -> str:
         self._silent = self._silent + 1 if reason else 0
