@@ -67,9 +67,7 @@ def to_bytes(payload: dict[str, Any]) -> memoryview:
 
 def from_bytes(data: bytes) -> dict[str, Any]:
     """Read what `to_bytes` made; all tensors are on the CPU."""
-    return torch.load(
-        io.BytesIO(data), map_location='cpu', weights_only=True
-    )
+    return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
 
 def _name(kind: type) -> str:
