@@ -1,7 +1,7 @@
 # Generated scenes: `python tools/make_scenes.py data/scenes`.
 # train feeds the gradients, reward (held out of it) the controller, test the
 # final figures only.
-data_root = 'data/scenes/'
+data_root = '{{$MMADA_SCENES:data/scenes/}}'
 dataset_type = 'ScenePanopticDataset'
 
 train_pipeline = [
@@ -70,6 +70,7 @@ reward_evaluator = dict(
     type='PanopticQuality',
     ann_file=data_root + 'annotations/panoptic_reward.json',
     seg_prefix=data_root + 'annotations/panoptic_reward/',
+    classes_of='ground_truth',
 )
 val_evaluator = reward_evaluator
 test_evaluator = dict(
