@@ -1,0 +1,355 @@
+"""PanopticQuality: mmdet's numbers and keys, without its traps."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmdet.evaluation.metrics import CocoPanopticMetric
+from mmdet.registry import METRICS
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmengine.structures import PixelData
+
+from mmada.datasets import SceneOptions, make_scenes, scene_metainfo
+from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
+from mmada.evaluation import PanopticQuality
+from mmada.evaluation import panoptic_quality as module
+
+REPO = Path(__file__).resolve().parents[2]
+COCO = REPO / '../shared/data/coco_panoptic_sample/annotations'
+KEYS = [
+    f'coco_panoptic/{name}{suffix}'
+    for suffix in ('', '_th', '_st')
+    for name in ('PQ', 'SQ', 'RQ')
+]
+
+
+@pytest.fixture
+def mmdet_metric(monkeypatch):
+    """mmdet's own metric, run without panopticapi."""
+    monkeypatch.syspath_prepend(str(REPO / 'tools/benchmarks'))
+    from panopticapi_stand_in import panopticapi_for_mmdet
+
+    with panopticapi_for_mmdet():
+        yield CocoPanopticMetric
+    sys.modules.pop('panopticapi_stand_in')
+
+
+@pytest.fixture(scope='module')
+def scene_paths(tmp_path_factory):
+    out = tmp_path_factory.mktemp('data') / 'scenes'
+    make_scenes(out, SceneOptions(num=dict(reward=12)))
+    annotations = out / 'annotations'
+    return dict(
+        ann_file=str(annotations / 'panoptic_reward.json'),
+        seg_prefix=str(annotations / 'panoptic_reward'),
+    )
+
+
+def data_sample(image_id, labels):
+    return dict(
+        img_id=image_id,
+        img_path=f'{image_id:06d}.png',
+        ori_shape=labels.shape,
+        pred_panoptic_seg=dict(
+            sem_seg=torch.from_numpy(labels.astype(np.int32))[None]
+        ),
+    )
+
+
+def predictions(ann_file, seg_prefix, seed=0):
+    """Labels as of a detector that errs: shifts, swaps and void."""
+    rng = np.random.default_rng(seed)
+    content = json.loads(Path(ann_file).read_text())
+    categories = [c['id'] for c in content['categories']]
+    things = [c['id'] for c in content['categories'] if c['isthing']]
+    samples = []
+    for annotation in content['annotations']:
+        path = Path(seg_prefix) / annotation['file_name']
+        ids = decode_id_map(path.read_bytes())
+        labels = np.full(ids.shape, len(categories))
+        for k, segment in enumerate(annotation['segments_info'], start=1):
+            category = segment['category_id']
+            if rng.random() < 0.3:
+                category = int(rng.choice(categories))
+            label = categories.index(category)
+            if category in things:
+                label += 1000 * k
+            if rng.random() < 0.9:
+                labels[ids == segment['id']] = label
+        labels = np.roll(labels, rng.integers(-2, 3, 2), axis=(0, 1))
+        sample = data_sample(annotation['image_id'], labels)
+        sample['img_path'] = path.name
+        samples.append(sample)
+    return samples
+
+
+def evaluate(metric, samples, classes=None):
+    metric.dataset_meta = dict(classes=classes or scene_metainfo()['classes'])
+    for k in range(0, len(samples), 2):
+        metric.process({}, samples[k : k + 2])
+    return metric.evaluate(len(samples))
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_keys_and_values_are_those_of_mmdet(scene_paths, mmdet_metric, seed):
+    samples = predictions(**scene_paths, seed=seed)
+    theirs = evaluate(mmdet_metric(**scene_paths), copy.deepcopy(samples))
+    ours = evaluate(PanopticQuality(**scene_paths), samples)
+    assert list(ours) == list(theirs) == KEYS
+    assert ours == pytest.approx(theirs, rel=0, abs=1e-9)
+    assert 10 < ours['coco_panoptic/PQ'] < 90
+
+
+@pytest.mark.skipif(
+    not COCO.exists(), reason='the images of COCO are not on this machine'
+)
+def test_equal_to_mmdet_on_real_images(mmdet_metric):
+    paths = dict(
+        ann_file=str(COCO / 'panoptic.json'),
+        seg_prefix=str(COCO / 'panoptic'),
+    )
+    categories = json.loads((COCO / 'panoptic.json').read_text())['categories']
+    classes = [c['name'] for c in categories]
+    samples = predictions(**paths, seed=3)
+    theirs = evaluate(mmdet_metric(**paths), copy.deepcopy(samples), classes)
+    ours = evaluate(PanopticQuality(**paths), samples, classes)
+    assert ours == pytest.approx(theirs, rel=0, abs=1e-9)
+    assert 10 < ours['coco_panoptic/PQ_th'] < 90
+
+
+def test_a_config_and_an_evaluator(scene_paths):
+    """Data samples as a detector returns them, names as a config has them."""
+    config = dict(type='PanopticQuality', **scene_paths)
+    assert type(METRICS.build(config)) is PanopticQuality
+    evaluator = Evaluator([config, dict(config, prefix='again')])
+    evaluator.dataset_meta = scene_metainfo()
+    samples = predictions(**scene_paths)
+    expected = evaluate(PanopticQuality(**scene_paths), samples)
+    from mmdet.structures import DetDataSample
+
+    elements = []
+    for sample in samples:
+        element = DetDataSample(
+            metainfo=dict(img_id=sample['img_id'], img_path='a.png')
+        )
+        element.pred_panoptic_seg = PixelData(**sample['pred_panoptic_seg'])
+        elements.append(element)
+    evaluator.process(elements, {})
+    found = evaluator.evaluate(len(elements))
+    assert {k: found[k] for k in KEYS} == expected
+    assert found['again/PQ'] == expected['coco_panoptic/PQ']
+
+
+def test_predictions_are_not_changed(scene_paths):
+    samples = predictions(**scene_paths)
+    before = copy.deepcopy(samples)
+    evaluate(PanopticQuality(**scene_paths), samples)
+    for sample, copied in zip(samples, before, strict=True):
+        sem_seg = sample['pred_panoptic_seg']['sem_seg']
+        assert torch.equal(sem_seg, copied['pred_panoptic_seg']['sem_seg'])
+
+
+def test_the_value_does_not_depend_on_ranks_and_padding(scene_paths):
+    """Two ranks get every second image; the last batch repeats the first."""
+    samples = predictions(**scene_paths)
+    expected = evaluate(PanopticQuality(**scene_paths), samples)
+    records = []
+    for rank in range(2):
+        metric = PanopticQuality(**scene_paths)
+        metric.dataset_meta = scene_metainfo()
+        metric.process({}, samples[rank::2] + samples[:1])
+        records += metric.results
+    found = PanopticQuality(**scene_paths).compute_metrics(records)
+    assert found == {k.split('/')[1]: v for k, v in expected.items()}
+
+
+def test_evaluating_again_reads_nothing(scene_paths, monkeypatch):
+    samples = predictions(**scene_paths)
+    metric = PanopticQuality(**scene_paths)
+    first = evaluate(metric, samples)
+    monkeypatch.setattr('mmada.evaluation.coco_files.get', None)
+    assert evaluate(metric, samples) == first
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """One image of four pixels: a dog, half of the sky, void."""
+
+    def make(categories=None, area=2):
+        write_png(tmp_path / '0.png', id_to_rgb(np.array([[7, 7, 8, 0]])))
+        content = dict(
+            categories=categories
+            or [
+                dict(id=1, name='dog', isthing=1),
+                dict(id=2, name='cat', isthing=1),
+                dict(id=5, name='sky', isthing=0),
+            ],
+            annotations=[
+                dict(
+                    image_id=0,
+                    file_name='0.png',
+                    segments_info=[
+                        dict(id=7, category_id=1, area=area, iscrowd=0),
+                        dict(id=8, category_id=5, area=1, iscrowd=0),
+                    ],
+                )
+            ],
+        )
+        path = tmp_path / 'gt.json'
+        path.write_text(json.dumps(content))
+        return dict(ann_file=str(path), seg_prefix=str(tmp_path))
+
+    return make
+
+
+CLASSES = ('dog', 'cat', 'sky')
+
+
+def tiny_sample(*labels, **fields):
+    sample = data_sample(0, np.array([labels]))
+    sample['pred_panoptic_seg'].update(fields)
+    return sample
+
+
+@pytest.fixture
+def warnings(caplog):
+    logger = MMLogger.get_instance('test_panoptic_quality')
+    logger.addHandler(caplog.handler)
+    yield lambda: [
+        r.getMessage() for r in caplog.records if r.levelno == logging.WARNING
+    ]
+    logger.removeHandler(caplog.handler)
+
+
+def test_values_by_hand(tiny):
+    """A dog of IoU 1, no sky, a cat too many."""
+    metric = PanopticQuality(**tiny(), classwise=True)
+    found = evaluate(metric, [tiny_sample(1000, 1000, 2001, 3)], CLASSES)
+    assert found['coco_panoptic/PQ'] == pytest.approx(100 / 3)
+    assert found['coco_panoptic/PQ_th'] == 50
+    assert found['coco_panoptic/PQ_st'] == 0
+    assert found['coco_panoptic/dog_PQ'] == 100
+    assert found['coco_panoptic/cat_PQ'] == 0
+    assert len(found) == 9 + 3
+
+
+def test_classes_of_the_truth_for_rewards(tiny):
+    metric = PanopticQuality(**tiny(), classes_of='ground_truth')
+    found = evaluate(metric, [tiny_sample(1000, 1000, 2001, 3)], CLASSES)
+    assert found['coco_panoptic/PQ'] == 50
+    assert found['coco_panoptic/PQ_th'] == 100
+
+
+def test_a_group_without_segments_is_nan(tmp_path, tiny, warnings):
+    paths = tiny()
+    content = json.loads(Path(paths['ann_file']).read_text())
+    content['annotations'][0]['segments_info'].pop()
+    Path(paths['ann_file']).write_text(json.dumps(content))
+    metric = PanopticQuality(**paths)
+    found = evaluate(metric, [tiny_sample(1000, 1000, 3, 3)], CLASSES)
+    assert found['coco_panoptic/PQ'] == 100
+    assert math.isnan(found['coco_panoptic/PQ_st'])
+    assert warnings() == [
+        'Panoptic quality of Stuff is NaN: no segment of such a class was '
+        'counted.'
+    ]
+
+
+def test_no_images_at_all(tiny, warnings):
+    metric = PanopticQuality(**tiny())
+    found = metric.evaluate(0)
+    assert all(math.isnan(v) for v in found.values())
+    assert 'All, Things, Stuff is NaN' in warnings()[-1]
+
+
+@pytest.mark.parametrize('void', [3, 1003, 255])
+def test_void_of_a_prediction(tiny, void):
+    metric = PanopticQuality(**tiny())
+    sample = tiny_sample(1000, 1000, 2, void, ignore_index=255)
+    found = evaluate(metric, [sample], CLASSES)
+    assert found['coco_panoptic/PQ'] == 100
+
+
+def test_class_zero_of_stuff_is_not_void(tiny):
+    """Its label is 0, the id of void in files."""
+    categories = [
+        dict(id=1, name='sea', isthing=0),
+        dict(id=5, name='sky', isthing=0),
+    ]
+    metric = PanopticQuality(**tiny(categories))
+    found = evaluate(metric, [tiny_sample(0, 0, 2, 1)], ('sea', 'sky'))
+    # The sea has IoU 1, whatever void there is beside it; the sky is missed,
+    # and what is taken for it lies on void.
+    assert found['coco_panoptic/PQ'] == 50
+
+
+def test_wrong_areas_are_pointed_out_once(tiny, warnings):
+    metric = PanopticQuality(**tiny(area=3))
+    sample = tiny_sample(1000, 1000, 2, 3)
+    found = evaluate(metric, [sample, sample], CLASSES)
+    assert found['coco_panoptic/PQ_th'] == pytest.approx(200 / 3)
+    assert len(warnings()) == 1
+    assert 'Image 0' in warnings()[0]
+    assert '[7]' in warnings()[0]
+
+
+def test_another_order_of_classes_is_pointed_out(tiny, warnings):
+    metric = PanopticQuality(**tiny(), classwise=True)
+    found = evaluate(
+        metric, [tiny_sample(1000, 1000, 2, 3)], ('cat', 'dog', 'sky')
+    )
+    assert found['coco_panoptic/dog_PQ'] == 100
+    assert 'another order' in warnings()[0]
+
+
+def test_a_table_of_classes_is_logged(tiny, caplog, monkeypatch):
+    lines = []
+    monkeypatch.setattr(module, 'print_log', lambda m, **_: lines.append(m))
+    sample = tiny_sample(1000, 1000, 2, 3)
+    evaluate(PanopticQuality(**tiny()), [sample], CLASSES)
+    assert lines == []
+    evaluate(PanopticQuality(**tiny(), classwise=True), [sample], CLASSES)
+    assert 'Things' in lines[0]
+    assert 'dog' in lines[0]
+
+
+@pytest.mark.parametrize(
+    ('sample', 'classes', 'message'),
+    [
+        (tiny_sample(1007, 0, 0, 0), CLASSES, 'image 0: label 1007 .*class 7'),
+        (tiny_sample(2, 2), CLASSES, r'image 0: .*\(1, 4\) and \(1, 2\)'),
+        (tiny_sample(2, 2, 2, 2), ('cow',), r"classes .*found \['cow'\]"),
+        (tiny_sample(2, 2, 2, 2), None, 'dataset_meta .*found None'),
+        (data_sample(4, np.array([[2]])), CLASSES, 'image 4 should be one'),
+    ],
+)
+def test_predictions_that_do_not_fit(tiny, sample, classes, message):
+    metric = PanopticQuality(**tiny())
+    if classes:
+        metric.dataset_meta = dict(classes=classes)
+    with pytest.raises(ValueError, match=message):
+        metric.process({}, [sample])
+
+
+def test_a_map_without_its_first_dimension(tiny):
+    sample = tiny_sample(2, 2, 2, 2)
+    fields = sample['pred_panoptic_seg']
+    fields['sem_seg'] = fields['sem_seg'][0]
+    metric = PanopticQuality(**tiny())
+    metric.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match=r'image 0: .*found \(1, 4\)'):
+        metric.process({}, [sample])
+
+
+def test_unknown_classes_of(tiny):
+    with pytest.raises(ValueError, match="classes_of .*found 'gt'"):
+        PanopticQuality(**tiny(), classes_of='gt')
