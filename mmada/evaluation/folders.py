@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .coco_files import (
+    Annotation,
     CocoTruth,
     read_annotations,
     read_json,
     read_segment_map,
 )
-from .counting import ImageCounts, count_image
+from .counting import count_image
 from .quality import sum_counts
 from .report import ClassesOf, Report, make_report
 
@@ -45,27 +48,37 @@ def evaluate_folders(
             f'{gt_json}, found none for {len(missing)}, such as '
             f'{missing[0]!r}'
         )
-    records: list[ImageCounts] = []
+    records = []
     for image_id in truth.annotations:
-        file_name, segments_info = predictions[image_id]
+        annotation = predictions[image_id]
         try:
-            categories = {
-                int(s['id']): int(s['category_id']) for s in segments_info
-            }
-        except KeyError as error:
+            categories = _read_segments(annotation, truth.categories)
+        except ValueError as error:
             raise ValueError(
-                f'image {image_id}: a segment of {pred_json} should have '
-                f'{error}'
+                f'image {image_id} of {pred_json}: {error}'
             ) from None
-        unknown = sorted(set(categories.values()) - set(truth.categories))
-        if unknown:
-            raise ValueError(
-                f'image {image_id}: category_id of {pred_json} should be one '
-                f'of {sorted(truth.categories)}, found {unknown}'
-            )
-        segments = read_segment_map(pred_folder, file_name)
+        segments = read_segment_map(pred_folder, annotation.file_name)
         records.append(
             count_image(image_id, truth[image_id], segments, categories)
         )
     counts = sum_counts(records, truth.categories)
     return make_report(counts, truth.categories, classes_of)
+
+
+def _read_segments(
+    annotation: Annotation, known: Collection[int]
+) -> dict[int, int]:
+    """Return the category of each predicted segment."""
+    try:
+        categories = {
+            int(s['id']): int(s['category_id'])
+            for s in annotation.segments_info
+        }
+    except KeyError as error:
+        raise ValueError(f'a segment should have {error}') from None
+    unknown = sorted(set(categories.values()) - set(known))
+    if unknown:
+        raise ValueError(
+            f'category_id should be one of {sorted(known)}, found {unknown}'
+        )
+    return categories

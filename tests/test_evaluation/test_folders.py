@@ -77,11 +77,11 @@ def edit(path, change):
         ),
         (
             lambda a: a[4]['segments_info'][0].update(category_id=77),
-            r'image 4: category_id .*found \[77\]',
+            r'image 4 of .*: category_id .*found \[77\]',
         ),
         (
             lambda a: a[4]['segments_info'][0].pop('category_id'),
-            "image 4: .*should have 'category_id'",
+            "image 4 of .*: a segment should have 'category_id'",
         ),
         (
             lambda a: a[0].update(file_name='0001.png'),

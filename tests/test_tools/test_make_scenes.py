@@ -1,0 +1,61 @@
+"""tools/make_scenes.py: made, reused, refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import make_scenes
+
+    def run(*arguments):
+        code = make_scenes.main([str(a) for a in arguments])
+        return code, *capsys.readouterr()
+
+    yield run
+    sys.modules.pop('make_scenes')
+
+
+def test_made_then_reused_then_refused(run, tmp_path):
+    out = tmp_path / 'scenes'
+    options = ['--size', '64x100', '--num', 'train=2', 'test=1']
+    code, text, _ = run(out, *options)
+    assert code == 0
+    assert re.search(r': 3 images in [\d.]+ s \(\d+ per second\)', text)
+    content = json.loads((out / 'annotations/panoptic_test.json').read_text())
+    image = content['images'][0]
+    assert (image['height'], image['width']) == (64, 100)
+    assert run(out, *options) == (0, f'{out}: there already, reused\n', '')
+    code, text, error = run(out, *options, '--seed', 3)
+    assert (code, text) == (2, '')
+    assert error.count('\n') == 1
+    assert 'seed should be 3, found 0' in error
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--size', '64'], "HEIGHTxWIDTH, found '64'"),
+        (['--num', 'train'], "SPLIT=NUMBER, found 'train'"),
+    ],
+)
+def test_unreadable_options(run, tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit, match='2'):
+        run(tmp_path / 'scenes', *arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_options_out_of_range(run, tmp_path):
+    code, _, error = run(tmp_path / 'scenes', '--num', 'val=3')
+    assert code == 2
+    assert "found ['val']" in error
+    assert not (tmp_path / 'scenes').exists()
