@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import pytest
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
@@ -10,5 +11,6 @@ from mmengine.visualization import Visualizer
 def forget_singletons():
     """Clears MMEngine's singletons, which outlive a Runner."""
     yield
-    for manager in (MMLogger, MessageHub, DefaultScope, Visualizer):
+    kept = (MMLogger, MessageHub, DefaultScope, Visualizer, DetLocalVisualizer)
+    for manager in kept:
         manager._instance_dict.clear()

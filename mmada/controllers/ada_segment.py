@@ -179,17 +179,21 @@ class AdaSegment(Controller):
         )
 
     def _close(self, best: int, alive: bool) -> None:
-        """Recover if the round was dead, then save pi^t."""
+        """Recover if the round was dead, then save pi^t.
+
+        A round without a winner is not counted: it will be tried again.
+        """
         parts = self._parts
         if alive:
             self._scale = min(1.0, self._scale / parts.shrink)
         else:
             self._scale = max(SMALLEST_SCALE, self._scale * parts.shrink)
             parts.learner.recover(parts.policy)
-        if best >= 0:
-            self._known['best_weights'] = self._pending['weights'][best]
+        pending, self._pending = self._pending, {}
+        if best < 0:
+            return
+        self._known['best_weights'] = pending['weights'][best]
         self._saved.append(parameters_of(parts.policy))
-        self._pending = {}
         self._round += 1
 
     def ensemble(self) -> PolicyEnsemble:

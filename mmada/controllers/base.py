@@ -16,7 +16,8 @@ class RoundResult(NamedTuple):
 
     Attributes:
         best: Index of the replica to broadcast; -1 when no replica is valid
-            and the state that the round started from has to be kept.
+            and the state that the round started from has to be kept. Such a
+            round is not counted: propose anew for the same one.
         rewards: Reward of each replica, shape ``(m,)``.
         updated: False if the update of the policy was skipped.
         info: Scalars worth a log line, such as the KL of the update.

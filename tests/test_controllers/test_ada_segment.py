@@ -163,7 +163,9 @@ def test_a_dead_round_undoes_the_step_that_led_to_it() -> None:
     controller = AdaSegment(sigma=0.4, **SIZE)
     observe(controller, [1.0, 2.0, 3.0, 4.0])
     observe(controller, [4.0, 2.0, 3.0, 1.0])
-    observe(controller, [float('nan')] * 4)
+    assert observe(controller, [float('nan')] * 4).best == -1
+    observe(controller, [1.0, 1.0, 1.0, 1.0])  # nothing to learn from
+    # The dead round is not among them: it is tried again.
     first, second, third = controller.ensemble().policies
     assert torch.equal(third.weights(LOSSES), first.weights(LOSSES))
     assert not torch.equal(second.weights(LOSSES), first.weights(LOSSES))
