@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
-from torch import Tensor, nn
+from torch import Tensor
 
 Snapshot = dict[str, Any]
 
@@ -38,7 +38,7 @@ class LiveReplica:
         schedulers: Parameter schedulers of that wrapper.
     """
 
-    model: nn.Module
+    model: Any  # torch's stubs take every attribute of a Module for a Tensor
     optim_wrapper: OptimWrapper
     schedulers: list[Any] = field(default_factory=list)
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from mmada.controllers import Policy, PolicyEnsemble, build_policy
-from mmada.engine.atomic import sha256
+from mmada.engine.state.atomic import sha256
 
 SCHEMA = 1
 """Version of the format; a reader refuses any other."""

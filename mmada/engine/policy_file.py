@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmada.controllers import PolicyEnsemble
-from mmada.engine.atomic import (
+from mmada.engine.state.atomic import (
     sync_directory,
     temporary_name,
     write_synced,

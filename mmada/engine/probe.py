@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from ..models import LossWeightWrapper, ObjectiveError, find_owners
+from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
 from .optimizers import head_rule_of
 from .seeding import preserve_rng
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
-from torch import nn
 
 
 class RewardEvaluator:
@@ -32,7 +31,7 @@ class RewardEvaluator:
     ) -> None:
         self.dataloader = Runner.build_dataloader(dataloader, seed=seed)
         self.metric = metric
-        if len(self.dataloader.dataset) == 0:  # type: ignore[arg-type]
+        if len(self.dataloader.dataset) == 0:
             raise ValueError(
                 '`reward_dataloader.dataset` has no image; '
                 'expected at least one.'
@@ -43,7 +42,7 @@ class RewardEvaluator:
         )
 
     @torch.no_grad()
-    def check(self, model: nn.Module) -> None:
+    def check(self, model: Any) -> None:
         """Evaluates one batch to see that the metric exists.
 
         Raises:
@@ -61,13 +60,13 @@ class RewardEvaluator:
             )
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
+    def evaluate(self, model: Any) -> dict[str, float]:
         """Returns all metrics of the model on the reward data."""
         model.eval()
         for batch in self.dataloader:
             outputs = model.val_step(batch)
             self._evaluator.process(data_samples=outputs, data_batch=batch)
-        metrics = self._evaluator.evaluate(len(self.dataloader.dataset))  # type: ignore[arg-type]
+        metrics = self._evaluator.evaluate(len(self.dataloader.dataset))
         return {
             k: float(v)
             for k, v in metrics.items()

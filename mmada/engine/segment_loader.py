@@ -74,7 +74,7 @@ class SegmentLoader:
         config['sampler'] = dict(type='DefaultSampler', shuffle=False)
         self.template: DataLoader = Runner.build_dataloader(config, seed=seed)
         self.seed = seed
-        samples = len(self.template.dataset)  # type: ignore[arg-type]
+        samples = len(self.template.dataset)
         batch_size = dataloader['batch_size']
         if samples == 0:
             raise ValueError(

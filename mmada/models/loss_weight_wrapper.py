@@ -43,7 +43,7 @@ class LossWeightWrapper(BaseModel):
         super(BaseModel, self).__init__(init_cfg)
         if not isinstance(detector, nn.Module):
             detector = MODELS.build(detector)
-        self.detector = detector
+        self.detector: Any = detector
         self._objectives = build_objectives(objectives)
         self._initial_weights = weights
         self._weights: tuple[float, ...] | None = None

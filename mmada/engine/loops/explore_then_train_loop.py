@@ -17,7 +17,7 @@ from mmada.engine.live_replica import LiveReplica
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.probe import unwrap
 from mmada.engine.seeding import derive_seed, seed_all
-from mmada.engine.state_store import StateStore
+from mmada.engine.state import StateStore
 
 
 @LOOPS.register_module()

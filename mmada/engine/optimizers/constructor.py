@@ -46,7 +46,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Builds the wrapper; its `head_rule` awaits the ownership."""
         optim_wrapper = super().__call__(model)
-        inner = getattr(model, 'module', model)
+        inner: Any = getattr(model, 'module', model)
         if not hasattr(inner, 'set_weights'):
             raise TypeError(
                 f'`model.type` is {type(inner).__name__}; '

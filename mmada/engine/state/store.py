@@ -16,15 +16,15 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mmada.engine.atomic import discard, remove_leftovers
-from mmada.engine.failpoints import failpoint
-from mmada.engine.manifest import (
+from mmada.engine.state.atomic import discard, remove_leftovers
+from mmada.engine.state.failpoints import failpoint
+from mmada.engine.state.manifest import (
     DamagedStateError,
     StateError,
     schema_difference,
 )
-from mmada.engine.payload import check_payload, from_bytes, to_bytes
-from mmada.engine.state_files import (
+from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
+from mmada.engine.state.files import (
     read_state,
     state_path,
     stored_steps,

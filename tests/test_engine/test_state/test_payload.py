@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmada.engine.payload import check_payload, from_bytes, to_bytes
+from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
 
 
 def test_round_trip_of_a_training_state() -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmada.engine.atomic import (
+from mmada.engine.state.atomic import (
     Buffer,
     discard,
     sha256,
@@ -15,8 +15,8 @@ from mmada.engine.atomic import (
     temporary_name,
     write_synced,
 )
-from mmada.engine.failpoints import failpoint
-from mmada.engine.manifest import (
+from mmada.engine.state.failpoints import failpoint
+from mmada.engine.state.manifest import (
     DamagedStateError,
     make_manifest,
     read_manifest,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmada.engine.run_lock import RunLock, RunLockedError
+from mmada.engine.state.run_lock import RunLock, RunLockedError
 
 FORK = multiprocessing.get_context('fork')
 
@@ -110,7 +110,7 @@ def test_twice_in_one_process_is_refused_and_still_held(
 def _try(directory: Path) -> None:
     # A forked child remembers what its parent holds; forget it, as a new
     # program would.
-    from mmada.engine import run_lock
+    from mmada.engine.state import run_lock
 
     run_lock._held.clear()
     try:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmada.engine.atomic import Buffer, sha256
+from mmada.engine.state.atomic import Buffer, sha256
 
 FORMAT = 1
 _FIELDS: dict[str, type] = {

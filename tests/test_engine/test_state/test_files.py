@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmada.engine import atomic
-from mmada.engine.state_store import StateError
-from tests.test_engine.states import (
+from mmada.engine.state import atomic
+from mmada.engine.state.store import StateError
+from tests.test_engine.test_state.states import (
     filled,
     good_steps,
     in_child,
@@ -219,7 +219,7 @@ def test_bytes_that_do_not_read_back_delete_nothing(
     def lossy(path: Path, data: bytes, site: str) -> None:
         real(path, data[:-1] if path.name == 'state.pt' else data, site)
 
-    monkeypatch.setattr('mmada.engine.state_files.write_synced', lossy)
+    monkeypatch.setattr('mmada.engine.state.files.write_synced', lossy)
     with pytest.raises(StateError, match='step_00000003'):
         store.commit(3, payload(3))
     assert [s for s in good_steps(tmp_path) if s < 3] == [1, 2]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.engine.state_store import StateStore
+from mmada.engine.state.store import StateStore
 
 SCHEMA = {'m': 4, 'objectives': ['loss_cls', 'loss_seg'], 'seed': {'a': 1}}
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from mmada.engine.failpoints import failpoint
+from mmada.engine.state.failpoints import failpoint
 
 
 def exit_code(names: list[str]) -> int | None:

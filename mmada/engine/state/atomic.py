@@ -8,7 +8,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from mmada.engine.failpoints import failpoint
+from mmada.engine.state.failpoints import failpoint
 
 TMP_PREFIX = 'tmp.'
 Buffer = bytes | memoryview

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mmada.engine.manifest import StateError, schema_difference
-from tests.test_engine.states import SCHEMA, filled, reopened
+from mmada.engine.state.manifest import StateError, schema_difference
+from tests.test_engine.test_state.states import SCHEMA, filled, reopened
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_changed_manifest_is_damage_not_another_run(
 def test_unknown_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('mmada.engine.manifest.FORMAT', 2)
+    monkeypatch.setattr('mmada.engine.state.manifest.FORMAT', 2)
     filled(tmp_path, 1)
     monkeypatch.undo()
     with pytest.raises(StateError, match='has format 2, this .* format 1'):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mmada.engine.state_store import StateError, StateStore
-from tests.test_engine.states import (
+from mmada.engine.state.store import StateError, StateStore
+from tests.test_engine.test_state.states import (
     SCHEMA,
     filled,
     good_steps,
