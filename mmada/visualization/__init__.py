@@ -1,0 +1,34 @@
+"""Pictures and tables of what a run left in its work directory."""
+
+from .figures import save_figure
+from .history import (
+    HISTORY_FILE,
+    WEIGHTS_FILE,
+    Epoch,
+    Round,
+    read_history,
+    read_weights,
+)
+from .panoptic_colors import Segmentation, category_palette, paint
+from .panoptic_panel import PanelRow, panoptic_panel
+from .results_table import ResultRow, results_markdown, results_text
+from .weights_figure import weights_figure
+
+__all__ = [
+    'HISTORY_FILE',
+    'WEIGHTS_FILE',
+    'Epoch',
+    'PanelRow',
+    'ResultRow',
+    'Round',
+    'Segmentation',
+    'category_palette',
+    'paint',
+    'panoptic_panel',
+    'read_history',
+    'read_weights',
+    'results_markdown',
+    'results_text',
+    'save_figure',
+    'weights_figure',
+]

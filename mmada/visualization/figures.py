@@ -1,0 +1,35 @@
+"""Writing figures without pyplot, whose state is global."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+_MAX_DPI = 150
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 120) -> Path:
+    """Write a figure as PNG.
+
+    Args:
+        figure: The figure.
+        path: File to write; its directory is made if missing.
+        dpi: Pixels per inch, at most 150. Defaults to 120.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If ``dpi`` is not in 1 to 150, or the name does not end
+            with ``.png``.
+    """
+    if not 1 <= dpi <= _MAX_DPI:
+        raise ValueError(f'dpi should be in 1 to {_MAX_DPI}, found {dpi}')
+    if path.suffix != '.png':
+        raise ValueError(f'path should end with .png, found {path}')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=dpi)
+    return path

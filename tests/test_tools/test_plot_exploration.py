@@ -1,0 +1,41 @@
+"""The script draws from a work directory, or says what is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+
+from tests.test_visualization.records import epoch_record, round_record, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def plot(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, 'tools/plot_exploration.py', *map(str, args)]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+    )
+
+
+def test_writes_the_picture(tmp_path: Path) -> None:
+    write(tmp_path / 'exploration/history.jsonl', [round_record(1)])
+    write(tmp_path / 'weights.jsonl', [epoch_record(1)])
+    result = plot(tmp_path)
+    target = tmp_path / 'exploration/weights.png'
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == str(target)
+    assert matplotlib.image.imread(target).shape[1] > 500
+
+
+def test_no_exploration(tmp_path: Path) -> None:
+    result = plot(tmp_path)
+    assert result.returncode == 1
+    assert 'history.jsonl' in result.stderr.splitlines()[-1]
+    assert 'Traceback' not in result.stderr

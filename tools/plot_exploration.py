@@ -1,0 +1,48 @@
+"""Draws what an exploration found: weights over rounds, and scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmada.visualization import (
+    HISTORY_FILE,
+    WEIGHTS_FILE,
+    read_history,
+    read_weights,
+    save_figure,
+    weights_figure,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dir', type=Path, help='of a run that explored')
+    parser.add_argument(
+        '--out', type=Path, help='default: WORK_DIR/exploration/weights.png'
+    )
+    parser.add_argument(
+        '--metric', default='PQ', help='shown in the last panel; default: PQ'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Writes the picture."""
+    args = parse_args()
+    epochs = args.work_dir / WEIGHTS_FILE
+    try:
+        figure = weights_figure(
+            read_history(args.work_dir / HISTORY_FILE),
+            read_weights(epochs) if epochs.exists() else (),
+            args.metric,
+        )
+        out = args.out or args.work_dir / 'exploration' / 'weights.png'
+        print(save_figure(figure, out))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'plot_exploration: {error}') from error
+
+
+if __name__ == '__main__':
+    main()
