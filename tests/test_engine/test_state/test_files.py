@@ -130,10 +130,14 @@ def test_truncated_falls_back(
     filled(tmp_path, 1, 2)
     path = tmp_path / 'step_00000002' / file
     data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * fraction)])
+    kept = int(len(data) * fraction)
+    path.write_bytes(data[:kept])
     found = reopened(tmp_path).latest()
     assert found is not None and found[0] == 1
     assert 'step_00000002' in warnings_logged[0]
+    if file == 'state.pt':
+        expected = f'{kept} bytes, expected {len(data)}'
+        assert expected in warnings_logged[0]
 
 
 def test_flipped_tensor_bit_falls_back(

@@ -54,6 +54,17 @@ def test_second_live_run_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path / 'run.lock') in str(caught.value)
 
 
+def test_file_lock_excludes_a_run_that_has_not_named_itself_yet(
+    tmp_path: Path,
+) -> None:
+    child = started(hold, tmp_path)
+    (tmp_path / 'run.lock').write_bytes(b'')
+    with pytest.raises(RunLockedError, match='in use by another process'):
+        RunLock(tmp_path).acquire()
+    child.kill()
+    child.join()
+
+
 def test_lock_of_a_killed_run_is_taken_over(tmp_path: Path) -> None:
     child = started(hold, tmp_path)
     child.kill()
