@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
@@ -46,13 +48,13 @@ class RewardEvaluator:
         """Evaluates one batch to see that the metric exists.
 
         Raises:
-            ValueError: If the evaluator has no metric of that name.
+            ValueError: If the evaluator gives no number of that name.
         """
         model.eval()
         batch = next(iter(self.dataloader))
         outputs = model.val_step(batch)
         self._evaluator.process(data_samples=outputs, data_batch=batch)
-        found = self._evaluator.evaluate(len(outputs))
+        found = _numbers(self._evaluator.evaluate(len(outputs)))
         if self.metric not in found:
             raise ValueError(
                 f'`reward_metric` is {self.metric!r}; the '
@@ -66,9 +68,9 @@ class RewardEvaluator:
         for batch in self.dataloader:
             outputs = model.val_step(batch)
             self._evaluator.process(data_samples=outputs, data_batch=batch)
-        metrics = self._evaluator.evaluate(len(self.dataloader.dataset))
-        return {
-            k: float(v)
-            for k, v in metrics.items()
-            if isinstance(v, (int, float))
-        }
+        return _numbers(self._evaluator.evaluate(len(self.dataloader.dataset)))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    # Real, since a float32 of NumPy is no float.
+    return {k: float(v) for k, v in metrics.items() if isinstance(v, Real)}
