@@ -1,0 +1,188 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.models import ObjectiveError
+from tests import toy
+from tests.test_engine import lives
+
+
+@MODELS.register_module()
+class LateDetector(toy.ToyDetector):
+    """Has `loss_b` from the batch on that `x` marks; `loss_a` moves on.
+
+    Without `loss_b` the loss a goes through `early`, with it through `late`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.early = nn.Linear(1, 1)
+        self.late = nn.Linear(1, 1)
+        self.frozen = nn.Linear(1, 1).requires_grad_(False)
+        self.calls = 0
+
+    def forward(self, x, y, mode='tensor'):
+        self.calls += 1
+        losses = super().forward(x, y, mode)
+        marked = any(float(row[0]) == MARK for row in x)
+        branch = self.late if marked else self.early
+        value = self.frozen(branch(losses['loss_a'].reshape(1, 1)))
+        losses['loss_a'] = value.square().mean()
+        if not marked:
+            del losses['loss_b']
+        random.random(), np.random.random()
+        return losses
+
+
+MARK = 50.0
+
+
+def stream(position, count=9):
+    """Yields batches of which the one at `position` has `loss_b`."""
+    for i, batch in enumerate(lives.batches(count)):
+        if i == position:
+            batch['x'][0] = torch.full((4,), MARK)
+        yield batch
+
+
+def build(**options):
+    return lives.build(detector='LateDetector', owners=False, **options)
+
+
+def probe(live, batches):
+    probe_objectives(live.model, live.optim_wrapper, batches)
+
+
+def owners(live):
+    """Objectives by parameter, as the head rule sees them."""
+    names = {id(p): name for name, p in live.model.named_parameters()}
+    return {
+        names[id(group['params'][0])]: group['objectives']
+        for group in live.optim_wrapper.optimizer.param_groups
+    }
+
+
+def test_each_part_belongs_to_the_losses_that_reach_it():
+    live = lives.build(owners=False)
+    probe(live, lives.batches())
+    expected = dict(trunk=[0, 1], head_a=[0], head_b=[1], rpn=[])
+    found = owners(live)
+    assert found
+    for name, objectives in found.items():
+        assert objectives == expected[name.split('.')[1]], name
+
+
+@pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
+def test_looks_on_until_every_objective_was_seen(position):
+    live = build()
+    probe(live, stream(position))
+    assert live.model.detector.calls == position + 1
+    found = owners(live)
+    assert found['detector.late.weight'] == [0]
+    # The union: earlier batches went through another branch.
+    assert found['detector.early.weight'] == ([0] if position else [])
+    assert found['detector.head_b.weight'] == [1]
+    assert found['detector.trunk.0.weight'] == [0, 1]
+    assert 'detector.frozen.weight' not in found
+
+
+def test_gives_up_after_a_few_batches():
+    live = build()
+    with pytest.raises(ObjectiveError, match="'b'.*loss_a, loss_rpn"):
+        probe(live, stream(MAX_BATCHES))
+    assert live.model.detector.calls == MAX_BATCHES
+
+
+def test_gives_up_at_the_end_of_the_data():
+    with pytest.raises(ObjectiveError, match="'b'"):
+        probe(build(), stream(None, 2))
+
+
+def draw():
+    return random.random(), np.random.random(), torch.rand(()).item()
+
+
+def test_leaves_no_trace():
+    live = build()
+    detector = live.model.detector
+    detector.register_buffer('count', torch.zeros(1), persistent=False)
+    detector.head_a.weight.grad = torch.full((1, 8), 3.0)
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    expected = draw()
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    before = live.capture()
+    probe(live, stream(1))
+    assert draw() == expected
+    after = live.capture()
+    for part in ('parameters', 'buffers', 'schedulers'):
+        lives.assert_equal(after[part], before[part])
+    assert after['optimizer']['state'] == {}
+    assert detector.head_a.weight.grad.tolist() == [[3.0] * 8]
+    others = [n for n, p in live.model.named_parameters() if p.grad is None]
+    assert len(others) == len(list(live.model.parameters())) - 1
+    assert not detector.frozen.weight.requires_grad
+
+
+def test_a_part_that_is_always_in_evaluation_stays_there():
+    class Fixed(nn.BatchNorm1d):
+        def train(self, mode=True):
+            return super().train(False)
+
+    live = build()
+    live.model.detector.frozen = Fixed(1).requires_grad_(False)
+    live.model.eval()
+    probe(live, stream(0))
+    assert not live.model.detector.frozen.training
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_the_rule_acts_after_the_probe_and_only_once(mode):
+    """One step with a weight of 4 moves head a as one with a weight of 1."""
+    moved = []
+    for weights in ([1.0, 1.0], [4.0, 1.0]):
+        live = lives.build(
+            owners=False,
+            head_rule=dict(mode=mode),
+            optimizer=dict(type='SGD', lr=0.1),
+        )
+        probe(live, lives.batches())
+        before = live.model.detector.head_a.weight.detach().clone()
+        lives.train(live, weights, count=1)
+        moved.append(live.model.detector.head_a.weight.detach() - before)
+    torch.testing.assert_close(moved[0], moved[1])
+
+
+def test_auto_objectives_are_those_of_the_first_batch():
+    live = lives.build(owners=False)
+    live.model._objectives = None
+    probe(live, lives.batches())
+    names = ('loss_rpn', 'loss_a', 'loss_b')
+    assert live.model.objectives.names == names
+    assert owners(live)['detector.rpn.weight'] == [0]
+
+
+def test_finds_the_wrapper_inside_a_model_wrapper():
+    class Parallel(nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+    live = lives.build(owners=False)
+    parallel = Parallel(live.model)
+    assert unwrap(parallel) is unwrap(live.model) is live.model
+    probe_objectives(parallel, live.optim_wrapper, lives.batches())
+    assert owners(live)['detector.head_a.weight'] == [0]
+
+
+def test_a_bare_detector_is_named():
+    with pytest.raises(TypeError, match='`model.type` is ToyDetector'):
+        unwrap(toy.ToyDetector())
