@@ -188,6 +188,7 @@ class ParallelExplorationLoop(BaseLoop):
             )
         state = ExplorationState.from_payload(found[1])
         self.controller.load_state_dict(state.controller)
+        self._count(state)
         self.reporter.resumed(state)
         return state
 
@@ -202,11 +203,11 @@ class ParallelExplorationLoop(BaseLoop):
                 'The pseudo epoch diverged with all weights 1: the loss or a '
                 'parameter is not finite. Lower the learning rate.'
             )
-        metrics = self.evaluator.evaluate(live.model)
+        value = self.evaluator.evaluate(live.model)[self.evaluator.metric]
         state = ExplorationState(
             start=start,
             losses=losses,
-            reference=metrics[self.evaluator.metric],
+            reference=value if math.isfinite(value) else None,
             controller=self.controller.state_dict(),
         )
         self._commit(state)
@@ -234,7 +235,7 @@ class ParallelExplorationLoop(BaseLoop):
         )
         metrics = {} if losses is None else self.evaluator.evaluate(live.model)
         value = metrics.get(self.evaluator.metric, math.nan)
-        if not math.isnan(value) and (
+        if math.isfinite(value) and (
             state.best_value is None or value > state.best_value
         ):
             state.best, state.best_value = live.capture(), value
@@ -282,9 +283,13 @@ class ParallelExplorationLoop(BaseLoop):
         state.round += 1
         state.failures = 0
         _clear_round(state)
+        self._count(state)
+        self.reporter.publish(record, state)
+
+    def _count(self, state: ExplorationState) -> None:
+        """Sets the counters that hooks and checkpoints read."""
         self._iter = state.round * self.loader.num_iters
         self._epoch = self._iter // self.loader.epoch_length
-        self.reporter.publish(record, state)
 
     def _fail(self, state: ExplorationState) -> None:
         """Goes back to the round's start after all replicas diverged."""
