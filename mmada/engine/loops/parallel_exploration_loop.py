@@ -18,10 +18,10 @@ from mmada.engine.live_replica import LiveReplica
 from mmada.engine.policy_file import save_policy
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.reward_evaluator import RewardEvaluator
-from mmada.engine.state import RunLock, StateStore
 from mmada.engine.seeding import derive_seed, preserve_rng
 from mmada.engine.segment import train_segment
 from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.state import RunLock, StateStore
 
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
