@@ -1,8 +1,10 @@
+import contextlib
 import random
 
 import numpy as np
 import pytest
 import torch
+from mmengine.model import BaseDataPreprocessor
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -25,9 +27,11 @@ class LateDetector(toy.ToyDetector):
         self.late = nn.Linear(1, 1)
         self.frozen = nn.Linear(1, 1).requires_grad_(False)
         self.calls = 0
+        self.modes = []
 
     def forward(self, x, y, mode='tensor'):
         self.calls += 1
+        self.modes.append((mode, self.training))
         losses = super().forward(x, y, mode)
         marked = any(float(row[0]) == MARK for row in x)
         branch = self.late if marked else self.early
@@ -89,6 +93,62 @@ def test_looks_on_until_every_objective_was_seen(position):
     assert found['detector.head_b.weight'] == [1]
     assert found['detector.trunk.0.weight'] == [0, 1]
     assert 'detector.frozen.weight' not in found
+
+
+@MODELS.register_module()
+class TurnsDetector(toy.ToyDetector):
+    """Has one of its two losses in each batch."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        marked = any(float(row[0]) == MARK for row in x)
+        del losses['loss_a' if marked else 'loss_b']
+        return losses
+
+
+def test_losses_may_be_spread_over_batches():
+    live = lives.build(detector='TurnsDetector', owners=False)
+    probe(live, stream(1, 2))
+    found = owners(live)
+    assert found['detector.head_a.weight'] == [0]
+    assert found['detector.head_b.weight'] == [1]
+    assert found['detector.trunk.0.weight'] == [0, 1]
+
+
+def test_looks_at_the_losses_of_training():
+    live = build()
+    live.model.eval()
+    with torch.no_grad():
+        probe(live, stream(0))
+    assert live.model.detector.modes == [('loss', True)]
+
+
+class Recorder(BaseDataPreprocessor):
+    """Keeps whether it is asked to augment as in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, data, training=False):
+        self.calls.append(training)
+        return super().forward(data, training)
+
+
+def test_a_batch_is_treated_as_in_training(monkeypatch):
+    live = build()
+    live.model.detector.data_preprocessor = recorder = Recorder()
+    entered = []
+
+    @contextlib.contextmanager
+    def context(model):
+        entered.append(model)
+        yield
+
+    monkeypatch.setattr(live.optim_wrapper, 'optim_context', context)
+    probe(live, stream(0))
+    assert recorder.calls == [True]
+    assert entered == [live.model]
 
 
 def test_gives_up_after_a_few_batches():

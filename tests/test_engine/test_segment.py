@@ -160,7 +160,7 @@ def test_trains_in_training_mode():
 
 
 def test_schedules_by_epoch_step_where_an_epoch_ends():
-    """Iterations 4 to 8 of epochs of three: one end, after the sixth."""
+    """Iterations 5 to 9 of epochs of three: ends after 6 and 9."""
     by_iter = dict(type='StepLR', step_size=1, gamma=0.5, by_epoch=False)
     by_epoch = dict(type='StepLR', step_size=1, gamma=0.1)
     live = lives.build([by_iter, by_epoch])
@@ -169,11 +169,13 @@ def test_schedules_by_epoch_step_where_an_epoch_ends():
     def record(done):
         rates.append(live.optim_wrapper.optimizer.param_groups[0]['lr'])
 
-    segment(live, lives.batches(5), first_iter=3, on_iteration=record)
-    halves = [0.05 / 2**i for i in range(1, 6)]
-    expected = [*halves[:2], *(rate / 10 for rate in halves[2:])]
+    segment(live, lives.batches(5), first_iter=4, on_iteration=record)
+    ends = [0, 1, 1, 1, 2]
+    expected = [
+        0.05 / 2**i / 10**end for i, end in zip(range(1, 6), ends, strict=True)
+    ]
     assert rates == pytest.approx(expected)
-    assert [s.last_step for s in live.schedulers] == [5, 1]
+    assert [s.last_step for s in live.schedulers] == [5, 2]
 
 
 def test_accumulation_goes_by_the_iterations_of_the_whole_schedule():
