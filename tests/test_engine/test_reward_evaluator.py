@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.registry import METRICS
+from mmengine.registry import METRICS, MODELS
 
 from mmada.engine.reward_evaluator import RewardEvaluator
 from tests import toy
@@ -83,6 +83,26 @@ def test_the_model_is_left_as_it_is(model):
     evaluator.evaluate(model)
     toy.assert_same_state(before, toy.state_of(model))
     assert all(p.grad is None for p in model.parameters())
+
+
+@MODELS.register_module()
+class WatchfulDetector(toy.ToyDetector):
+    """Keeps whether autograd would record its predictions."""
+
+    def forward(self, x, y, mode='tensor'):
+        self.recorded = torch.is_grad_enabled()
+        return super().forward(x, y, mode)
+
+
+@pytest.mark.parametrize('method', ['check', 'evaluate'])
+def test_no_graph_is_recorded(method):
+    model = lives.build(detector='WatchfulDetector').model
+    getattr(build(), method)(model)
+    assert model.detector.recorded is False
+
+
+def test_workers_are_seeded():
+    assert build().dataloader.worker_init_fn.keywords['seed'] == 7
 
 
 def test_numbers_of_any_kind_are_kept_as_floats(model):

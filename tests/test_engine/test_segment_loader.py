@@ -7,11 +7,15 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from mmada.engine.seeding import derive_seed
+from mmada.engine.seeding import derive_seed, preserve_rng, seed_all
 from mmada.engine.segment_loader import SegmentLoader, SegmentSampler
 from tests import toy
 
 WIDE = (0, 2, 3, 5, 6)  # of ten images
+
+
+def draw():
+    return random.random(), np.random.random(), torch.rand(()).item()
 
 
 @DATASETS.register_module()
@@ -25,8 +29,7 @@ class IndexDataset(Dataset):
         return self.size
 
     def __getitem__(self, index):
-        drawn = (random.random(), np.random.random(), torch.rand(()).item())
-        return dict(index=index, drawn=drawn)
+        return dict(index=index, drawn=draw())
 
     def get_data_info(self, index):
         return dict(width=6 if index in WIDE else 3, height=4)
@@ -106,6 +109,13 @@ def test_two_passes_over_a_segment_give_the_same_batches():
     assert indices(segment) == first
 
 
+def test_segments_do_not_know_of_each_other():
+    segments = loader(4)
+    expected = [indices(segments.segment(s)) for s in range(2)]
+    both = [segments.segment(s) for s in range(2)]
+    assert [indices(segment) for segment in both] == expected
+
+
 def test_a_segment_left_early_does_not_change_the_next():
     segments = loader(4)
     expected = indices(loader(4).segment(1))
@@ -163,6 +173,25 @@ def test_workers_augment_a_segment_always_in_the_same_way():
     assert drawn(segments, 0) == first
     values = [v for batch in first + other for row in batch for v in row]
     assert len(set(values)) == len(values)  # no stream is used twice
+
+
+def test_a_worker_is_seeded_by_segment_and_number():
+    """Batches go to the two workers in turn."""
+    found = drawn(loader(4, workers=2), 3)
+    seed = derive_seed(7, 'segment', 3)
+    for worker in range(2):
+        with preserve_rng():
+            seed_all(derive_seed(seed, 'worker', worker))
+            for batch in found[worker::2]:
+                for row in zip(*batch, strict=True):
+                    assert row == draw()
+
+
+def test_options_of_the_dataloader_stay_in_force():
+    options = dict(timeout=60, prefetch_factor=5, pin_memory=True)
+    segment = loader(4, workers=2, **options).segment(0)
+    assert {name: getattr(segment, name) for name in options} == options
+    assert segment.num_workers == 2
 
 
 def test_the_dataset_is_shared_not_copied():
