@@ -77,6 +77,7 @@ def test_no_loss_at_all_and_no_tensor_are_errors():
     [
         ([1.0], '1 values; expected 2: a, b'),
         ([1.0, float('nan')], 'finite'),
+        ([1.0, float('inf')], 'finite'),
         ([1.0, -1.0], '>= 0'),
         (dict(c=1.0), "'c'.*among: a, b"),
     ],
@@ -84,6 +85,22 @@ def test_no_loss_at_all_and_no_tensor_are_errors():
 def test_bad_weights_are_named(weights, message):
     with pytest.raises(ValueError, match=message):
         build(weights=weights)
+
+
+def test_a_weight_of_zero_switches_an_objective_off():
+    model = build(weights=[0.0, 1.0])
+    raw = losses_of(model)
+    total, _ = model.parse_losses(raw)
+    rest = raw['loss_rpn'] + sum(part.mean() for part in raw['loss_b'])
+    torch.testing.assert_close(total, rest)
+
+
+def test_weights_are_set_and_reset():
+    model = build(weights=dict(a=2.0))
+    model.set_weights(torch.tensor([0.5, 3.0]))
+    assert model.weights == (0.5, 3.0)
+    model.reset_weights()
+    assert model.weights == (2.0, 1.0)
 
 
 def test_auto_makes_every_loss_an_objective_after_binding():
