@@ -154,6 +154,18 @@ def test_checkpoints_go_between_wrapper_and_detector(
     )
 
 
+def test_the_wrapper_is_invisible_inside_another_module():
+    wrapper, other = build(), build()
+    inside = nn.ModuleDict(dict(model=wrapper)).state_dict()
+    bare = nn.ModuleDict(dict(model=wrapper.detector)).state_dict()
+    assert list(inside) == list(bare)
+    assert set(inside._metadata) == set(bare._metadata)
+    nn.init.normal_(wrapper.detector.rpn.weight)
+    state = nn.ModuleDict(dict(model=wrapper.detector)).state_dict()
+    nn.ModuleDict(dict(model=other)).load_state_dict(state, strict=True)
+    toy.assert_same_state(other.state_dict(), wrapper.state_dict())
+
+
 def test_mmengine_loads_a_checkpoint_without_missing_keys(caplog):
     source, target = build(), build()
     nn.init.normal_(source.detector.rpn.weight)
@@ -169,3 +181,8 @@ def test_attributes_of_the_detector_are_reachable():
     with pytest.raises(AttributeError, match='nothing'):
         _ = model.nothing
     assert isinstance(copy.deepcopy(model), LossWeightWrapper)
+
+
+def test_a_wrapper_without_a_detector_says_so():
+    with pytest.raises(AttributeError, match='detector'):
+        _ = LossWeightWrapper.__new__(LossWeightWrapper).detector

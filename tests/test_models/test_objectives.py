@@ -27,6 +27,14 @@ def test_cascade_preset_has_the_ten_objectives_of_the_paper():
     assert objectives.index('s2.loss_mask') == 8
 
 
+def test_cascade_kinds_preset_sums_the_stages():
+    objectives = build_objectives('cascade_kinds')
+    assert objectives.names == ('cls', 'bbox', 'mask', 'seg')
+    losses = {name: torch.tensor(1.0) for name in CASCADE_LOSSES}
+    sums = objectives.reduce(losses)
+    assert [float(sums[i]) for i in range(4)] == [3, 3, 3, 1]
+
+
 def test_panoptic_fpn_preset_leaves_the_rpn_out():
     objectives = build_objectives('panoptic_fpn')
     assert objectives.names == ('cls', 'bbox', 'mask', 'seg')
@@ -49,6 +57,18 @@ def test_a_loss_of_two_objectives_is_refused():
     objectives = Objectives({'a': 'loss_.*', 'b': 'loss_seg'})
     with pytest.raises(ObjectiveError, match='several objectives: a, b'):
         objectives.index('loss_seg')
+
+
+def test_a_pattern_must_match_the_whole_name():
+    objectives = Objectives({'cls': 'loss_cls'})
+    assert objectives.index('loss_cls') == 0
+    assert objectives.index('loss_cls_aux') is None
+    assert objectives.index('d0.loss_cls') is None
+
+
+def test_names_are_not_taken_for_patterns():
+    objectives = Objectives.from_loss_names(['s0.loss', 's0xloss'])
+    assert [objectives.index(n) for n in objectives.names] == [0, 1]
 
 
 def test_bad_pattern_is_named():
@@ -82,6 +102,19 @@ def test_meter_averages_over_the_iterations_with_the_loss():
     assert meter.mean().tolist() == [2.0, 5.0]
 
 
+def test_a_meter_s_state_is_tied_to_no_meter():
+    meter = ObjectiveMeter(Objectives({'a': 'loss_a'}))
+    meter.update({'loss_a': torch.tensor(1.0)})
+    state = meter.state_dict()
+    other = ObjectiveMeter(meter.objectives)
+    other.load_state_dict(state)
+    for each in (meter, other):
+        each.update({'loss_a': torch.tensor(9.0)})
+    assert {k: v.tolist() for k, v in state.items()} == dict(
+        sums=[1.0], counts=[1.0]
+    )
+
+
 def test_meter_refuses_an_objective_that_never_appeared():
     meter = ObjectiveMeter(Objectives({'a': 'loss_a', 'b': 'loss_b'}))
     meter.update({'loss_a': torch.tensor(1.0)})
@@ -111,3 +144,15 @@ def test_owners_follow_the_graph():
     losses[2].backward()  # the graph is still there
     assert p['a'].grad is None
     assert p['trunk'].grad.item() == 2.0
+
+
+def test_owners_are_in_ascending_order():
+    p = torch.nn.Parameter(torch.ones(1))
+    losses = {2: p.sum(), 0: (2 * p).sum()}
+    assert find_owners(losses, {'p': p}) == {'p': (0, 2)}
+
+
+def test_a_loss_without_a_graph_reaches_nothing():
+    p = torch.nn.Parameter(torch.ones(1))
+    losses = {0: torch.tensor(0.0), 1: p.sum()}
+    assert find_owners(losses, {'p': p}) == {'p': (1,)}
