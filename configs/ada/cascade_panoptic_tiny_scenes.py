@@ -7,7 +7,7 @@ train_cfg = dict(
     type='ExploreThenTrainLoop',
     exploration=dict(
         type='ParallelExplorationLoop',
-        num_rounds=8,
+        num_rounds=6,
         controller=dict(type='AdaSegment', preset='stable', num_replicas=4),
         reward_dataloader=_base_.reward_dataloader,
         reward_evaluator=_base_.reward_evaluator,

@@ -8,10 +8,11 @@ _base_ = [
 custom_imports = dict(imports=['mmada'], allow_failed_imports=False)
 
 model = dict(
+    objectives='cascade_kinds',
     init_cfg=dict(
         type='Pretrained',
         checkpoint='{{$MMADA_PRETRAINED:work_dirs/demo/pretrained.pth}}',
-    )
+    ),
 )
 custom_hooks = [dict(type='EpochSeedHook')]
 default_hooks = dict(

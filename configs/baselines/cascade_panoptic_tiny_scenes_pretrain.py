@@ -2,4 +2,4 @@
 _base_ = './cascade_panoptic_tiny_scenes_ones.py'
 
 model = dict(init_cfg=None)
-train_cfg = dict(max_epochs=16, val_interval=16)
+train_cfg = dict(max_epochs=5, val_interval=5)

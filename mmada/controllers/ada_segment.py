@@ -129,7 +129,7 @@ class AdaSegment(Controller):
             scale=self._scale,
         )
         if verdict.teaches:
-            info |= self._learn(verdict.rewards)
+            info |= self._learn(verdict)
         best = select_best(metrics)
         self._close(best, bool(verdict.valid.any()))
         return RoundResult(
@@ -160,7 +160,7 @@ class AdaSegment(Controller):
             'in a row: the search may be dead'
         )
 
-    def _learn(self, rewards: Tensor) -> dict[str, float]:
+    def _learn(self, verdict: Verdict) -> dict[str, float]:
         parts, pending = self._parts, self._pending
         scale = torch.tensor(self._scale, dtype=torch.float64)
         log_probs = parts.exploration.log_prob(
@@ -173,8 +173,9 @@ class AdaSegment(Controller):
                 pending['losses'],
                 pending['actions'],
                 log_probs,
-                rewards,
+                verdict.rewards,
                 scale,
+                torch.tensor(verdict.spread, dtype=torch.float64),
             ),
         )
 

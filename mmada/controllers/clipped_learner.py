@@ -29,6 +29,24 @@ def mix(
     }
 
 
+def relative_spread(spreads: Tensor, history: list[float]) -> Tensor:
+    """Weigh rounds by how far their metrics were apart.
+
+    Standardised rewards make a round whose replicas differ by chance alone,
+    as they do when the learning rate has decayed, as loud as one in which
+    the weights decided.
+
+    Args:
+        spreads: Standard deviations of the metrics of b rounds, ``(b,)``.
+        history: Those of all rounds so far.
+
+    Returns:
+        Each spread over the root mean square of all of them, ``(b,)``.
+    """
+    squares = sum(spread**2 for spread in history) / len(history)
+    return spreads / squares**0.5
+
+
 class ClippedLearner(Learner):
     """Several small clipped steps over the last rounds, within a KL limit.
 
@@ -65,6 +83,7 @@ class ClippedLearner(Learner):
         self.kl_limit = check_number('kl_limit', kl_limit, 0, above=True)
         self.pull = check_number('pull', pull, 0, 1)
         self._buffer: list[Experience] = []
+        self._spreads: list[float] = []
         self._origin = parameters_of(policy)
         self._last_good = self._origin
         self._reset_optimizer(policy)
@@ -85,6 +104,11 @@ class ClippedLearner(Learner):
         )
         with torch.no_grad():
             anchor = policy(batch.losses)
+        self._spreads.append(float(experience.spread))
+        batch = batch._replace(
+            rewards=batch.rewards
+            * relative_spread(batch.spread, self._spreads).unsqueeze(-1)
+        )
         kl, steps = 0.0, 0
         while steps < self.num_updates:
             before = parameters_of(policy)
@@ -158,6 +182,7 @@ class ClippedLearner(Learner):
             optimizer=self.optimizer.state_dict(),
             buffer=[item._asdict() for item in self._buffer],
             last_good=dict(self._last_good),
+            spreads=list(self._spreads),
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -165,3 +190,4 @@ class ClippedLearner(Learner):
         self.optimizer.load_state_dict(state['optimizer'])
         self._buffer = [Experience(**item) for item in state['buffer']]
         self._last_good = dict(state['last_good'])
+        self._spreads = list(state['spreads'])

@@ -26,6 +26,7 @@ class Experience(NamedTuple):
         log_probs: Their log-density when drawn, shape ``(m,)``.
         rewards: Their rewards, shape ``(m,)``.
         scale: Factor on the exploration's spread when drawn, shape ``()``.
+        spread: Standard deviation of the round's metrics, shape ``()``.
     """
 
     losses: Tensor
@@ -33,6 +34,7 @@ class Experience(NamedTuple):
     log_probs: Tensor
     rewards: Tensor
     scale: Tensor
+    spread: Tensor
 
 
 def action_log_probs(

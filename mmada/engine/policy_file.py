@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmada.controllers import PolicyEnsemble
+from mmada.engine.policy_codec import decode_policy, encode_policy
 from mmada.engine.state.atomic import (
     sync_directory,
     temporary_name,
     write_synced,
 )
-from mmada.engine.policy_codec import decode_policy, encode_policy
 
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; one of the paper's size has some 100 kB."""

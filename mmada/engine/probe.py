@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
+
 from .optimizers import head_rule_of
 from .seeding import preserve_rng
 

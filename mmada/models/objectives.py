@@ -19,6 +19,14 @@ OBJECTIVE_PRESETS: dict[str, dict[str, str]] = {
         },
         'seg': 'loss_seg',
     },
+    # The stages' losses of one kind together: with few replicas and rounds
+    # four weights are learned sooner than ten.
+    'cascade_kinds': {
+        'cls': r's\d\.loss_cls',
+        'bbox': r's\d\.loss_bbox',
+        'mask': r's\d\.loss_mask',
+        'seg': 'loss_seg',
+    },
     'panoptic_fpn': {
         'cls': 'loss_cls',
         'bbox': 'loss_bbox',

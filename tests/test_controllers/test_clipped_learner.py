@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmada.controllers.clipped_learner import ClippedLearner, mix
+from mmada.controllers.clipped_learner import (
+    ClippedLearner,
+    mix,
+    relative_spread,
+)
 from mmada.controllers.exploration import LogWeightExploration
 from mmada.controllers.learners import Experience, parameters_of
 from mmada.controllers.policies import LogWeightPolicy
@@ -13,7 +17,9 @@ EXPLORATION = LogWeightExploration(0.4)
 SCALE = torch.tensor(1.0, dtype=torch.float64)
 
 
-def experience(policy: LogWeightPolicy, seed: int = 0) -> Experience:
+def experience(
+    policy: LogWeightPolicy, seed: int = 0, spread: float = 1.0
+) -> Experience:
     """Four samples of which the first's direction is the good one."""
     with torch.no_grad():
         mean = policy(LOSSES)
@@ -26,6 +32,7 @@ def experience(policy: LogWeightPolicy, seed: int = 0) -> Experience:
         EXPLORATION.log_prob(actions, mean, LOSSES, SCALE),
         torch.tensor([1.5, -1.5, 0.0, 0.0]).double(),
         SCALE,
+        torch.tensor(spread).double(),
     )
 
 
@@ -38,6 +45,26 @@ def same(first: dict, second: dict) -> bool:
     return all(
         torch.equal(value, second[name]) for name, value in first.items()
     )
+
+
+def test_rounds_weigh_by_their_spread_over_that_of_all_rounds() -> None:
+    spreads = torch.tensor([3.0, 1.0]).double()
+    # The root mean square of 3, 1, 1, 1 is sqrt(3).
+    found = relative_spread(spreads, [3.0, 1.0, 1.0, 1.0])
+    torch.testing.assert_close(found, spreads / 3**0.5)
+
+
+def test_a_round_of_small_spread_moves_the_policy_less() -> None:
+    moved = []
+    for spread in (4.0, 0.1):
+        policy = LogWeightPolicy(3)
+        learner = ClippedLearner(policy, buffer_rounds=1, pull=0)
+        learner.update(policy, EXPLORATION, experience(policy))
+        before = log_weights(policy)
+        data = experience(policy, 1, spread)
+        learner.update(policy, EXPLORATION, data)
+        moved.append((log_weights(policy) - before).norm().item())
+    assert moved[1] < moved[0]
 
 
 def test_the_policy_moves_towards_the_rewarded_sample() -> None:

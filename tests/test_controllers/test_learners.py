@@ -27,6 +27,7 @@ def experience(policy: LossRatioPolicy) -> Experience:
         EXPLORATION.log_prob(mean + offsets, mean, LOSSES, scale),
         torch.tensor([1.0, -1.0, 0.5]).double(),
         scale,
+        torch.tensor(0.8).double(),
     )
 
 

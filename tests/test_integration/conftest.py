@@ -41,6 +41,7 @@ def config(scenes, monkeypatch, tmp_path):
         cfg.work_dir = str(tmp_path / f'run{_count}')
         cfg.experiment_name = f'integration{_count}'
         cfg.model.init_cfg = None
+        cfg.model.objectives = 'cascade_panoptic'
         cfg.log_level = 'ERROR'
         cfg.merge_from_dict(copy.deepcopy(options))
         init_default_scope('mmdet')

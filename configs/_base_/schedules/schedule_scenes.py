@@ -1,6 +1,6 @@
 # A short training of the small detector; one cosine curve, no warm-up since
 # it starts from a pretrained state.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=8, val_interval=8)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=6)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -19,7 +19,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='HeadRuleOptimWrapperConstructor',
     head_rule=dict(mode='grad'),
-    optimizer=dict(type='AdamW', lr=0.002, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=0.003, weight_decay=0.01),
     paramwise_cfg=dict(
         custom_keys=dict(
             backbone=dict(lr_mult=1.0),

@@ -18,18 +18,18 @@ from mmengine.logging import print_log
 
 from mmada.engine.state.atomic import discard, remove_leftovers
 from mmada.engine.state.failpoints import failpoint
-from mmada.engine.state.manifest import (
-    DamagedStateError,
-    StateError,
-    schema_difference,
-)
-from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
 from mmada.engine.state.files import (
     read_state,
     state_path,
     stored_steps,
     write_state,
 )
+from mmada.engine.state.manifest import (
+    DamagedStateError,
+    StateError,
+    schema_difference,
+)
+from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
 
 
 class StateStore:

@@ -26,9 +26,7 @@ def rows(work_dir):
 
 
 def weighting(kind, **options):
-    return dict(
-        type='LossWeightingHook', weighting=dict(type=kind, **options)
-    )
+    return dict(type='LossWeightingHook', weighting=dict(type=kind, **options))
 
 
 class LossMeans(Hook):
@@ -66,18 +64,14 @@ def test_ones_train_as_the_bare_detector_to_the_bit(tmp_path, hooks, mode):
         *hooks,
         optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
     )
-    toy.assert_same_state(
-        plain.model.state_dict(), wrapped.model.state_dict()
-    )
+    toy.assert_same_state(plain.model.state_dict(), wrapped.model.state_dict())
 
 
 def test_a_checkpoint_loads_into_the_bare_detector(tmp_path):
     wrapped = train(tmp_path / 'a')
     plain = toy.runner(tmp_path / 'b', model=toy.MODEL['detector'])
     plain.load_checkpoint(str(tmp_path / 'a/epoch_3.pth'))
-    toy.assert_same_state(
-        plain.model.state_dict(), wrapped.model.state_dict()
-    )
+    toy.assert_same_state(plain.model.state_dict(), wrapped.model.state_dict())
 
 
 def test_inverse_loss_follows_the_losses_of_the_epoch_before(tmp_path):
@@ -225,13 +219,17 @@ def test_an_objective_that_never_appears_is_refused(tmp_path):
 def test_resumed_in_pred_mode_keeps_the_probed_losses(tmp_path, policy):
     hook = policy_hook(policy, mode='pred', initial_losses='probe')
     whole = train(tmp_path / 'whole', hook)
-    train(tmp_path / 'cut', hook, train_cfg=dict(
-        type='EpochBasedTrainLoop', max_epochs=3, val_interval=9))
+    train(
+        tmp_path / 'cut',
+        hook,
+        train_cfg=dict(
+            type='EpochBasedTrainLoop', max_epochs=3, val_interval=9
+        ),
+    )
     (tmp_path / 'cut/epoch_3.pth').unlink()
     (tmp_path / 'cut/last_checkpoint').write_text(
-        str(tmp_path / 'cut/epoch_1.pth'))
+        str(tmp_path / 'cut/epoch_1.pth')
+    )
     resumed = train(tmp_path / 'cut', hook, resume=True)
     assert rows(tmp_path / 'whole') == rows(tmp_path / 'cut')
-    toy.assert_same_state(
-        whole.model.state_dict(), resumed.model.state_dict()
-    )
+    toy.assert_same_state(whole.model.state_dict(), resumed.model.state_dict())
