@@ -233,3 +233,159 @@ def test_resumed_in_pred_mode_keeps_the_probed_losses(tmp_path, policy):
     resumed = train(tmp_path / 'cut', hook, resume=True)
     assert rows(tmp_path / 'whole') == rows(tmp_path / 'cut')
     toy.assert_same_state(whole.model.state_dict(), resumed.model.state_dict())
+
+
+def test_periods_that_do_not_fill_the_training_are_counted_up(
+    tmp_path, policy
+):
+    """Nine iterations in periods of two are five."""
+    train(tmp_path, policy_hook(policy, interval=2))
+    for row in rows(tmp_path):
+        losses = torch.tensor(row['losses'], dtype=torch.float64)
+        expected = policy[1].weights(row['epoch'], 5, losses)
+        assert row['weights'] == expected.tolist()
+
+
+def test_the_pseudo_epoch_trains_with_weights_of_one(tmp_path):
+    hook = weighting('InverseLossWeighting')
+    train(tmp_path / 'ones', hook)
+    model = dict(toy.MODEL, weights=[8.0, 0.1])
+    train(tmp_path / 'other', hook, model=model)
+    assert rows(tmp_path / 'ones') == rows(tmp_path / 'other')
+
+
+def test_a_resume_without_a_stored_state_probes_again(tmp_path):
+    """The run was begun without the hook."""
+    short = dict(type='EpochBasedTrainLoop', max_epochs=1)
+    train(tmp_path, train_cfg=short)
+    train(tmp_path, weighting('InverseLossWeighting'), resume=True)
+    found = rows(tmp_path)
+    assert [row['epoch'] for row in found] == [2, 3]
+    assert all(row['losses'] for row in found)
+
+
+def by_iterations(max_iters=9):
+    return dict(
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+        train_dataloader=dict(
+            toy.dataloader(),
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+        ),
+        param_scheduler=[],
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', interval=4, by_epoch=False),
+        ),
+    )
+
+
+def test_resumed_within_a_period_keeps_its_losses_and_weights(tmp_path):
+    """A checkpoint after 4 iterations, periods of 3: one loss is kept."""
+    hook = dict(weighting('InverseLossWeighting'), interval=3)
+    runner = toy.runner(tmp_path, custom_hooks=[hook], **by_iterations())
+    seen = Means()
+    runner.register_hook(seen)
+    runner.train()
+    path = tmp_path / 'iter_4.pth'
+    state = torch.load(path, weights_only=False)['mmada_loss_weighting']
+    assert state['weights'] == rows(tmp_path)[1]['weights']
+    assert state['meter']['counts'].tolist() == [1.0, 1.0]
+    first = seen.losses[3]
+    assert state['meter']['sums'].tolist() == pytest.approx(first)
+    (tmp_path / 'last_checkpoint').write_text(str(path))
+    resumed = toy.runner(
+        tmp_path, custom_hooks=[hook], resume=True, **by_iterations()
+    )
+    again = Means()
+    resumed.register_hook(again)
+    resumed.train()
+    # The period's mean is of the stored iteration and of the two after it.
+    losses = [first, *again.losses[:2]]
+    expected = [sum(column) / 3 for column in zip(*losses, strict=True)]
+    assert rows(tmp_path)[2]['losses'] == pytest.approx(expected)
+    assert again.weights[0] == pytest.approx(state['weights'])
+
+
+class Means(Hook):
+    """Keeps the raw losses and the weights of each iteration."""
+
+    def __init__(self):
+        self.losses, self.weights = [], []
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.losses.append(
+            [outputs[name].item() for name in ('loss_a', 'loss_b')]
+        )
+        self.weights.append(list(runner.model.weights))
+
+
+def test_a_pseudo_epoch_that_diverges_is_named(tmp_path):
+    optim_wrapper = dict(
+        toy.OPTIM_WRAPPER, optimizer=dict(type='SGD', lr=1e30)
+    )
+    with pytest.raises(RuntimeError, match='pseudo epoch diverged'):
+        train(
+            tmp_path,
+            weighting('InverseLossWeighting'),
+            optim_wrapper=optim_wrapper,
+        )
+
+
+def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
+    hook = weighting('StaticWeighting', weights=[2.0, 0.5])
+    train(tmp_path, hook)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    model = dict(toy.MODEL, objectives=dict(b='loss_b', a='loss_a'))
+    with pytest.raises(ValueError, match="objectives .'a', 'b'.; the config"):
+        train(tmp_path, hook, model=model, resume=True)
+
+
+def test_loaded_weights_start_a_training_of_their_own(tmp_path):
+    """`load_from` is no resume: nothing but the model is taken over."""
+    hook = weighting('StaticWeighting', weights=[2.0, 0.5])
+    train(tmp_path / 'a', hook)
+    other = dict(toy.MODEL, objectives=dict(b='loss_b', a='loss_a'))
+    train(
+        tmp_path / 'b',
+        hook,
+        model=other,
+        load_from=str(tmp_path / 'a/epoch_3.pth'),
+    )
+    assert [r['objectives'] for r in rows(tmp_path / 'b')] == [['b', 'a']] * 3
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):
+    (tmp_path / 'weights.jsonl').write_text('{"epoch": 0}\n{"epoch": 1, "w')
+    train(tmp_path, weighting('StaticWeighting', weights=[2.0, 0.5]))
+    assert [r['epoch'] for r in rows(tmp_path)] == [0, 1, 2, 3]
+
+
+def test_the_pseudo_epoch_does_not_shift_accumulation(tmp_path):
+    """Probed on 2 iterations or 3: steps fall on the same iterations."""
+    hook = weighting('InverseLossWeighting')
+    momenta = []
+    for iters in (2, 3):
+        keep = Steps()
+        runner = toy.runner(
+            tmp_path / str(iters),
+            custom_hooks=[dict(hook, probe_iters=iters)],
+            optim_wrapper=dict(toy.OPTIM_WRAPPER, accumulative_counts=2),
+        )
+        runner.register_hook(keep)
+        runner.train()
+        momenta.append(keep.stepped)
+    # Of nine iterations the last one ends a group that is cut short.
+    assert momenta == [[1, 3, 5, 7, 8]] * 2
+
+
+class Steps(Hook):
+    """Keeps the iterations in which the optimizer stepped."""
+
+    def __init__(self):
+        self.stepped = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self._before = runner.model.head_a.bias.item()
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        if runner.model.head_a.bias.item() != self._before:
+            self.stepped.append(runner.iter)
