@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,11 @@ from mmada.datasets import SceneOptions, make_scenes
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 4  # of the configs
+RECORD = re.compile(r'^.* - mmengine - [A-Z]+ - ')
+NEWS = re.compile(
+    r'(Exploration|pseudo epoch|[Rr]ound \d|replica |All replicas'
+    r'|\s+\*?\d+ +-?\d)'  # rows of a round's table
+)
 BASELINE, OURS = 'ones', 'Ada-Segment'
 STEM = 'cascade_panoptic_tiny_scenes'
 
@@ -218,12 +224,10 @@ class Demo:
 
 def show_news(name: str, lines: Iterable[str], log: TextIO) -> None:
     """Writes all lines to the log and those on an exploration to stdout."""
-    shown = False
     for line in lines:
         log.write(line)
-        shown |= 'Exploration' in line
-        if shown and '(train)' not in line:
-            text = line.rsplit(' - INFO - ', 1)[-1]
+        text = RECORD.sub('', line)
+        if NEWS.match(text):
             print(f'[{name}] {text}', end='', flush=True)
 
 

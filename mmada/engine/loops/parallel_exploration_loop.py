@@ -343,6 +343,12 @@ def _check_optimization(live: LiveReplica, num_iters: int) -> None:
             '`optim_wrapper` holds several optimizers; an exploration '
             'expects one.'
         )
+    if any(getattr(s, 'need_val_args', False) for s in live.schedulers):
+        raise ValueError(
+            '`param_scheduler` holds one that follows a metric '
+            '(ReduceOnPlateau); an exploration expects schedules of '
+            'iterations or epochs, the same for all replicas.'
+        )
     counts = live.optim_wrapper._accumulative_counts
     if num_iters % counts:
         raise ValueError(

@@ -276,6 +276,16 @@ def test_rounds_must_hold_whole_accumulations(tmp_path):
         runner.train()
 
 
+def test_a_schedule_that_follows_a_metric_is_refused(tmp_path):
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=toy.exploration(),
+        param_scheduler=dict(type='ReduceOnPlateauLR', monitor='toy/score'),
+    )
+    with pytest.raises(ValueError, match='follows a metric'):
+        runner.train()
+
+
 def test_an_optimizer_without_the_head_rule_is_refused(tmp_path):
     plain = dict(toy.OPTIM_WRAPPER)
     del plain['constructor']
