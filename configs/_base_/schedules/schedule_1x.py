@@ -3,8 +3,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-# No `end`: the curve spans the loop, however long it is. `eta_min` has to be
-# 0, else the ratio between the learning rates of trunk and heads drifts.
+# No `end`: the curve spans the loop, however long it is.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, end=500),
     dict(

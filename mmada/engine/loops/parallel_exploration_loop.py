@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
-from torch import Tensor, nn
+from torch import nn
 
 from mmada.controllers import Controller
 from mmada.engine.live_replica import LiveReplica
@@ -19,14 +16,12 @@ from mmada.engine.policy_file import save_policy
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.seeding import derive_seed, preserve_rng
-from mmada.engine.segment import train_segment
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore
 
+from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
-
-MAX_FAILED_ROUNDS = 3
 
 
 @LOOPS.register_module()
@@ -131,13 +126,16 @@ class ParallelExplorationLoop(BaseLoop):
             live: Model, optimizer and schedulers at the schedule's start.
         """
         with RunLock(self.directory):
-            self._prepare(live)
-            state = self._resume() or self._begin(live)
+            exploration = self._prepare(live)
+            state = self._resume() or exploration.begin()
             while state.round < self.num_rounds:
-                self._run_round(live, state)
+                record = exploration.run_round(state)
+                self._count(state)
+                if record is not None:
+                    self.reporter.publish(record, state)
             self._finish(live, state)
 
-    def _prepare(self, live: LiveReplica) -> None:
+    def _prepare(self, live: LiveReplica) -> Exploration:
         """Checks everything that can be checked before a training step."""
         _check_optimization(live, self.loader.num_iters)
         with preserve_rng():
@@ -175,6 +173,16 @@ class ParallelExplorationLoop(BaseLoop):
             self.evaluator.metric,
             self._log_interval,
         )
+        return Exploration(
+            live,
+            self.loader,
+            self.evaluator,
+            self.controller,
+            self.reporter,
+            self.store,
+            max_iters=self.max_iters,
+            seed=self.seed,
+        )
 
     def _resume(self) -> ExplorationState | None:
         """Loads the newest state if the run is resumed."""
@@ -192,120 +200,10 @@ class ParallelExplorationLoop(BaseLoop):
         self.reporter.resumed(state)
         return state
 
-    def _begin(self, live: LiveReplica) -> ExplorationState:
-        """Finds l^1 in a pseudo epoch, whose model is then discarded."""
-        start = live.capture()
-        ones = torch.ones(len(unwrap(live.model).objectives))
-        self.reporter.begin()
-        losses = self._train(live, ones, 0, self.reporter.pseudo_iteration)
-        if losses is None:
-            raise RuntimeError(
-                'The pseudo epoch diverged with all weights 1: the loss or a '
-                'parameter is not finite. Lower the learning rate.'
-            )
-        value = self.evaluator.evaluate(live.model)[self.evaluator.metric]
-        state = ExplorationState(
-            start=start,
-            losses=losses,
-            reference=value if math.isfinite(value) else None,
-            controller=self.controller.state_dict(),
-        )
-        self._commit(state)
-        return state
-
-    def _run_round(self, live: LiveReplica, state: ExplorationState) -> None:
-        if state.weights is None:
-            state.weights = self.controller.propose(state.losses)
-            state.controller = self.controller.state_dict()
-        for k in range(len(state.results), self.controller.num_replicas):
-            self._run_replica(live, state, k)
-            self._commit(state)
-        self._close_round(state)
-        self._commit(state)
-
-    def _run_replica(
-        self, live: LiveReplica, state: ExplorationState, k: int
-    ) -> None:
-        """Trains and scores replica k; keeps it if it is the best so far."""
-        assert state.weights is not None
-        began = time.monotonic()
-        live.restore(state.start)
-        losses = self._train(
-            live, state.weights[k], state.round, self.reporter.start(state, k)
-        )
-        metrics = {} if losses is None else self.evaluator.evaluate(live.model)
-        value = metrics.get(self.evaluator.metric, math.nan)
-        if math.isfinite(value) and (
-            state.best_value is None or value > state.best_value
-        ):
-            state.best, state.best_value = live.capture(), value
-        state.results.append(
-            dict(
-                metrics=metrics,
-                losses=[] if losses is None else losses.tolist(),
-            )
-        )
-        state.seconds += time.monotonic() - began
-
-    def _train(
-        self, live: LiveReplica, weights: Tensor, index: int, on_iteration: Any
-    ) -> Tensor | None:
-        unwrap(live.model).set_weights(weights)
-        return train_segment(
-            live,
-            self.loader.segment(index),
-            first_iter=index * self.loader.num_iters,
-            max_iters=self.max_iters,
-            epoch_length=self.loader.epoch_length,
-            seed=derive_seed(self.seed, 'segment', index),
-            on_iteration=on_iteration,
-        )
-
-    def _close_round(self, state: ExplorationState) -> None:
-        """Lets the controller learn and passes the winner on."""
-        assert state.weights is not None
-        metric = self.evaluator.metric
-        values = torch.tensor(
-            [r['metrics'].get(metric, math.nan) for r in state.results],
-            dtype=torch.float64,
-        )
-        result = self.controller.observe(values, state.reference)
-        state.controller = self.controller.state_dict()
-        if state.best is None:
-            self._fail(state)
-            return
-        record = self.reporter.record(state, result)
-        winner = state.results[result.best]
-        state.start, state.reference = state.best, state.best_value
-        state.losses = torch.tensor(winner['losses'], dtype=torch.float64)
-        state.best_weights = state.weights[result.best]
-        state.history.append(record)
-        state.round += 1
-        state.failures = 0
-        _clear_round(state)
-        self._count(state)
-        self.reporter.publish(record, state)
-
     def _count(self, state: ExplorationState) -> None:
         """Sets the counters that hooks and checkpoints read."""
         self._iter = state.round * self.loader.num_iters
         self._epoch = self._iter // self.loader.epoch_length
-
-    def _fail(self, state: ExplorationState) -> None:
-        """Goes back to the round's start after all replicas diverged."""
-        state.failures += 1
-        if state.failures >= MAX_FAILED_ROUNDS:
-            raise RuntimeError(
-                f'All replicas of round {state.round + 1} diverged '
-                f'{state.failures} times in succession. The state before it '
-                f'is kept in {self.directory}.'
-            )
-        self.reporter.failed(state)
-        _clear_round(state)
-
-    def _commit(self, state: ExplorationState) -> None:
-        state.commits += 1
-        self.store.commit(state.commits, state.to_payload())
 
     def _finish(self, live: LiveReplica, state: ExplorationState) -> None:
         """Leaves the explored model live and writes model and policy."""
@@ -326,13 +224,6 @@ class ParallelExplorationLoop(BaseLoop):
             save_optimizer=False,
             save_param_scheduler=False,
         )
-
-
-def _clear_round(state: ExplorationState) -> None:
-    state.weights = None
-    state.results = []
-    state.best = None
-    state.best_value = None
 
 
 def _check_optimization(live: LiveReplica, num_iters: int) -> None:
