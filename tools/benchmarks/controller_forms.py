@@ -29,6 +29,7 @@ from demo_report import Model, evaluate, load  # noqa: E402
 from mmada.datasets import SceneOptions, make_scenes  # noqa: E402
 
 CONTROLLER = 'train_cfg.exploration.controller'
+OBJECTIVES, TEN = 'model.objectives', 'cascade_panoptic'
 SCENE_SEED = 5
 
 # Variant: job of the demo that it changes, and the changes.
@@ -40,6 +41,12 @@ VARIANTS: dict[str, Variant] = {
     'paper': ('ada_segment', {f'{CONTROLLER}.preset': 'paper'}),
     'stable': ('ada_segment', {}),
     'no learning': ('ada_segment', {f'{CONTROLLER}.lr': 0.0}),
+    'stable, narrow': (
+        'ada_segment',
+        {f'{CONTROLLER}.sigma': 0.4, f'{CONTROLLER}.clip': 0.2},
+    ),
+    'stable, ten objectives': ('ada_segment', {OBJECTIVES: TEN}),
+    'inverse-loss, ten objectives': ('inverse_loss', {OBJECTIVES: TEN}),
 }
 
 
