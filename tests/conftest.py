@@ -3,7 +3,6 @@
 import pytest
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
 
@@ -11,6 +10,6 @@ from mmengine.visualization import Visualizer
 def forget_singletons():
     """Clears MMEngine's singletons, which outlive a Runner."""
     yield
-    kept = (MMLogger, MessageHub, DefaultScope, Visualizer, DetLocalVisualizer)
+    kept = (MMLogger, MessageHub, Visualizer, DetLocalVisualizer)
     for manager in kept:
         manager._instance_dict.clear()
