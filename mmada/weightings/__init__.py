@@ -4,6 +4,7 @@ Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
 from mmada.weightings.base import Weighting
+from mmada.weightings.head_rule import head_factor
 from mmada.weightings.inverse_loss import (
     InverseLossWeighting,
     inverse_loss_weights,
@@ -28,5 +29,6 @@ __all__ = [
     'SinglePolicyWeighting',
     'StaticWeighting',
     'Weighting',
+    'head_factor',
     'inverse_loss_weights',
 ]

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from mmada.weightings.head_rule import head_factor
+from mmada.weightings import head_factor
 
 WeightSource = Callable[[], Sequence[float]]
 
