@@ -121,6 +121,7 @@ def test_looks_at_the_losses_of_training():
     with torch.no_grad():
         probe(live, stream(0))
     assert live.model.detector.modes == [('loss', True)]
+    assert owners(live)['detector.head_b.weight'] == [1]
 
 
 class Recorder(BaseDataPreprocessor):

@@ -97,6 +97,28 @@ def test_two_explorations_in_one_directory_are_refused(tmp_path):
         explore(tmp_path, num_rounds=1)
 
 
+def test_a_training_that_asks_for_no_policy_is_a_plain_one(tmp_path):
+    """Neither weights nor generators of the exploration reach it."""
+    states = []
+    for num_replicas in (2, 3):
+        exploration = toy.exploration(
+            num_rounds=1,
+            controller=dict(type='AdaSegment', num_replicas=num_replicas),
+        )
+        runner = toy.runner(
+            tmp_path / str(num_replicas),
+            train_cfg=dict(
+                type='ExploreThenTrainLoop',
+                exploration=exploration,
+                training=dict(type='EpochBasedTrainLoop', max_epochs=1),
+            ),
+        )
+        runner.train()
+        assert runner.model.weights == (1.0, 1.0)
+        states.append(toy.state_of(runner.model))
+    toy.assert_same_state(*states)
+
+
 @pytest.mark.parametrize('part', ['optimizers', 'schedulers'])
 def test_several_optimizers_are_refused(part):
     live = lives.build()
