@@ -55,7 +55,7 @@ def probe_objectives(
     names: dict[str, None] = {}
     buffers = {n: b.clone() for n, b in wrapper.named_buffers()}
     rule.remove()  # it cannot act before it knows the owners
-    with preserve_rng():
+    with preserve_rng(), torch.enable_grad():
         for _, batch in zip(range(MAX_BATCHES), batches, strict=False):
             losses = _raw_losses(wrapper, optim_wrapper, batch)
             names |= dict.fromkeys(losses)
@@ -78,7 +78,7 @@ def _raw_losses(
     wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
 ) -> dict[str, Tensor]:
     wrapper.train()
-    with torch.enable_grad(), optim_wrapper.optim_context(wrapper):
+    with optim_wrapper.optim_context(wrapper):
         data = wrapper.data_preprocessor(batch, True)
         losses = wrapper._run_forward(data, mode='loss')
     _, log_vars = wrapper.detector.parse_losses(losses)
