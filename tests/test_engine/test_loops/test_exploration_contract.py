@@ -100,13 +100,13 @@ def test_two_explorations_in_one_directory_are_refused(tmp_path):
 def test_a_training_that_asks_for_no_policy_is_a_plain_one(tmp_path):
     """Neither weights nor generators of the exploration reach it."""
     states = []
-    for num_replicas in (2, 3):
+    for num_rounds in (1, 2):
         exploration = toy.exploration(
-            num_rounds=1,
-            controller=dict(type='AdaSegment', num_replicas=num_replicas),
+            num_rounds=num_rounds,
+            controller=dict(type='AdaSegment', num_replicas=2),
         )
         runner = toy.runner(
-            tmp_path / str(num_replicas),
+            tmp_path / str(num_rounds),
             train_cfg=dict(
                 type='ExploreThenTrainLoop',
                 exploration=exploration,
