@@ -29,6 +29,11 @@ from demo_report import Model, evaluate, load  # noqa: E402
 from mmada.datasets import SceneOptions, make_scenes  # noqa: E402
 
 CONTROLLER = 'train_cfg.exploration.controller'
+LR = 'optim_wrapper.optimizer.lr'
+TRUNK = [
+    f'optim_wrapper.paramwise_cfg.custom_keys.{part}.lr_mult'
+    for part in ('backbone', 'neck')
+]
 OBJECTIVES, TEN = 'model.objectives', 'cascade_panoptic'
 SCENE_SEED = 5
 
@@ -38,6 +43,11 @@ VARIANTS: dict[str, Variant] = {
     'ones': ('misscaled', {}),
     'ones, right scale': ('right_scale', {}),
     'inverse-loss': ('inverse_loss', {}),
+    # Is the ceiling tuned? Learning rate and trunk multiplier around it.
+    'right scale, lr 0.0015': ('right_scale', {LR: 0.0015}),
+    'right scale, lr 0.006': ('right_scale', {LR: 0.006}),
+    'right scale, trunk x0.4': ('right_scale', dict.fromkeys(TRUNK, 0.4)),
+    'right scale, trunk x2.5': ('right_scale', dict.fromkeys(TRUNK, 2.5)),
     'paper': ('ada_segment', {f'{CONTROLLER}.preset': 'paper'}),
     'stable': ('ada_segment', {}),
     'no learning': ('ada_segment', {f'{CONTROLLER}.lr': 0.0}),
