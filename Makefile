@@ -1,4 +1,4 @@
-# make demo | test | lint | format | env
+# make demo | test | test-faults | lint | format | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 
 VENV ?= .venv
@@ -12,7 +12,7 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test lint format
+.PHONY: env demo test test-faults lint format
 
 env:
 	@python="$(PYTHON)"; \
@@ -29,6 +29,11 @@ demo: env
 # One thread: bit-equality is promised at equal thread counts.
 test: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q $(ARGS)
+
+# All of the fault suite; its quick part is in `make test` as well.
+test-faults: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -m "faults or not faults" \
+	    tests/test_faults $(ARGS)
 
 lint: env
 	$(VENV)/bin/python -m ruff check .
