@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmada.controllers import PolicyEnsemble
 from mmada.engine.policy_codec import decode_policy, encode_policy
-from mmada.engine.state.atomic import (
-    sync_directory,
-    temporary_name,
-    write_synced,
-)
+from mmada.engine.state.atomic import replace_synced
 
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; one of the paper's size has some 100 kB."""
@@ -55,14 +49,7 @@ def save_policy(
         decode_policy(data)
     except ValueError as error:
         raise ValueError(f'This policy cannot be saved: {error}') from error
-    temporary = temporary_name(path.parent)
-    try:
-        write_synced(temporary, data, 'policy_file.write')
-        os.replace(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-    sync_directory(path.parent)
+    replace_synced(path, data, 'policy_file')
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -40,6 +41,29 @@ def write_synced(path: Path, data: Buffer, site: str) -> None:
         os.fsync(file.fileno())
 
 
+def replace_synced(path: Path, data: Buffer, site: str) -> None:
+    """Write or replace a file so that it is never seen half written.
+
+    Args:
+        path (Path): File; it gets its name once its bytes are on the disk.
+        data (bytes | memoryview): Whole content.
+        site (str): Name of the failpoints, ``site.inside_write`` and
+            ``site.before_rename``.
+
+    Raises:
+        OSError: If it cannot be written; an older file is untouched.
+    """
+    temporary = temporary_name(path.parent)
+    try:
+        write_synced(temporary, data, f'{site}.inside_write')
+        failpoint(f'{site}.before_rename')
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+    sync_directory(path.parent)
+
+
 def sync_directory(path: Path) -> None:
     """Wait until the names inside a directory are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -70,7 +94,15 @@ def discard(path: Path, site: str) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
+def leftovers(root: Path) -> list[Path]:
+    """Return what killed writers left under temporary names in ``root``."""
+    return sorted(root.glob(TMP_PREFIX + '[0-9a-f]' * 32))
+
+
 def remove_leftovers(root: Path) -> None:
     """Remove what killed writers left under temporary names in ``root``."""
-    for path in root.glob(f'{TMP_PREFIX}*'):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in leftovers(root):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

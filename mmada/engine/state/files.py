@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from mmada.engine.state.atomic import (
-    Buffer,
     discard,
-    sha256,
     sync_directory,
     temporary_name,
     write_synced,
 )
+from mmada.engine.state.digest_file import DigestFile, file_sha256
 from mmada.engine.state.failpoints import failpoint
 from mmada.engine.state.manifest import (
     DamagedStateError,
+    StateError,
     make_manifest,
     read_manifest,
 )
+from mmada.engine.state.payload import load_payload, save_payload
 
 _STATE = 'state.pt'
 _MANIFEST = 'MANIFEST.json'
@@ -38,7 +39,7 @@ def stored_steps(root: Path) -> list[int]:
 
 
 def write_state(
-    root: Path, step: int, data: Buffer, schema: dict[str, Any]
+    root: Path, step: int, payload: dict[str, Any], schema: dict[str, Any]
 ) -> None:
     """Write a state under a temporary name, then rename it.
 
@@ -46,7 +47,7 @@ def write_state(
         root (Path): Directory of all states, made if missing.
         step (int): Number of the state. A directory that is already there
             is replaced.
-        data (bytes | memoryview): Content of the state.
+        payload (dict[str, Any]): Content of the state, checked.
         schema (dict[str, Any]): Identity of the run, JSON values.
 
     Raises:
@@ -54,12 +55,13 @@ def write_state(
             written is removed again.
     """
     tmp, final = temporary_name(root), state_path(root, step)
-    manifest = make_manifest(step, data, schema)
     failpoint('state.before_write')
     try:
         tmp.mkdir(parents=True)
-        write_synced(tmp / _STATE, data, 'state.inside_write')
+        with DigestFile(tmp / _STATE, 'state.inside_write') as file:
+            save_payload(payload, file)
         failpoint('state.before_manifest')
+        manifest = make_manifest(step, file.size, file.sha256, schema)
         write_synced(tmp / _MANIFEST, manifest, 'state.inside_manifest')
         sync_directory(tmp)
         failpoint('state.before_rename')
@@ -72,15 +74,15 @@ def write_state(
         shutil.rmtree(tmp, ignore_errors=True)
 
 
-def read_state(root: Path, step: int) -> tuple[dict[str, Any], bytes]:
-    """Read and verify a state.
+def verify_state(root: Path, step: int) -> dict[str, Any]:
+    """Compare a state with its manifest, byte by byte.
 
     Args:
         root (Path): Directory of all states.
         step (int): Number of the state.
 
     Returns:
-        tuple[dict[str, Any], bytes]: Schema and content.
+        dict[str, Any]: The manifest, see `read_manifest`.
 
     Raises:
         DamagedStateError: If anything of it is missing or changed.
@@ -89,18 +91,42 @@ def read_state(root: Path, step: int) -> tuple[dict[str, Any], bytes]:
     path = state_path(root, step)
     try:
         manifest = read_manifest((path / _MANIFEST).read_bytes(), path)
-        data = (path / _STATE).read_bytes()
+        size = (path / _STATE).stat().st_size
+        digest = file_sha256(path / _STATE)
     except OSError as error:
         raise DamagedStateError(f'{path}: {error}') from error
     if manifest['step'] != step:
         raise DamagedStateError(
             f'{path}: its manifest is of step {manifest["step"]}'
         )
-    if len(data) != manifest['size']:
+    if size != manifest['size']:
         raise DamagedStateError(
-            f'{path}: {_STATE} has {len(data)} bytes, expected '
-            f'{manifest["size"]}'
+            f'{path}: {_STATE} has {size} bytes, expected {manifest["size"]}'
         )
-    if sha256(data) != manifest['sha256']:
+    if digest != manifest['sha256']:
         raise DamagedStateError(f'{path}: checksum of {_STATE} differs')
-    return manifest['schema'], data
+    return manifest
+
+
+def load_state(root: Path, step: int) -> dict[str, Any]:
+    """Load a state that verifies.
+
+    Args:
+        root (Path): Directory of all states.
+        step (int): Number of the state.
+
+    Returns:
+        dict[str, Any]: Its payload, all tensors on the CPU.
+
+    Raises:
+        StateError: If this version of torch cannot load it, or refuses to
+            since it is none that `write_state` wrote.
+    """
+    path = state_path(root, step)
+    try:
+        return load_payload(path / _STATE)
+    except Exception as error:
+        raise StateError(
+            f'{path} is intact, but this version of torch cannot load it: '
+            f'{error}'
+        ) from error

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmada.engine.state.atomic import Buffer, sha256
+from mmada.engine.state.atomic import sha256
 
 FORMAT = 1
 _FIELDS: dict[str, type] = {
@@ -27,12 +27,15 @@ class DamagedStateError(StateError):
     """One stored state does not verify."""
 
 
-def make_manifest(step: int, data: Buffer, schema: dict[str, Any]) -> bytes:
+def make_manifest(
+    step: int, size: int, digest: str, schema: dict[str, Any]
+) -> bytes:
     """Describe a state; the manifest carries its own checksum too.
 
     Args:
         step (int): Number of the state.
-        data (bytes | memoryview): Content of its file.
+        size (int): Number of bytes of its file.
+        digest (str): SHA-256 of its file.
         schema (dict[str, Any]): Identity of the run, JSON values.
 
     Returns:
@@ -41,8 +44,8 @@ def make_manifest(step: int, data: Buffer, schema: dict[str, Any]) -> bytes:
     fields = {
         'format': FORMAT,
         'step': step,
-        'size': len(data),
-        'sha256': sha256(data),
+        'size': size,
+        'sha256': digest,
         'schema': schema,
     }
     fields['manifest_sha256'] = sha256(_canonical(fields))

@@ -7,9 +7,9 @@ one who stored it is still there.
 
 from __future__ import annotations
 
-import io
 from collections import Counter, OrderedDict
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -54,20 +54,44 @@ def check_payload(value: Any, where: str = 'payload') -> None:
         )
 
 
-def to_bytes(payload: dict[str, Any]) -> memoryview:
-    """Serialise a checked payload.
+class Sink(Protocol):
+    """What takes bytes in their order: all that `torch.save` asks for."""
 
-    Through memory, so that the size is known before the disk is touched and
-    a full disk shows as the OSError that it is.
-    """
-    buffer = io.BytesIO()
-    torch.save(payload, buffer)
-    return buffer.getbuffer()
+    def write(self, data: memoryview, /) -> int:
+        """Take the next bytes."""
+
+    def flush(self) -> None:
+        """Pass on what was taken."""
 
 
-def from_bytes(data: bytes) -> dict[str, Any]:
-    """Read what `to_bytes` made; all tensors are on the CPU."""
-    return torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
+def save_payload(payload: dict[str, Any], file: Sink) -> None:
+    """Write a checked payload."""
+    torch.save(payload, cast(IO[bytes], file))
+
+
+def payload_size(payload: dict[str, Any]) -> int:
+    """Return the number of bytes that `save_payload` writes."""
+    counter = _Counter()
+    save_payload(payload, counter)
+    return counter.size
+
+
+def load_payload(path: Path) -> dict[str, Any]:
+    """Read what `save_payload` wrote; all tensors are on the CPU."""
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+class _Counter:
+    """A file that keeps nothing but its size."""
+
+    size = 0
+
+    def write(self, data: memoryview) -> int:
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
 
 
 def _name(kind: type) -> str:

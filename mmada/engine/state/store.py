@@ -19,9 +19,10 @@ from mmengine.logging import print_log
 from mmada.engine.state.atomic import discard, remove_leftovers
 from mmada.engine.state.failpoints import failpoint
 from mmada.engine.state.files import (
-    read_state,
+    load_state,
     state_path,
     stored_steps,
+    verify_state,
     write_state,
 )
 from mmada.engine.state.manifest import (
@@ -29,7 +30,7 @@ from mmada.engine.state.manifest import (
     StateError,
     schema_difference,
 )
-from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
+from mmada.engine.state.payload import check_payload, payload_size
 
 
 class StateStore:
@@ -87,12 +88,13 @@ class StateStore:
             raise ValueError(f'step should not be negative, found {step}')
         check_payload(payload)
         self._check_newer(step)
-        data = to_bytes(payload)
         try:
-            write_state(self.root, step, data, self.schema)
-            read_state(self.root, step)
+            write_state(self.root, step, payload, self.schema)
+            verify_state(self.root, step)
         except (OSError, DamagedStateError) as error:
-            raise StateError(self._write_failure(step, data, error)) from error
+            raise StateError(
+                self._write_failure(step, payload, error)
+            ) from error
         self._verified.add(step)
         failpoint('state.before_delete')
         self._remove_old(step)
@@ -113,32 +115,23 @@ class StateStore:
                 newest good one has another schema or format.
         """
         remove_leftovers(self.root)
-        found = self._find()
+        step = self._find()
         failpoint('state.after_read')
-        if found is None:
-            return None
-        step, data = found
-        try:
-            return step, from_bytes(data)
-        except Exception as error:
-            raise StateError(
-                f'{state_path(self.root, step)} is intact, but this version '
-                f'of torch cannot load it: {error}'
-            ) from error
+        return None if step is None else (step, load_state(self.root, step))
 
-    def _find(self) -> tuple[int, bytes] | None:
-        """Return step and content of the newest good state."""
+    def _find(self) -> int | None:
+        """Return the step of the newest good state."""
         damaged = []
         for step in stored_steps(self.root):
             try:
-                schema, data = read_state(self.root, step)
+                schema = verify_state(self.root, step)['schema']
             except DamagedStateError as error:
                 damaged.append(str(error))
                 _warn(f'Damaged state passed over. {error}')
                 continue
             self._check_schema(step, schema)
             self._verified.add(step)
-            return step, data
+            return step
         if damaged:
             raise StateError(
                 f'all states in {self.root} are damaged; to start afresh, '
@@ -166,7 +159,7 @@ class StateStore:
             )
 
     def _write_failure(
-        self, step: int, data: memoryview, error: Exception
+        self, step: int, payload: dict[str, Any], error: Exception
     ) -> str:
         """Say what could not be written, and what that needs."""
         free = 'unknown'
@@ -175,8 +168,8 @@ class StateStore:
         reason = getattr(error, 'strerror', None) or error
         return (
             f'cannot write {state_path(self.root, step)}: {reason}; '
-            f'{len(data)} bytes needed, {free} free. States stored before '
-            'are intact'
+            f'{payload_size(payload)} bytes needed, {free} free. States '
+            'stored before are intact'
         )
 
     def _remove_old(self, step: int) -> None:
@@ -195,7 +188,7 @@ class StateStore:
         """Whether a state verifies, or did so in this process."""
         if step not in self._verified:
             try:
-                read_state(self.root, step)
+                verify_state(self.root, step)
             except StateError:
                 return False
             self._verified.add(step)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from mmada.engine.state.payload import check_payload, from_bytes, to_bytes
+from mmada.engine.state.payload import (
+    check_payload,
+    load_payload,
+    payload_size,
+    save_payload,
+)
 
 
-def test_round_trip_of_a_training_state() -> None:
+def test_round_trip_of_a_training_state(tmp_path: Path) -> None:
     model = torch.nn.Linear(3, 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     model(torch.ones(1, 3)).sum().backward()
@@ -27,7 +33,11 @@ def test_round_trip_of_a_training_state() -> None:
         'ordered': OrderedDict(b=1, a=2),
     }
     check_payload(stored)
-    loaded = from_bytes(bytes(to_bytes(stored)))
+    path = tmp_path / 'state.pt'
+    with open(path, 'wb') as file:
+        save_payload(stored, file)
+    assert payload_size(stored) == path.stat().st_size
+    loaded = load_payload(path)
     torch.testing.assert_close(
         loaded['model'], stored['model'], rtol=0, atol=0
     )
