@@ -11,7 +11,32 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch.distributed as torch_dist
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+# Of a Runner on the CPU whose process group is there already.
+RUNNER_OPTIONS = dict(
+    launcher='pytorch',
+    model_wrapper_cfg=dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+    ),
+)
+
+
+def join() -> dict:
+    """Joins the ranks, in a worker.
+
+    Returns:
+        What a Runner needs to be told; nothing for a single rank.
+    """
+    if int(os.environ.get('WORLD_SIZE', 1)) == 1:
+        return {}
+    torch_dist.init_process_group('gloo')
+    return RUNNER_OPTIONS
 
 
 def free_port() -> int:
@@ -21,13 +46,14 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def start(script, world_size, *args, **env):
+def start(script, world_size, *args, only=(), **env):
     """Starts `python script args` once a rank, as torchrun would.
 
     Args:
         script: File of the worker.
         world_size: Number of ranks.
         *args: Arguments of each.
+        only: A rank and a dict of variables that it alone gets.
         **env: Additional variables of the environment.
 
     Returns:
@@ -45,11 +71,12 @@ def start(script, world_size, *args, **env):
     )
     processes = []
     for rank in range(world_size):
+        special = dict([only]).get(rank, {}) if only else {}
         # A pipe could fill up; `finish` closes it.
         output = tempfile.TemporaryFile('w+')  # noqa: SIM115
         process = subprocess.Popen(
             [sys.executable, str(script), *map(str, args)],
-            env=dict(shared, RANK=str(rank), LOCAL_RANK=str(rank)),
+            env=dict(shared, RANK=str(rank), LOCAL_RANK=str(rank), **special),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -33,7 +33,7 @@ class LiveReplica:
     """Model, optimizer and schedulers; a snapshot of them is a replica.
 
     Attributes:
-        model: The runner's model, a LossWeightWrapper or a wrapper of it.
+        model: A LossWeightWrapper, or a model wrapper around one.
         optim_wrapper: Its optimizer wrapper.
         schedulers: Parameter schedulers of that wrapper.
     """
@@ -42,11 +42,16 @@ class LiveReplica:
     optim_wrapper: OptimWrapper
     schedulers: list[Any] = field(default_factory=list)
 
+    @property
+    def module(self) -> Any:
+        """The model without wrapper: names that do not depend on ranks."""
+        return getattr(self.model, 'module', self.model)
+
     def capture(self) -> Snapshot:
         """Copies parameters, all buffers, optimizer and schedulers."""
         return dict(
-            parameters=_clone_named(self.model.named_parameters()),
-            buffers=_clone_named(self.model.named_buffers()),
+            parameters=_clone_named(self.module.named_parameters()),
+            buffers=_clone_named(self.module.named_buffers()),
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
         )
@@ -64,9 +69,9 @@ class LiveReplica:
     @torch.no_grad()
     def restore_model(self, snapshot: Snapshot) -> None:
         """Puts back parameters and buffers alone."""
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.module.named_parameters():
             parameter.copy_(snapshot['parameters'][name])
-        for name, buffer in self.model.named_buffers():
+        for name, buffer in self.module.named_buffers():
             buffer.copy_(snapshot['buffers'][name])
 
     def step_schedulers(self, epoch_ends: bool) -> None:

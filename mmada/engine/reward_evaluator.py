@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -15,7 +15,8 @@ class RewardEvaluator:
     """Evaluates a model apart from the runner's own validation.
 
     The runner's validation loop would fire hooks that save, average or step
-    on behalf of a replica that may be thrown away.
+    on behalf of a replica that may be thrown away. To be made and used by
+    all ranks of the default group, which share the data out.
 
     Args:
         dataloader: Config of the reward data, held out of training.
@@ -62,12 +63,22 @@ class RewardEvaluator:
             )
 
     @torch.no_grad()
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """Returns all metrics of the model on the reward data."""
+    def evaluate(
+        self, model: Any, between: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
+        """Returns all metrics of the model on the reward data.
+
+        Args:
+            model: The model.
+            between: Called after each batch.
+        """
+        for metric in self._evaluator.metrics:
+            metric.results.clear()  # of an evaluation that was cut short
         model.eval()
         for batch in self.dataloader:
             outputs = model.val_step(batch)
             self._evaluator.process(data_samples=outputs, data_batch=batch)
+            between()
         return _numbers(self._evaluator.evaluate(len(self.dataloader.dataset)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from mmengine import dist
 from torch import Tensor
 
 from mmada.models import ObjectiveMeter
@@ -28,7 +29,8 @@ def train_segment(
     """Trains on the batches with the weights in force.
 
     No hook of the run fires here: the segment may belong to a replica that
-    is thrown away.
+    is thrown away. All ranks of the default group train it together, and
+    stop together.
 
     Args:
         live: Restored to the segment's start.
@@ -53,9 +55,18 @@ def train_segment(
         log_vars = live.model.train_step(
             batch, optim_wrapper=live.optim_wrapper
         )
-        if not torch.isfinite(log_vars['loss']):
+        if not _on_all_ranks(bool(torch.isfinite(log_vars['loss']))):
             return None
         meter.update(log_vars)
         live.step_schedulers((first_iter + done) % epoch_length == 0)
         on_iteration(done)
-    return meter.mean() if live.is_finite() else None
+    return meter.mean() if _on_all_ranks(live.is_finite()) else None
+
+
+def _on_all_ranks(holds: bool) -> bool:
+    """Tells whether something holds on all ranks of the default group."""
+    if dist.get_world_size() == 1:
+        return holds
+    flag = torch.tensor(float(holds), device=dist.get_comm_device())
+    dist.all_reduce(flag, 'min')
+    return bool(flag)

@@ -11,35 +11,43 @@ import torch
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .distributed import Share
 from .seeding import derive_seed, seed_worker
+
+ALONE = Share(rank=0, size=1)
 
 
 class SegmentSampler(Sampler[int]):
     """A slice of the endless sequence of shuffled epochs.
 
     Epoch e is a permutation drawn from (seed, e) alone, so that any slice
-    can be had without the ones before it.
+    can be had without the ones before it. Of every batch a rank takes its
+    share, so that all ranks together see the batches that one would.
 
     Args:
         dataset: What the indices point into.
-        size: Number of indices of a segment.
+        num_batches: Batches of a segment.
+        batch_size: Indices of a batch, over all ranks.
         seed: The run's seed.
     """
 
-    def __init__(self, dataset: Dataset, size: int, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, num_batches: int, batch_size: int, seed: int
+    ) -> None:
         self.dataset = dataset
-        self.size = size
+        self.num_batches = num_batches
+        self.batch_size = batch_size
         self.seed = seed
         self.segment = 0
+        self.share = ALONE
 
     def __len__(self) -> int:
-        return self.size
+        return self.num_batches * self.batch_size // self.share.size
 
     def __iter__(self) -> Iterator[int]:
         total = len(self.dataset)  # type: ignore[arg-type]
-        start = self.segment * self.size
         orders: dict[int, list[int]] = {}
-        for position in range(start, start + self.size):
+        for position in self._positions():
             epoch, offset = divmod(position, total)
             if epoch not in orders:
                 generator = torch.Generator().manual_seed(
@@ -50,6 +58,21 @@ class SegmentSampler(Sampler[int]):
                 ).tolist()
             yield orders[epoch][offset]
 
+    def _positions(self) -> Iterator[int]:
+        part = self.batch_size // self.share.size
+        first = self.segment * self.num_batches
+        for batch in range(first, first + self.num_batches):
+            start = batch * self.batch_size + self.share.rank * part
+            yield from range(start, start + part)
+
+
+class _EpochSampler(SegmentSampler):
+    """One epoch: its length does not depend on the number of ranks."""
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        size = len(dataset)  # type: ignore[arg-type]
+        super().__init__(dataset, 1, size, seed)
+
 
 class SegmentLoader:
     """Builds a fresh dataloader for each segment.
@@ -58,7 +81,8 @@ class SegmentLoader:
     seeds and a batch sampler's buckets are functions of (seed, segment).
 
     Args:
-        dataloader: An MMEngine dataloader config; its sampler is replaced.
+        dataloader: An MMEngine dataloader config; its sampler is replaced,
+            and `batch_size` is over all ranks that train a replica.
         num_iters: Batches of a segment; None for one epoch.
         seed: The run's seed.
 
@@ -71,11 +95,12 @@ class SegmentLoader:
     ) -> None:
         config = copy.deepcopy(dataloader)
         config['persistent_workers'] = False  # they carry generators over
-        config['sampler'] = dict(type='DefaultSampler', shuffle=False)
+        config['sampler'] = dict(type=_EpochSampler)
         self.template: DataLoader = Runner.build_dataloader(config, seed=seed)
         self.seed = seed
+        self.share = ALONE
+        self.batch_size: int = dataloader['batch_size']
         samples = len(self.template.dataset)
-        batch_size = dataloader['batch_size']
         if samples == 0:
             raise ValueError(
                 '`dataloader.dataset` has no image; expected at least one.'
@@ -85,17 +110,34 @@ class SegmentLoader:
                 f'`iters_per_round` is {num_iters}; expected a '
                 'positive number, or None for one epoch.'
             )
-        self.epoch_length = -(-samples // batch_size)
+        self.epoch_length = -(-samples // self.batch_size)
         self.num_iters = num_iters or self.epoch_length
         self._sampler = SegmentSampler(
-            self.template.dataset, self.num_iters * batch_size, seed
+            self.template.dataset, self.num_iters, self.batch_size, seed
         )
+
+    def shared(self, share: Share) -> SegmentLoader:
+        """Returns the loader of one of the ranks that train a replica.
+
+        Raises:
+            ValueError: If the batch cannot be divided evenly.
+        """
+        if self.batch_size % share.size:
+            raise ValueError(
+                f'`dataloader.batch_size` is {self.batch_size}, the batch of '
+                'one replica; expected a multiple of the '
+                f'{share.size} ranks that train it.'
+            )
+        loader = copy.copy(self)
+        loader.share = share
+        return loader
 
     def segment(self, index: int) -> DataLoader:
         """Returns the dataloader of a segment, counted from 0."""
-        seed = derive_seed(self.seed, 'segment', index)
+        keys = (index, self.share.rank) if self.share.rank else (index,)
+        seed = derive_seed(self.seed, 'segment', *keys)
         sampler = copy.copy(self._sampler)
-        sampler.segment = index
+        sampler.segment, sampler.share = index, self.share
         template = self.template
         return DataLoader(
             template.dataset,
@@ -114,4 +156,5 @@ class SegmentLoader:
         kept = {id(self.template.dataset): self.template.dataset}
         batch_sampler: Any = copy.deepcopy(self.template.batch_sampler, kept)
         batch_sampler.sampler = sampler
+        batch_sampler.batch_size = self.batch_size // self.share.size
         return batch_sampler

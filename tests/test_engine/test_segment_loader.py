@@ -211,8 +211,8 @@ def test_the_config_is_left_as_it_is():
 
 
 def test_sampler_length_is_that_of_a_segment():
-    sampler = SegmentSampler(toy.ToyDataset(), 5, 7)
-    assert len(sampler) == len(list(sampler)) == 5
+    sampler = SegmentSampler(toy.ToyDataset(), 5, 2, 7)
+    assert len(sampler) == len(list(sampler)) == 10
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, TASK_UTILS
 from torch import Tensor
 
+from mmada.engine.distributed import Share
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.seeding import derive_seed, preserve_rng
@@ -187,11 +188,11 @@ class LossWeightingHook(Hook):
         self._weighting.load_state_dict(state['weighting'])
 
     def _probe_loader(self, runner: Any) -> SegmentLoader:
+        config = dict(runner.cfg.train_dataloader)
+        config['batch_size'] *= runner.world_size  # it is that of one rank
         return SegmentLoader(
-            runner.cfg.train_dataloader,
-            self._probe_iters or self._interval,
-            runner.seed,
-        )
+            config, self._probe_iters or self._interval, runner.seed
+        ).shared(Share(runner.rank, runner.world_size))
 
     def _publish(self, runner: Any, period: int, weights: Tensor) -> None:
         names = self._model.objectives.names

@@ -1,6 +1,11 @@
-"""The exploration, alone or followed by a training."""
+"""Loops of a runner: rounds of exploration, then a training."""
 
+from .exploration import ReplicaError
 from .explore_then_train_loop import ExploreThenTrainLoop
 from .parallel_exploration_loop import ParallelExplorationLoop
 
-__all__ = ['ExploreThenTrainLoop', 'ParallelExplorationLoop']
+__all__ = [
+    'ExploreThenTrainLoop',
+    'ParallelExplorationLoop',
+    'ReplicaError',
+]

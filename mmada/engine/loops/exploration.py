@@ -4,83 +4,93 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mmada.controllers import Controller
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.digest import digest, digests
+from mmada.engine.distributed import Channel, ReplicaGroups
+from mmada.engine.live_replica import Snapshot
 from mmada.engine.probe import unwrap
-from mmada.engine.reward_evaluator import RewardEvaluator
-from mmada.engine.seeding import derive_seed
-from mmada.engine.segment import train_segment
-from mmada.engine.segment_loader import SegmentLoader
-from mmada.engine.state import StateStore
+from mmada.engine.replica_runner import Outcome, ReplicaRunner
+from mmada.engine.state import StateStore, failpoint
 
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
 
 MAX_FAILED_ROUNDS = 3
+MAX_ATTEMPTS = 2
+
+
+class ReplicaError(RuntimeError):
+    """A replica failed for another reason than a loss that diverged."""
 
 
 class Exploration:
-    """Plays all replicas on one live model and commits each step.
+    """Plays all replicas in waves and commits after each.
 
     Replica k of round t is a function of (state at the start of t, its
-    weights, t, seed) alone, so a killed round is redone to the same bits.
+    weights, t, seed) alone, so a killed wave is redone to the same bits,
+    and the ranks may be more or fewer then. All ranks hold the same state;
+    rank 0 alone asks the controller and writes.
 
     Args:
-        live: The live model, its optimizer and schedulers.
-        loader: Batches of each round.
-        evaluator: Scores a replica.
+        runner: Trains and scores a replica on this rank.
+        groups: Which ranks train which replicas.
+        channel: Messages between all ranks.
         controller: Proposes weights and learns from the scores.
         reporter: Tells a person.
         store: Where each step is committed.
-        max_iters: Iterations of all rounds.
-        seed: The run's seed.
     """
 
     def __init__(
         self,
-        live: LiveReplica,
-        loader: SegmentLoader,
-        evaluator: RewardEvaluator,
+        runner: ReplicaRunner,
+        groups: ReplicaGroups,
+        channel: Channel,
         controller: Controller,
         reporter: ExplorationReporter,
         store: StateStore,
-        *,
-        max_iters: int,
-        seed: int,
     ) -> None:
-        self.live = live
-        self.loader = loader
-        self.evaluator = evaluator
+        self.runner = runner
+        self.groups = groups
+        self.channel = channel
         self.controller = controller
         self.reporter = reporter
         self.store = store
-        self.max_iters = max_iters
-        self.seed = seed
+        self._attempts: Counter[int] = Counter()
 
     def begin(self) -> ExplorationState:
         """Finds l^1 in a pseudo epoch, whose model is then discarded."""
-        start = self.live.capture()
-        ones = torch.ones(len(unwrap(self.live.model).objectives))
+        live = self.runner.live
+        state = ExplorationState(
+            start=live.capture(),
+            losses=torch.empty(0),
+            reference=None,
+            controller=self.controller.state_dict(),
+        )
+        self._check_equal(state.start)
         self.reporter.begin()
-        losses = self._train(ones, 0, self.reporter.pseudo_iteration)
-        if losses is None:
+        own = Outcome()
+        if self.groups.index == 0:
+            ones = torch.ones(len(unwrap(live.model).objectives))
+            own = self.runner.run(
+                state.start, ones, 0, self.reporter.pseudo_iteration
+            )
+        outcomes = self.channel.gather(own, lambda rank: 'the pseudo epoch')
+        outcome = outcomes[self.groups.leaders[0]]
+        if outcome.error:
+            raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
+        if not outcome.losses:
             raise RuntimeError(
                 'The pseudo epoch diverged with all weights 1: the loss or a '
                 'parameter is not finite. Lower the learning rate.'
             )
-        value = self.evaluator.evaluate(self.live.model)[self.evaluator.metric]
-        state = ExplorationState(
-            start=start,
-            losses=losses,
-            reference=value if math.isfinite(value) else None,
-            controller=self.controller.state_dict(),
-        )
+        state.losses = torch.tensor(outcome.losses, dtype=torch.float64)
+        state.reference = outcome.value
         self._commit(state)
         return state
 
@@ -92,82 +102,147 @@ class Exploration:
             it has to be tried again.
 
         Raises:
-            RuntimeError: If that happened too often in succession.
+            ReplicaError: If a replica failed twice.
+            RuntimeError: If no replica survived, too often in succession.
         """
         if state.weights is None:
-            state.weights = self.controller.propose(state.losses)
+            state.weights = self.channel.from_main(
+                lambda: self.controller.propose(state.losses)
+            )
             state.controller = self.controller.state_dict()
-        for k in range(len(state.results), self.controller.num_replicas):
-            self._run_replica(state, k)
+            failpoint('explore.after_proposal')
+        while pending := self._pending(state):
+            self._run_wave(state, pending[: len(self.groups)])
             self._commit(state)
         record = self._close_round(state)
         self._commit(state)
         return record
 
-    def _run_replica(self, state: ExplorationState, k: int) -> None:
-        """Trains and scores replica k; keeps it if it is the best so far."""
+    def _pending(self, state: ExplorationState) -> list[int]:
+        replicas = range(self.controller.num_replicas)
+        return [k for k in replicas if k not in state.results]
+
+    def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
+        """Trains one replica a group and keeps the best of them."""
         assert state.weights is not None
         began = time.monotonic()
-        self.live.restore(state.start)
-        losses = self._train(
-            state.weights[k], state.round, self.reporter.start(state, k)
-        )
-        metrics = (
-            {} if losses is None else self.evaluator.evaluate(self.live.model)
-        )
-        value = metrics.get(self.evaluator.metric, math.nan)
-        if math.isfinite(value) and (
-            state.best_value is None or value > state.best_value
-        ):
-            state.best, state.best_value = self.live.capture(), value
-        state.results.append(
-            dict(
-                metrics=metrics,
-                losses=[] if losses is None else losses.tolist(),
+        replica, own = self.groups.replica_of(wave), Outcome()
+        if replica is not None:
+            own = self.runner.run(
+                state.start,
+                state.weights[replica],
+                state.round,
+                self.reporter.start(state, replica),
             )
+        candidate = self._candidate(state, replica, own)
+        failpoint('explore.before_agreement')
+        outcomes = self.channel.gather(
+            own, lambda rank: self._describe(rank, wave)
         )
+        before = state.leader
+        for i, k in enumerate(wave):
+            self._take(state, k, outcomes[self.groups.leaders[i]])
+        if state.leader != before:
+            source = self.groups.leaders[wave.index(state.leader)]
+            state.best = self.channel.broadcast(candidate, source)
+            failpoint('explore.after_broadcast')
         state.seconds += time.monotonic() - began
 
-    def _train(
-        self,
-        weights: Tensor,
-        index: int,
-        on_iteration: Callable[[int], None],
-    ) -> Tensor | None:
-        unwrap(self.live.model).set_weights(weights)
-        return train_segment(
-            self.live,
-            self.loader.segment(index),
-            first_iter=index * self.loader.num_iters,
-            max_iters=self.max_iters,
-            epoch_length=self.loader.epoch_length,
-            seed=derive_seed(self.seed, 'segment', index),
-            on_iteration=on_iteration,
+    def _candidate(
+        self, state: ExplorationState, replica: int | None, own: Outcome
+    ) -> Snapshot | None:
+        """Captures the live replica if it beats the best so far."""
+        if replica is None or own.value is None:
+            return None
+        leader = state.leader
+        if leader is not None:
+            best = state.results[leader]['value']
+            if (own.value, -replica) < (best, -leader):
+                return None
+        state.best = None  # never three snapshots at a time
+        return self.runner.live.capture()
+
+    def _take(
+        self, state: ExplorationState, replica: int, outcome: Outcome
+    ) -> None:
+        """Notes what became of a replica, or that it has to be redone."""
+        if outcome.error:
+            self._attempts[replica] += 1
+            if self._attempts[replica] < MAX_ATTEMPTS:
+                self.reporter.retried(state, replica, outcome.error)
+                return
+            if not outcome.out_of_memory:
+                raise ReplicaError(
+                    f'Replica {replica + 1} of round {state.round + 1} '
+                    f'failed {MAX_ATTEMPTS} times. What is committed is in '
+                    f'{self.store.root}.\n{outcome.error}'
+                )
+            self.reporter.out_of_memory(state, replica)
+        state.results[replica] = dict(
+            metrics=outcome.metrics,
+            losses=list(outcome.losses),
+            value=outcome.value,
         )
 
     def _close_round(self, state: ExplorationState) -> dict[str, Any] | None:
         """Lets the controller learn and passes the winner on."""
         assert state.weights is not None
-        metric = self.evaluator.metric
-        values = torch.tensor(
-            [r['metrics'].get(metric, math.nan) for r in state.results],
+        results = [state.results[k] for k in sorted(state.results)]
+        values = [r['value'] for r in results]
+        metrics = torch.tensor(
+            [math.nan if v is None else v for v in values],
             dtype=torch.float64,
         )
-        result = self.controller.observe(values, state.reference)
+        result = self.channel.from_main(
+            lambda: self.controller.observe(metrics, state.reference)
+        )
         state.controller = self.controller.state_dict()
+        failpoint('explore.after_observation')
+        self._attempts.clear()
         if state.best is None:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        winner = state.results[result.best]
-        state.start, state.reference = state.best, state.best_value
-        state.losses = torch.tensor(winner['losses'], dtype=torch.float64)
+        state.start, state.reference = state.best, values[result.best]
+        state.losses = torch.tensor(
+            results[result.best]['losses'], dtype=torch.float64
+        )
         state.best_weights = state.weights[result.best]
+        state.digest = record['digest'] = self._chain(state, record)
         state.history.append(record)
         state.round += 1
         state.failures = 0
-        _clear_round(state)
+        state.clear_round()
         return record
+
+    def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
+        """Returns the fingerprint of all rounds up to this one."""
+        winner = self._check_equal(state.start)
+        return self.channel.from_main(
+            lambda: digest((state.digest, record, state.controller, winner))
+        )
+
+    def _check_equal(self, snapshot: Snapshot) -> str:
+        """Sees to it that all ranks go on from the same bits.
+
+        Returns:
+            The snapshot's digest.
+
+        Raises:
+            ReplicaError: If they differ, naming the first difference.
+        """
+        own = digest(snapshot)
+        found = self.channel.gather(own, lambda rank: 'a comparison')
+        if len(set(found)) > 1:
+            parts = self.channel.gather(
+                digests(snapshot), lambda rank: 'a comparison'
+            )
+            rank, name = _first_difference(parts)
+            raise ReplicaError(
+                f'Ranks 0 and {rank} do not hold the same state; the first '
+                f'difference is in {name}.'
+            )
+        return own
 
     def _fail(self, state: ExplorationState) -> None:
         """Goes back to the round's start after all replicas diverged."""
@@ -179,15 +254,25 @@ class Exploration:
                 f'is kept in {self.store.root}.'
             )
         self.reporter.failed(state)
-        _clear_round(state)
+        state.clear_round()
+
+    def _describe(self, rank: int, wave: Sequence[int]) -> str:
+        for members, k in zip(self.groups.members, wave, strict=False):
+            if rank in members:
+                return f'replica {k + 1}'
+        return 'no replica of this wave'
 
     def _commit(self, state: ExplorationState) -> None:
         state.commits += 1
-        self.store.commit(state.commits, state.to_payload())
+        if self.channel.rank == 0:
+            self.store.commit(state.commits, state.to_payload())
 
 
-def _clear_round(state: ExplorationState) -> None:
-    state.weights = None
-    state.results = []
-    state.best = None
-    state.best_value = None
+def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
+    """Returns rank and name of the first leaf that differs from rank 0's."""
+    return next(
+        (rank, name)
+        for rank, part in enumerate(parts)
+        for name in {**parts[0], **part}
+        if parts[0].get(name) != part.get(name)
+    )

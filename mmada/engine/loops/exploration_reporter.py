@@ -78,6 +78,22 @@ class ExplorationReporter:
             'tried again with new samples.'
         )
 
+    def retried(
+        self, state: ExplorationState, replica: int, error: str
+    ) -> None:
+        """Warns that a replica's segment failed and is done again."""
+        _warn(
+            f'Replica {replica + 1} of round {state.round + 1} failed; its '
+            f'segment is done again.\n{error}'
+        )
+
+    def out_of_memory(self, state: ExplorationState, replica: int) -> None:
+        """Warns that a replica is left out of its round."""
+        _warn(
+            f'Replica {replica + 1} of round {state.round + 1} ran out of '
+            'memory again; it counts as diverged.'
+        )
+
     def start(
         self, state: ExplorationState, replica: int
     ) -> Callable[[int], None]:
@@ -121,7 +137,9 @@ class ExplorationReporter:
             objectives=self.objectives,
             weights=state.weights.tolist(),
             rewards=result.rewards.tolist(),
-            metrics=[r['metrics'] for r in state.results],
+            metrics=[
+                state.results[k]['metrics'] for k in sorted(state.results)
+            ],
             best=result.best,
             losses=state.losses.tolist(),
             reference=state.reference,
@@ -183,11 +201,27 @@ class ExplorationReporter:
         return scalars
 
     def _write_history(self, state: ExplorationState) -> None:
+        if self.runner.rank:
+            return
         path = Path(self.runner.work_dir) / 'exploration' / 'history.jsonl'
         partial = path.with_suffix('.tmp')
-        lines = (json.dumps(record) + '\n' for record in state.history)
+        lines = (
+            json.dumps(_finite(record), allow_nan=False) + '\n'
+            for record in state.history
+        )
         partial.write_text(''.join(lines))
         os.replace(partial, path)
+
+
+def _finite(value: Any) -> Any:
+    """Replaces what strict JSON has no word for by null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _short(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""All that an exploration needs to go on after it was killed."""
+"""What is committed after every wave of an exploration."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from mmada.engine.live_replica import Snapshot
 
 @dataclass
 class ExplorationState:
-    """State between two segments; the present round is `round + 1`.
+    """An exploration between two waves.
 
     Attributes:
-        start: Where each replica starts the present round.
+        start: Snapshot that each replica starts the present round from.
         losses: Mean raw losses of the model in `start`, (n,); l^1 at first.
         reference: Metric of the model in `start`; None if not known.
         controller: State dict of the controller.
         round: Completed rounds.
         weights: Weights of the present round's replicas, (m, n); None until
             proposed.
-        results: Of the present round's replicas so far: `metrics`, a dict,
-            and `losses`, a list; both empty for one that diverged.
+        results: By replica of the present round, as far as trained:
+            `metrics`, a dict, and `losses`, a list, both empty for one that
+            diverged, and `value`, its reward metric or None.
         best: Snapshot of the best of them.
-        best_value: Its reward metric.
         best_weights: Weights of the last round's winner, (n,).
         failures: Rounds in succession that no replica survived.
         history: One JSON-able record a completed round.
-        seconds: Time spent on segments.
+        digest: Fingerprint of all completed rounds.
+        seconds: Time spent on waves.
         commits: Number of commits so far.
     """
 
@@ -39,14 +40,36 @@ class ExplorationState:
     controller: dict[str, Any]
     round: int = 0
     weights: Tensor | None = None
-    results: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[int, dict[str, Any]] = field(default_factory=dict)
     best: Snapshot | None = None
-    best_value: float | None = None
     best_weights: Tensor | None = None
     failures: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    digest: str = ''
     seconds: float = 0.0
     commits: int = 0
+
+    @property
+    def leader(self) -> int | None:
+        """The best replica so far, the first of equals; None if none is."""
+        values = {
+            k: result['value']
+            for k, result in self.results.items()
+            if result['value'] is not None
+        }
+        return max(values, key=lambda k: (values[k], -k), default=None)
+
+    @property
+    def best_value(self) -> float | None:
+        """Reward metric of the best replica so far."""
+        leader = self.leader
+        return None if leader is None else self.results[leader]['value']
+
+    def clear_round(self) -> None:
+        """Makes ready for new proposals."""
+        self.weights = None
+        self.results = {}
+        self.best = None
 
     def to_payload(self) -> dict[str, Any]:
         """Returns the fields by name, not copied."""

@@ -13,7 +13,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.distributed import Channel
+from mmada.engine.live_replica import LiveReplica, Snapshot
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.probe import unwrap
 from mmada.engine.seeding import derive_seed, seed_all
@@ -100,8 +101,14 @@ class ExploreThenTrainLoop(BaseLoop):
             logger='current',
         )
 
-    def _initial(self, live: LiveReplica) -> dict[str, Any]:
+    def _initial(self, live: LiveReplica) -> Snapshot:
         """Returns the start of both phases, the same after a resume."""
+        with contextlib.closing(Channel()) as channel:
+            kept: list[Snapshot] = []
+            channel.from_main(lambda: kept.append(self._load_or_keep(live)))
+            return channel.broadcast(kept.pop() if kept else {}, 0)
+
+    def _load_or_keep(self, live: LiveReplica) -> Snapshot:
         store = StateStore(
             Path(self.runner.work_dir) / 'exploration' / 'initial', {}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,26 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmada.controllers import Controller
+from mmada.engine.distributed import (
+    Channel,
+    ReplicaGroups,
+    Share,
+    refuse_world_bound,
+)
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.policy_file import save_policy
 from mmada.engine.probe import probe_objectives, unwrap
+from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.seeding import derive_seed, preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
-from mmada.engine.state import RunLock, StateStore
+from mmada.engine.state import RunLock, StateStore, failpoint
 
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
+
+STATE_LAYOUT = 2  # raise it when ExplorationState changes
 
 
 @LOOPS.register_module()
@@ -31,17 +41,19 @@ class ParallelExplorationLoop(BaseLoop):
     In each round every replica starts from the winner of the last one and
     trains the same q batches with weights of its own; the reward data say
     which is best, and the controller learns from all of them. The replicas
-    take turns on one live model, so memory does not grow with m. Hooks of
-    the run see none of their iterations; `after_exploration_round(runner,
-    record)` is called once a round.
+    take turns on one live model a rank, so memory does not grow with m, and
+    the result does not depend on the number of ranks. Hooks of the run see
+    none of their iterations; `after_exploration_round(runner, record)` is
+    called once a round.
 
-    What is done is committed after each segment under
+    What is done is committed after each wave of replicas under
     `work_dir/exploration`; a resumed run goes on from there. At the end
     `work_dir/policy.safetensors` and `work_dir/explored.pth` are written.
 
     Args:
         runner: The runner.
-        dataloader: Training data; its sampler is replaced by segments.
+        dataloader: Training data; its sampler is replaced by segments, and
+            its `batch_size` is that of one replica.
         num_rounds: Number of rounds T.
         controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.
@@ -50,6 +62,10 @@ class ParallelExplorationLoop(BaseLoop):
         iters_per_round: Iterations q of a round; None for one epoch.
         log_interval: Iterations between progress lines.
         seed: Seed of the search; None for the runner's.
+        ranks_per_replica: Ranks W' that train one replica together, each a
+            W'-th of its batch; None for max(1, W // m) of W ranks.
+        replica_timeout: Seconds that a rank may keep the others waiting
+            before they give the run up.
     """
 
     def __init__(
@@ -64,19 +80,31 @@ class ParallelExplorationLoop(BaseLoop):
         iters_per_round: int | None = None,
         log_interval: int = 50,
         seed: int | None = None,
+        ranks_per_replica: int | None = None,
+        replica_timeout: float = 12 * 3600,
     ) -> None:
         if num_rounds < 1:
             raise ValueError(
                 f'`num_rounds` is {num_rounds}; expected at least 1.'
             )
+        if not replica_timeout > 0:
+            raise ValueError(
+                f'`replica_timeout` is {replica_timeout}; expected a '
+                'positive number of seconds.'
+            )
         self.seed = runner.seed if seed is None else seed
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
         self.num_rounds = num_rounds
-        self.evaluator = RewardEvaluator(
-            reward_dataloader, reward_evaluator, reward_metric, self.seed
+        self._reward = (
+            reward_dataloader,
+            reward_evaluator,
+            reward_metric,
+            self.seed,
         )
         self._controller_config = controller
+        self._ranks_per_replica = ranks_per_replica
+        self._replica_timeout = replica_timeout
         self._log_interval = log_interval
         self._epoch = 0
         self._iter = 0
@@ -125,45 +153,56 @@ class ParallelExplorationLoop(BaseLoop):
         Args:
             live: Model, optimizer and schedulers at the schedule's start.
         """
-        with RunLock(self.directory):
-            exploration = self._prepare(live)
-            state = self._resume() or exploration.begin()
+        with contextlib.ExitStack() as stack:
+            channel = Channel(self._replica_timeout)
+            stack.callback(channel.close)
+            channel.from_main(lambda: self._lock(stack))
+            self.controller = self._meet(live)
+            groups = ReplicaGroups(
+                self.controller.num_replicas, self._ranks_per_replica
+            )
+            stack.callback(groups.close)
+            exploration = self._prepare(live, groups, channel)
+            state = self._resume(channel) or exploration.begin()
             while state.round < self.num_rounds:
                 record = exploration.run_round(state)
                 self._count(state)
                 if record is not None:
                     self.reporter.publish(record, state)
-            self._finish(live, state)
+            self._finish(live, state, channel)
 
-    def _prepare(self, live: LiveReplica) -> Exploration:
-        """Checks everything that can be checked before a training step."""
+    def _lock(self, stack: contextlib.ExitStack) -> None:
+        stack.enter_context(RunLock(self.directory))
+
+    def _meet(self, live: LiveReplica) -> Controller:
+        """Learns which objectives there are and who owns what.
+
+        All ranks look at the same batches, so that they see the same.
+        """
         _check_optimization(live, self.loader.num_iters)
+        loader = self.loader.shared(Share(0, self._ranks_per_replica or 1))
         with preserve_rng():
-            probe_objectives(
-                live.model, live.optim_wrapper, self.loader.segment(0)
-            )
-            self.evaluator.check(live.model)
-        objectives = unwrap(live.model).objectives
-        self.controller: Controller = TASK_UTILS.build(
+            probe_objectives(live.model, live.optim_wrapper, loader.segment(0))
+        return TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
-                num_objectives=len(objectives),
+                num_objectives=len(unwrap(live.model).objectives),
                 num_rounds=self.num_rounds,
                 seed=derive_seed(self.seed, 'controller'),
             ),
         )
-        self.store = StateStore(
-            self.directory / 'states',
-            dict(
-                objectives=list(objectives.names),
-                num_replicas=self.controller.num_replicas,
-                num_rounds=self.num_rounds,
-                iters_per_round=self.loader.num_iters,
-                controller=_plain(self._controller_config),
-                reward_metric=self.evaluator.metric,
-                seed=self.seed,
-            ),
-        )
+
+    def _prepare(
+        self, live: LiveReplica, groups: ReplicaGroups, channel: Channel
+    ) -> Exploration:
+        """Builds what plays the rounds and checks the reward."""
+        if channel.size > 1:
+            refuse_world_bound(live.model)
+        with groups.scope(), preserve_rng():
+            self.evaluator = RewardEvaluator(*self._reward)
+            self.evaluator.check(live.model)
+        objectives = unwrap(live.model).objectives
+        self.store = StateStore(self.directory / 'states', self._identity())
         self.reporter = ExplorationReporter(
             self.runner,
             objectives.names,
@@ -173,28 +212,61 @@ class ParallelExplorationLoop(BaseLoop):
             self.evaluator.metric,
             self._log_interval,
         )
-        return Exploration(
-            live,
-            self.loader,
+        player = ReplicaRunner(
+            LiveReplica(
+                groups.wrap(live.model), live.optim_wrapper, live.schedulers
+            ),
+            self.loader.shared(groups.share),
             self.evaluator,
-            self.controller,
-            self.reporter,
-            self.store,
+            groups,
             max_iters=self.max_iters,
             seed=self.seed,
         )
+        return Exploration(
+            player,
+            groups,
+            channel,
+            self.controller,
+            self.reporter,
+            self.store,
+        )
 
-    def _resume(self) -> ExplorationState | None:
+    def _identity(self) -> dict[str, Any]:
+        """Returns what a resumed run must have in common with this one."""
+        return dict(
+            state_layout=STATE_LAYOUT,
+            objectives=list(unwrap(self.runner.model).objectives.names),
+            num_replicas=self.controller.num_replicas,
+            num_rounds=self.num_rounds,
+            iters_per_round=self.loader.num_iters,
+            batch_size=self.loader.batch_size,
+            controller=_plain(self._controller_config),
+            reward_metric=self.evaluator.metric,
+            seed=self.seed,
+        )
+
+    def _resume(self, channel: Channel) -> ExplorationState | None:
         """Loads the newest state if the run is resumed."""
-        found = self.store.latest()
-        if found is None:
+        loaded: list[dict[str, Any]] = []
+
+        def load() -> bool:
+            found = self.store.latest()
+            if found is None:
+                return False
+            if not self.runner._resume:
+                raise RuntimeError(
+                    f'{self.directory} holds an exploration already. Resume '
+                    'it (--resume), or choose another `work_dir`.'
+                )
+            loaded.append(found[1])
+            return True
+
+        if not channel.from_main(load):
             return None
-        if not self.runner._resume:
-            raise RuntimeError(
-                f'{self.directory} holds an exploration already. Resume it '
-                '(--resume), or choose another `work_dir`.'
-            )
-        state = ExplorationState.from_payload(found[1])
+        state = ExplorationState.from_payload(
+            channel.broadcast(loaded.pop() if loaded else {}, 0)
+        )
+        failpoint('explore.inside_resume')
         self.controller.load_state_dict(state.controller)
         self._count(state)
         self.reporter.resumed(state)
@@ -205,16 +277,23 @@ class ParallelExplorationLoop(BaseLoop):
         self._iter = state.round * self.loader.num_iters
         self._epoch = self._iter // self.loader.epoch_length
 
-    def _finish(self, live: LiveReplica, state: ExplorationState) -> None:
+    def _finish(
+        self, live: LiveReplica, state: ExplorationState, channel: Channel
+    ) -> None:
         """Leaves the explored model live and writes model and policy."""
         assert state.best_weights is not None
         live.restore(state.start)
         unwrap(live.model).set_weights(state.best_weights)
+        failpoint('explore.before_policy')
+        channel.from_main(lambda: self._write(state))
+        failpoint('explore.after_policy')
+
+    def _write(self, state: ExplorationState) -> None:
         work_dir = Path(self.runner.work_dir)
         save_policy(
             work_dir / 'policy.safetensors',
             self.controller.ensemble().named(
-                unwrap(live.model).objectives.names
+                unwrap(self.runner.model).objectives.names
             ),
             self.reporter.provenance(state),
         )

@@ -1,10 +1,17 @@
-"""Explores the toy problem in a process that a test kills."""
+"""Explores the toy problem in processes that a test kills.
 
+Arguments: work directory, and options of the loop as JSON.
+"""
+
+import json
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+from tests import ranks, toy
 
-from tests import toy  # noqa: E402
-
-toy.runner(sys.argv[1], train_cfg=toy.exploration()).train()
+options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+toy.runner(
+    sys.argv[1],
+    train_cfg=toy.exploration(**options),
+    resume=True,
+    **ranks.join(),
+).train()

@@ -10,6 +10,7 @@ from mmengine.registry import METRICS, MODELS, TASK_UTILS
 
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
+from mmada.engine.loops import ReplicaError
 from mmada.engine.seeding import derive_seed
 from mmada.models import ObjectiveError
 from tests import toy
@@ -211,8 +212,20 @@ def test_a_loss_that_is_missing_at_times_is_averaged_where_present(tmp_path):
 
 
 def test_a_loss_that_is_missing_all_along_is_an_error(tmp_path):
-    with pytest.raises(ObjectiveError, match="'a' appeared in no iteration"):
-        explore(tmp_path, replica(1), 'missing')
+    calls = [*replica(1), *replica(2)]  # the segment is done again at once
+    with pytest.raises(ReplicaError, match="'a' appeared in no iteration"):
+        explore(tmp_path, calls, 'missing')
+
+
+def test_a_segment_that_fails_once_is_done_again_to_the_same_bits(tmp_path):
+    failed = explore(tmp_path / 'failed', replica(1), 'missing')
+    explore(tmp_path / 'sound')
+    assert failed.model.detector.count == 16 + 3
+    (one,), (other,) = (
+        history(tmp_path / 'failed'),
+        history(tmp_path / 'sound'),
+    )
+    assert one == other
 
 
 def test_losses_of_zero_are_explored(tmp_path):

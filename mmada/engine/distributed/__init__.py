@@ -1,0 +1,20 @@
+"""Many ranks: how they start, share out replicas and agree."""
+
+from .channel import Channel, RemoteError
+from .default_group import default_group
+from .replica_groups import (
+    ReplicaGroups,
+    Share,
+    partition,
+    refuse_world_bound,
+)
+
+__all__ = [
+    'Channel',
+    'RemoteError',
+    'ReplicaGroups',
+    'Share',
+    'default_group',
+    'partition',
+    'refuse_world_bound',
+]

@@ -1,0 +1,183 @@
+"""Messages between all ranks: who did what, and the winner's tensors."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.distributed as torch_dist
+from mmengine import dist
+from mmengine.device import get_device
+from torch import Tensor
+
+from .replica_groups import control_group
+
+T = TypeVar('T')
+
+
+class RemoteError(RuntimeError):
+    """Something failed on another rank."""
+
+
+class _Hole(NamedTuple):
+    """Stands for a tensor in a message; the tensor follows.
+
+    Attributes:
+        shape: Its shape.
+        dtype: Its type.
+        accelerated: Whether it was on an accelerator.
+    """
+
+    shape: torch.Size
+    dtype: torch.dtype
+    accelerated: bool
+
+
+class Channel:
+    """A channel of its own between all ranks, whatever trains beside it.
+
+    It uses gloo on the CPU, so that a rank that waits for hours blocks no
+    accelerator and trips no watchdog, and a rank that dies is noticed at
+    once. In a run that is not distributed every method is the identity.
+
+    Args:
+        timeout: Seconds that a rank may keep the others waiting.
+    """
+
+    def __init__(self, timeout: float = 1800.0) -> None:
+        self.rank, self.size = dist.get_dist_info()
+        self._timeout = timeout
+        self._group = control_group(timeout)
+
+    def from_main(self, function: Callable[[], T]) -> T:
+        """Calls a function on rank 0 and returns its result on all.
+
+        Raises:
+            RemoteError: On the other ranks, if it raised on rank 0.
+        """
+        if self.size == 1:
+            return function()
+        message: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                message[0] = function()
+            except Exception:
+                message[1] = traceback.format_exc()
+                self._broadcast_objects(message, 0)
+                raise
+        self._broadcast_objects(message, 0)
+        if message[1] is not None:
+            raise RemoteError(f'Rank 0 failed:\n{message[1]}')
+        return message[0]
+
+    def gather(self, value: T, doing: Callable[[int], str]) -> list[T]:
+        """Returns the values of all ranks, by rank, on all ranks.
+
+        Args:
+            value: This rank's, small and picklable.
+            doing: What a rank does meanwhile, for the message about one
+                that does not answer.
+
+        Raises:
+            RemoteError: If a rank died, or did not answer in time.
+        """
+        if self.size == 1:
+            return [value]
+        try:
+            torch_dist.monitored_barrier(
+                self._group,
+                datetime.timedelta(seconds=self._timeout),
+                wait_all_ranks=True,
+            )
+            values: list[Any] = [None] * self.size
+            torch_dist.all_gather_object(values, value, self._group)
+        except RuntimeError as error:
+            raise RemoteError(self._explain(error, doing)) from error
+        return values
+
+    def broadcast(self, value: T, source: int) -> T:
+        """Returns a rank's nested value, with tensors in it, on all ranks.
+
+        Args:
+            value: Nested dicts, lists and tuples; looked at on `source`
+                alone, where it is returned as it is.
+            source: The rank that has it.
+        """
+        if self.size == 1:
+            return value
+        tensors: list[Tensor] = []
+        message = [_take_out(value, tensors) if self.rank == source else None]
+        self._broadcast_objects(message, source)
+        if self.rank != source:
+            return _fill_in(message[0], lambda hole: self._get(hole, source))
+        for tensor in tensors:
+            torch_dist.broadcast(
+                tensor.detach().cpu().contiguous(), source, self._group
+            )
+        return value
+
+    def close(self) -> None:
+        """Gives the channel back."""
+        if self._group is not None:
+            torch_dist.destroy_process_group(self._group)
+            self._group = None
+
+    def _get(self, hole: _Hole, source: int) -> Tensor:
+        tensor = torch.empty(hole.shape, dtype=hole.dtype)
+        torch_dist.broadcast(tensor, source, self._group)
+        return tensor.to(get_device()) if hole.accelerated else tensor
+
+    def _broadcast_objects(self, message: list[Any], source: int) -> None:
+        try:
+            torch_dist.broadcast_object_list(message, source, self._group)
+        except RuntimeError as error:
+            raise RemoteError(
+                f'Rank {self.rank} lost rank {source}: {error}'
+            ) from error
+
+    def _explain(
+        self, error: RuntimeError, doing: Callable[[int], str]
+    ) -> str:
+        silent = _ranks_in(str(error), self.size) - {self.rank}
+        text = ''.join(f'\n  rank {r}: {doing(r)}' for r in sorted(silent))
+        return (
+            f'Rank {self.rank} waited at most {self._timeout:g} s '
+            f'(`replica_timeout`) for:{text}\nA rank died or takes longer. '
+            f'{error}'
+        )
+
+
+def _ranks_in(message: str, size: int) -> set[int]:
+    """Returns the ranks that gloo's message blames; all if it names none."""
+    found = re.search(r'Ranks? ((?:\d+(?:, )?)+) failed', message)
+    if found is None:
+        return set(range(size))
+    return {int(rank) for rank in found[1].split(', ')}
+
+
+def _take_out(value: Any, tensors: list[Tensor]) -> Any:
+    """Replaces the tensors of a nested value by holes."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        accelerated = value.device.type != 'cpu'
+        return _Hole(value.shape, value.dtype, accelerated)
+    if isinstance(value, dict):
+        return {k: _take_out(v, tensors) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_take_out(v, tensors) for v in value)
+    return value
+
+
+def _fill_in(value: Any, get: Callable[[_Hole], Tensor]) -> Any:
+    """Puts tensors in the place of holes, in the order of `_take_out`."""
+    if isinstance(value, _Hole):
+        return get(value)
+    if isinstance(value, dict):
+        return {k: _fill_in(v, get) for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_fill_in(v, get) for v in value)
+    return value
