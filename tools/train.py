@@ -7,6 +7,8 @@ import argparse
 from cli import add_common_arguments, build_runner, load_config
 from mmengine.config import Config
 
+from mmada.engine import find_latest_checkpoint
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,7 +47,11 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.load_from = (
+            find_latest_checkpoint(cfg.work_dir)
+            if args.resume == 'auto'
+            else args.resume
+        )
 
 
 def main() -> None:

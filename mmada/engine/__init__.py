@@ -4,7 +4,13 @@ from mmengine.registry import TASK_UTILS
 
 from mmada import controllers, weightings
 
-from .hooks import EpochSeedHook, LossWeightingHook, PolicyWeightingHook
+from .hooks import (
+    DurableCheckpointHook,
+    EpochSeedHook,
+    LossWeightingHook,
+    PolicyWeightingHook,
+)
+from .latest_checkpoint import CheckpointError, find_latest_checkpoint
 from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
 from .optimizers import HeadRuleOptimWrapperConstructor
 from .policy_file import PolicyFileError, load_policy, save_policy
@@ -18,6 +24,8 @@ for _class in (
     TASK_UTILS.register_module(module=_class)
 
 __all__ = [
+    'CheckpointError',
+    'DurableCheckpointHook',
     'EpochSeedHook',
     'ExploreThenTrainLoop',
     'HeadRuleOptimWrapperConstructor',
@@ -25,6 +33,7 @@ __all__ = [
     'ParallelExplorationLoop',
     'PolicyFileError',
     'PolicyWeightingHook',
+    'find_latest_checkpoint',
     'load_policy',
     'save_policy',
 ]

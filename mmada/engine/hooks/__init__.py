@@ -1,7 +1,13 @@
 """Hooks of an ordinary training."""
 
+from .durable_checkpoint_hook import DurableCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .loss_weighting_hook import LossWeightingHook
 from .policy_weighting_hook import PolicyWeightingHook
 
-__all__ = ['EpochSeedHook', 'LossWeightingHook', 'PolicyWeightingHook']
+__all__ = [
+    'DurableCheckpointHook',
+    'EpochSeedHook',
+    'LossWeightingHook',
+    'PolicyWeightingHook',
+]

@@ -64,6 +64,24 @@ def replace_synced(path: Path, data: Buffer, site: str) -> None:
     sync_directory(path.parent)
 
 
+def write_failure(path: Path, size: int, error: Exception) -> str:
+    """Say what could not be written, and what that needs.
+
+    Args:
+        path (Path): File or directory that was to be written.
+        size (int): Its bytes.
+        error (Exception): Why it failed.
+    """
+    free = 'unknown'
+    with contextlib.suppress(OSError):
+        free = str(shutil.disk_usage(path.parent).free)
+    reason = getattr(error, 'strerror', None) or error
+    return (
+        f'cannot write {path}: {reason}; {size} bytes needed, {free} free. '
+        'What was stored before is intact'
+    )
+
+
 def sync_directory(path: Path) -> None:
     """Wait until the names inside a directory are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

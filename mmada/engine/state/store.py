@@ -7,16 +7,18 @@ name, the manifest last, and become visible by one rename.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
 
-from mmada.engine.state.atomic import discard, remove_leftovers
+from mmada.engine.state.atomic import (
+    discard,
+    remove_leftovers,
+    write_failure,
+)
 from mmada.engine.state.failpoints import failpoint
 from mmada.engine.state.files import (
     load_state,
@@ -92,9 +94,8 @@ class StateStore:
             write_state(self.root, step, payload, self.schema)
             verify_state(self.root, step)
         except (OSError, DamagedStateError) as error:
-            raise StateError(
-                self._write_failure(step, payload, error)
-            ) from error
+            path, size = state_path(self.root, step), payload_size(payload)
+            raise StateError(write_failure(path, size, error)) from error
         self._verified.add(step)
         failpoint('state.before_delete')
         self._remove_old(step)
@@ -157,20 +158,6 @@ class StateStore:
                 f'cannot store step {step}: {state_path(self.root, newest)} '
                 'exists; resume from it or use another work directory'
             )
-
-    def _write_failure(
-        self, step: int, payload: dict[str, Any], error: Exception
-    ) -> str:
-        """Say what could not be written, and what that needs."""
-        free = 'unknown'
-        with contextlib.suppress(OSError):
-            free = str(shutil.disk_usage(self.root).free)
-        reason = getattr(error, 'strerror', None) or error
-        return (
-            f'cannot write {state_path(self.root, step)}: {reason}; '
-            f'{payload_size(payload)} bytes needed, {free} free. States '
-            'stored before are intact'
-        )
 
     def _remove_old(self, step: int) -> None:
         """Keep the newest good states up to ``step``, which is good."""

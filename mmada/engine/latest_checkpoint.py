@@ -1,0 +1,116 @@
+"""The newest checkpoint of a training that can be read."""
+
+from __future__ import annotations
+
+import logging
+import re
+import zipfile
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+_NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+class CheckpointError(RuntimeError):
+    """There are checkpoints, but none that can be read."""
+
+
+def find_latest_checkpoint(work_dir: str | Path) -> str | None:
+    """Returns the checkpoint from which a training should go on.
+
+    This is the one that `last_checkpoint` names. Where that is empty, or
+    names a file that is absent or damaged, it is the newest of the files
+    `epoch_*.pth` and `iter_*.pth` that is whole, and a warning says so.
+
+    Args:
+        work_dir: Work directory of the training.
+
+    Returns:
+        Its path; None if the directory holds no checkpoint at all.
+
+    Raises:
+        CheckpointError: If there are checkpoints, but none is whole.
+    """
+    named = named_checkpoint(work_dir)
+    if named and '://' in named:  # remote storage, checked by its loader
+        return named
+    problems = []
+    if named is not None:
+        problem = checkpoint_problem(Path(named)) if named else 'it is empty'
+        if problem is None:
+            return named
+        problems.append(f'last_checkpoint ({named!r}): {problem}')
+    for path in stored_checkpoints(work_dir):
+        problem = checkpoint_problem(path)
+        if problem is None:
+            _warn(problems or ['there is no last_checkpoint'], path)
+            return str(path)
+        problems.append(f'{path}: {problem}')
+    if problems:
+        raise CheckpointError(
+            f'no checkpoint in {work_dir} can be read; to start the '
+            'training afresh, remove these files:\n  ' + '\n  '.join(problems)
+        )
+    return None
+
+
+def named_checkpoint(work_dir: str | Path) -> str | None:
+    """Returns what `last_checkpoint` names; None if there is no such file."""
+    try:
+        text = (Path(work_dir) / 'last_checkpoint').read_bytes()
+    except FileNotFoundError:
+        return None
+    return text.decode(errors='replace').strip().strip('\0')
+
+
+def stored_checkpoints(work_dir: str | Path) -> list[Path]:
+    """Returns the files from which a training may go on, newest first.
+
+    They are looked for in the work directory and where `last_checkpoint`
+    points to.
+    """
+    folders = [Path(work_dir)]
+    named = named_checkpoint(work_dir)
+    if named and '://' not in named:
+        folders.append(Path(named).parent)
+    found = {
+        path.resolve(): path
+        for folder in reversed(folders)
+        for path in folder.glob('*.pth')
+        if _NAME.fullmatch(path.name)
+    }
+    return sorted(found.values(), key=_age, reverse=True)
+
+
+def checkpoint_problem(path: Path) -> str | None:
+    """Returns why a checkpoint cannot be read, or None if it is whole.
+
+    Reads all of the file and compares the checksums that torch stores in
+    it, which `torch.load` does not. Nothing of it is unpickled.
+    """
+    if path.is_dir():  # as some strategies save them; not known in here
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if not any(n.endswith('/data.pkl') for n in archive.namelist()):
+                return 'it was not saved by torch'
+            damaged = archive.testzip()
+    except Exception as error:  # damage shows in many ways
+        return f'it cannot be read ({error})'
+    return damaged and f'the checksum of its part {damaged} differs'
+
+
+def _age(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    return path.stat().st_mtime_ns, int(match[1]) if match else -1
+
+
+def _warn(problems: list[str], path: Path) -> None:
+    reasons = '\n  '.join(problems)
+    print_log(
+        f'Going on from {path}, the newest checkpoint that can be read:\n'
+        f'  {reasons}',
+        logger='current',
+        level=logging.WARNING,
+    )
