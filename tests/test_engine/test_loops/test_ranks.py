@@ -1,15 +1,15 @@
 """The same exploration on one rank or several."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import ranks
 
 WORKER = Path(__file__).with_name('explore_worker.py')
+PAIRS = WORKER.with_name('pairs_worker.py')
 
 
 def explore(work_dir, world_size, **options):
@@ -29,14 +29,33 @@ def one(tmp_path_factory):
     return work_dir
 
 
-def assert_same_run(first, second):
-    assert history(first) == history(second)
-    for name in ('policy.safetensors',):
-        assert (first / name).read_bytes() == (second / name).read_bytes()
-
-
 @pytest.mark.parametrize('world_size', [2, 3, 4])
 def test_the_number_of_ranks_changes_no_bit(one, tmp_path, world_size):
     explore(tmp_path, world_size)
-    assert_same_run(one, tmp_path)
-    assert len(history(tmp_path)[-1]['digest']) == 64
+    assert history(one) == history(tmp_path)
+    digests = {record['digest'] for record in history(one)}
+    assert [len(digest) for digest in digests] == [64] * 3
+    policy = 'policy.safetensors'
+    assert (one / policy).read_bytes() == (tmp_path / policy).read_bytes()
+
+
+def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(tmp_path):
+    found = []
+    for world_size in (1, 2):
+        work_dir = tmp_path / str(world_size)
+        ranks.run(PAIRS, world_size, work_dir, 'SmoothDetector')
+        found.append(history(work_dir))
+    for one, two in zip(*found, strict=True):
+        assert one['best'] == two['best']
+        for name in ('weights', 'rewards', 'losses', 'reference'):
+            assert np.allclose(one[name], two[name], rtol=1e-4), name
+        for first, second in zip(one['metrics'], two['metrics'], strict=True):
+            assert first == pytest.approx(second, rel=1e-4)
+
+
+def test_a_loss_that_breaks_on_one_rank_stops_its_replica_on_both(tmp_path):
+    """Call 1 is the probe's, three are the pseudo epoch's; then replicas."""
+    ranks.run(PAIRS, 2, tmp_path, 'BrokenDetector')
+    first, second = history(tmp_path)
+    assert [bool(metrics) for metrics in first['metrics']] == [True, False]
+    assert all(second['metrics'])
