@@ -27,13 +27,18 @@ RUNNER_OPTIONS = dict(
 )
 
 
+def world_size() -> int:
+    """Returns the number of ranks, in a worker."""
+    return int(os.environ.get('WORLD_SIZE', 1))
+
+
 def join() -> dict:
     """Joins the ranks, in a worker.
 
     Returns:
         What a Runner needs to be told; nothing for a single rank.
     """
-    if int(os.environ.get('WORLD_SIZE', 1)) == 1:
+    if world_size() == 1:
         return {}
     torch_dist.init_process_group('gloo')
     return RUNNER_OPTIONS
