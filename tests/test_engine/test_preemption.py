@@ -1,0 +1,60 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from mmada.engine.preemption import EXIT_STATUS, Preempted, stop_on_sigterm
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture
+def handled():
+    """A handler of the caller's, and what it got."""
+    received = []
+    kept = signal.signal(signal.SIGTERM, lambda *_: received.append(1))
+    yield received
+    signal.signal(signal.SIGTERM, kept)
+
+
+def test_sigterm_waits_until_it_is_asked_for(handled):
+    done = []
+    with pytest.raises(Preempted) as error, stop_on_sigterm() as check:
+        check()
+        terminate()
+        done.append('the operation')
+        check()
+        done.append('the next one')
+    assert done == ['the operation']
+    assert error.value.code == EXIT_STATUS == 75
+    assert not handled
+    terminate()  # the caller's handler is back
+    assert handled
+
+
+def test_sigterm_in_the_last_operation_ends_the_run_too(handled):
+    with pytest.raises(Preempted), stop_on_sigterm():
+        terminate()
+
+
+def test_another_error_is_not_hidden(handled):
+    with pytest.raises(KeyError), stop_on_sigterm():
+        terminate()
+        raise KeyError('x')
+    terminate()
+    assert len(handled) == 1
+
+
+def test_in_another_thread_nothing_is_changed(handled):
+    def work():
+        with stop_on_sigterm() as check:
+            check()
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
