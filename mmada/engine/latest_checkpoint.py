@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -32,27 +33,54 @@ def find_latest_checkpoint(work_dir: str | Path) -> str | None:
     Raises:
         CheckpointError: If there are checkpoints, but none is whole.
     """
-    named = named_checkpoint(work_dir)
-    if named and '://' in named:  # remote storage, checked by its loader
-        return named
-    problems = []
-    if named is not None:
-        problem = checkpoint_problem(Path(named)) if named else 'it is empty'
-        if problem is None:
-            return named
-        problems.append(f'last_checkpoint ({named!r}): {problem}')
-    for path in stored_checkpoints(work_dir):
-        problem = checkpoint_problem(path)
-        if problem is None:
-            _warn(problems or ['there is no last_checkpoint'], path)
-            return str(path)
-        problems.append(f'{path}: {problem}')
-    if problems:
-        raise CheckpointError(
-            f'no checkpoint in {work_dir} can be read; to start the '
-            'training afresh, remove these files:\n  ' + '\n  '.join(problems)
+    found, problems = search_checkpoint(work_dir, checkpoint_problem)
+    if found is not None and problems:
+        reasons = '\n  '.join(problems)
+        print_log(
+            f'Going on from {found}, the newest checkpoint that can be '
+            f'read:\n  {reasons}',
+            logger='current',
+            level=logging.WARNING,
         )
-    return None
+    return found
+
+
+def search_checkpoint(
+    work_dir: str | Path, check: Callable[[Path], str | None]
+) -> tuple[str | None, list[str]]:
+    """Searches as :func:`find_latest_checkpoint` does, and logs nothing.
+
+    Args:
+        work_dir: Work directory of the training.
+        check: As :func:`checkpoint_problem`.
+
+    Returns:
+        The path or None, and why others were passed over.
+
+    Raises:
+        CheckpointError: If there are checkpoints, but none is whole.
+    """
+    problems = []
+    named = named_checkpoint(work_dir)
+    if named is None:
+        problems.append('there is no last_checkpoint')
+    else:
+        problem = named_problem(named, check)
+        if problem is None:
+            return named, []
+        problems.append(f'last_checkpoint ({named!r}): {problem}')
+    stored = stored_checkpoints(work_dir)
+    for path in stored:
+        problem = check(path)
+        if problem is None:
+            return str(path), problems
+        problems.append(f'{path}: {problem}')
+    if named is None and not stored:
+        return None, []
+    raise CheckpointError(
+        f'no checkpoint in {work_dir} can be read; to start the training '
+        'afresh, remove these files:\n  ' + '\n  '.join(problems)
+    )
 
 
 def named_checkpoint(work_dir: str | Path) -> str | None:
@@ -62,6 +90,22 @@ def named_checkpoint(work_dir: str | Path) -> str | None:
     except FileNotFoundError:
         return None
     return text.decode(errors='replace').strip().strip('\0')
+
+
+def named_problem(
+    named: str, check: Callable[[Path], str | None]
+) -> str | None:
+    """Returns why what `last_checkpoint` names cannot be read, if so.
+
+    Args:
+        named: Content of the file `last_checkpoint`.
+        check: As :func:`checkpoint_problem`.
+    """
+    if not named:
+        return 'it is empty'
+    if '://' in named:  # remote storage, checked by its loader
+        return None
+    return check(Path(named))
 
 
 def stored_checkpoints(work_dir: str | Path) -> list[Path]:
@@ -104,13 +148,3 @@ def checkpoint_problem(path: Path) -> str | None:
 def _age(path: Path) -> tuple[int, int]:
     match = _NAME.fullmatch(path.name)
     return path.stat().st_mtime_ns, int(match[1]) if match else -1
-
-
-def _warn(problems: list[str], path: Path) -> None:
-    reasons = '\n  '.join(problems)
-    print_log(
-        f'Going on from {path}, the newest checkpoint that can be read:\n'
-        f'  {reasons}',
-        logger='current',
-        level=logging.WARNING,
-    )

@@ -86,6 +86,20 @@ class RunLock:
         self.release()
 
 
+def lock_holder(directory: Path) -> str | None:
+    """Name the run that uses a directory, without touching its lock.
+
+    Returns:
+        str | None: Process and host; None if no live run holds the lock. A
+        holder on another host is taken to be alive.
+    """
+    try:
+        owner = _parse((Path(directory) / 'run.lock').read_bytes())
+    except FileNotFoundError:
+        return None
+    return _name(owner) if _may_live(owner) else None
+
+
 def _lock_file(descriptor: int) -> bool:
     """Whether no other process has the file locked; locks it if so."""
     try:
@@ -147,13 +161,15 @@ def _start_time(pid: int) -> int | None:
     return None if fields[0] in ('Z', 'X') else int(fields[19])
 
 
+def _name(owner: dict[str, Any]) -> str:
+    if {'pid', 'host'} <= owner.keys():
+        return f'process {owner["pid"]} on host {owner["host"]}'
+    return 'another process'
+
+
 def _refusal(path: Path, owner: dict[str, Any]) -> str:
-    who = (
-        f'process {owner["pid"]} on host {owner["host"]}'
-        if {'pid', 'host'} <= owner.keys()
-        else 'another process'
-    )
     return (
-        f'{path.parent} is in use by {who}. Stop that run or use another '
-        f'work directory; if it is certain that it is dead, remove {path}'
+        f'{path.parent} is in use by {_name(owner)}. Stop that run or use '
+        'another work directory; if it is certain that it is dead, remove '
+        f'{path}'
     )

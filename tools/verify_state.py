@@ -1,0 +1,99 @@
+"""Verifies what a work directory holds and tells where a resume goes on.
+
+Changes nothing and needs no config. The exit status is 1 if something is
+damaged, else 0, also where nothing is there to resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+# mmdet prints on import; --json promises nothing but JSON.
+with contextlib.redirect_stdout(sys.stderr):
+    from mmada.engine.inspection import (
+        FileReport,
+        WorkDirReport,
+        inspect_work_dir,
+    )
+    from mmada.engine.state.inspection import StateReport
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dir', type=Path, help='of a run')
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object'
+    )
+    return parser.parse_args()
+
+
+def state_line(state: StateReport) -> str:
+    """Returns a line on a state."""
+    if state.problem is not None:
+        return f'BAD   {state.problem}'
+    progress = (
+        ''
+        if state.round is None
+        else f', {state.round} rounds done, {state.replicas} replicas of the next'
+    )
+    return f'good  {state.path}, {state.size} bytes{progress}'
+
+
+def file_line(file: FileReport) -> str:
+    """Returns a line on a checkpoint or a policy."""
+    if file.problem is not None:
+        return f'BAD   {file.path}, {file.size} bytes: {file.problem}'
+    content = f', {file.content}' if file.content else ''
+    return f'good  {file.path}, {file.size} bytes{content}'
+
+
+def lines(report: WorkDirReport) -> Iterator[str]:
+    """Yields the lines of a report for people."""
+    yield 'exploration:'
+    states = (*report.states, *report.initial)
+    yield from map(state_line, states) if states else ['none']
+    yield from (
+        f'run: {json.dumps(s.schema)}' for s in report.states[:1] if s.schema
+    )
+    yield 'training:'
+    files = report.checkpoints
+    yield from map(file_line, files) if files else ['none']
+    if report.last_checkpoint is not None:
+        yield f'last_checkpoint names {report.last_checkpoint!r}'
+    if report.policy is not None:
+        yield 'policy:'
+        yield file_line(report.policy)
+    yield from (f'leftover: {path}' for path in report.leftovers)
+    if report.locked_by is not None:
+        yield f'in use by {report.locked_by}'
+    yield from (f'damaged: {problem}' for problem in report.problems)
+    if report.obstacle is not None:
+        yield f'A resume is not possible: {report.obstacle}'
+    elif report.resume is not None:
+        yield f'A resume goes on from {report.resume}.'
+    else:
+        yield 'There is nothing to resume.'
+
+
+def main() -> None:
+    """Prints the report."""
+    args = parse_args()
+    if not args.work_dir.is_dir():
+        raise SystemExit(f'verify_state: {args.work_dir} is no directory')
+    report = inspect_work_dir(args.work_dir)
+    if args.json:
+        print(json.dumps(asdict(report), indent=2))
+    else:
+        print('\n'.join(lines(report)))
+    raise SystemExit(1 if report.problems or report.obstacle else 0)
+
+
+if __name__ == '__main__':
+    main()
