@@ -38,12 +38,12 @@ def state_line(state: StateReport) -> str:
     """Returns a line on a state."""
     if state.problem is not None:
         return f'BAD   {state.problem}'
-    progress = (
-        ''
-        if state.round is None
-        else f', {state.round} rounds done, {state.replicas} replicas of the next'
+    done = (
+        f', {state.round} rounds and {state.replicas} replicas of the next'
+        if state.round is not None
+        else ''
     )
-    return f'good  {state.path}, {state.size} bytes{progress}'
+    return f'good  {state.path}, {state.size} bytes{done}'
 
 
 def file_line(file: FileReport) -> str:

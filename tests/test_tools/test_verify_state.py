@@ -3,58 +3,87 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 from tests.test_engine.test_inspection import damage, fill, state
 
-ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path(__file__).resolve().parents[2] / 'tools/verify_state.py'
 
 
-def verify(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, 'tools/verify_state.py', *map(str, args)]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
-    )
+class Result(NamedTuple):
+    status: int | str | None
+    lines: list[str]
 
 
-def test_good_states(tmp_path: Path) -> None:
+@pytest.fixture
+def verify(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(SCRIPT), run_name='__main__')
+        return Result(caught.value.code, capsys.readouterr().out.splitlines())
+
+    return run
+
+
+def test_good_states(tmp_path: Path, verify: Callable[..., Result]) -> None:
     result = verify(fill(tmp_path, checkpoints=1))
-    assert result.returncode == 0, result.stderr
+    assert result.status == 0
     newest = state(tmp_path, 1)
-    assert (
+    assert result.lines[1] == (
         f'good  {newest.parent}, {newest.stat().st_size} bytes, '
-        '3 rounds done, 2 replicas of the next'
-    ) in result.stdout
-    assert '"objectives": ["loss_cls", "loss_seg"]' in result.stdout
+        '3 rounds and 2 replicas of the next'
+    )
+    assert '"objectives": ["loss_cls", "loss_seg"]' in '\n'.join(result.lines)
     last = tmp_path / 'epoch_1.pth'
-    assert result.stdout.splitlines()[-1] == (
+    assert result.lines[-1] == (
         f'A resume goes on from the training at {last}.'
     )
 
 
-def test_damage_still_tells_what_a_resume_would_use(tmp_path: Path) -> None:
+def test_damage_still_tells_what_a_resume_would_use(
+    tmp_path: Path, verify: Callable[..., Result]
+) -> None:
     damage(state(fill(tmp_path), 1))
-    result = verify(tmp_path, '--json')
+    result = verify(tmp_path)
+    assert result.status == 1
+    assert result.lines[1].startswith('BAD ')
+    assert 'step_00000000.' in result.lines[-1]
+
+
+def test_no_resume(tmp_path: Path, verify: Callable[..., Result]) -> None:
+    damage(state(fill(tmp_path, steps=1), 0))
+    result = verify(tmp_path)
+    assert result.status == 1
+    assert 'A resume is not possible: all states' in '\n'.join(result.lines)
+
+
+def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
+    damage(state(fill(tmp_path), 1))
+    result = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path, '--json'],
+        capture_output=True,
+        text=True,
+        env={'PYTHONPATH': str(SCRIPT.parents[1]), 'OMP_NUM_THREADS': '1'},
+    )
     assert result.returncode == 1
     report = json.loads(result.stdout)
     assert report['resume'].endswith('step_00000000')
     assert report['obstacle'] is None
     assert [s['problem'] is None for s in report['states']] == [False, True]
-    text = verify(tmp_path).stdout
-    assert 'BAD' in text and 'damaged: ' in text
-    assert 'step_00000000.' in text.splitlines()[-1]
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_nothing_there(tmp_path: Path, verify: Callable[..., Result]) -> None:
     result = verify(tmp_path)
-    assert result.returncode == 0
-    assert result.stdout.splitlines()[-1] == 'There is nothing to resume.'
-    result = verify(tmp_path / 'absent')
-    assert result.returncode == 1
-    assert 'is no directory' in result.stderr
+    assert result.status == 0
+    assert result.lines[-1] == 'There is nothing to resume.'
+    assert 'is no directory' in str(verify(tmp_path / 'absent').status)
