@@ -4,7 +4,12 @@ Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
 from mmada.controllers.ada_segment import AdaSegment
-from mmada.controllers.base import Controller, RoundResult
+from mmada.controllers.base import (
+    Controller,
+    RoundResult,
+    Start,
+    WeightController,
+)
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.controllers.policies import (
     LogWeightPolicy,
@@ -24,6 +29,8 @@ __all__ = [
     'Policy',
     'PolicyEnsemble',
     'RoundResult',
+    'Start',
+    'WeightController',
     'build_policy',
     'ensemble_coefficients',
     'preset_options',

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import Controller, RoundResult
+from mmada.controllers.base import RoundResult, WeightController
 from mmada.controllers.checks import (
     check_identity,
     check_int,
@@ -27,7 +27,7 @@ SMALLEST_SCALE = 1 / 16
 """How far failed rounds may shrink the exploration."""
 
 
-class AdaSegment(Controller):
+class AdaSegment(WeightController):
     """Controller of Ada-Segment (arXiv 2012.03603).
 
     Args:
@@ -77,7 +77,7 @@ class AdaSegment(Controller):
         self._known: dict[str, Tensor] = {}
 
     def propose(self, losses: Tensor) -> Tensor:
-        """Draw the weights of one round; see :class:`Controller`.
+        """Draw the weights of one round; see :class:`WeightController`.
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
@@ -198,7 +198,7 @@ class AdaSegment(Controller):
         self._round += 1
 
     def ensemble(self) -> PolicyEnsemble:
-        """Return the policies saved so far; see :class:`Controller`.
+        """Return the policies saved so far; see :class:`WeightController`.
 
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
@@ -223,7 +223,7 @@ class AdaSegment(Controller):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a resume needs; see :class:`Controller`."""
+        """Return all that a resume needs; see :class:`WeightController`."""
         return deepcopy(
             dict(
                 identity=self._identity,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -31,10 +32,74 @@ class RoundResult(NamedTuple):
     reason: str
 
 
+class Start(Enum):
+    """Which state a replica starts a round from."""
+
+    BEST = 'the best replica of the round before'
+    INITIAL = 'the state that the first round started from'
+
+
 class Controller(ABC):
-    """Proposes loss weights for m replicas and learns from their metrics.
+    """Proposes an action to each of m replicas and learns from their metrics.
 
     A round is one :meth:`propose` followed by one :meth:`observe`.
+
+    Args:
+        action_size: Numbers in an action, at least 1.
+        num_replicas: Number m of replicas trained per round.
+        num_rounds: Number T of rounds of the whole search.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    start: ClassVar[Start] = Start.BEST
+
+    def __init__(
+        self, action_size: int, num_replicas: int, num_rounds: int
+    ) -> None:
+        self.action_size = check_int('action_size', action_size, 1)
+        self.num_replicas = check_int('num_replicas', num_replicas, 1)
+        self.num_rounds = check_int('num_rounds', num_rounds, 1)
+
+    @abstractmethod
+    def propose(self, losses: Tensor) -> Tensor:
+        """Draw the actions to train the next round with.
+
+        Args:
+            losses: Raw mean losses of the best replica in the round before,
+                one an objective.
+
+        Returns:
+            One action per replica, shape ``(m, action_size)``.
+        """
+
+    @abstractmethod
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Learn from the metrics reached with the proposed actions.
+
+        Args:
+            metrics: Metric of each replica, larger is better, shape
+                ``(m,)``; NaN marks an invalid replica.
+            reference: Metric of the state that all replicas started from;
+                None if it is unknown.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed controller needs to go on bit by bit.
+
+        Only tensors, numbers, strings, lists and dicts, so that
+        ``torch.load(weights_only=True)`` reads it back.
+        """
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state made by :meth:`state_dict`."""
+
+
+class WeightController(Controller):
+    """A controller whose actions are the weights of n objectives.
 
     Args:
         num_objectives: Number n of losses that are weighted, at least 2.
@@ -49,44 +114,8 @@ class Controller(ABC):
         self, num_objectives: int, num_replicas: int, num_rounds: int
     ) -> None:
         self.num_objectives = check_int('num_objectives', num_objectives, 2)
-        self.num_replicas = check_int('num_replicas', num_replicas, 1)
-        self.num_rounds = check_int('num_rounds', num_rounds, 1)
-
-    @abstractmethod
-    def propose(self, losses: Tensor) -> Tensor:
-        """Draw the weights to train the next round with.
-
-        Args:
-            losses: Raw mean losses of the best replica in the round before,
-                shape ``(n,)``.
-
-        Returns:
-            Positive weights, one row per replica, shape ``(m, n)``.
-        """
-
-    @abstractmethod
-    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
-        """Learn from the metrics reached with the proposed weights.
-
-        Args:
-            metrics: Metric of each replica, larger is better, shape
-                ``(m,)``; NaN marks an invalid replica.
-            reference: Metric of the state that all replicas started from;
-                None if it is unknown.
-        """
+        super().__init__(num_objectives, num_replicas, num_rounds)
 
     @abstractmethod
     def ensemble(self) -> PolicyEnsemble:
         """Return what was learned so far, after at least one round."""
-
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed controller needs to go on bit by bit.
-
-        Only tensors, numbers, strings, lists and dicts, so that
-        ``torch.load(weights_only=True)`` reads it back.
-        """
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`."""

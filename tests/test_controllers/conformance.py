@@ -16,7 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmada.controllers import Controller, PolicyEnsemble, RoundResult
+from mmada.controllers import (
+    PolicyEnsemble,
+    RoundResult,
+    WeightController,
+)
 
 LOSSES = torch.tensor([0.23, 0.05, 1.17, 0.2], dtype=torch.float64)
 
@@ -27,7 +31,7 @@ def metrics_of(weights: Tensor, round_index: int) -> Tensor:
 
 
 def play(
-    controller: Controller, num_rounds: int, first: int = 0
+    controller: WeightController, num_rounds: int, first: int = 0
 ) -> list[tuple[Tensor, RoundResult]]:
     """Run rounds on slowly falling losses."""
     history = []
@@ -65,7 +69,7 @@ class ControllerConformance:
         num_objectives=4, num_rounds=6, num_replicas=4, seed=0
     )
 
-    def build(self, **changes: Any) -> Controller:
+    def build(self, **changes: Any) -> WeightController:
         raise NotImplementedError
 
     def test_weights_are_positive_and_of_the_right_shape(self) -> None:

@@ -11,27 +11,30 @@ from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.controllers import Controller
+from mmada.controllers import WeightController
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
     Share,
     refuse_world_bound,
 )
+from mmada.engine.durable_backend import DURABLE
 from mmada.engine.live_replica import LiveReplica
-from mmada.engine.policy_file import save_policy
+from mmada.engine.policy_file import holds_policy, save_policy
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.seeding import derive_seed, preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore, failpoint
+from mmada.engine.state.atomic import remove_leftovers
 
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
 
 STATE_LAYOUT = 2  # raise it when ExplorationState changes
+EXPLORED = 'explored.pth'
 
 
 @LOOPS.register_module()
@@ -55,7 +58,7 @@ class ParallelExplorationLoop(BaseLoop):
         dataloader: Training data; its sampler is replaced by segments, and
             its `batch_size` is that of one replica.
         num_rounds: Number of rounds T.
-        controller: Config of a :class:`Controller`.
+        controller: Config of a :class:`WeightController`.
         reward_dataloader: Data held out of training that feed the rewards.
         reward_evaluator: Metrics on these data.
         reward_metric: Key of the metric that is maximised.
@@ -174,7 +177,7 @@ class ParallelExplorationLoop(BaseLoop):
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
 
-    def _meet(self, live: LiveReplica) -> Controller:
+    def _meet(self, live: LiveReplica) -> WeightController:
         """Learns which objectives there are and who owns what.
 
         All ranks look at the same batches, so that they see the same.
@@ -289,20 +292,24 @@ class ParallelExplorationLoop(BaseLoop):
         failpoint('explore.after_policy')
 
     def _write(self, state: ExplorationState) -> None:
+        """Writes the model, then the policy: with it both are there."""
         work_dir = Path(self.runner.work_dir)
-        save_policy(
-            work_dir / 'policy.safetensors',
-            self.controller.ensemble().named(
-                unwrap(self.runner.model).objectives.names
-            ),
-            self.reporter.provenance(state),
+        path, model = work_dir / 'policy.safetensors', work_dir / EXPLORED
+        ensemble = self.controller.ensemble().named(
+            unwrap(self.runner.model).objectives.names
         )
+        provenance = self.reporter.provenance(state)
+        remove_leftovers(work_dir)
+        if model.exists() and holds_policy(path, ensemble, provenance):
+            return  # a finished run that was resumed
         self.runner.save_checkpoint(
             str(work_dir),
-            'explored.pth',
+            EXPLORED,
             save_optimizer=False,
             save_param_scheduler=False,
+            backend_args=dict(backend=DURABLE),
         )
+        save_policy(path, ensemble, provenance)
 
 
 def _check_optimization(live: LiveReplica, num_iters: int) -> None:

@@ -1,9 +1,6 @@
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +8,15 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, TASK_UTILS
 
-from mmada.controllers import Controller, RoundResult, select_best
+from mmada.controllers import RoundResult, WeightController, select_best
 from mmada.engine import load_policy
 from mmada.models import ObjectiveError
-from tests import toy
+from tests import ranks, toy
 
 WORKER = Path(__file__).with_name('explore_worker.py')
 
 
-class TableController(Controller):
+class TableController(WeightController):
     """Proposes weights from a fixed table and learns nothing."""
 
     def __init__(self, table, num_objectives, num_rounds, seed):
@@ -214,13 +211,9 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path, commits):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     explore(whole)
     failpoint = f'state.before_delete:{commits}'
-    outcome = subprocess.run(
-        [sys.executable, WORKER, killed],
-        env=dict(os.environ, MMADA_FAILPOINT=failpoint),
-        capture_output=True,
-        check=False,
-    )
-    assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+    processes = ranks.start(WORKER, 1, killed, MMADA_FAILPOINT=failpoint)
+    codes, outputs = ranks.finish(processes)
+    assert codes == [-signal.SIGKILL], outputs
     runner, _ = explore(killed, resume=True)
     assert_same_run(whole, killed)
     before = digest(killed)
