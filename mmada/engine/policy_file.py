@@ -10,6 +10,9 @@ from mmada.controllers import PolicyEnsemble
 from mmada.engine.policy_codec import decode_policy, encode_policy
 from mmada.engine.state.atomic import replace_synced
 
+DEFAULT_FILE = 'policy.safetensors'
+"""Name of the one that a search writes into its work directory."""
+
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; one of the paper's size has some 100 kB."""
 

@@ -15,12 +15,12 @@ from torch import Tensor
 from .distributed import ReplicaGroups
 from .live_replica import LiveReplica, Snapshot
 from .preemption import stop_on_sigterm
-from .probe import unwrap
 from .reward_evaluator import RewardEvaluator
 from .seeding import derive_seed
 from .segment import train_segment
 from .segment_loader import SegmentLoader
 from .state import failpoint
+from .targets import Target
 
 
 class Outcome(NamedTuple):
@@ -50,6 +50,7 @@ class ReplicaRunner:
         live: The live model, its optimizer and schedulers.
         loader: Batches of each segment.
         evaluator: Scores a replica.
+        target: What an action is applied to.
         groups: Which ranks train together.
         max_iters: Iterations of the whole schedule.
         seed: The run's seed.
@@ -60,6 +61,7 @@ class ReplicaRunner:
         live: LiveReplica,
         loader: SegmentLoader,
         evaluator: RewardEvaluator,
+        target: Target,
         groups: ReplicaGroups,
         *,
         max_iters: int,
@@ -68,6 +70,7 @@ class ReplicaRunner:
         self.live = live
         self.loader = loader
         self.evaluator = evaluator
+        self.target = target
         self.groups = groups
         self.max_iters = max_iters
         self.seed = seed
@@ -75,8 +78,9 @@ class ReplicaRunner:
     def run(
         self,
         start: Snapshot,
-        weights: Tensor,
+        action: Tensor,
         segment: int,
+        first_iter: int,
         on_iteration: Callable[[int], None] = lambda done: None,
     ) -> Outcome:
         """Trains one segment from a snapshot and scores the live model.
@@ -88,8 +92,9 @@ class ReplicaRunner:
 
         Args:
             start: What the replica starts from.
-            weights: Its loss weights, shape (n,).
-            segment: Number of the segment, from 0.
+            action: Its action, shape (action_size,).
+            segment: Number of the segment's data, from 0.
+            first_iter: Where in the schedule it starts, from 0.
             on_iteration: Called with the number of iterations done.
 
         Raises:
@@ -99,7 +104,7 @@ class ReplicaRunner:
         try:
             with self.groups.scope(), stop_on_sigterm() as check:
                 outcome = self._run(
-                    start, weights, segment, check, on_iteration
+                    start, action, segment, first_iter, check, on_iteration
                 )
         except Exception as error:
             if self.groups.share.size > 1:
@@ -115,13 +120,14 @@ class ReplicaRunner:
     def _run(
         self,
         start: Snapshot,
-        weights: Tensor,
+        action: Tensor,
         segment: int,
+        first_iter: int,
         check: Callable[[], None],
         on_iteration: Callable[[int], None],
     ) -> Outcome:
         self.live.restore(start)
-        unwrap(self.live.model).set_weights(weights)
+        self.target.apply(action)
 
         def between(done: int) -> None:
             failpoint('explore.inside_training')
@@ -131,7 +137,8 @@ class ReplicaRunner:
         losses = train_segment(
             self.live,
             self.loader.segment(segment),
-            first_iter=segment * self.loader.num_iters,
+            self.target.meter(),
+            first_iter=first_iter,
             max_iters=self.max_iters,
             epoch_length=self.loader.epoch_length,
             seed=self._segment_seed(segment),

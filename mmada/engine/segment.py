@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import torch
 from mmengine import dist
 from torch import Tensor
 
-from mmada.models import ObjectiveMeter
-
 from .live_replica import LiveReplica
-from .probe import unwrap
 from .seeding import seed_all
+
+
+class Meter(Protocol):
+    """Sums up what a segment logs."""
+
+    def update(self, log_vars: Mapping[str, Tensor]) -> None:
+        """Adds one iteration's scalars."""
+
+    def mean(self) -> Tensor:
+        """Returns the means over all iterations and ranks, a vector."""
 
 
 def train_segment(
     live: LiveReplica,
     batches: Iterable[Any],
+    meter: Meter,
     *,
     first_iter: int,
     max_iters: int,
@@ -26,7 +34,7 @@ def train_segment(
     seed: int,
     on_iteration: Callable[[int], None] = lambda done: None,
 ) -> Tensor | None:
-    """Trains on the batches with the weights in force.
+    """Trains on the batches with the weights or shapes in force.
 
     No hook of the run fires here: the segment may belong to a replica that
     is thrown away. All ranks of the default group train it together, and
@@ -35,6 +43,7 @@ def train_segment(
     Args:
         live: Restored to the segment's start.
         batches: q batches.
+        meter: Sees what each iteration logs.
         first_iter: Iterations done before the segment.
         max_iters: Iterations of the whole schedule.
         epoch_length: Iterations of an epoch, for schedulers by epoch.
@@ -42,10 +51,9 @@ def train_segment(
         on_iteration: Called with the number of iterations done.
 
     Returns:
-        Mean raw loss of each objective, shape (n,); None if the loss or a
-        parameter is not finite, where training stops at once.
+        The meter's means; None if the loss or a parameter is not finite,
+        where training stops at once.
     """
-    meter = ObjectiveMeter(unwrap(live.model).objectives)
     live.optim_wrapper.initialize_count_status(
         live.model, first_iter, max_iters
     )

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS, PARAM_SCHEDULERS
 
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.segment import train_segment
+from mmada.models import ObjectiveMeter
 from tests import toy
 
 TRUNK, HEAD_A, HEAD_B, NONE = (0, 1), (0,), (1,), ()
@@ -63,6 +64,7 @@ def train(live, weights, index=0, count=3, **options):
     return train_segment(
         live,
         batches(count, index),
+        ObjectiveMeter(live.model.objectives),
         **{
             'first_iter': index * count,
             'max_iters': 12,

@@ -107,6 +107,7 @@ class LossWeightingHook(Hook):
             losses = train_segment(
                 live,
                 loader.segment(0),
+                ObjectiveMeter(self._model.objectives),
                 first_iter=0,
                 max_iters=runner.max_iters,
                 epoch_length=loader.epoch_length,

@@ -131,11 +131,11 @@ class ExplorationReporter:
         self, state: ExplorationState, result: RoundResult
     ) -> dict[str, Any]:
         """Makes the JSON-able record of a completed round."""
-        assert state.weights is not None
+        assert state.actions is not None
         return dict(
             round=state.round + 1,
             objectives=self.objectives,
-            weights=state.weights.tolist(),
+            weights=state.actions.tolist(),
             rewards=result.rewards.tolist(),
             metrics=[
                 state.results[k]['metrics'] for k in sorted(state.results)

@@ -20,13 +20,13 @@ class ExplorationState:
         reference: Metric of the model in `start`; None if not known.
         controller: State dict of the controller.
         round: Completed rounds.
-        weights: Weights of the present round's replicas, (m, n); None until
-            proposed.
+        actions: Actions of the present round's replicas, (m, action_size);
+            None until proposed.
         results: By replica of the present round, as far as trained:
             `metrics`, a dict, and `losses`, a list, both empty for one that
             diverged, and `value`, its reward metric or None.
-        best: Snapshot of the best of them.
-        best_weights: Weights of the last round's winner, (n,).
+        best: Snapshot of the best of them, where it is passed on.
+        best_action: Action of the last round's winner, (action_size,).
         failures: Rounds in succession that no replica survived.
         history: One JSON-able record a completed round.
         digest: Fingerprint of all completed rounds.
@@ -39,10 +39,10 @@ class ExplorationState:
     reference: float | None
     controller: dict[str, Any]
     round: int = 0
-    weights: Tensor | None = None
+    actions: Tensor | None = None
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
     best: Snapshot | None = None
-    best_weights: Tensor | None = None
+    best_action: Tensor | None = None
     failures: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     digest: str = ''
@@ -67,7 +67,7 @@ class ExplorationState:
 
     def clear_round(self) -> None:
         """Makes ready for new proposals."""
-        self.weights = None
+        self.actions = None
         self.results = {}
         self.best = None
 
