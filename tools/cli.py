@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+
+from mmada.engine.distributed.launch import prepare_launch
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    _check_launcher(args.launcher)
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -53,17 +53,11 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build MMEngine's runner, or the one that the config names."""
+    """Build MMEngine's runner, or the one that the config names.
+
+    A rank joins the others first where MMEngine itself could not do it.
+    """
+    prepare_launch(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
-
-
-def _check_launcher(launcher: str) -> None:
-    # MMEngine would fail with an AttributeError of torch.cuda on each rank.
-    if launcher != 'none' and get_device() == 'cpu':
-        raise SystemExit(
-            f'--launcher {launcher} needs an accelerator on each process, '
-            'and torch sees none here. Start a single process without '
-            '--launcher.'
-        )

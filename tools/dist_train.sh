@@ -1,17 +1,12 @@
 #!/usr/bin/env bash
-# tools/dist_train.sh CONFIG GPUS [arguments of train.py]
+# tools/dist_train.sh CONFIG RANKS [arguments of train.py]
 # Several nodes: NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.
+# MAX_RESTARTS=3 and --resume: starts all ranks again when one dies.
 set -eu
 
-if [ "$#" -lt 2 ]; then
-    sed -n '2,3s/^# //p' "$0" >&2
-    exit 2
-fi
+tools="$(dirname "$0")"
+. "$tools/start_ranks.sh"
 
-"${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$2" \
-    "$(dirname "$0")/train.py" "$1" --launcher pytorch "${@:3}"
+[ "$#" -ge 2 ] || usage "$(sed -n '2,4s/^# //p' "$0")"
+
+start_with_torchrun "$2" "$tools/train.py" "$1" "${@:3}"

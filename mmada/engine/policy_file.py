@@ -56,6 +56,20 @@ def save_policy(
     return path
 
 
+def holds_policy(
+    path: str | Path,
+    ensemble: PolicyEnsemble,
+    provenance: dict[str, Any] | None = None,
+) -> bool:
+    """Tell whether a file is what `save_policy` would write."""
+    try:
+        return Path(path).read_bytes() == encode_policy(
+            ensemble, provenance or {}
+        )
+    except FileNotFoundError:
+        return False
+
+
 def load_policy(
     path: str | Path,
     objectives: Sequence[str] | None = None,

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import pickle
-import runpy
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import mmdet
 import pytest
 import torch
-from mmengine.device import get_device
-
-from tests.toy import MODEL, OPTIM_WRAPPER, dataloader
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
@@ -24,41 +18,6 @@ Run = Callable[..., None]
 
 # MMEngine keeps loggers by name and second; these runs may share them.
 pytestmark = pytest.mark.filterwarnings('ignore:.*has been created')
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a script as ``python script arguments`` would."""
-
-    def run_script(script: Path, *arguments: object) -> None:
-        monkeypatch.setenv('LOCAL_RANK', '0')
-        monkeypatch.syspath_prepend(str(script.parent))
-        monkeypatch.setattr(sys, 'argv', [str(script), *map(str, arguments)])
-        runpy.run_path(str(script), run_name='__main__')
-
-    return run_script
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """A config file of two epochs of training."""
-    content = dict(
-        custom_imports=dict(imports=['mmada', 'tests.toy']),
-        default_scope='mmdet',
-        model=MODEL,
-        optim_wrapper=OPTIM_WRAPPER,
-        train_dataloader=dataloader(),
-        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
-        test_dataloader=dataloader(offset=1, shuffle=False),
-        test_evaluator=dict(type='ToyMetric'),
-        test_cfg=dict(type='TestLoop'),
-        auto_scale_lr=dict(enable=False, base_batch_size=16),
-        log_level='ERROR',
-        experiment_name=tmp_path.name,
-    )
-    path = tmp_path / 'toy_config.py'
-    path.write_text(''.join(f'{k} = {v!r}\n' for k, v in content.items()))
-    return path
 
 
 def test_train_resume_and_test(run: Run, config: Path, tmp_path: Path) -> None:
@@ -123,35 +82,9 @@ def test_mmdet_s_own_train_script(
     assert (tmp_path / 'epoch_2.pth').is_file()
 
 
-@pytest.mark.skipif(
-    get_device() != 'cpu', reason='the launchers work with an accelerator'
-)
-def test_launcher_without_accelerator_is_refused(
-    run: Run, config: Path
-) -> None:
-    with pytest.raises(SystemExit, match='--launcher pytorch needs'):
-        run(TOOLS / 'train.py', config, '--launcher', 'pytorch')
-
-
 def test_out_that_is_no_pickle_is_refused(
     run: Run, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         run(TOOLS / 'test.py', config, 'some.pth', '--out', 'some.json')
     assert 'found some.json' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('script', 'usage'),
-    [
-        ('dist_train.sh', 'CONFIG GPUS [arguments of train.py]'),
-        ('dist_test.sh', 'CONFIG CHECKPOINT GPUS [arguments of test.py]'),
-        ('slurm_train.sh', 'PARTITION JOB_NAME CONFIG WORK_DIR'),
-    ],
-)
-def test_shell_scripts_tell_their_usage(script: str, usage: str) -> None:
-    done = subprocess.run(
-        [str(TOOLS / script)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert usage in done.stderr

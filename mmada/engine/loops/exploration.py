@@ -14,6 +14,7 @@ from mmada.controllers import Controller
 from mmada.engine.digest import digest, digests
 from mmada.engine.distributed import Channel, ReplicaGroups
 from mmada.engine.live_replica import Snapshot
+from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.probe import unwrap
 from mmada.engine.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.state import StateStore, failpoint
@@ -265,7 +266,8 @@ class Exploration:
     def _commit(self, state: ExplorationState) -> None:
         state.commits += 1
         if self.channel.rank == 0:
-            self.store.commit(state.commits, state.to_payload())
+            with stop_on_sigterm():
+                self.store.commit(state.commits, state.to_payload())
 
 
 def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:

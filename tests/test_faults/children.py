@@ -1,0 +1,141 @@
+"""Explorations in processes that may die.
+
+They are forked from a server that has imported everything, which takes
+seconds, so that a run costs little more than its own time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tests import ranks, toy
+from tests.test_engine.test_loops import (
+    test_explore_then_train_loop as algorithm,
+)
+from tests.test_faults import faulty_loop  # noqa: F401  registers the loop
+
+_forked = multiprocessing.get_context('forkserver')
+_forked.set_forkserver_preload(
+    # The second is what torch's optimizers import when the first is made.
+    ['tests.test_faults.children', 'torch._dynamo']
+)
+
+OUTPUT = 'output{}.txt'
+ITERATIONS = 3  # of a segment
+DURABLE = dict(
+    checkpoint=dict(type='DurableCheckpointHook', interval=1, max_keep_ckpts=1)
+)
+
+
+def explore(work_dir, **options):
+    """Explores the toy problem, or what is left of it."""
+    config = dict(toy.exploration(), type='FaultyLoop', **options)
+    toy.runner(work_dir, train_cfg=config, resume=True, **ranks.join()).train()
+
+
+def explore_and_train(work_dir):
+    """Runs the whole algorithm, or what is left of it."""
+    algorithm.build(work_dir, resume=True, default_hooks=DURABLE).train()
+
+
+def start(work_dir, function=explore, world_size=1, failpoint='', **options):
+    """Starts `function(work_dir, **options)` once a rank.
+
+    Args:
+        work_dir: Directory of the run; the output goes there too.
+        function: Of this module.
+        world_size: Number of ranks.
+        failpoint: Where to die.
+        **options: Of the exploration.
+
+    Returns:
+        The processes, by rank.
+    """
+    Path(work_dir).mkdir(exist_ok=True)
+    shared = dict(
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(ranks.free_port()),
+        WORLD_SIZE=str(world_size),
+        LOCAL_WORLD_SIZE=str(world_size),
+        MMADA_FAILPOINT=failpoint,
+    )
+    children = []
+    for rank in range(world_size):
+        env = dict(shared, RANK=str(rank), LOCAL_RANK=str(rank))
+        child = _forked.Process(
+            target=_run, args=(env, rank, function, str(work_dir), options)
+        )
+        child.start()
+        children.append(child)
+    return children
+
+
+def _run(env, rank, function, work_dir, options):
+    path = Path(work_dir) / OUTPUT.format(rank)
+    with open(path, 'a') as output:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(output.fileno(), stream.fileno())
+    os.environ.update(env)
+    torch.set_num_threads(1)
+    function(work_dir, **options)
+
+
+def finish(children, timeout=120):
+    """Waits for all; kills what is left when the time is over.
+
+    Returns:
+        Exit statuses by rank; negative: the signal that ended it.
+    """
+    deadline = time.monotonic() + timeout
+    for child in children:
+        child.join(max(deadline - time.monotonic(), 0.1))
+    for child in children:
+        child.kill()
+        child.join()
+    return [child.exitcode for child in children]
+
+
+def output(work_dir, rank=0):
+    """Returns what a rank printed in all of its runs."""
+    return (Path(work_dir) / OUTPUT.format(rank)).read_text()
+
+
+def run(work_dir, *args, **options):
+    """Runs all ranks to their end, which has to be a good one."""
+    codes = finish(start(work_dir, *args, **options))
+    outputs = [output(work_dir, rank) for rank in range(len(codes))]
+    assert codes == [0] * len(codes), '\n'.join(outputs)
+
+
+def history(work_dir):
+    """Returns the bytes of the record of all rounds."""
+    return (Path(work_dir) / 'exploration/history.jsonl').read_bytes()
+
+
+def weights(path):
+    """Returns the state dict of a checkpoint."""
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+def assert_same_run(first, second):
+    """Asserts that two explorations found the same, to the bit."""
+    assert history(first) == history(second)
+    policies = [d / 'policy.safetensors' for d in (first, second)]
+    assert policies[0].read_bytes() == policies[1].read_bytes()
+    toy.assert_same_state(
+        weights(first / 'explored.pth'), weights(second / 'explored.pth')
+    )
+
+
+def redone(work_dir):
+    """Returns the segments that were trained more than once, at least in
+    part: (round, replica) for each time too many."""
+    lines = (Path(work_dir) / 'iterations.txt').read_text().splitlines()
+    starts = [line.split()[:2] for line in lines if line.endswith(' 1')]
+    return [s for i, s in enumerate(starts) if s in starts[:i]]

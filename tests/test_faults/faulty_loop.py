@@ -1,0 +1,166 @@
+"""An exploration that does harm to itself where a test tells it to."""
+
+from __future__ import annotations
+
+import errno
+import math
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine import dist
+from mmengine.registry import LOOPS
+
+from mmada.engine.loops import ParallelExplorationLoop
+from mmada.engine.state import store
+
+PSEUDO = -1  # stands for the round of the pseudo epoch
+
+
+@dataclass
+class Fault:
+    """One fault of one replica.
+
+    Attributes:
+        kind: A key of `HARM`.
+        replica: Which one, from 0.
+        round: Of which round, from 0, or `PSEUDO`.
+        at: After which iteration, from 1, or 'evaluation': before it.
+        times: How often, for a segment that is done again.
+        seconds: How long, for one that waits.
+    """
+
+    kind: str
+    replica: int = 1
+    round: int = 0
+    at: int | str = 2
+    times: int = 1
+    seconds: float = 0.0
+
+
+def _fill(tensors, value=math.nan):
+    with torch.no_grad():
+        next(iter(tensors)).fill_(value)
+
+
+def _raise(error):
+    raise error
+
+
+def _kill_worker():
+    multiprocessing.active_children()[0].kill()
+    time.sleep(0.5)
+
+
+HARM = dict(
+    parameter=lambda fault, module: _fill(module.parameters()),
+    infinite=lambda fault, module: _fill(module.parameters(), math.inf),
+    buffer=lambda fault, module: _fill(module.buffers()),
+    memory=lambda fault, module: _raise(torch.OutOfMemoryError('no memory')),
+    error=lambda fault, module: _raise(ZeroDivisionError('by a test')),
+    wait=lambda fault, module: time.sleep(fault.seconds),
+    kill=lambda fault, module: os.kill(os.getpid(), signal.SIGKILL),
+    term=lambda fault, module: os.kill(os.getpid(), signal.SIGTERM),
+    worker=lambda fault, module: _kill_worker(),
+)
+
+AT_COMMITS = dict(
+    full=lambda: _raise(OSError(errno.ENOSPC, 'No space left on device')),
+    term=lambda: os.kill(os.getpid(), signal.SIGTERM),
+)
+
+
+@LOOPS.register_module()
+class FaultyLoop(ParallelExplorationLoop):
+    """Writes down each iteration in `iterations.txt`, then does its harm.
+
+    Args:
+        faults: Arguments of `Fault`.
+        corrupt: A parameter that changes on rank 1 when it receives it.
+        commit_fault: A key of `AT_COMMITS` and a number: what happens on
+            rank 0 when it writes that state.
+    """
+
+    def __init__(
+        self, *args, faults=(), corrupt=None, commit_fault=None, **kwargs
+    ):
+        super().__init__(*args, **kwargs)
+        self.faults = [Fault(**fault) for fault in faults]
+        self._corrupt = corrupt
+        self._commit_fault = commit_fault
+
+    def _prepare(self, live, groups, channel):
+        exploration = super()._prepare(live, groups, channel)
+        self._watch_replicas(live.module)
+        self._watch_evaluations(live.module)
+        if self._corrupt and dist.get_rank() == 1:
+            self._spoil_broadcasts(channel)
+        if self._commit_fault and dist.get_rank() == 0:
+            self._watch_commits(*self._commit_fault)
+        return exploration
+
+    def _watch_replicas(self, module):
+        reporter, start = self.reporter, self.reporter.start
+        self._playing = PSEUDO, 0
+
+        def watched(on_iteration):
+            def after(done):
+                self._note(done)
+                on_iteration(done)
+                self._strike(done, module)
+
+            return after
+
+        def started(state, replica):
+            self._playing = state.round, replica
+            return watched(start(state, replica))
+
+        reporter.start = started
+        reporter.pseudo_iteration = watched(reporter.pseudo_iteration)
+
+    def _watch_evaluations(self, module):
+        evaluate = self.evaluator.evaluate
+
+        def watched(*args):
+            self._strike('evaluation', module)
+            return evaluate(*args)
+
+        self.evaluator.evaluate = watched
+
+    def _note(self, done):
+        line = ' '.join(map(str, (*self._playing, done))) + '\n'
+        path = Path(self.runner.work_dir) / 'iterations.txt'
+        with open(path, 'a') as file:  # one write: none is torn
+            file.write(line)
+
+    def _strike(self, at, module):
+        for fault in self.faults:
+            place = fault.round, fault.replica, fault.at
+            if place == (*self._playing, at) and fault.times > 0:
+                fault.times -= 1
+                HARM[fault.kind](fault, module)
+
+    def _spoil_broadcasts(self, channel):
+        broadcast = channel.broadcast
+
+        def spoiled(value, source):
+            value = broadcast(value, source)
+            if source != 1:
+                value['parameters'][self._corrupt].flatten()[0] += 1
+            return value
+
+        channel.broadcast = spoiled
+
+    def _watch_commits(self, kind, number):
+        write_state = store.write_state
+
+        def write(root, step, *args):
+            if step == number:
+                AT_COMMITS[kind]()
+            write_state(root, step, *args)
+
+        store.write_state = write
