@@ -6,7 +6,7 @@ from mmengine.registry import MODELS
 from torch.nn.functional import mse_loss
 
 from mmada.engine.segment import train_segment
-from mmada.models import ObjectiveError
+from mmada.models import ObjectiveError, ObjectiveMeter
 from tests import toy
 from tests.test_engine import lives
 
@@ -45,6 +45,7 @@ def segment(live, batches, **options):
     return train_segment(
         live,
         batches,
+        ObjectiveMeter(live.model.objectives),
         **{
             'first_iter': 0,
             'max_iters': 12,

@@ -131,7 +131,7 @@ def _reads_tensorboard(work_dir):
     (events,) = work_dir.glob('*/vis_data/events.out.tfevents*')
     accumulator = EventAccumulator(str(events))
     accumulator.Reload()
-    weights = accumulator.Scalars('explore/weight/seg')
+    weights = accumulator.Scalars('explore/weights/seg')
     assert [event.step for event in weights] == [1, 2]
     assert 'explore/best/PQ' in accumulator.Tags()['scalars']
 

@@ -15,12 +15,12 @@ from mmada.engine.digest import digest, digests
 from mmada.engine.distributed import Channel, ReplicaGroups
 from mmada.engine.live_replica import Snapshot
 from mmada.engine.preemption import stop_on_sigterm
-from mmada.engine.probe import unwrap
 from mmada.engine.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.state import StateStore, failpoint
 
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
+from .succession import SUCCESSIONS
 
 MAX_FAILED_ROUNDS = 3
 MAX_ATTEMPTS = 2
@@ -34,7 +34,7 @@ class Exploration:
     """Plays all replicas in waves and commits after each.
 
     Replica k of round t is a function of (state at the start of t, its
-    weights, t, seed) alone, so a killed wave is redone to the same bits,
+    action, t, seed) alone, so a killed wave is redone to the same bits,
     and the ranks may be more or fewer then. All ranks hold the same state;
     rank 0 alone asks the controller and writes.
 
@@ -62,6 +62,7 @@ class Exploration:
         self.controller = controller
         self.reporter = reporter
         self.store = store
+        self._succession = SUCCESSIONS[controller.start]
         self._attempts: Counter[int] = Counter()
 
     def begin(self) -> ExplorationState:
@@ -77,18 +78,18 @@ class Exploration:
         self.reporter.begin()
         own = Outcome()
         if self.groups.index == 0:
-            ones = torch.ones(len(unwrap(live.model).objectives))
+            neutral = self.runner.target.neutral
             own = self.runner.run(
-                state.start, ones, 0, self.reporter.pseudo_iteration
+                state.start, neutral, 0, 0, self.reporter.pseudo_iteration
             )
         outcomes = self.channel.gather(own, lambda rank: 'the pseudo epoch')
         outcome = outcomes[self.groups.leaders[0]]
         if outcome.error:
             raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
-        if not outcome.losses:
+        if not outcome.metrics:
             raise RuntimeError(
-                'The pseudo epoch diverged with all weights 1: the loss or a '
-                'parameter is not finite. Lower the learning rate.'
+                'The pseudo epoch diverged with the neutral action: the loss '
+                'or a parameter is not finite. Lower the learning rate.'
             )
         state.losses = torch.tensor(outcome.losses, dtype=torch.float64)
         state.reference = outcome.value
@@ -106,8 +107,8 @@ class Exploration:
             ReplicaError: If a replica failed twice.
             RuntimeError: If no replica survived, too often in succession.
         """
-        if state.weights is None:
-            state.weights = self.channel.from_main(
+        if state.actions is None:
+            state.actions = self.channel.from_main(
                 lambda: self.controller.propose(state.losses)
             )
             state.controller = self.controller.state_dict()
@@ -125,14 +126,17 @@ class Exploration:
 
     def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
         """Trains one replica a group and keeps the best of them."""
-        assert state.weights is not None
+        assert state.actions is not None
         began = time.monotonic()
         replica, own = self.groups.replica_of(wave), Outcome()
         if replica is not None:
             own = self.runner.run(
                 state.start,
-                state.weights[replica],
+                state.actions[replica],
                 state.round,
+                self._succession.first_iter(
+                    state.round, self.runner.loader.num_iters
+                ),
                 self.reporter.start(state, replica),
             )
         candidate = self._candidate(state, replica, own)
@@ -143,7 +147,7 @@ class Exploration:
         before = state.leader
         for i, k in enumerate(wave):
             self._take(state, k, outcomes[self.groups.leaders[i]])
-        if state.leader != before:
+        if self._succession.keeps_best and state.leader != before:
             source = self.groups.leaders[wave.index(state.leader)]
             state.best = self.channel.broadcast(candidate, source)
             failpoint('explore.after_broadcast')
@@ -153,7 +157,8 @@ class Exploration:
         self, state: ExplorationState, replica: int | None, own: Outcome
     ) -> Snapshot | None:
         """Captures the live replica if it beats the best so far."""
-        if replica is None or own.value is None:
+        keeps = self._succession.keeps_best
+        if not keeps or replica is None or own.value is None:
             return None
         leader = state.leader
         if leader is not None:
@@ -187,7 +192,7 @@ class Exploration:
 
     def _close_round(self, state: ExplorationState) -> dict[str, Any] | None:
         """Lets the controller learn and passes the winner on."""
-        assert state.weights is not None
+        assert state.actions is not None
         results = [state.results[k] for k in sorted(state.results)]
         values = [r['value'] for r in results]
         metrics = torch.tensor(
@@ -200,15 +205,15 @@ class Exploration:
         state.controller = self.controller.state_dict()
         failpoint('explore.after_observation')
         self._attempts.clear()
-        if state.best is None:
+        if state.leader is None:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        state.start, state.reference = state.best, values[result.best]
+        self._succession.advance(state, values[result.best])
         state.losses = torch.tensor(
             results[result.best]['losses'], dtype=torch.float64
         )
-        state.best_weights = state.weights[result.best]
+        state.best_action = state.actions[result.best]
         state.digest = record['digest'] = self._chain(state, record)
         state.history.append(record)
         state.round += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 
 import mmada.engine.reporting as text
 from mmada.controllers import RoundResult
+from mmada.engine.targets import Target
 
 from .exploration_state import ExplorationState
 
@@ -21,8 +22,9 @@ class ExplorationReporter:
     """Logs progress and rounds, and feeds the visual backends.
 
     Args:
-        runner: Its visualizer, hooks and work directory are used.
-        objectives: Names of the n objectives.
+        runner: Its visualizer and hooks are used.
+        directory: Where the history goes.
+        target: What an action is applied to.
         num_rounds: T.
         num_replicas: m.
         num_iters: q.
@@ -33,7 +35,8 @@ class ExplorationReporter:
     def __init__(
         self,
         runner: Any,
-        objectives: Sequence[str],
+        directory: Path,
+        target: Target,
         num_rounds: int,
         num_replicas: int,
         num_iters: int,
@@ -41,7 +44,9 @@ class ExplorationReporter:
         interval: int,
     ) -> None:
         self.runner = runner
-        self.objectives = list(objectives)
+        self.directory = directory
+        self.names = list(target.names)
+        self.record_keys = target.record_keys
         self.num_rounds = num_rounds
         self.num_replicas = num_replicas
         self.num_iters = num_iters
@@ -52,9 +57,9 @@ class ExplorationReporter:
         """Announces the pseudo epoch."""
         _log(
             f'Exploration: {self.num_rounds} rounds of {self.num_replicas} '
-            f'replicas, {self.num_iters} iterations each, objectives '
-            f'{", ".join(self.objectives)}. First a pseudo epoch with all '
-            'weights 1.'
+            f'replicas, {self.num_iters} iterations each, '
+            f'{self.record_keys[0]} {", ".join(self.names)}. First a pseudo '
+            'epoch with the neutral action.'
         )
 
     def pseudo_iteration(self, done: int) -> None:
@@ -134,8 +139,13 @@ class ExplorationReporter:
         assert state.actions is not None
         return dict(
             round=state.round + 1,
-            objectives=self.objectives,
-            weights=state.actions.tolist(),
+            **dict(
+                zip(
+                    self.record_keys,
+                    (self.names, state.actions.tolist()),
+                    strict=True,
+                )
+            ),
             rewards=result.rewards.tolist(),
             metrics=[
                 state.results[k]['metrics'] for k in sorted(state.results)
@@ -155,8 +165,8 @@ class ExplorationReporter:
             + text.format_round(
                 record['round'],
                 self.num_rounds,
-                self.objectives,
-                record['weights'],
+                self.names,
+                record[self.record_keys[1]],
                 record['rewards'],
                 record['metrics'],
                 record['best'],
@@ -177,7 +187,7 @@ class ExplorationReporter:
             num_replicas=self.num_replicas,
             iters_per_round=self.num_iters,
             reward_metric=self.metric,
-            final_metric=state.reference,
+            final_metric=_best_metric(state, self.metric),
         )
 
     def _scalars(self, record: dict[str, Any]) -> dict[str, float]:
@@ -186,10 +196,9 @@ class ExplorationReporter:
             f'explore/best/{_short(k)}': v
             for k, v in record['metrics'][best].items()
         }
-        for name, weight in zip(
-            self.objectives, record['weights'][best], strict=True
-        ):
-            scalars[f'explore/weight/{name}'] = weight
+        actions = record[self.record_keys[1]]
+        for name, value in zip(self.names, actions[best], strict=True):
+            scalars[f'explore/{self.record_keys[1]}/{name}'] = value
         for k, (reward, metrics) in enumerate(
             zip(record['rewards'], record['metrics'], strict=True)
         ):
@@ -203,7 +212,7 @@ class ExplorationReporter:
     def _write_history(self, state: ExplorationState) -> None:
         if self.runner.rank:
             return
-        path = Path(self.runner.work_dir) / 'exploration' / 'history.jsonl'
+        path = self.directory / 'history.jsonl'
         partial = path.with_suffix('.tmp')
         lines = (
             json.dumps(_finite(record), allow_nan=False) + '\n'
@@ -211,6 +220,11 @@ class ExplorationReporter:
         )
         partial.write_text(''.join(lines))
         os.replace(partial, path)
+
+
+def _best_metric(state: ExplorationState, metric: str) -> float:
+    last = state.history[-1]
+    return last['metrics'][last['best']][metric]
 
 
 def _finite(value: Any) -> Any:

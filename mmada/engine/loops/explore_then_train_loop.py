@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
@@ -15,26 +14,25 @@ from torch import nn
 
 from mmada.engine.distributed import Channel
 from mmada.engine.live_replica import LiveReplica, Snapshot
-from mmada.engine.optimizers import head_rule_of
-from mmada.engine.probe import unwrap
+from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.seeding import derive_seed, seed_all
 from mmada.engine.state import StateStore
 
 
 @LOOPS.register_module()
 class ExploreThenTrainLoop(BaseLoop):
-    """Explores, then trains a fresh model with the policy that was found.
+    """Explores, then trains a fresh model with what was found.
 
-    The two phases share the config's model, optimizer and schedules. The
-    second starts from the very weights that the first started from, and is
-    an ordinary training: all hooks fire, its checkpoints are the run's. Add
-    a :class:`PolicyWeightingHook` to `custom_hooks` to use the policy.
+    All phases share the config's model, optimizer and schedules, and each
+    starts from the very weights that the first started from. The last is an
+    ordinary training: all hooks fire, its checkpoints are the run's. Add a
+    :class:`PolicyWeightingHook` to `custom_hooks` to use a policy.
 
     Args:
         runner: The runner.
-        dataloader: Training data of both phases.
-        exploration: Config of the exploration loop; may bring its own
-            `dataloader`.
+        dataloader: Training data of all phases.
+        exploration: Config of an exploration loop, or of several in turn,
+            each with its own `directory`; they may bring a `dataloader`.
         training: Config of an ordinary training loop.
     """
 
@@ -42,15 +40,20 @@ class ExploreThenTrainLoop(BaseLoop):
         self,
         runner: Any,
         dataloader: dict[str, Any],
-        exploration: dict[str, Any],
+        exploration: dict[str, Any] | list[dict[str, Any]],
         training: dict[str, Any],
     ) -> None:
-        self.exploration: Any = LOOPS.build(
-            exploration,
-            default_args=dict(
-                runner=runner, dataloader=copy.deepcopy(dataloader)
-            ),
-        )
+        listed = isinstance(exploration, (list, tuple))
+        self.explorations: list[Any] = [
+            LOOPS.build(
+                config,
+                default_args=dict(
+                    runner=runner, dataloader=copy.deepcopy(dataloader)
+                ),
+            )
+            for config in (exploration if listed else [exploration])
+        ]
+        _check_directories(self.explorations)
         self.training: Any = LOOPS.build(
             training, default_args=dict(runner=runner, dataloader=dataloader)
         )
@@ -79,39 +82,38 @@ class ExploreThenTrainLoop(BaseLoop):
         return self.training.max_iters
 
     def run(self) -> nn.Module:
-        """Runs both phases, or what is left of them after a resume."""
+        """Runs all phases, or what is left of them after a resume."""
+        for exploration in self.explorations:
+            if self._iter == 0:
+                self._explore(exploration)
+            exploration.conclude()
         if self._iter == 0:
-            self._explore()
+            seed_all(derive_seed(self.explorations[-1].seed, 'training'))
+            print_log('Exploration done; the training begins.', 'current')
         self.training._epoch = self._epoch
         self.training._iter = self._iter
         self.runner._train_loop = self.training
         return self.training.run()
 
-    def _explore(self) -> None:
-        with self._exploration_scope() as live:
-            initial = self._initial(live)
+    def _explore(self, exploration: Any) -> None:
+        with self._exploration_scope(exploration) as live:
+            initial = self._initial(exploration, live)
             live.restore(initial)
-            self.exploration.explore(live)
+            exploration.explore(live)
             live.restore_model(initial)
-            unwrap(live.model).reset_weights()
             live.optim_wrapper.zero_grad(set_to_none=True)
-        seed_all(derive_seed(self.exploration.seed, 'training'))
-        print_log(
-            'Exploration done; training a fresh model with its policy.',
-            logger='current',
-        )
 
-    def _initial(self, live: LiveReplica) -> Snapshot:
-        """Returns the start of both phases, the same after a resume."""
+    def _initial(self, exploration: Any, live: LiveReplica) -> Snapshot:
+        """Returns the start of a phase, the same after a resume."""
         with contextlib.closing(Channel()) as channel:
             kept: list[Snapshot] = []
-            channel.from_main(lambda: kept.append(self._load_or_keep(live)))
+            channel.from_main(
+                lambda: kept.append(self._load_or_keep(exploration, live))
+            )
             return channel.broadcast(kept.pop() if kept else {}, 0)
 
-    def _load_or_keep(self, live: LiveReplica) -> Snapshot:
-        store = StateStore(
-            Path(self.runner.work_dir) / 'exploration' / 'initial', {}
-        )
+    def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
+        store = StateStore(exploration.directory / 'initial', {})
         found = store.latest() if self.runner._resume else None
         if found is not None:
             return found[1]
@@ -120,24 +122,32 @@ class ExploreThenTrainLoop(BaseLoop):
         return snapshot
 
     @contextlib.contextmanager
-    def _exploration_scope(self) -> Iterator[LiveReplica]:
+    def _exploration_scope(self, exploration: Any) -> Iterator[LiveReplica]:
         """Gives an optimizer and schedules over the exploration's length."""
         runner = self.runner
         kept = runner.optim_wrapper, runner._train_loop
-        rule = head_rule_of(runner.optim_wrapper)
-        rule.remove()  # two rules at once would shield the heads twice
         config = copy.deepcopy(runner.cfg)
-        runner._train_loop = self.exploration
-        runner.optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
-        try:
-            runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
-            schedulers = config.get('param_scheduler')
-            yield LiveReplica(
-                runner.model,
-                runner.optim_wrapper,
-                runner.build_param_scheduler(schedulers) if schedulers else [],
-            )
-        finally:
-            head_rule_of(runner.optim_wrapper).remove()
-            rule.attach()
-            runner.optim_wrapper, runner._train_loop = kept
+        runner._train_loop = exploration
+        # Two head rules at once would shield the heads twice.
+        with suspended_head_rule(kept[0]):
+            optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
+            runner.optim_wrapper = optim_wrapper
+            try:
+                runner.scale_lr(optim_wrapper, runner.auto_scale_lr)
+                configs = config.get('param_scheduler')
+                schedulers = (
+                    runner.build_param_scheduler(configs) if configs else []
+                )
+                yield LiveReplica(runner.model, optim_wrapper, schedulers)
+            finally:
+                remove_head_rule(optim_wrapper)
+                runner.optim_wrapper, runner._train_loop = kept
+
+
+def _check_directories(explorations: list[Any]) -> None:
+    names = [exploration.directory.name for exploration in explorations]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f'`exploration` has the directories {names}; expected each '
+            'exploration to have a `directory` of its own.'
+        )

@@ -6,12 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from mmengine.optim import OptimWrapperDict
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.controllers import WeightController
+from mmada.controllers import Controller
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
@@ -20,18 +19,19 @@ from mmada.engine.distributed import (
 )
 from mmada.engine.durable_backend import DURABLE
 from mmada.engine.live_replica import LiveReplica
-from mmada.engine.policy_file import holds_policy, save_policy
-from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.seeding import derive_seed, preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore, failpoint
 from mmada.engine.state.atomic import remove_leftovers
+from mmada.engine.targets import Target
 
+from .checks import check_optimization, plain_config
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
+from .succession import SUCCESSIONS
 
 STATE_LAYOUT = 2  # raise it when ExplorationState changes
 EXPLORED = 'explored.pth'
@@ -39,11 +39,12 @@ EXPLORED = 'explored.pth'
 
 @LOOPS.register_module()
 class ParallelExplorationLoop(BaseLoop):
-    """Explores loss weights with m replicas and learns a policy.
+    """Searches with m replicas for what makes a training better.
 
-    In each round every replica starts from the winner of the last one and
-    trains the same q batches with weights of its own; the reward data say
-    which is best, and the controller learns from all of them. The replicas
+    In each round every replica trains the same q batches with an action of
+    its own, such as loss weights; the reward data say which is best, and
+    the controller learns from all of them. A replica starts from the winner
+    of the last round, or always anew, as the controller wants. The replicas
     take turns on one live model a rank, so memory does not grow with m, and
     the result does not depend on the number of ranks. Hooks of the run see
     none of their iterations; `after_exploration_round(runner, record)` is
@@ -51,17 +52,20 @@ class ParallelExplorationLoop(BaseLoop):
 
     What is done is committed after each wave of replicas under
     `work_dir/exploration`; a resumed run goes on from there. At the end
-    `work_dir/policy.safetensors` and `work_dir/explored.pth` are written.
+    the target writes what was found (`policy.safetensors`), and the winner
+    of the last round is written to `explored.pth` if rounds pass it on.
 
     Args:
         runner: The runner.
         dataloader: Training data; its sampler is replaced by segments, and
             its `batch_size` is that of one replica.
         num_rounds: Number of rounds T.
-        controller: Config of a :class:`WeightController`.
+        controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.
         reward_evaluator: Metrics on these data.
         reward_metric: Key of the metric that is maximised.
+        target: Config of a :class:`Target`, what an action is applied to;
+            None for the weights of the objectives.
         iters_per_round: Iterations q of a round; None for one epoch.
         log_interval: Iterations between progress lines.
         seed: Seed of the search; None for the runner's.
@@ -69,6 +73,8 @@ class ParallelExplorationLoop(BaseLoop):
             W'-th of its batch; None for max(1, W // m) of W ranks.
         replica_timeout: Seconds that a rank may keep the others waiting
             before they give the run up.
+        directory: Where in the work directory the states and the history
+            are; searches of one run need different ones.
     """
 
     def __init__(
@@ -80,11 +86,13 @@ class ParallelExplorationLoop(BaseLoop):
         reward_dataloader: dict[str, Any],
         reward_evaluator: dict[str, Any] | list[dict[str, Any]],
         reward_metric: str = 'coco_panoptic/PQ',
+        target: dict[str, Any] | None = None,
         iters_per_round: int | None = None,
         log_interval: int = 50,
         seed: int | None = None,
         ranks_per_replica: int | None = None,
         replica_timeout: float = 12 * 3600,
+        directory: str = 'exploration',
     ) -> None:
         if num_rounds < 1:
             raise ValueError(
@@ -105,7 +113,12 @@ class ParallelExplorationLoop(BaseLoop):
             reward_metric,
             self.seed,
         )
+        self.target: Target = TASK_UTILS.build(
+            target or dict(type='LossWeights')
+        )
         self._controller_config = controller
+        self._succession = SUCCESSIONS[_class_of(controller).start]
+        self._directory = directory
         self._ranks_per_replica = ranks_per_replica
         self._replica_timeout = replica_timeout
         self._log_interval = log_interval
@@ -124,8 +137,8 @@ class ParallelExplorationLoop(BaseLoop):
 
     @property
     def max_iters(self) -> int:
-        """Iterations T * q of the committed trajectory."""
-        return self.num_rounds * self.loader.num_iters
+        """Iterations of the schedule: T * q of one training in rounds."""
+        return self._succession.length(self.num_rounds, self.loader.num_iters)
 
     @property
     def max_epochs(self) -> int:
@@ -135,7 +148,7 @@ class ParallelExplorationLoop(BaseLoop):
     @property
     def directory(self) -> Path:
         """Where the states of the exploration are."""
-        return Path(self.runner.work_dir) / 'exploration'
+        return Path(self.runner.work_dir) / self._directory
 
     def run(self) -> nn.Module:
         """Explores with the runner's own optimizer and schedulers."""
@@ -174,22 +187,26 @@ class ParallelExplorationLoop(BaseLoop):
                     self.reporter.publish(record, state)
             self._finish(live, state, channel)
 
+    def conclude(self) -> None:
+        """Makes the runner's model ready for what follows the search."""
+        self.target.conclude(Path(self.runner.work_dir), self.runner.model)
+
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
 
-    def _meet(self, live: LiveReplica) -> WeightController:
-        """Learns which objectives there are and who owns what.
+    def _meet(self, live: LiveReplica) -> Controller:
+        """Looks at the model and builds what searches.
 
         All ranks look at the same batches, so that they see the same.
         """
-        _check_optimization(live, self.loader.num_iters)
+        check_optimization(live, self.loader.num_iters)
         loader = self.loader.shared(Share(0, self._ranks_per_replica or 1))
         with preserve_rng():
-            probe_objectives(live.model, live.optim_wrapper, loader.segment(0))
+            self.target.meet(live, loader.segment(0))
         return TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
-                num_objectives=len(unwrap(live.model).objectives),
+                **self.target.controller_arguments,
                 num_rounds=self.num_rounds,
                 seed=derive_seed(self.seed, 'controller'),
             ),
@@ -204,11 +221,11 @@ class ParallelExplorationLoop(BaseLoop):
         with groups.scope(), preserve_rng():
             self.evaluator = RewardEvaluator(*self._reward)
             self.evaluator.check(live.model)
-        objectives = unwrap(live.model).objectives
         self.store = StateStore(self.directory / 'states', self._identity())
         self.reporter = ExplorationReporter(
             self.runner,
-            objectives.names,
+            self.directory,
+            self.target,
             self.num_rounds,
             self.controller.num_replicas,
             self.loader.num_iters,
@@ -221,6 +238,7 @@ class ParallelExplorationLoop(BaseLoop):
             ),
             self.loader.shared(groups.share),
             self.evaluator,
+            self.target,
             groups,
             max_iters=self.max_iters,
             seed=self.seed,
@@ -238,12 +256,12 @@ class ParallelExplorationLoop(BaseLoop):
         """Returns what a resumed run must have in common with this one."""
         return dict(
             state_layout=STATE_LAYOUT,
-            objectives=list(unwrap(self.runner.model).objectives.names),
+            **{self.target.record_keys[0]: list(self.target.names)},
             num_replicas=self.controller.num_replicas,
             num_rounds=self.num_rounds,
             iters_per_round=self.loader.num_iters,
             batch_size=self.loader.batch_size,
-            controller=_plain(self._controller_config),
+            controller=plain_config(self._controller_config),
             reward_metric=self.evaluator.metric,
             seed=self.seed,
         )
@@ -277,67 +295,47 @@ class ParallelExplorationLoop(BaseLoop):
 
     def _count(self, state: ExplorationState) -> None:
         """Sets the counters that hooks and checkpoints read."""
-        self._iter = state.round * self.loader.num_iters
+        self._iter = self._succession.first_iter(
+            state.round, self.loader.num_iters
+        )
         self._epoch = self._iter // self.loader.epoch_length
 
     def _finish(
         self, live: LiveReplica, state: ExplorationState, channel: Channel
     ) -> None:
-        """Leaves the explored model live and writes model and policy."""
-        assert state.best_weights is not None
+        """Leaves the explored model live and writes what was found."""
+        assert state.best_action is not None
         live.restore(state.start)
-        unwrap(live.model).set_weights(state.best_weights)
+        self.target.apply(state.best_action)
         failpoint('explore.before_policy')
         channel.from_main(lambda: self._write(state))
         failpoint('explore.after_policy')
 
     def _write(self, state: ExplorationState) -> None:
-        """Writes the model, then the policy: with it both are there."""
+        """Writes the model, then what was found: with it both are there."""
         work_dir = Path(self.runner.work_dir)
-        path, model = work_dir / 'policy.safetensors', work_dir / EXPLORED
-        ensemble = self.controller.ensemble().named(
-            unwrap(self.runner.model).objectives.names
-        )
-        provenance = self.reporter.provenance(state)
+        found = work_dir, self.controller, self.reporter.provenance(state)
         remove_leftovers(work_dir)
-        if model.exists() and holds_policy(path, ensemble, provenance):
+        whole = not self._succession.keeps_best
+        whole = whole or (work_dir / EXPLORED).exists()
+        if whole and self.target.is_saved(*found):
             return  # a finished run that was resumed
-        self.runner.save_checkpoint(
-            str(work_dir),
-            EXPLORED,
-            save_optimizer=False,
-            save_param_scheduler=False,
-            backend_args=dict(backend=DURABLE),
-        )
-        save_policy(path, ensemble, provenance)
+        if self._succession.keeps_best:
+            self.runner.save_checkpoint(
+                str(work_dir),
+                EXPLORED,
+                save_optimizer=False,
+                save_param_scheduler=False,
+                backend_args=dict(backend=DURABLE),
+            )
+        self.target.save(*found)
 
 
-def _check_optimization(live: LiveReplica, num_iters: int) -> None:
-    if isinstance(live.optim_wrapper, OptimWrapperDict) or isinstance(
-        live.schedulers, dict
-    ):
-        raise TypeError(
-            '`optim_wrapper` holds several optimizers; an exploration '
-            'expects one.'
-        )
-    if any(getattr(s, 'need_val_args', False) for s in live.schedulers):
+def _class_of(controller: dict[str, Any]) -> type[Controller]:
+    kind = controller['type']
+    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if found is None:
         raise ValueError(
-            '`param_scheduler` holds one that follows a metric '
-            '(ReduceOnPlateau); an exploration expects schedules of '
-            'iterations or epochs, the same for all replicas.'
+            f'`controller.type` is {kind!r}, which nothing has registered.'
         )
-    counts = live.optim_wrapper._accumulative_counts
-    if num_iters % counts:
-        raise ValueError(
-            f'`optim_wrapper.accumulative_counts` is {counts}; expected a '
-            f'divisor of the {num_iters} iterations of a round.'
-        )
-
-
-def _plain(config: Any) -> Any:
-    """Turns a config into JSON values."""
-    if isinstance(config, dict):
-        return {str(k): _plain(v) for k, v in config.items()}
-    if isinstance(config, (list, tuple)):
-        return [_plain(v) for v in config]
-    return config
+    return found

@@ -27,9 +27,7 @@ class Succession(ABC):
         """Returns where in the schedule a round starts, counted from 0."""
 
     @abstractmethod
-    def advance(
-        self, state: ExplorationState, value: float | None
-    ) -> None:
+    def advance(self, state: ExplorationState, value: float | None) -> None:
         """Sets the start of the next round.
 
         Args:
@@ -51,9 +49,7 @@ class FromBest(Succession):
         """Returns t * q."""
         return round * num_iters
 
-    def advance(
-        self, state: ExplorationState, value: float | None
-    ) -> None:
+    def advance(self, state: ExplorationState, value: float | None) -> None:
         """Passes the best replica on."""
         assert state.best is not None
         state.start, state.reference = state.best, value
@@ -72,9 +68,7 @@ class FromInitial(Succession):
         """Returns 0."""
         return 0
 
-    def advance(
-        self, state: ExplorationState, value: float | None
-    ) -> None:
+    def advance(self, state: ExplorationState, value: float | None) -> None:
         """Leaves the start as it is."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
@@ -75,6 +77,25 @@ def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
             "it (head_rule=dict(mode='off') leaves the heads unshielded)."
         )
     return rule
+
+
+def remove_head_rule(optim_wrapper: OptimWrapper) -> None:
+    """Ends what a head rule does, if there is one."""
+    rule = getattr(optim_wrapper, 'head_rule', None)
+    if rule is not None:
+        rule.remove()
+
+
+@contextlib.contextmanager
+def suspended_head_rule(optim_wrapper: OptimWrapper) -> Iterator[None]:
+    """Ends what a head rule does, if there is one, for a while."""
+    remove_head_rule(optim_wrapper)
+    try:
+        yield
+    finally:
+        rule = getattr(optim_wrapper, 'head_rule', None)
+        if rule is not None:
+            rule.attach()
 
 
 def _parse_head_rule(

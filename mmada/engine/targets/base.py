@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -19,9 +19,12 @@ class Target(ABC):
 
     Attributes:
         names: What each number of an action stands for.
+        record_keys: What names and actions are called in the records of a
+            run.
     """
 
     names: tuple[str, ...]
+    record_keys: ClassVar[tuple[str, str]]
 
     @abstractmethod
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
@@ -61,6 +64,15 @@ class Target(ABC):
         provenance: dict[str, Any],
     ) -> None:
         """Writes what the search found into the work directory."""
+
+    @abstractmethod
+    def is_saved(
+        self,
+        work_dir: Path,
+        controller: Controller,
+        provenance: dict[str, Any],
+    ) -> bool:
+        """Tells whether `save` would write what is there already."""
 
     @abstractmethod
     def conclude(self, work_dir: Path, model: nn.Module) -> None:

@@ -10,9 +10,13 @@ import torch
 from mmengine.registry import TASK_UTILS
 from torch import Tensor, nn
 
-from mmada.controllers import Controller, WeightController
+from mmada.controllers import (
+    Controller,
+    PolicyEnsemble,
+    WeightController,
+)
 from mmada.engine.live_replica import LiveReplica
-from mmada.engine.policy_file import DEFAULT_FILE, save_policy
+from mmada.engine.policy_file import DEFAULT_FILE, holds_policy, save_policy
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.models import ObjectiveMeter
 
@@ -22,6 +26,8 @@ from .base import Target
 @TASK_UTILS.register_module()
 class LossWeights(Target):
     """One weight for each objective of a LossWeightWrapper."""
+
+    record_keys = ('objectives', 'weights')
 
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Binds the objectives and finds out who owns which parameter."""
@@ -53,19 +59,28 @@ class LossWeights(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> None:
-        """Writes the policy file.
+        """Writes the policy file."""
+        ensemble = self._ensemble(controller)
+        save_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
 
-        Raises:
-            TypeError: If the controller is none of weights.
-        """
+    def is_saved(
+        self,
+        work_dir: Path,
+        controller: Controller,
+        provenance: dict[str, Any],
+    ) -> bool:
+        """Tells whether the policy file is there."""
+        ensemble = self._ensemble(controller)
+        return holds_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
+
+    def conclude(self, work_dir: Path, model: nn.Module) -> None:
+        """Puts the weights back; a hook of the training sets its own."""
+        unwrap(model).reset_weights()
+
+    def _ensemble(self, controller: Controller) -> PolicyEnsemble:
         if not isinstance(controller, WeightController):
             raise TypeError(
                 f'`controller.type` is {type(controller).__name__}; expected '
                 'a WeightController, since `target` is LossWeights.'
             )
-        ensemble = controller.ensemble().named(self.names)
-        save_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
-
-    def conclude(self, work_dir: Path, model: nn.Module) -> None:
-        """Puts the weights back; a hook of the training sets its own."""
-        unwrap(model).reset_weights()
+        return controller.ensemble().named(self.names)

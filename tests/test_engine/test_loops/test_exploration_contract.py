@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapperDict
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
 from mmada.engine.live_replica import LiveReplica
-from mmada.engine.loops.parallel_exploration_loop import _check_optimization
+from mmada.engine.loops.checks import check_optimization
 from mmada.engine.seeding import derive_seed
 from mmada.engine.state import RunLock
 from tests import toy
@@ -128,4 +128,4 @@ def test_several_optimizers_are_refused(part):
     else:
         live.schedulers = dict(only=[])
     with pytest.raises(TypeError, match='several optimizers'):
-        _check_optimization(live, 3)
+        check_optimization(live, 3)

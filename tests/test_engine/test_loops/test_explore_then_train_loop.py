@@ -126,7 +126,7 @@ def test_schedules_of_both_phases_end_at_their_own_length(tmp_path):
     runner = build(tmp_path)
     loop = runner.build_train_loop(runner._train_loop)
     assert loop.max_epochs == 3
-    assert loop.exploration.max_epochs == 2
+    assert loop.explorations[0].max_epochs == 2
     runner._train_loop = loop
     runner.train()
     assert runner.param_schedulers[0].end == 9

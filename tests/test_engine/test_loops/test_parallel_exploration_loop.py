@@ -104,7 +104,7 @@ def test_scalars_reach_the_visual_backends(tmp_path):
     assert [row['step'] for row in rows] == [1, 2]
     assert {
         'explore/best/score',
-        'explore/weight/a',
+        'explore/weights/a',
         'explore/reward/replica3',
     } <= set(rows[0])
 

@@ -1,0 +1,51 @@
+"""What a config is checked for before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.optim import OptimWrapperDict
+
+from mmada.engine.live_replica import LiveReplica
+
+
+def check_optimization(live: LiveReplica, num_iters: int) -> None:
+    """Refuses optimizers and schedules that a replica cannot have.
+
+    Args:
+        live: With the optimizer and the schedulers.
+        num_iters: Iterations q of a round.
+
+    Raises:
+        TypeError: If there are several optimizers.
+        ValueError: If a schedule follows a metric, or gradients would be
+            accumulated over two rounds.
+    """
+    if isinstance(live.optim_wrapper, OptimWrapperDict) or isinstance(
+        live.schedulers, dict
+    ):
+        raise TypeError(
+            '`optim_wrapper` holds several optimizers; an exploration '
+            'expects one.'
+        )
+    if any(getattr(s, 'need_val_args', False) for s in live.schedulers):
+        raise ValueError(
+            '`param_scheduler` holds one that follows a metric '
+            '(ReduceOnPlateau); an exploration expects schedules of '
+            'iterations or epochs, the same for all replicas.'
+        )
+    counts = live.optim_wrapper._accumulative_counts
+    if num_iters % counts:
+        raise ValueError(
+            f'`optim_wrapper.accumulative_counts` is {counts}; expected a '
+            f'divisor of the {num_iters} iterations of a round.'
+        )
+
+
+def plain_config(config: Any) -> Any:
+    """Turns a config into JSON values."""
+    if isinstance(config, dict):
+        return {str(k): plain_config(v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [plain_config(v) for v in config]
+    return config
