@@ -8,6 +8,7 @@ bytes made on purpose are checked as if there were no digest.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import safetensors.torch
@@ -155,6 +156,8 @@ def _check_header(header: dict[str, Any]) -> None:
             raise ValueError(
                 f'`{name}` should be of type {kind.__name__}, found {value!r}'
             )
+        if kind is float and not abs(value) <= sys.float_info.max:
+            raise ValueError(f'`{name}` should be finite, found {value!r}')
     names = header['objectives']
     if not names or not all(isinstance(x, str) and x for x in names):
         raise ValueError(
