@@ -31,12 +31,21 @@ class DurableBackend(LocalBackend):
                 file is untouched.
         """
         path = Path(filepath)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_synced(path, obj, 'checkpoint')
-        except OSError as error:
-            message = write_failure(path, len(obj), error)
-            raise OSError(error.errno, message) from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, obj, 'checkpoint')
+
+
+def write_durably(path: Path, data: bytes, site: str) -> None:
+    """Writes or replaces a file as `replace_synced` does.
+
+    Raises:
+        OSError: If it cannot be written, naming it and the bytes needed.
+    """
+    try:
+        replace_synced(path, data, site)
+    except OSError as error:
+        message = write_failure(path, len(data), error)
+        raise OSError(error.errno, message) from error
 
 
 register_backend(DURABLE, DurableBackend)

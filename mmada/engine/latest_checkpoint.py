@@ -137,7 +137,11 @@ def checkpoint_problem(path: Path) -> str | None:
         return None
     try:
         with zipfile.ZipFile(path) as archive:
-            if not any(n.endswith('/data.pkl') for n in archive.namelist()):
+            parts = archive.infolist()
+            # zipfile reads an archive with bytes before it, torch does not.
+            if not parts or parts[0].header_offset:
+                return 'it does not start as an archive'
+            if not any(p.filename.endswith('/data.pkl') for p in parts):
                 return 'it was not saved by torch'
             damaged = archive.testzip()
     except Exception as error:  # damage shows in many ways

@@ -8,6 +8,7 @@ bytes made on purpose are checked as if there were no digest.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import safetensors.torch
@@ -31,6 +32,7 @@ _FIELDS = {
     'floor': float,
     'provenance': dict,
 }
+_LARGEST = sys.float_info.max
 _LIMITS = {'num_rounds': 10_000, 'num_objectives': 1024, 'hidden': 1024}
 
 
@@ -155,6 +157,8 @@ def _check_header(header: dict[str, Any]) -> None:
             raise ValueError(
                 f'`{name}` should be of type {kind.__name__}, found {value!r}'
             )
+        if isinstance(value, float | int) and abs(value) > _LARGEST:
+            raise ValueError(f'`{name}` should be finite, found {value!r}')
     names = header['objectives']
     if not names or not all(isinstance(x, str) and x for x in names):
         raise ValueError(

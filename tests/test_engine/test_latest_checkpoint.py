@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import torch
 
 from mmada.engine import CheckpointError, find_latest_checkpoint
 from mmada.engine.latest_checkpoint import checkpoint_problem
+from tests.test_faults.damage import CLOTHING, Payload
 
 
 def save(path: Path, age: int = 0) -> Path:
@@ -136,20 +136,20 @@ def test_empty_last_checkpoint_and_no_file_is_an_error(tmp_path: Path) -> None:
         find_latest_checkpoint(tmp_path)
 
 
-class Payload:
-    def __init__(self, sentinel: Path) -> None:
-        self.sentinel = sentinel
-
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (self.sentinel,))
-
-
 def test_looking_at_a_file_runs_nothing_of_it(tmp_path: Path) -> None:
     sentinel = tmp_path / 'ran'
-    file = io.BytesIO()
-    torch.save(Payload(sentinel), file)
-    for data in (file.getvalue(), pickle.dumps(Payload(sentinel))):
+    for name in ('policy.pth', 'policy.pkl'):
+        data = CLOTHING[name](Payload(sentinel))
         (tmp_path / 'epoch_1.pth').write_bytes(data)
         checkpoint_problem(tmp_path / 'epoch_1.pth')
     assert not sentinel.exists()
     assert checkpoint_problem(tmp_path / 'epoch_1.pth') is not None
+
+
+def test_archives_that_torch_cannot_read(tmp_path: Path) -> None:
+    path = save(tmp_path / 'epoch_1.pth')
+    path.write_bytes(b'PK\x03\x04' + path.read_bytes())
+    assert checkpoint_problem(path) == 'it does not start as an archive'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('a', 'b')
+    assert checkpoint_problem(path) == 'it was not saved by torch'

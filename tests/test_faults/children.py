@@ -35,8 +35,13 @@ DURABLE = dict(
 
 def explore(work_dir, **options):
     """Explores the toy problem, or what is left of it."""
-    config = dict(toy.exploration(), type='FaultyLoop', **options)
-    toy.runner(work_dir, train_cfg=config, resume=True, **ranks.join()).train()
+    toy.runner(
+        work_dir,
+        train_cfg=dict(toy.exploration(), type='FaultyLoop', **options),
+        resume=True,
+        log_level='WARNING',
+        **ranks.join(),
+    ).train()
 
 
 def explore_and_train(work_dir):

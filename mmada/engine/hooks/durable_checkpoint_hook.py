@@ -12,13 +12,13 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
-from mmada.engine.durable_backend import DURABLE, DurableBackend
-from mmada.engine.state import failpoint
-from mmada.engine.state.atomic import (
-    discard,
-    remove_leftovers,
-    replace_synced,
+from mmada.engine.durable_backend import (
+    DURABLE,
+    DurableBackend,
+    write_durably,
 )
+from mmada.engine.state import failpoint
+from mmada.engine.state.atomic import discard, remove_leftovers
 
 _LOCAL = (LocalBackend, DurableBackend)
 
@@ -82,7 +82,7 @@ class DurableCheckpointHook(CheckpointHook):
         )
         failpoint('checkpoint.before_last')
         if is_main_process():
-            replace_synced(
+            write_durably(
                 Path(runner.work_dir) / 'last_checkpoint',
                 str(self.last_ckpt).encode(),
                 'last_checkpoint',

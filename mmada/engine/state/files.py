@@ -21,7 +21,11 @@ from mmada.engine.state.manifest import (
     make_manifest,
     read_manifest,
 )
-from mmada.engine.state.payload import load_payload, save_payload
+from mmada.engine.state.payload import (
+    check_payload,
+    load_payload,
+    save_payload,
+)
 
 _STATE = 'state.pt'
 _MANIFEST = 'MANIFEST.json'
@@ -119,14 +123,18 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
         dict[str, Any]: Its payload, all tensors on the CPU.
 
     Raises:
-        StateError: If this version of torch cannot load it, or refuses to
-            since it is none that `write_state` wrote.
+        StateError: If it holds what `write_state` never writes, or if this
+            version of torch cannot load it.
     """
     path = state_path(root, step)
     try:
-        return load_payload(path / _STATE)
+        payload = load_payload(path / _STATE)
+        check_payload(payload)
+        if not isinstance(payload, dict):
+            raise TypeError(f'payload is a {type(payload).__name__}')
     except Exception as error:
         raise StateError(
-            f'{path} is intact, but this version of torch cannot load it: '
-            f'{error}'
+            f'{path} is intact, but this version of mmada and torch cannot '
+            f'load it: {error}'
         ) from error
+    return payload

@@ -68,7 +68,7 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
     """
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedStateError(
             f'{where}: the manifest is not JSON ({error})'
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -68,7 +69,10 @@ class RunLock:
             return
         # The file stays: removing it could take away a lock that another
         # process has just got on the same name.
-        _overwrite(self._descriptor, b'')
+        # And on a disk that fails, the error that ended the run is the one
+        # to be seen; closing the file frees it in any case.
+        with contextlib.suppress(OSError):
+            _overwrite(self._descriptor, b'')
         os.close(self._descriptor)
         self._descriptor = None
         _held.discard(self.path)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import re
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +22,7 @@ from tests.test_engine.test_state.states import (
     payload,
     reopened,
 )
+from tests.test_faults.disks import small_disk
 
 COMMIT_SITES = [
     'state.before_write',
@@ -192,26 +190,15 @@ def test_failing_write_keeps_the_old_state(
     assert good_steps(tmp_path) == [2, 3]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount = shutil.which('mount')
-    if mount is None:
-        pytest.skip('there is no mount command')
-    options = ['-t', 'tmpfs', '-o', 'size=64k', 'none', str(tmp_path)]
-    if subprocess.run([mount, *options], capture_output=True).returncode:
-        pytest.skip('this user may not mount a tmpfs')
-    yield tmp_path
-    subprocess.run(['umount', str(tmp_path)], check=True)
-
-
-def test_full_disk(small_disk: Path) -> None:
-    store = filled(small_disk, 1)
-    with pytest.raises(StateError, match='No space left on device'):
-        store.commit(2, {'big': torch.zeros(100_000)})
-    assert good_steps(small_disk) == [1]
-    assert not list(small_disk.glob('tmp.*'))
-    store.commit(2, payload(2))
-    assert good_steps(small_disk) == [1, 2]
+def test_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path, '64k'):
+        store = filled(tmp_path, 1)
+        with pytest.raises(StateError, match='No space left on device'):
+            store.commit(2, {'big': torch.zeros(100_000)})
+        assert good_steps(tmp_path) == [1]
+        assert not list(tmp_path.glob('tmp.*'))
+        store.commit(2, payload(2))
+        assert good_steps(tmp_path) == [1, 2]
 
 
 def test_bytes_that_do_not_read_back_delete_nothing(

@@ -106,6 +106,20 @@ def test_released_after_an_error(tmp_path: Path) -> None:
         pass
 
 
+def test_a_failing_disk_does_not_hide_the_error_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, 'Input/output error')
+
+    with pytest.raises(KeyError), RunLock(tmp_path):
+        monkeypatch.setattr(os, 'fsync', fail)
+        raise KeyError('x')
+    monkeypatch.undo()
+    with RunLock(tmp_path):
+        pass
+
+
 def test_twice_in_one_process_is_refused_and_still_held(
     tmp_path: Path,
 ) -> None:
