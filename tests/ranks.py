@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -41,6 +42,8 @@ def join() -> dict:
     if world_size() == 1:
         return {}
     torch_dist.init_process_group('gloo')
+    # A rank that leaves gloo's threads behind may abort at its end.
+    atexit.register(torch_dist.destroy_process_group)
     return RUNNER_OPTIONS
 
 
