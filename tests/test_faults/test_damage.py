@@ -75,18 +75,24 @@ def interrupted(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ('name', 'harm'),
+HARM = {
+    'bit': damage,
+    '90 %': lambda path: truncate(path, 0.9),
+    '0 %': lambda path: truncate(path, 0),
+    '30 %': lambda path: truncate(path, 0.3),
+    '99.9 %': lambda path: truncate(path, 0.999),
+}
+some_of_harm = pytest.mark.parametrize(
+    'harm',
     [
-        ('state.pt', lambda path: truncate(path, 0)),
-        ('state.pt', lambda path: truncate(path, 0.3)),
-        ('state.pt', lambda path: truncate(path, 0.9)),
-        ('state.pt', lambda path: truncate(path, 0.999)),
-        ('state.pt', damage),
-        ('MANIFEST.json', damage),
-        ('MANIFEST.json', lambda path: truncate(path, 0)),
+        pytest.param(harm, id=name, marks=pytest.mark.faults if i > 1 else ())
+        for i, (name, harm) in enumerate(HARM.items())
     ],
 )
+
+
+@some_of_harm
+@pytest.mark.parametrize('name', ['state.pt', 'MANIFEST.json'])
 def test_row_5_resume_over_a_damaged_state_ends_the_same(
     interrupted, explored, name, harm
 ):
@@ -132,16 +138,7 @@ def final(work_dir):
     return torch.load(path, weights_only=False)['state_dict']
 
 
-def empty(path):
-    path.with_name('last_checkpoint').write_text('')
-
-
-@pytest.mark.parametrize(
-    'harm',
-    [empty, Path.unlink, damage]
-    + [lambda path, f=f: truncate(path, f) for f in (0, 0.3, 0.9, 0.999)],
-    ids=['empty name', 'absent', 'bit', '0 %', '30 %', '90 %', '99.9 %'],
-)
+@some_of_harm
 def test_row_5_train_resumes_from_what_can_be_read(
     tmp_path, train, harm, capfd
 ):
@@ -151,9 +148,24 @@ def test_row_5_train_resumes_from_what_can_be_read(
     harm(work_dir / 'epoch_3.pth')
     train(work_dir, '--resume')
     toy.assert_same_state(final(work_dir), expected)
-    going_on = 'epoch_3.pth' if harm is empty else 'epoch_2.pth'
     output = ''.join(capfd.readouterr())
-    assert f'Going on from {work_dir / going_on}' in output
+    assert f'Going on from {work_dir / "epoch_2.pth"}' in output
+
+
+@pytest.mark.parametrize('newest', ['epoch_3.pth', 'epoch_2.pth'])
+def test_row_5_train_resumes_with_an_empty_last_checkpoint(
+    tmp_path, train, newest, capfd
+):
+    work_dir = tmp_path / 'work'
+    train(work_dir)
+    expected = final(work_dir)
+    (work_dir / 'last_checkpoint').write_text('')
+    if newest != 'epoch_3.pth':
+        (work_dir / 'epoch_3.pth').unlink()
+    train(work_dir, '--resume')
+    toy.assert_same_state(final(work_dir), expected)
+    output = ''.join(capfd.readouterr())
+    assert f'Going on from {work_dir / newest}' in output
 
 
 def test_row_5_train_starts_no_training_afresh_silently(tmp_path, train):
