@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import socket
@@ -42,9 +41,18 @@ def join() -> dict:
     if world_size() == 1:
         return {}
     torch_dist.init_process_group('gloo')
-    # A rank that leaves gloo's threads behind may abort at its end.
-    atexit.register(torch_dist.destroy_process_group)
     return RUNNER_OPTIONS
+
+
+def leave() -> None:
+    """Ends a worker that has joined and done well.
+
+    Gloo's threads may abort a process that ends in the ordinary way.
+    """
+    if torch_dist.is_initialized():
+        torch_dist.barrier()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def free_port() -> int:

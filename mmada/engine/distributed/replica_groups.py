@@ -78,19 +78,21 @@ class ReplicaGroups:
         rank, world_size = dist.get_dist_info()
         self.members = partition(world_size, num_replicas, ranks_per_replica)
         self.index: int | None = None
+        self.share = Share(0, 1)
         self._group: Any = None
         self._scope: Any = contextlib.nullcontext
-        for i, members in enumerate(self.members):
+        # A rank that is left over gets a group too: it must not act on the
+        # world where the others act inside theirs.
+        idle = list(range(sum(map(len, self.members)), world_size))
+        for i, members in enumerate([*self.members, *([r] for r in idle)]):
             group = _new_group(members)
             if rank in members:
-                self.index, self._group = i, group
-        self.share = Share(
-            0 if self.index is None else self.members[self.index].index(rank),
-            len(self.members[0]),
-        )
+                self.index = i if i < len(self.members) else None
+                self.share = Share(members.index(rank), len(members))
+                self._group = group
         if self._group is not None:
             self._scope = self._choose_scope()
-        self._warn_of_idle_ranks(world_size)
+        self._warn_of(idle, world_size)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -124,7 +126,7 @@ class ReplicaGroups:
         Raises:
             ValueError: If its wrapper is not MMDistributedDataParallel.
         """
-        if self._group is None or self.share.size == 1:
+        if self.share.size == 1:
             return getattr(model, 'module', model)
         if not isinstance(model, MMDistributedDataParallel):
             raise ValueError(
@@ -156,13 +158,12 @@ class ReplicaGroups:
             'torch cannot swap its default process group; expected 1.'
         )
 
-    def _warn_of_idle_ranks(self, world_size: int) -> None:
-        idle = world_size - sum(map(len, self.members))
+    def _warn_of(self, idle: list[int], world_size: int) -> None:
         if idle:
             print_log(
-                f'{idle} of {world_size} ranks wait during the exploration: '
-                f'{len(self.members)} groups of {self.share.size} train its '
-                'replicas.',
+                f'{len(idle)} of {world_size} ranks wait during the '
+                f'exploration: {len(self.members)} groups of '
+                f'{len(self.members[0])} train its replicas.',
                 logger='current',
                 level=30,
             )

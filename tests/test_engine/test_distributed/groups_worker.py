@@ -125,8 +125,9 @@ def ranks_that_are_left_over_are_in_no_group(rank):
     groups = ReplicaGroups(num_replicas=3)
     expect(groups.index, rank if rank < 3 else None)
     expect(groups.replica_of([4, 5]), {0: 4, 1: 5}.get(rank))
+    expect(groups.share, (0, 1))
     with groups.scope():
-        pass
+        expect(dist.get_dist_info(), (0, 1))
     groups.close()
 
 
@@ -194,3 +195,4 @@ if __name__ == '__main__':
     for check in CHECKS:
         check(torch_dist.get_rank())
         print('passed', check.__name__, flush=True)
+    ranks.leave()

@@ -15,3 +15,4 @@ toy.runner(
     resume=True,
     **ranks.join(),
 ).train()
+ranks.leave()

@@ -49,3 +49,4 @@ toy.runner(
     ),
     **ranks.join(),
 ).train()
+ranks.leave()

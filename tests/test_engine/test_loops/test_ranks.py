@@ -12,6 +12,9 @@ WORKER = Path(__file__).with_name('explore_worker.py')
 PAIRS = WORKER.with_name('pairs_worker.py')
 
 
+TWO = dict(type='AdaSegment', num_replicas=2)
+
+
 def explore(work_dir, world_size, **options):
     return ranks.run(WORKER, world_size, work_dir, json.dumps(options))
 
@@ -51,6 +54,13 @@ def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(tmp_path):
             assert np.allclose(one[name], two[name], rtol=1e-4), name
         for first, second in zip(one['metrics'], two['metrics'], strict=True):
             assert first == pytest.approx(second, rel=1e-4)
+
+
+def test_a_rank_that_is_left_over_waits(tmp_path):
+    options = dict(num_rounds=2, controller=TWO)
+    for world_size in (1, 3):
+        explore(tmp_path / str(world_size), world_size, **options)
+    assert history(tmp_path / '1') == history(tmp_path / '3')
 
 
 def test_a_loss_that_breaks_on_one_rank_stops_its_replica_on_both(tmp_path):

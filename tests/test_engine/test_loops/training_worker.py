@@ -51,3 +51,4 @@ toy.runner(
     ],
     **options,
 ).train()
+ranks.leave()
