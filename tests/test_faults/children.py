@@ -33,13 +33,20 @@ DURABLE = dict(
 )
 
 
-def explore(work_dir, **options):
-    """Explores the toy problem, or what is left of it."""
+def explore(work_dir, watched=False, **options):
+    """Explores the toy problem, or what is left of it.
+
+    Args:
+        work_dir: Directory of the run.
+        watched: Whether its use of resources is written down.
+        **options: Of the loop.
+    """
     toy.runner(
         work_dir,
         train_cfg=dict(toy.exploration(), type='FaultyLoop', **options),
         resume=True,
         log_level='WARNING',
+        custom_hooks=[dict(type='UsageHook')] if watched else [],
         **ranks.join(),
     ).train()
 
@@ -49,7 +56,14 @@ def explore_and_train(work_dir):
     algorithm.build(work_dir, resume=True, default_hooks=DURABLE).train()
 
 
-def start(work_dir, function=explore, world_size=1, failpoint='', **options):
+def start(
+    work_dir,
+    function=explore,
+    world_size=1,
+    failpoint='',
+    failing_rank=0,
+    **options,
+):
     """Starts `function(work_dir, **options)` once a rank.
 
     Args:
@@ -57,6 +71,7 @@ def start(work_dir, function=explore, world_size=1, failpoint='', **options):
         function: Of this module.
         world_size: Number of ranks.
         failpoint: Where to die.
+        failing_rank: Which rank does.
         **options: Of the exploration.
 
     Returns:
@@ -68,11 +83,15 @@ def start(work_dir, function=explore, world_size=1, failpoint='', **options):
         MASTER_PORT=str(ranks.free_port()),
         WORLD_SIZE=str(world_size),
         LOCAL_WORLD_SIZE=str(world_size),
-        MMADA_FAILPOINT=failpoint,
     )
     children = []
     for rank in range(world_size):
-        env = dict(shared, RANK=str(rank), LOCAL_RANK=str(rank))
+        env = dict(
+            shared,
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            MMADA_FAILPOINT=failpoint if rank == failing_rank else '',
+        )
         child = _forked.Process(
             target=_run, args=(env, rank, function, str(work_dir), options)
         )
@@ -111,9 +130,9 @@ def output(work_dir, rank=0):
     return (Path(work_dir) / OUTPUT.format(rank)).read_text()
 
 
-def run(work_dir, *args, **options):
+def run(work_dir, *args, timeout=120, **options):
     """Runs all ranks to their end, which has to be a good one."""
-    codes = finish(start(work_dir, *args, **options))
+    codes = finish(start(work_dir, *args, **options), timeout)
     outputs = [output(work_dir, rank) for rank in range(len(codes))]
     assert codes == [0] * len(codes), '\n'.join(outputs)
 

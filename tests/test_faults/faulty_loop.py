@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import json
 import math
 import multiprocessing
 import os
@@ -13,7 +15,8 @@ from pathlib import Path
 
 import torch
 from mmengine import dist
-from mmengine.registry import LOOPS
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, LOOPS
 
 from mmada.engine.loops import ParallelExplorationLoop
 from mmada.engine.state import store
@@ -30,7 +33,7 @@ class Fault:
         replica: Which one, from 0.
         round: Of which round, from 0, or `PSEUDO`.
         at: After which iteration, from 1, or 'evaluation': before it.
-        times: How often, for a segment that is done again.
+        times: How often, over all ranks and resumed runs.
         seconds: How long, for one that waits.
     """
 
@@ -132,16 +135,25 @@ class FaultyLoop(ParallelExplorationLoop):
         self.evaluator.evaluate = watched
 
     def _note(self, done):
-        line = ' '.join(map(str, (*self._playing, done))) + '\n'
-        path = Path(self.runner.work_dir) / 'iterations.txt'
-        with open(path, 'a') as file:  # one write: none is torn
-            file.write(line)
+        self._append('iterations.txt', (*self._playing, done))
+
+    def _append(self, name, items):
+        with open(Path(self.runner.work_dir) / name, 'a') as file:
+            file.write(' '.join(map(str, items)) + '\n')  # one write
+
+    def _strikes(self, fault):
+        """Returns how often a fault struck, on all ranks, in all runs."""
+        path = Path(self.runner.work_dir) / 'faults.txt'
+        lines = path.read_text().splitlines() if path.exists() else []
+        return lines.count(str(fault))
 
     def _strike(self, at, module):
         for fault in self.faults:
             place = fault.round, fault.replica, fault.at
-            if place == (*self._playing, at) and fault.times > 0:
-                fault.times -= 1
+            if place != (*self._playing, at):
+                continue
+            if self._strikes(fault) < fault.times:
+                self._append('faults.txt', [fault])
                 HARM[fault.kind](fault, module)
 
     def _spoil_broadcasts(self, channel):
@@ -164,3 +176,24 @@ class FaultyLoop(ParallelExplorationLoop):
             write_state(root, step, *args)
 
         store.write_state = write
+
+
+@HOOKS.register_module()
+class UsageHook(Hook):
+    """Writes down what this process uses, in `usage.jsonl`, each round."""
+
+    def after_exploration_round(self, runner, record):
+        process, work_dir = Path('/proc/self'), Path(runner.work_dir)
+        states = sorted(work_dir.glob('exploration/states/step_*/state.pt'))
+        pages = int((process / 'statm').read_text().split()[1])
+        row = dict(
+            memory=pages * os.sysconf('SC_PAGESIZE'),
+            files=len(list((process / 'fd').iterdir())),
+            threads=len(list((process / 'task').iterdir())),
+            children=len(multiprocessing.active_children()),
+            objects=len(gc.get_objects()),
+            states=len(states),
+            state=states[-1].stat().st_size,
+        )
+        with open(work_dir / 'usage.jsonl', 'a') as file:
+            file.write(json.dumps(row) + '\n')

@@ -19,6 +19,7 @@ from tests import toy
 from tests.test_engine.test_state.states import good_steps
 from tests.test_faults import children
 from tests.test_faults.faulty_loop import PSEUDO
+from tests.test_faults.marks import later
 
 # Passed in each replica or round; the second number is for a later one.
 IN_ROUNDS = {
@@ -77,10 +78,7 @@ def sites(listed):
     """Returns names of failpoints as parameters, the slow ones marked."""
     return pytest.mark.parametrize(
         'site',
-        [
-            pytest.param(s, marks=() if s in QUICK else pytest.mark.faults)
-            for s in listed
-        ],
+        [site if site in QUICK else later(site) for site in listed],
     )
 
 

@@ -16,14 +16,10 @@ from mmada.evaluation import PanopticQuality
 from tests import toy
 from tests.test_evaluation import test_panoptic_quality as quality
 from tests.test_faults import children, faulty_loop
+from tests.test_faults.marks import later
 
 tiny = quality.tiny
 ONE = dict(num_rounds=1)
-
-
-def later(value):
-    """Returns a parameter for the long run only."""
-    return pytest.param(value, marks=pytest.mark.faults)
 
 
 @pytest.fixture(scope='module')
