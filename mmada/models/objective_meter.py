@@ -21,18 +21,20 @@ class ObjectiveMeter:
 
     def __init__(self, objectives: Objectives) -> None:
         self.objectives = objectives
-        self._sums = torch.zeros(len(objectives), dtype=torch.float64)
-        self._counts = torch.zeros(len(objectives), dtype=torch.float64)
+        # Numbers, since adding to single entries of a tensor is slow.
+        self._sums = [0.0] * len(objectives)
+        self._counts = [0.0] * len(objectives)
 
     @property
     def started(self) -> bool:
         """Whether any objective was added."""
-        return bool(self._counts.any())
+        return any(self._counts)
 
+    @torch.no_grad()
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
         """Adds one iteration's raw losses (by loss name, scalars)."""
         for i, value in self.objectives.reduce(log_vars).items():
-            self._sums[i] += float(value.detach())
+            self._sums[i] += float(value)
             self._counts[i] += 1
 
     def mean(self) -> Tensor:
@@ -41,7 +43,7 @@ class ObjectiveMeter:
         Raises:
             ObjectiveError: If an objective was in no iteration.
         """
-        sums, counts = self._sums.clone(), self._counts.clone()
+        sums, counts = _tensor(self._sums), _tensor(self._counts)
         if dist.is_distributed():
             sums, counts = (
                 x.to(dist.get_comm_device()) for x in (sums, counts)
@@ -63,9 +65,13 @@ class ObjectiveMeter:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the sums and counts so far."""
-        return dict(sums=self._sums.clone(), counts=self._counts.clone())
+        return dict(sums=_tensor(self._sums), counts=_tensor(self._counts))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from stored sums and counts."""
-        self._sums = state['sums'].clone()
-        self._counts = state['counts'].clone()
+        self._sums = state['sums'].tolist()
+        self._counts = state['counts'].tolist()
+
+
+def _tensor(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 from torch import Tensor
@@ -13,7 +13,15 @@ from torch.optim import Optimizer
 
 from mmada.weightings import head_factor
 
-WeightSource = Callable[[], Sequence[float]]
+WeightSource = Callable[[], tuple[float, ...]]
+
+
+class _Known(NamedTuple):
+    """Factors, and what they were computed from."""
+
+    groups: list[dict[str, Any]]
+    weights: tuple[float, ...]
+    factors: list[float]
 
 
 class HeadRule(ABC):
@@ -42,6 +50,7 @@ class HeadRule(ABC):
         self._names = {id(p): name for name, p in parameters.items()}
         self._handles: list[Any] = []
         self._assigned = False
+        self._known: _Known | None = None
         self.attach()
 
     @abstractmethod
@@ -58,12 +67,30 @@ class HeadRule(ABC):
             name = self._names[id(group['params'][0])]
             group['objectives'] = list(owners[name])
         self._assigned = True
+        self._known = None
 
     def remove(self) -> None:
         """Stops acting, so that another optimizer may take the model."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+    def _factors(self) -> list[float]:
+        """Returns the factor of each group, computed after changes only.
+
+        Mode 'grad' asks for them at each gradient. Loading an optimizer's
+        state replaces its groups, and so the list of them.
+        """
+        groups, weights = self.optimizer.param_groups, self._weights()
+        known = self._known
+        if (
+            known is None
+            or known.groups is not groups
+            or known.weights is not weights
+        ):
+            factors = [self._factor(group, weights) for group in groups]
+            self._known = known = _Known(groups, weights, factors)
+        return known.factors
 
     def _factor(
         self, group: Mapping[str, Any], weights: Sequence[float]
@@ -105,10 +132,12 @@ class LearningRateHeadRule(HeadRule):
 
     def _scale(self, optimizer: Optimizer, *_: Any) -> None:
         self._unscale(optimizer)  # after a step that raised
-        weights = self._weights()
+        factors = self._factors()
         self._base = [group['lr'] for group in optimizer.param_groups]
-        for group in optimizer.param_groups:
-            group['lr'] *= self._factor(group, weights)
+        for group, factor in zip(
+            optimizer.param_groups, factors, strict=False
+        ):
+            group['lr'] *= factor
 
     def _unscale(self, optimizer: Optimizer, *_: Any) -> None:
         for group, rate in zip(
@@ -124,16 +153,23 @@ class GradientHeadRule(HeadRule):
     def attach(self) -> None:
         for index, group in enumerate(self.optimizer.param_groups):
             parameter = group['params'][0]
-            if parameter.requires_grad:
+            if parameter.requires_grad and self._may_shield(group):
                 self._handles.append(
                     parameter.register_hook(self._scaler(index))
                 )
 
-    def _scaler(self, index: int) -> Callable[[Tensor], Tensor]:
+    def _may_shield(self, group: Mapping[str, Any]) -> bool:
+        # A hook costs some microseconds even where the factor is always 1.
+        if not self._assigned:
+            return True
+        owners = group.get('objectives', ())
+        return 0 < len(owners) < len(self._weights())
+
+    def _scaler(self, index: int) -> Callable[[Tensor], Tensor | None]:
         # By index: loading an optimizer's state replaces its groups.
-        def scale(gradient: Tensor) -> Tensor:
-            group = self.optimizer.param_groups[index]
-            return gradient * self._factor(group, self._weights())
+        def scale(gradient: Tensor) -> Tensor | None:
+            factor = self._factors()[index]
+            return None if factor == 1 else gradient * factor
 
         return scale
 
