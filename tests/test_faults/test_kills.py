@@ -123,7 +123,7 @@ def _names(call):
         for a in call.args
         if isinstance(a, ast.Constant) and isinstance(a.value, str)
     ]
-    if function == 'replace_synced':
+    if function in ('replace_synced', 'write_durably'):
         return {f'{t}.{s}' for t in texts for s in WITHIN_REPLACE}
     takes = ('failpoint', 'write_synced', 'discard', 'DigestFile')
     return set(texts) if function in takes else set()

@@ -205,6 +205,23 @@ def test_a_second_run_of_ranks_in_the_directory_is_refused(whole, tmp_path):
     children.assert_same_run(whole, tmp_path / 'run')
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize('kind', ['error', 'memory', 'kill'])
+@pytest.mark.parametrize('at', [2, 'evaluation'])
+def test_a_fault_among_ranks_that_train_one_replica_ends_them(
+    tmp_path, kind, at
+):
+    faults = [dict(kind=kind, at=at)]  # of the rank that comes there first
+    together = dict(ranks_per_replica=2, replica_timeout=60)
+    outputs, seconds = failed(tmp_path, faults=faults, **together)
+    if kind != 'kill':
+        own = 'by a test' if kind == 'error' else 'no memory'
+        assert any(own in text for text in outputs)
+    assert seconds < LONG_AGO
+    children.run(tmp_path, world_size=2, **together)
+    assert len(children.history(tmp_path).splitlines()) == 3
+
+
 def wait_for(path, timeout=60):
     deadline = time.monotonic() + timeout
     while not path.exists():
