@@ -1,12 +1,16 @@
 """The wrapped detector, its objectives, and who owns its parameters."""
 
+from .auto_seg_loss import AutoSegLoss
 from .loss_weight_wrapper import LossWeightWrapper
+from .map_panoptic_fpn_head import MapPanopticFPNHead
 from .objective_meter import ObjectiveMeter
 from .objectives import ObjectiveError, Objectives, build_objectives
 from .ownership import find_owners
 
 __all__ = [
+    'AutoSegLoss',
     'LossWeightWrapper',
+    'MapPanopticFPNHead',
     'ObjectiveError',
     'ObjectiveMeter',
     'Objectives',

@@ -1,0 +1,176 @@
+"""Auto Seg-Loss as a loss of a semantic head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from mmada.models.auto_seg_loss_options import (
+    Theta,
+    check_reduction,
+    check_shapes,
+    check_weight,
+    fill_options,
+    read_theta,
+)
+from mmada.surrogates import (
+    Curve,
+    check_points,
+    find_surrogate,
+    read_target,
+)
+
+
+@MODELS.register_module()
+class AutoSegLoss(nn.Module):
+    """One minus a surrogate of a segmentation metric.
+
+    Takes the place of a cross entropy in the semantic heads of MMDetection
+    and the decode heads of MMSegmentation. It is computed in float32 whatever
+    the precision of the logits.
+
+    The control points are an option, like the weight of a loss, and no part
+    of the state: not a buffer, so that no checkpoint, moving average,
+    broadcast or ``.half()`` changes them. Whoever searches them sets them with
+    :meth:`set_shape`, and stores them himself.
+
+    Args:
+        metric (str): 'mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc' or 'BF1'.
+        theta (str | Path | list[float], optional): Control points of the
+            curves: a name such as 'voc_miou', a curve file that ends in
+            '.json', or the numbers themselves, ``x1, y1, x2, y2, ...`` curve
+            after curve. None makes every curve the identity.
+        loss_weight (float): Largest value of the loss. Defaults to 1.0.
+        ignore_index (int, optional): Label of pixels that do not count, if
+            the head names none. None: all count. Defaults to 255.
+        avg_non_ignore (bool): A metric knows no ignored pixels. If False, the
+            loss is multiplied by the share of pixels that count, as a cross
+            entropy averaged over all pixels is. Defaults to True.
+        tolerance (int, optional): How far off an edge may be, for BIoU and
+            BF1. None: 5.
+        drop_bg (bool, optional): Whether class 0 has no edges, for BIoU and
+            BF1. None: as released, True for BIoU and False for BF1.
+        loss_name (str): Its name in the losses of a decode head, with 'loss_'
+            in front. Defaults to 'loss_asl'.
+
+    Raises:
+        ValueError: If an option is not legal.
+    """
+
+    def __init__(
+        self,
+        metric: str,
+        theta: Theta = None,
+        loss_weight: float = 1.0,
+        ignore_index: int | None = 255,
+        avg_non_ignore: bool = True,
+        tolerance: int | None = None,
+        drop_bg: bool | None = None,
+        loss_name: str = 'loss_asl',
+    ) -> None:
+        super().__init__()
+        self.surrogate = find_surrogate(metric)
+        self.loss_weight = check_weight(loss_weight)
+        self.ignore_index = ignore_index
+        self.avg_non_ignore = avg_non_ignore
+        self.options = fill_options(
+            metric,
+            dict(self.surrogate.options),
+            {'tolerance': tolerance, 'drop_bg': drop_bg},
+        )
+        self._loss_name = loss_name
+        self.set_shape(read_theta(theta, metric))
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self.surrogate.shape.metric
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the loss among those of a decode head."""
+        return self._loss_name
+
+    @property
+    def shape(self) -> Tensor:
+        """A copy of the control points, float64, shape ``(K, F, 2)``."""
+        return self._points.clone()
+
+    def set_shape(self, points: Tensor | Sequence[float]) -> None:
+        """Set the control points.
+
+        Args:
+            points (Tensor | list[float]): As many numbers as the metric's
+                shape has parameters, in [0, 1], rising along each curve.
+
+        Raises:
+            ValueError: If they are not legal; the old ones are kept.
+        """
+        checked = check_points(points, self.surrogate.shape)
+        self._curves: tuple[Curve, ...] = self.surrogate.build_curves(checked)
+        self._points = checked
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+        ignore_index: int | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            cls_score (Tensor): Logits, shape ``(N, C, H, W)``; without edges
+                to see any ``(N, C, ...)`` will do, also ``(pixels, C)``.
+            label (Tensor): Integers of shape ``(N, H, W)`` or ``(N, ...)``.
+            weight (Tensor, optional): Weight of each pixel in all sums of the
+                metric, not negative, of the shape of the label.
+            avg_factor (float, optional): Not supported: a metric is no
+                average over pixels.
+            reduction_override (str, optional): None or 'mean', for the same
+                reason.
+            ignore_index (int, optional): Overrides the option.
+            **kwargs: Ignored, as by the losses of the frameworks.
+
+        Returns:
+            Tensor: A scalar in [0, loss_weight]; 0 without any gradient if
+            no pixel counts.
+
+        Raises:
+            ValueError: If a shape, a label or a reduction is not legal.
+        """
+        check_reduction(avg_factor, reduction_override)
+        check_shapes(cls_score, label, weight, self.surrogate.needs_maps)
+        if ignore_index is None:
+            ignore_index = self.ignore_index
+        with torch.autocast(cls_score.device.type, enabled=False):
+            return self._loss(cls_score, label, weight, ignore_index)
+
+    def _loss(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None,
+        ignore_index: int | None,
+    ) -> Tensor:
+        target = read_target(label, cls_score.shape[1], ignore_index, weight)
+        if cls_score.dtype in (torch.float16, torch.bfloat16):
+            cls_score = cls_score.float()
+        metric = self.surrogate.function(
+            cls_score.softmax(dim=1), target, self._curves, **self.options
+        )
+        loss = self.loss_weight * (1 - metric).to(cls_score.dtype)
+        if not self.avg_non_ignore and target.valid is not None:
+            loss = loss * target.valid.float().mean()
+        return loss
+
+    def extra_repr(self) -> str:
+        """Return the options that matter, for printing."""
+        return f'metric={self.metric!r}, loss_weight={self.loss_weight}'

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+
+from mmada.surrogates import (
+    NAMED_POINTS,
+    SURROGATES,
+    Curve,
+    decode,
+    find_surrogate,
+    identity_points,
+)
+from mmada.surrogates.curve import MAX_SLOPE
+from mmada.surrogates.shape import SurrogateShape
+from tests.test_surrogates.cases import METRICS, random_curves
+
+# h at 0.1, 0.2, ..., 0.9 of every released curve, from the specification.
+GOLDEN = {
+    'voc_miou': (
+        '.527 .646 .696 .723 .756 .796 .840 .890 .943',
+        '.007 .026 .060 .113 .191 .306 .480 .782 .974',
+    ),
+    'voc_fwiou': (
+        '.483 .714 .746 .780 .815 .851 .887 .924 .962',
+        '.057 .115 .175 .236 .300 .368 .443 .613 .800',
+    ),
+    'voc_macc': ('.541 .691 .764 .797 .825 .856 .888 .920 .956',),
+    'voc_gacc': ('.541 .691 .764 .797 .825 .856 .888 .920 .956',),
+    'voc_biou': (
+        '.531 .692 .793 .862 .910 .944 .968 .983 .990',
+        '.076 .152 .229 .307 .386 .552 .693 .805 .906',
+    ),
+    'voc_bf1': (
+        '.105 .209 .313 .416 .519 .620 .720 .819 .913',
+        '.054 .136 .230 .331 .436 .545 .656 .769 .884',
+        '.173 .305 .418 .519 .611 .697 .778 .855 .929',
+        '.409 .583 .698 .782 .845 .894 .932 .962 .984',
+    ),
+}
+
+
+def bisected(points, x):
+    """y of a curve at x, by bisection of each piece's own x(t)."""
+    corners = [(0.0, 0.0), *points, (1.0, 1.0)]
+    for k in range(0, len(corners) - 1, 2):
+        (x0, y0), (x1, y1), (x2, y2) = corners[k : k + 3]
+        if x <= x2:
+            low, high = 0.0, 1.0
+            for _ in range(80):
+                t = (low + high) / 2
+                place = (1 - t) ** 2 * x0 + 2 * t * (1 - t) * x1 + t * t * x2
+                low, high = (t, high) if place < x else (low, t)
+            return (1 - t) ** 2 * y0 + 2 * t * (1 - t) * y1 + t * t * y2
+    raise AssertionError(x)
+
+
+@pytest.mark.parametrize('name', NAMED_POINTS)
+def test_released_curves_pass_through_their_golden_values(name):
+    named = NAMED_POINTS[name]
+    curves = find_surrogate(named.metric).build_curves(named.points)
+    x = torch.arange(1, 10) / 10
+    assert len(curves) == len(GOLDEN[name])
+    for curve, line in zip(curves, GOLDEN[name], strict=True):
+        expected = torch.tensor([float(each) for each in line.split()])
+        torch.testing.assert_close(curve(x), expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize('metric', ['mIoU', 'BF1'])
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_a_curve_is_that_of_bisection(metric, seed, dtype):
+    points = random_curves(metric, seed)
+    x = torch.linspace(0, 1, 41, dtype=dtype)
+    for each in points:
+        found = Curve.from_points(each)(x).double()
+        expected = [bisected(each.tolist(), v) for v in x.tolist()]
+        torch.testing.assert_close(
+            found, torch.tensor(expected).double(), atol=2e-5, rtol=0
+        )
+
+
+@pytest.mark.parametrize('pieces', [1, 2, 3])
+def test_identity_points_give_the_identity(pieces):
+    points = identity_points(SurrogateShape('any', 2, pieces))
+    x = torch.linspace(0, 1, 33)
+    for each in points:
+        torch.testing.assert_close(Curve.from_points(each)(x), x)
+
+
+@pytest.mark.parametrize('metric', METRICS)
+@pytest.mark.parametrize('seed', range(3))
+def test_slopes_are_those_of_the_values(metric, seed):
+    x = torch.linspace(0.013, 0.987, 40, dtype=torch.float64)
+    for points in random_curves(metric, seed):
+        curve = Curve.from_points(points)
+        assert torch.autograd.gradcheck(
+            curve, x.clone().requires_grad_(), eps=1e-8, atol=1e-4
+        )
+
+
+def test_the_slope_at_both_ends_is_that_of_the_first_and_last_side():
+    curve = Curve.from_points(torch.tensor([[0.2, 0.6]]).double())
+    _, slope = curve.value_and_slope(torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(slope, torch.tensor([3.0, 0.5]))
+
+
+shares = st.lists(
+    st.one_of(st.sampled_from([0.0, 1.0, 1e-9, 1 - 1e-9]), st.floats(0, 1)),
+    min_size=12,
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(shares, st.sampled_from([torch.float32, torch.float64]))
+def test_any_legal_curve_rises_from_0_to_1_with_finite_slopes(drawn, dtype):
+    shape = SURROGATES['mIoU'].shape
+    points = decode(torch.tensor(drawn, dtype=torch.float64), shape)
+    knots = points[..., 0].flatten().to(dtype)
+    x = torch.cat([torch.linspace(0, 1, 101, dtype=dtype), knots])
+    x = torch.cat([x, (knots - 1e-7).clamp(0), (knots + 1e-7).clamp(max=1)])
+    x = torch.cat([x, torch.tensor([1e-38, 1 - 6e-8], dtype=dtype)]).sort()[0]
+    for each in points:
+        value, slope = Curve.from_points(each).value_and_slope(x)
+        assert value[0] == 0
+        assert abs(value[-1].item() - 1) < 1e-6
+        assert (value.diff() >= -1e-6).all()
+        assert slope.isfinite().all()
+        assert (slope >= -1e-4).all()
+        assert (slope <= MAX_SLOPE).all()
+
+
+def test_vertical_ends_keep_the_truth_table():
+    points = torch.tensor([[0.0, 0.3], [0.0, 0.6], [1.0, 0.8]]).double()
+    value, slope = Curve.from_points(points).value_and_slope(
+        torch.tensor([0.0, 1.0, 0.5])
+    )
+    torch.testing.assert_close(value[:2], torch.tensor([0.0, 1.0]))
+    assert 0.6 < value[2] < 1
+    assert slope[0] == MAX_SLOPE
