@@ -35,6 +35,7 @@ class Fault:
         at: After which iteration, from 1, or 'evaluation': before it.
         times: How often, over all ranks and resumed runs.
         seconds: How long, for one that waits.
+        path: Of a file for whose appearance it waits, at most 60 s.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Fault:
     at: int | str = 2
     times: int = 1
     seconds: float = 0.0
+    path: str = ''
 
 
 def _fill(tensors, value=math.nan):
@@ -52,6 +54,14 @@ def _fill(tensors, value=math.nan):
 
 def _raise(error):
     raise error
+
+
+def wait_for(path):
+    """Waits until a file is there."""
+    deadline = time.monotonic() + 60
+    while not Path(path).exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.05)
 
 
 def _kill_worker():
@@ -66,6 +76,7 @@ HARM = dict(
     memory=lambda fault, module: _raise(torch.OutOfMemoryError('no memory')),
     error=lambda fault, module: _raise(ZeroDivisionError('by a test')),
     wait=lambda fault, module: time.sleep(fault.seconds),
+    hold=lambda fault, module: wait_for(fault.path),
     kill=lambda fault, module: os.kill(os.getpid(), signal.SIGKILL),
     term=lambda fault, module: os.kill(os.getpid(), signal.SIGTERM),
     worker=lambda fault, module: _kill_worker(),

@@ -47,9 +47,11 @@ AT_THE_END = [
     'explore.after_policy',
 ]
 IN_RESUMES = ['state.after_read', 'explore.inside_resume']
-# A third pass, in a training after an exploration, is that of the second
-# checkpoint: the first is of the explored model.
-IN_TRAINING = {
+# Of both phases: within the first, between them, within the second, where
+# a third pass is the second checkpoint's: the first is the explored model's.
+IN_ALGORITHM = {
+    'explore.after_evaluation': 6,
+    'explore.after_policy': 1,
     'checkpoint.inside_write': 3,
     'checkpoint.before_rename': 3,
     'checkpoint.before_last': 2,
@@ -133,7 +135,7 @@ WITHIN_REPLACE = ('inside_write', 'before_rename')
 
 
 def test_every_failpoint_of_the_sources_is_in_a_list_here():
-    listed = {*IN_ROUNDS, *AT_THE_END, *IN_RESUMES, *IN_TRAINING, *ELSEWHERE}
+    listed = {*IN_ROUNDS, *AT_THE_END, *IN_RESUMES, *IN_ALGORITHM, *ELSEWHERE}
     assert named_failpoints() == listed
 
 
@@ -254,9 +256,11 @@ def assert_same_algorithm(first, second):
     assert weights[0].read_text() == weights[1].read_text()
 
 
-@sites(IN_TRAINING)
-def test_killed_while_a_checkpoint_is_written(whole_algorithm, tmp_path, site):
-    failpoint = f'{site}:{IN_TRAINING[site]}'
+@sites(IN_ALGORITHM)
+def test_the_algorithm_killed_at_a_named_place(
+    whole_algorithm, tmp_path, site
+):
+    failpoint = f'{site}:{IN_ALGORITHM[site]}'
     killed_at(tmp_path, failpoint, children.explore_and_train)
     children.run(tmp_path, children.explore_and_train)
     assert_same_algorithm(whole_algorithm, tmp_path)

@@ -14,11 +14,12 @@ import pytest
 
 from mmada.engine.preemption import EXIT_STATUS
 from tests.test_faults import children
+from tests.test_faults.faulty_loop import wait_for
 from tests.test_faults.marks import later
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name('worker.py')
-LONG_AGO = 20  # seconds; an end after a timeout would take longer
+LONG_AGO = 40  # seconds; an end after a timeout would take longer
 
 
 @pytest.fixture(scope='module')
@@ -29,7 +30,7 @@ def whole(tmp_path_factory):
     return work_dir
 
 
-def failed(work_dir, world_size=2, timeout=60, **options):
+def failed(work_dir, world_size=2, timeout=100, **options):
     """Runs ranks that all have to end with an error.
 
     Returns:
@@ -156,10 +157,10 @@ def test_a_straggler_is_waited_for(whole, tmp_path):
 
 @pytest.mark.parametrize('replica', [0, later(1)])
 def test_a_straggler_over_the_timeout_is_named(whole, tmp_path, replica):
-    fault = dict(kind='wait', seconds=4, replica=replica)
-    outputs, seconds = failed(tmp_path, faults=[fault], replica_timeout=1)
+    fault = dict(kind='wait', seconds=6, replica=replica)
+    outputs, seconds = failed(tmp_path, faults=[fault], replica_timeout=3)
     waiting = outputs[1 - replica]
-    assert 'waited at most 1 s (`replica_timeout`)' in waiting
+    assert 'waited at most 3 s (`replica_timeout`)' in waiting
     assert f'rank {replica}: replica {replica + 1}\n' in waiting
     assert 'RemoteError' in outputs[replica]
     assert seconds < LONG_AGO
@@ -189,7 +190,8 @@ def test_a_full_disk_of_rank_0_ends_the_others(whole, tmp_path):
 
 @pytest.mark.faults
 def test_a_second_run_of_ranks_in_the_directory_is_refused(whole, tmp_path):
-    fault = dict(kind='wait', seconds=8)
+    released = tmp_path / 'released'
+    fault = dict(kind='hold', path=str(released))
     first = children.start(tmp_path / 'run', world_size=2, faults=[fault])
     wait_for(tmp_path / 'run/iterations.txt')
     other = tmp_path / 'other'
@@ -201,6 +203,7 @@ def test_a_second_run_of_ranks_in_the_directory_is_refused(whole, tmp_path):
         assert f'is in use by process {first[0].pid} on host' in text
     assert 'RemoteError: Rank 0 failed' in outputs[1]
     assert seconds < LONG_AGO
+    released.touch()
     assert children.finish(first) == [0, 0]
     children.assert_same_run(whole, tmp_path / 'run')
 
@@ -220,13 +223,6 @@ def test_a_fault_among_ranks_that_train_one_replica_ends_them(
     assert seconds < LONG_AGO
     children.run(tmp_path, world_size=2, **together)
     assert len(children.history(tmp_path).splitlines()) == 3
-
-
-def wait_for(path, timeout=60):
-    deadline = time.monotonic() + timeout
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.faults
