@@ -1,0 +1,42 @@
+"""The benchmarks of docs/performance.md run; how fast is not asserted."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+# Script: what its ratios have in their names.
+RATIOS = {
+    'weighting_overhead': [
+        'a second time',
+        'weights of 1',
+        'uneven weights',
+        'in one group',
+    ],
+    'exploration_cost': [
+        'trainings, with set-up',
+        'the pseudo epoch, with set-up',
+        'trainings, without set-up',
+        'the pseudo epoch, without set-up',
+    ],
+    'rank_speed': ['wall clock', 'work of'],
+    'memory': ['peak of 2', 'less what was there'],
+    'state_commit': ['plain write'],
+    'replica_switch': ['capture / clone', 'restore / clone'],
+}
+
+
+@pytest.mark.parametrize('script', RATIOS)
+def test_quick_form_prints_its_ratios(script, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    importlib.import_module(script).main(['--quick'])
+    output = capsys.readouterr().out
+    assert re.search(r'^commit \S+, mmada .* cores$', output, re.M)
+    found = re.findall(r'^ratio (\S+) \(quartiles .*\) (.*)$', output, re.M)
+    assert all(float(ratio) > 0 for ratio, _ in found)
+    expected = RATIOS[script]
+    assert len(found) == len(expected)
+    for (_, name), words in zip(found, expected, strict=True):
+        assert words in name
