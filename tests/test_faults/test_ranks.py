@@ -70,6 +70,18 @@ def test_a_fault_on_one_rank_ends_as_on_a_single_one(tmp_path, fault):
     assert sorted(children.redone(tmp_path / 'two')) == again
 
 
+@pytest.mark.faults
+def test_a_round_that_nobody_survives_is_the_same_on_ranks(whole, tmp_path):
+    faults = [dict(kind='parameter', at=3, replica=k) for k in range(4)]
+    children.run(tmp_path / 'one', faults=faults)
+    children.run(tmp_path / 'two', world_size=2, faults=faults)
+    children.assert_same_run(tmp_path / 'one', tmp_path / 'two')
+    # New samples were drawn for the second attempt.
+    assert children.history(tmp_path / 'one') != children.history(whole)
+    text = children.output(tmp_path / 'two')
+    assert 'All replicas of round 1 diverged; it is tried again' in text
+
+
 @pytest.mark.parametrize('replica', [later(0), 1])
 def test_an_error_twice_ends_all_ranks_with_its_traceback(tmp_path, replica):
     fault = dict(kind='error', at='evaluation', replica=replica, times=2)
@@ -155,7 +167,8 @@ def test_a_straggler_is_waited_for(whole, tmp_path):
     children.assert_same_run(whole, tmp_path)
 
 
-@pytest.mark.parametrize('replica', [0, later(1)])
+@pytest.mark.faults
+@pytest.mark.parametrize('replica', [0, 1])
 def test_a_straggler_over_the_timeout_is_named(whole, tmp_path, replica):
     fault = dict(kind='wait', seconds=6, replica=replica)
     outputs, seconds = failed(tmp_path, faults=[fault], replica_timeout=3)
