@@ -1,10 +1,13 @@
-"""Panoptic quality, computed in memory and without panopticapi."""
+"""Metrics: panoptic quality without panopticapi, semantic segmentation."""
 
 from .counting import ImageCounts, Truth, count_image
 from .folders import evaluate_folders
 from .panoptic_quality import PanopticQuality
 from .quality import ClassCounts, Quality, average_quality, class_quality
 from .report import Report, class_table, group_table, make_report
+from .segmentation_quality import SegmentationQuality
+from .semantic_counts import SemanticCounts, count_semantic
+from .semantic_quality import semantic_quality
 
 __all__ = [
     'ClassCounts',
@@ -12,12 +15,16 @@ __all__ = [
     'PanopticQuality',
     'Quality',
     'Report',
+    'SegmentationQuality',
+    'SemanticCounts',
     'Truth',
     'average_quality',
     'class_quality',
     'class_table',
     'count_image',
+    'count_semantic',
     'evaluate_folders',
     'group_table',
     'make_report',
+    'semantic_quality',
 ]
