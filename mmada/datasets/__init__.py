@@ -25,14 +25,17 @@ first, four stuff classes follow (``scene_metainfo()``).
 from .scene_classes import scene_metainfo
 from .scene_dataset import ScenePanopticDataset
 from .scene_folder import SceneOptions, make_scenes
+from .scene_semantic_dataset import SceneSemanticDataset
 from .scenes import Scene, draw_scene, scene_rng
-from .transforms import LoadPanopticAnnotations
+from .transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [
     'LoadPanopticAnnotations',
+    'MergeThingLabels',
     'Scene',
     'SceneOptions',
     'ScenePanopticDataset',
+    'SceneSemanticDataset',
     'draw_scene',
     'make_scenes',
     'scene_metainfo',
