@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mmada.controllers import AutoSegLossSearch, Start
+from mmada.controllers.mean_learner import MeanLearner
 
 LOSSES = torch.ones(2)
 NAN = float('nan')
@@ -59,6 +60,21 @@ def test_a_diverged_replica_is_left_out_of_the_update() -> None:
     pulls = 2 * (actions[1] - 0.5) - 3 * (actions[2] - 0.5)
     moved = controller.mean_action - 0.5
     assert torch.equal(moved.sign(), pulls.sign())
+
+
+def test_an_update_averages_over_valid_replicas_alone() -> None:
+    """The mean's size matters as soon as Adam compares it with another."""
+    controller = search(num_replicas=6, updates=3)
+    policy = MeanLearner(3, None, sigma=0.2, lr=0.2, updates=3, clip=0.2)
+    for failed in (4, 0):
+        actions = controller.propose(LOSSES)
+        metrics = 50.0 + torch.arange(6)
+        metrics[6 - failed :] = torch.nan
+        valid = metrics.isfinite()
+        rewards = 0.01 * (metrics - 50).double()[valid]
+        policy.update(actions[valid], rewards, 1.0)
+        controller.observe(metrics, None)
+    assert torch.equal(controller.mean_action, policy.mean)
 
 
 def test_how_badly_a_diverged_replica_failed_is_not_asked() -> None:
