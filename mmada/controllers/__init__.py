@@ -6,6 +6,7 @@ Pure torch: nothing here knows of a detector, a config or a training loop.
 from mmada.controllers.ada_segment import AdaSegment
 from mmada.controllers.auto_seg_loss_search import AutoSegLossSearch
 from mmada.controllers.base import (
+    ActionController,
     Controller,
     RoundResult,
     Start,
@@ -23,6 +24,7 @@ from mmada.controllers.rewards import select_best
 
 __all__ = [
     'PRESETS',
+    'ActionController',
     'AdaSegment',
     'AutoSegLossSearch',
     'Controller',

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import Controller, RoundResult, Start
+from mmada.controllers.base import ActionController, RoundResult, Start
 from mmada.controllers.best_action import BestAction
 from mmada.controllers.checks import (
     check_identity,
@@ -23,7 +23,7 @@ from mmada.controllers.rewards import select_best
 from mmada.controllers.verdict import Verdict, judge
 
 
-class AutoSegLossSearch(Controller):
+class AutoSegLossSearch(ActionController):
     """Controller of Auto Seg-Loss (arXiv 2010.07930).
 
     An action is a vector in [0, 1]^P. Every replica of every round starts
@@ -108,6 +108,7 @@ class AutoSegLossSearch(Controller):
             lr_decay=lr_decay,
         )
         self._best = BestAction()
+        self._best_mean = BestAction()
         self._round = 0
         self._pending: Tensor | None = None
 
@@ -129,6 +130,19 @@ class AutoSegLossSearch(Controller):
     def best_metric(self) -> float:
         """The metric of :attr:`best_action`; raises as that does."""
         return self._best.metric
+
+    @property
+    def found_action(self) -> Tensor:
+        """The mean that scored best itself; the best action without one.
+
+        A mean is tried once a round, so that the best of T is chosen, not
+        the luckiest of T * S.
+
+        Raises:
+            RuntimeError: Before a round with a valid replica.
+        """
+        found = self._best_mean if self._best_mean.known else self._best
+        return found.action
 
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the actions of one round; ``losses`` play no part.
@@ -175,6 +189,8 @@ class AutoSegLossSearch(Controller):
         best = select_best(metrics)
         if best >= 0:
             self._best.note(self._pending[best], metrics[best])
+            if self._advantage.of_first and verdict.valid[0]:
+                self._best_mean.note(self._pending[0], metrics[0])
             self._round += 1
         self._pending = None
         return RoundResult(
@@ -207,6 +223,7 @@ class AutoSegLossSearch(Controller):
                 generator=self._generator.get_state(),
                 learner=self._learner.state_dict(),
                 best=self._best.state_dict(),
+                best_mean=self._best_mean.state_dict(),
                 round=self._round,
                 pending=self._pending,
             )
@@ -223,5 +240,6 @@ class AutoSegLossSearch(Controller):
         self._generator.set_state(state['generator'])
         self._learner.load_state_dict(state['learner'])
         self._best.load_state_dict(state['best'])
+        self._best_mean.load_state_dict(state['best_mean'])
         self._round = state['round']
         self._pending = state['pending']

@@ -98,6 +98,15 @@ class Controller(ABC):
         """Take over a state made by :meth:`state_dict`."""
 
 
+class ActionController(Controller):
+    """A controller that ends with one action."""
+
+    @property
+    @abstractmethod
+    def found_action(self) -> Tensor:
+        """The action to go on with, shape ``(action_size,)``."""
+
+
 class WeightController(Controller):
     """A controller whose actions are the weights of n objectives.
 

@@ -18,6 +18,7 @@ from .policy_file import PolicyFileError, load_policy, save_policy
 # The mathematics knows nothing of a registry, so it is registered from here.
 for _class in (
     controllers.AdaSegment,
+    controllers.AutoSegLossSearch,
     weightings.StaticWeighting,
     weightings.InverseLossWeighting,
 ):

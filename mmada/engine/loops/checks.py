@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.optim import OptimWrapperDict
+from mmengine.registry import TASK_UTILS
 
+from mmada.controllers import Controller
 from mmada.engine.live_replica import LiveReplica
+from mmada.engine.targets import Target
 
 
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
@@ -40,6 +43,29 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             f'`optim_wrapper.accumulative_counts` is {counts}; expected a '
             f'divisor of the {num_iters} iterations of a round.'
         )
+
+
+def controller_class(
+    controller: dict[str, Any], target: Target
+) -> type[Controller]:
+    """Returns the class that a controller's config names.
+
+    Args:
+        controller: Config of the controller.
+        target: What its actions are applied to.
+
+    Raises:
+        ValueError: If there is no such class, or its actions do not fit.
+    """
+    kind = controller.get('type')
+    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if found is None or not issubclass(found, target.controllers):
+        raise ValueError(
+            f'`controller.type` is {kind!r}; expected a registered '
+            f'{target.controllers.__name__}, since `target.type` is '
+            f'{type(target).__name__}.'
+        )
+    return found
 
 
 def plain_config(config: Any) -> Any:

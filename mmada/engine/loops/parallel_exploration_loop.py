@@ -27,7 +27,7 @@ from mmada.engine.state import RunLock, StateStore, failpoint
 from mmada.engine.state.atomic import remove_leftovers
 from mmada.engine.targets import Target
 
-from .checks import check_optimization, plain_config
+from .checks import check_optimization, controller_class, plain_config
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
@@ -117,7 +117,9 @@ class ParallelExplorationLoop(BaseLoop):
             target or dict(type='LossWeights')
         )
         self._controller_config = controller
-        self._succession = SUCCESSIONS[_class_of(controller).start]
+        self._succession = SUCCESSIONS[
+            controller_class(controller, self.target).start
+        ]
         self._directory = directory
         self._ranks_per_replica = ranks_per_replica
         self._replica_timeout = replica_timeout
@@ -329,13 +331,3 @@ class ParallelExplorationLoop(BaseLoop):
                 backend_args=dict(backend=DURABLE),
             )
         self.target.save(*found)
-
-
-def _class_of(controller: dict[str, Any]) -> type[Controller]:
-    kind = controller['type']
-    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if found is None:
-        raise ValueError(
-            f'`controller.type` is {kind!r}, which nothing has registered.'
-        )
-    return found

@@ -2,5 +2,6 @@
 
 from .base import Target
 from .loss_weights import LossWeights
+from .surrogate_points import SurrogatePoints
 
-__all__ = ['LossWeights', 'Target']
+__all__ = ['LossWeights', 'SurrogatePoints', 'Target']

@@ -21,10 +21,12 @@ class Target(ABC):
         names: What each number of an action stands for.
         record_keys: What names and actions are called in the records of a
             run.
+        controllers: What kind of controller gives such actions.
     """
 
     names: tuple[str, ...]
     record_keys: ClassVar[tuple[str, str]]
+    controllers: ClassVar[type[Controller]]
 
     @abstractmethod
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:

@@ -28,6 +28,7 @@ class LossWeights(Target):
     """One weight for each objective of a LossWeightWrapper."""
 
     record_keys = ('objectives', 'weights')
+    controllers = WeightController
 
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Binds the objectives and finds out who owns which parameter."""
@@ -78,9 +79,5 @@ class LossWeights(Target):
         unwrap(model).reset_weights()
 
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
-        if not isinstance(controller, WeightController):
-            raise TypeError(
-                f'`controller.type` is {type(controller).__name__}; expected '
-                'a WeightController, since `target` is LossWeights.'
-            )
+        assert isinstance(controller, WeightController)
         return controller.ensemble().named(self.names)
