@@ -81,9 +81,7 @@ class _SoftEdges(torch.autograd.Function):
         out = torch.empty_like(p), torch.empty_like(p), torch.empty_like(p)
         flat = [each.view(1, 1, -1) for each in (p, q, *out)]
         for _, part in chunks(flat[0]):
-            p_, q_, *outs = (each[0, 0, part] for each in flat)
-            for into, found in zip(outs, _edge(p_, q_, curves), strict=True):
-                into.copy_(found)
+            _edge(curves, *(each[0, 0, part] for each in flat))
         edges, by_p, by_q = out
         ctx.save_for_backward(by_p, by_q)
         return edges
@@ -96,9 +94,14 @@ class _SoftEdges(torch.autograd.Function):
 
 
 def _edge(
-    p: Tensor, q: Tensor, curves: Sequence[Curve]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return E, dE/dp and dE/dq, all of the shape of p."""
+    curves: Sequence[Curve],
+    p: Tensor,
+    q: Tensor,
+    edge: Tensor,
+    by_p: Tensor,
+    by_q: Tensor,
+) -> None:
+    """Fill in E, dE/dp and dE/dq, all of the shape of p."""
     values, slopes = zip(
         *(
             curve.value_and_slope(x)
@@ -108,8 +111,9 @@ def _edge(
     )
     h1, h2, h3, h4 = values
     d1, d2, d3, d4 = slopes
-    edge = soft_xor(soft_or(h3, h4), soft_and(h1, h2))
+    edge.copy_(soft_xor(soft_or(h3, h4), soft_and(h1, h2)))
     positive = edge.sign()
-    by_p = d3.addcmul_(d3, h4, value=-1).addcmul_(d1, h2, value=-1)
-    by_q = d4.addcmul_(d4, h3, value=-1).addcmul_(d2, h1, value=-1)
-    return edge, by_p.mul_(positive), by_q.mul_(positive)
+    p_slope = d3.addcmul_(d3, h4, value=-1).addcmul_(d1, h2, value=-1)
+    q_slope = d4.addcmul_(d4, h3, value=-1).addcmul_(d2, h1, value=-1)
+    torch.mul(p_slope, positive, out=by_p)
+    torch.mul(q_slope, positive, out=by_q)

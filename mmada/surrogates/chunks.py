@@ -33,3 +33,18 @@ def chunks(maps: Tensor) -> Iterator[tuple[slice, slice]]:
     for row in range(0, n, rows):
         for column in range(0, length, columns):
             yield slice(row, row + rows), slice(column, column + columns)
+
+
+def planes(maps: Tensor) -> tuple[Tensor, ...]:
+    """Return views of a contiguous tensor that cover it.
+
+    Args:
+        maps: Shape ``(N, C, H, W)``.
+
+    Returns:
+        Each ``H x W`` on a CPU, whose cache holds a few of them; elsewhere
+        the tensor itself.
+    """
+    if maps.device.type == 'cpu':
+        return maps.flatten(0, 1).unbind()
+    return (maps,)

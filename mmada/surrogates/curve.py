@@ -65,7 +65,9 @@ class Piece:
             Increments in [0, y2 - y0] and slopes, both of the shape of x.
         """
         width, a = self.end - self.start, self.middle
-        offset = x.clamp(self.start, self.end).sub_(self.start)
+        offset = x.clamp(self.start, self.end)
+        if self.start:
+            offset.sub_(self.start)
         # w r, from the end where it is small: its square is never negative.
         rate = (1 - 2 * a) * width
         if a <= 0.5:
@@ -125,6 +127,9 @@ class Curve:
 
         Args:
             x: Numbers in [0, 1] of any shape, in float32 or float64.
+
+        Returns:
+            Two new tensors of the shape of x.
         """
         value, slope = self.pieces[0].climb(x)
         for piece in self.pieces[1:]:

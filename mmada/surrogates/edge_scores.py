@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmada.surrogates.chunks import chunk_size
+from mmada.surrogates.chunks import planes
+from mmada.surrogates.edges import line_max
 from mmada.surrogates.target import Target
 
 
@@ -58,17 +59,27 @@ def window_peaks(
     """
     n, c, height, width = maps.shape
     reach = torch.arange(-radius, radius + 1, device=maps.device)
-    flat, found = maps.reshape(-1), []
-    per_part = max(1, chunk_size(maps) // len(reach) ** 2)
-    for part in torch.arange(len(kind), device=maps.device).split(per_part):
-        plane = (image[part] * c + kind[part]) * height
-        rows = (row[part, None] + reach).clamp_(0, height - 1)
-        columns = (column[part, None] + reach).clamp_(0, width - 1)
-        starts = (plane[:, None] + rows) * width
-        places = (starts[:, :, None] + columns[:, None, :]).flatten(1)
-        best = flat[places].argmax(dim=1, keepdim=True)
-        found.append(places.gather(1, best).squeeze(1))
-    return torch.cat(found) if found else kind.new_zeros(0)
+    # The largest of each row's window first, so that 2 (2 radius + 1) values
+    # are looked at instead of the square of it.
+    widest = torch.empty_like(maps)
+    for one, into in zip(planes(maps), planes(widest), strict=True):
+        into.copy_(line_max(one, radius, -1))
+    plane = (image * c + kind)[:, None] * height
+    rows = plane + (row[:, None] + reach).clamp_(0, height - 1)
+    starts = _peak(widest, rows * width + column[:, None]) - column
+    columns = (column[:, None] + reach).clamp_(0, width - 1)
+    return _peak(maps, starts[:, None] + columns)
+
+
+def _peak(maps: Tensor, places: Tensor) -> Tensor:
+    """Return the place of the largest value of each row of places.
+
+    Args:
+        maps: Any shape.
+        places: Positions in the flattened maps, shape ``(K, L)``.
+    """
+    best = maps.reshape(-1)[places].argmax(dim=1, keepdim=True)
+    return places.gather(1, best).squeeze(1)
 
 
 class _EdgeScores(torch.autograd.Function):

@@ -18,14 +18,24 @@ def window_max(maps: Tensor, radius: int) -> Tensor:
     Returns:
         The same shape.
     """
-    for axis in (-2, -1):
-        reach = 0
-        while reach < radius:
-            # A window of reach r, shifted by at most r + 1, leaves no gap,
-            # nor does it where the shift leads beyond the border.
-            shift = min(reach + 1, radius - reach)
-            maps = _with_neighbours(maps, shift, axis)
-            reach += shift
+    return line_max(line_max(maps, radius, -2), radius, -1)
+
+
+def line_max(maps: Tensor, radius: int, axis: int) -> Tensor:
+    """Return the largest value of each window along one axis.
+
+    Args:
+        maps: Any shape.
+        radius: Windows are ``2 radius + 1`` long.
+        axis: Which axis.
+    """
+    reach = 0
+    while reach < radius:
+        # A window of reach r, shifted by at most r + 1, leaves no gap,
+        # nor does it where the shift leads beyond the border.
+        shift = min(reach + 1, radius - reach)
+        maps = _with_neighbours(maps, shift, axis)
+        reach += shift
     return maps
 
 
@@ -53,7 +63,7 @@ def label_edges(target: Target) -> Tensor:
     Returns:
         Bool, shape ``(N, H, W)``.
     """
-    label, valid = target.label, target.valid
+    label, valid = target.label.int(), target.valid
     if valid is not None:
         label = label.masked_fill(~valid, -1)
     differs = window_max(label, 1) != -window_max(-label, 1)

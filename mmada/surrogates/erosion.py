@@ -11,6 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmada.surrogates.chunks import planes
+
+# Elements within 1 / SWITCH of the least one share its gradient.
+SWITCH = 1e30
+
 
 def erode(maps: Tensor) -> Tensor:
     """Return the 3 x 3 minimum; beyond the border nothing is smaller.
@@ -30,7 +35,7 @@ class _Erode(torch.autograd.Function):
         maps = maps.contiguous()
         ctx.save_for_backward(maps)
         out = torch.empty_like(maps)
-        for plane, into in zip(_planes(maps), _planes(out), strict=True):
+        for plane, into in zip(planes(maps), planes(out), strict=True):
             into.copy_(_line_min(_line_min(plane, -1), -2))
         return out
 
@@ -40,19 +45,12 @@ class _Erode(torch.autograd.Function):
         (maps,) = ctx.saved_tensors
         out = torch.empty_like(maps)
         for plane, into, given in zip(
-            _planes(maps), _planes(out), _planes(grad), strict=True
+            planes(maps), planes(out), planes(grad), strict=True
         ):
             rows = _line_min(plane, -1)
             least = _line_min(rows, -2)
             into.copy_(_route(_route(given, rows, least, -2), plane, rows, -1))
         return out
-
-
-def _planes(maps: Tensor) -> tuple[Tensor, ...]:
-    """Return the maps as planes on a CPU, whose cache holds a few of them."""
-    if maps.device.type != 'cpu':
-        return (maps,)
-    return maps.flatten(0, 1).unbind()
 
 
 def _line_min(maps: Tensor, axis: int) -> Tensor:
@@ -78,14 +76,23 @@ def _route(grad: Tensor, maps: Tensor, least: Tensor, axis: int) -> Tensor:
         least: ``_line_min(maps, axis)``.
         axis: Along which.
     """
-    size = maps.shape[axis]
-    routed = grad * (maps == least)
-    rest = grad - routed
-    for here, there in ((1, 0), (0, 1)):
-        if size > 1:
-            left = rest.narrow(axis, here, size - 1)
-            source = maps.narrow(axis, there, size - 1)
-            part = left * (source == least.narrow(axis, here, size - 1))
-            left.sub_(part)
-            routed.narrow(axis, there, size - 1).add_(part)
+    size = maps.shape[axis] - 1
+    rest = _away(maps, least).mul_(grad)
+    routed = grad - rest
+    if size:
+        left = rest.narrow(axis, 1, size)
+        before = maps.narrow(axis, 0, size)
+        kept = _away(before, least.narrow(axis, 1, size)).mul_(left)
+        routed.narrow(axis, 0, size).add_(left).sub_(kept)
+        left.copy_(kept)
+        # What is neither the element's nor the one's before is the next one's.
+        routed.narrow(axis, 1, size).add_(rest.narrow(axis, 0, size))
     return routed
+
+
+def _away(maps: Tensor, least: Tensor) -> Tensor:
+    """Return 0 where an element is the least one, and 1 elsewhere.
+
+    Arithmetic, since comparisons cost a CPU several times as much.
+    """
+    return (maps - least).mul_(SWITCH).clamp_(max=1)

@@ -166,10 +166,12 @@ def _weighted_sums(
     sums = maps.new_zeros(maps.shape[1], dtype=torch.float64)
     for rows, columns in chunks(maps):
         value, slope = curve.value_and_slope(maps[rows, :, columns])
-        if counts is not None:
+        into = slopes[rows, :, columns]
+        if counts is None:
+            into.copy_(slope)
+        else:
             part = counts[rows, :, columns]
+            torch.mul(slope, part, out=into)
             value.mul_(part)
-            slope.mul_(part)
-        slopes[rows, :, columns] = slope
         sums += value.sum((0, 2))
     return slopes, sums
