@@ -146,7 +146,7 @@ class Environment:
 
     def steps(self) -> list[Step]:
         req = 'requirements/{}.txt'.format
-        package = tuple(map(req, ('runtime', 'tests', 'lint')))
+        package = tuple(map(req, ('runtime', 'mmseg', 'tests', 'lint')))
         return [
             Step('python', (), self.create),
             Step('build', (req('build'),), self.install_build),
@@ -205,7 +205,7 @@ class Environment:
 
     def install_package(self) -> None:
         say('Installing the stack, mmada, and the tools of tests and lint')
-        self.pip('--no-build-isolation', '-e', '.[onedl,tests,lint]')
+        self.pip('--no-build-isolation', '-e', '.[onedl,mmseg,tests,lint]')
 
     def check_opencv(self) -> None:
         error = self.try_python('import cv2')

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -281,3 +283,19 @@ def test_make_without_any_python_says_so() -> None:
     )
     assert done.returncode != 0
     assert 'no Python 3.10, 3.11 or 3.12 found' in done.stderr
+
+
+def test_the_package_brings_what_all_its_tests_need(environment: Any) -> None:
+    environment.install_package()
+    ((*_, package),) = environment.installs
+    assert package == '.[onedl,mmseg,tests,lint]'
+
+
+def test_mmsegmentation_brings_no_torch_and_no_operators_of_its_own() -> None:
+    pytest.importorskip('mmseg', reason='[mmseg] is not installed')
+    wanted = metadata.requires('onedl-mmsegmentation') or []
+    names = {
+        re.split(r'[^\w.-]', line)[0] for line in wanted if 'extra' not in line
+    }
+    assert 'prettytable' in names
+    assert not {x for x in names if re.match('torch|(onedl-)?mm', x)}
