@@ -1,0 +1,7 @@
+_base_ = '../_base_/retrain_cityscapes.py'
+
+loss = dict(metric='mAcc', theta='{{$MMADA_THETA:voc_macc}}')
+model = dict(
+    decode_head=dict(loss_decode=loss),
+    auxiliary_head=dict(loss_decode=loss),
+)

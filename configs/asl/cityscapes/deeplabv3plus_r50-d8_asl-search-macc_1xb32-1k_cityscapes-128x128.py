@@ -1,0 +1,8 @@
+_base_ = '../_base_/search_cityscapes.py'
+
+loss = dict(metric='mAcc')
+model = dict(
+    decode_head=dict(loss_decode=loss),
+    auxiliary_head=dict(loss_decode=loss),
+)
+train_cfg = dict(reward_metric='semantic/mAcc')
