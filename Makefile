@@ -1,4 +1,4 @@
-# make demo | test | test-faults | lint | format | env
+# make demo | test | test-faults | asl-quick | asl | lint | format | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 
 VENV ?= .venv
@@ -12,7 +12,7 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test test-faults lint format
+.PHONY: env demo test test-faults asl-quick asl lint format
 
 env:
 	@python="$(PYTHON)"; \
@@ -34,6 +34,15 @@ test: env
 test-faults: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -m "faults or not faults" \
 	    tests/test_faults $(ARGS)
+
+# The benchmark of searched losses: a small part, and all of it (resumable).
+asl-quick: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss.py \
+	    work_dirs/asl_quick --quick --seeds 0 $(ARGS)
+
+asl: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss.py \
+	    work_dirs/asl $(ARGS)
 
 lint: env
 	$(VENV)/bin/python -m ruff check .

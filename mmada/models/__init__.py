@@ -1,6 +1,7 @@
 """The wrapped detector, its objectives, and who owns its parameters."""
 
 from .auto_seg_loss import AutoSegLoss
+from .loss_sum import LossSum
 from .loss_weight_wrapper import LossWeightWrapper
 from .map_panoptic_fpn_head import MapPanopticFPNHead
 from .objective_meter import ObjectiveMeter
@@ -9,6 +10,7 @@ from .ownership import find_owners
 
 __all__ = [
     'AutoSegLoss',
+    'LossSum',
     'LossWeightWrapper',
     'MapPanopticFPNHead',
     'ObjectiveError',

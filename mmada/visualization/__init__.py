@@ -1,5 +1,6 @@
 """Pictures and tables of what a run left in its work directory."""
 
+from .curves_figure import curves_figure
 from .figures import save_figure
 from .history import (
     HISTORY_FILE,
@@ -12,6 +13,7 @@ from .history import (
 from .panoptic_colors import Segmentation, category_palette, paint
 from .panoptic_panel import PanelRow, panoptic_panel
 from .results_table import ResultRow, results_markdown, results_text
+from .score_table import scores_figure, scores_markdown
 from .weights_figure import weights_figure
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     'Round',
     'Segmentation',
     'category_palette',
+    'curves_figure',
     'paint',
     'panoptic_panel',
     'read_history',
@@ -30,5 +33,7 @@ __all__ = [
     'results_markdown',
     'results_text',
     'save_figure',
+    'scores_figure',
+    'scores_markdown',
     'weights_figure',
 ]

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STEM = 'cascade_panoptic_tiny_scenes'
 CONFIGS = {
     'ada': ROOT / f'configs/ada/{STEM}.py',
+    'search_and_weights': ROOT
+    / 'configs/asl/scenes/cascade_panoptic_tiny_search_and_weights.py',
     'ones': ROOT / f'configs/baselines/{STEM}_ones.py',
 }
 _count = 0

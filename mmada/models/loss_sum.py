@@ -1,0 +1,32 @@
+"""Several losses where a head expects one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class LossSum(nn.Module):
+    """Adds up losses that are given the same arguments.
+
+    Args:
+        losses (list[dict]): Configs of the losses, each with its own
+            `loss_weight`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+
+    def __init__(self, losses: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
+        if not losses:
+            raise ValueError('`losses` is empty; expected at least one.')
+        self.losses = nn.ModuleList(MODELS.build(each) for each in losses)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Return the sum of all losses."""
+        return sum(loss(*args, **kwargs) for loss in self.losses)
