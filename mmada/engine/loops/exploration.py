@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from mmada.controllers import Controller
-from mmada.engine.digest import digest, digests
+from mmada.engine.agreement import ReplicaError, check_equal
+from mmada.engine.digest import digest
 from mmada.engine.distributed import Channel, ReplicaGroups
 from mmada.engine.live_replica import Snapshot
 from mmada.engine.preemption import stop_on_sigterm
@@ -24,10 +25,6 @@ from .succession import SUCCESSIONS
 
 MAX_FAILED_ROUNDS = 3
 MAX_ATTEMPTS = 2
-
-
-class ReplicaError(RuntimeError):
-    """A replica failed for another reason than a loss that diverged."""
 
 
 class Exploration:
@@ -74,7 +71,7 @@ class Exploration:
             reference=None,
             controller=self.controller.state_dict(),
         )
-        self._check_equal(state.start)
+        check_equal(self.channel, state.start)
         self.reporter.begin()
         own = Outcome()
         if self.groups.index == 0:
@@ -223,32 +220,10 @@ class Exploration:
 
     def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
         """Returns the fingerprint of all rounds up to this one."""
-        winner = self._check_equal(state.start)
+        winner = check_equal(self.channel, state.start)
         return self.channel.from_main(
             lambda: digest((state.digest, record, state.controller, winner))
         )
-
-    def _check_equal(self, snapshot: Snapshot) -> str:
-        """Sees to it that all ranks go on from the same bits.
-
-        Returns:
-            The snapshot's digest.
-
-        Raises:
-            ReplicaError: If they differ, naming the first difference.
-        """
-        own = digest(snapshot)
-        found = self.channel.gather(own, lambda rank: 'a comparison')
-        if len(set(found)) > 1:
-            parts = self.channel.gather(
-                digests(snapshot), lambda rank: 'a comparison'
-            )
-            rank, name = _first_difference(parts)
-            raise ReplicaError(
-                f'Ranks 0 and {rank} do not hold the same state; the first '
-                f'difference is in {name}.'
-            )
-        return own
 
     def _fail(self, state: ExplorationState) -> None:
         """Goes back to the round's start after all replicas diverged."""
@@ -273,13 +248,3 @@ class Exploration:
         if self.channel.rank == 0:
             with stop_on_sigterm():
                 self.store.commit(state.commits, state.to_payload())
-
-
-def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
-    """Returns rank and name of the first leaf that differs from rank 0's."""
-    return next(
-        (rank, name)
-        for rank, part in enumerate(parts)
-        for name in {**parts[0], **part}
-        if parts[0].get(name) != part.get(name)
-    )
