@@ -108,7 +108,6 @@ class AutoSegLossSearch(ActionController):
             lr_decay=lr_decay,
         )
         self._best = BestAction()
-        self._best_mean = BestAction()
         self._round = 0
         self._pending: Tensor | None = None
 
@@ -133,16 +132,12 @@ class AutoSegLossSearch(ActionController):
 
     @property
     def found_action(self) -> Tensor:
-        """The mean that scored best itself; the best action without one.
+        """The best action; raises as that does.
 
-        A mean is tried once a round, so that the best of T is chosen, not
-        the luckiest of T * S.
-
-        Raises:
-            RuntimeError: Before a round with a valid replica.
+        Not the mean: with few replicas a round it wanders far from what
+        scored well, and so does the best of the means.
         """
-        found = self._best_mean if self._best_mean.known else self._best
-        return found.action
+        return self.best_action
 
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the actions of one round; ``losses`` play no part.
@@ -189,8 +184,6 @@ class AutoSegLossSearch(ActionController):
         best = select_best(metrics)
         if best >= 0:
             self._best.note(self._pending[best], metrics[best])
-            if self._advantage.of_first and verdict.valid[0]:
-                self._best_mean.note(self._pending[0], metrics[0])
             self._round += 1
         self._pending = None
         return RoundResult(
@@ -223,7 +216,6 @@ class AutoSegLossSearch(ActionController):
                 generator=self._generator.get_state(),
                 learner=self._learner.state_dict(),
                 best=self._best.state_dict(),
-                best_mean=self._best_mean.state_dict(),
                 round=self._round,
                 pending=self._pending,
             )
@@ -240,6 +232,5 @@ class AutoSegLossSearch(ActionController):
         self._generator.set_state(state['generator'])
         self._learner.load_state_dict(state['learner'])
         self._best.load_state_dict(state['best'])
-        self._best_mean.load_state_dict(state['best_mean'])
         self._round = state['round']
         self._pending = state['pending']

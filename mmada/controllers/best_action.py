@@ -17,11 +17,6 @@ class BestAction:
             self._known = dict(action=action.clone(), metric=metric.clone())
 
     @property
-    def known(self) -> bool:
-        """Whether any action was noted."""
-        return bool(self._known)
-
-    @property
     def action(self) -> Tensor:
         """The action.
 

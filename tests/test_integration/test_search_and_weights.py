@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-import torch
 from mmengine.runner import Runner
 
 from mmada.engine import load_policy
 from mmada.models import AutoSegLoss
-from mmada.surrogates import identity_points, load_curve
+from mmada.surrogates import load_curve
 
 
 def test_one_run_searches_the_loss_then_its_weight(config):
@@ -27,8 +26,6 @@ def test_one_run_searches_the_loss_then_its_weight(config):
     assert stored.provenance['reward_metric'] == 'coco_panoptic/PQ_st'
     (loss,) = [m for m in runner.model.modules() if isinstance(m, AutoSegLoss)]
     assert loss.shape.flatten().tolist() == list(stored.points)
-    identity = identity_points(loss.surrogate.shape)
-    assert torch.allclose(loss.shape, identity)  # the mean of one round
     assert 'seg' in load_policy(work_dir / 'policy.safetensors').objectives
     for name, key in (('search', 'actions'), ('exploration', 'weights')):
         path = work_dir / name / 'history.jsonl'

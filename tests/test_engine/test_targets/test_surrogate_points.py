@@ -37,8 +37,15 @@ def test_a_search_writes_the_curve_and_applies_it(tmp_path):
     means = [record['actions'][0] for record in (first, second)]
     identity = [0.25] * 2 + [1 / 3] * 2 + [0.5] * 2
     assert means[0] == pytest.approx(2 * identity)
-    scores = [r['metrics'][0]['pixels/accuracy'] for r in (first, second)]
-    found = torch.tensor(means[scores.index(max(scores))])
+    tried = [
+        (metrics['pixels/accuracy'], action)
+        for record in (first, second)
+        for metrics, action in zip(
+            record['metrics'], record['actions'], strict=True
+        )
+    ]
+    best = max(score for score, _ in tried)
+    found = torch.tensor(next(a for score, a in tried if score == best))
     stored = load_curve(tmp_path / 'curve.json')
     assert stored.metric == 'mIoU'
     assert torch.allclose(
