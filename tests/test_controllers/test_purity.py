@@ -12,7 +12,7 @@ import pytest
 import mmada
 
 ROOT = Path(mmada.__file__).parent
-PURE = ('controllers', 'weightings')
+PURE = ('controllers', 'surrogates', 'weightings')
 
 
 def imported(source: str) -> Iterator[str]:
