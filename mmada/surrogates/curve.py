@@ -138,7 +138,8 @@ class Curve:
             # Arithmetic: a choice by a Boolean costs a CPU ten times as much.
             beyond = x.sub(piece.start).mul_(SWITCH).clamp_(0, 1)
             slope.lerp_(steeper, beyond)
-        if max(piece.steepest for piece in self.pieces) > MAX_SLOPE:
+        # Half of it: rounding may make a slope a little steeper than it is.
+        if 2 * max(piece.steepest for piece in self.pieces) > MAX_SLOPE:
             slope.clamp_(max=MAX_SLOPE)
         return value, slope
 
