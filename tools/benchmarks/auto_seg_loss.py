@@ -170,6 +170,9 @@ def parse_args() -> argparse.Namespace:
         '--metrics', nargs='+', choices=METRICS, help='default: all'
     )
     parser.add_argument('--quick', action='store_true', help='a small part')
+    parser.add_argument(
+        '--iters', type=int, help='of a training; takes a work_dir of its own'
+    )
     parser.add_argument('--processes', type=int, default=2)
     return parser.parse_args()
 
@@ -177,9 +180,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     default = QUICK_METRICS if args.quick else METRICS
+    size = QUICK if args.quick else FULL
     benchmark = Benchmark(
         args.work_dir,
-        QUICK if args.quick else FULL,
+        size._replace(iters=args.iters or size.iters),
         args.metrics or default,
         args.seeds,
     )
