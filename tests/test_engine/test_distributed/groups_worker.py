@@ -41,6 +41,12 @@ def raises(kind, message, function):
     raise AssertionError(f'{kind.__name__} was not raised')
 
 
+def close(groups):
+    """Waits first: gloo may abort when it ends amid its last exchange."""
+    dist.barrier()
+    groups.close()
+
+
 def all_that_names_no_group_acts_inside_the_pair(rank):
     groups = ReplicaGroups(num_replicas=2)
     expect(groups.members, [[0, 1], [2, 3]])
@@ -65,7 +71,7 @@ def all_that_names_no_group_acts_inside_the_pair(rank):
     assert seeds[0] != seeds[2]
     expect(words, [[0], [0], [2], [2]])
     expect(float(reduce_mean(torch.tensor(float(rank)))), 1.5)
-    groups.close()
+    close(groups)
 
 
 def a_replica_of_one_rank_trains_beside_the_worlds_wrapper(rank):
@@ -82,7 +88,7 @@ def a_replica_of_one_rank_trains_beside_the_worlds_wrapper(rank):
     inner.weight.grad = None
     outer(torch.full((1, 1), float(rank))).backward()
     expect(inner.weight.grad.item(), 1.5)  # of all four again
-    groups.close()
+    close(groups)
 
 
 def a_replica_of_two_ranks_averages_over_them(rank):
@@ -98,14 +104,14 @@ def a_replica_of_two_ranks_averages_over_them(rank):
         '`model_wrapper_cfg.type` is Linear',
         lambda: groups.wrap(bare),
     )
-    groups.close()
+    close(groups)
 
 
 def an_error_inside_a_scope_gives_the_world_back(rank):
     groups = ReplicaGroups(num_replicas=4)
     raises(KeyError, 'x', lambda: fail_inside(groups))
     expect(dist.get_dist_info(), (rank, 4))
-    groups.close()
+    close(groups)
 
 
 def fail_inside(groups):
@@ -128,7 +134,7 @@ def ranks_that_are_left_over_are_in_no_group(rank):
     expect(groups.share, (0, 1))
     with groups.scope():
         expect(dist.get_dist_info(), (0, 1))
-    groups.close()
+    close(groups)
 
 
 def nested_values_come_over_as_they_are(rank):
