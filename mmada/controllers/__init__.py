@@ -9,11 +9,12 @@ from mmada.controllers.base import (
     ActionController,
     Controller,
     RoundResult,
-    Start,
     WeightController,
 )
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
+from mmada.controllers.plan import Plan, Rest, Start
 from mmada.controllers.policies import (
+    ConstantPolicy,
     LogWeightPolicy,
     LossRatioPolicy,
     Policy,
@@ -27,11 +28,14 @@ __all__ = [
     'ActionController',
     'AdaSegment',
     'AutoSegLossSearch',
+    'ConstantPolicy',
     'Controller',
     'LogWeightPolicy',
     'LossRatioPolicy',
+    'Plan',
     'Policy',
     'PolicyEnsemble',
+    'Rest',
     'RoundResult',
     'Start',
     'WeightController',

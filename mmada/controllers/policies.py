@@ -88,10 +88,9 @@ class Policy(nn.Module, ABC):
     normaliser: ClassVar[str]
     """How weights are normalised, in words, for a policy file."""
 
-    def __init__(self, num_objectives: int, hidden: int) -> None:
+    def __init__(self, num_objectives: int) -> None:
         super().__init__()
         self.num_objectives = check_int('num_objectives', num_objectives, 2)
-        self.hidden = check_int('hidden', hidden, 1)
 
     @abstractmethod
     def decode(self, actions: Tensor) -> Tensor:
@@ -103,14 +102,22 @@ class Policy(nn.Module, ABC):
 
     def spec(self) -> dict[str, Any]:
         """Return what :func:`build_policy` needs to build an equal shape."""
-        return dict(
-            kind=self.kind,
-            num_objectives=self.num_objectives,
-            hidden=self.hidden,
-        )
+        return dict(kind=self.kind, num_objectives=self.num_objectives)
 
 
-class LossRatioPolicy(Policy):
+class NetworkPolicy(Policy):
+    """Base of the policies that are a network with hidden layers."""
+
+    def __init__(self, num_objectives: int, hidden: int) -> None:
+        super().__init__(num_objectives)
+        self.hidden = check_int('hidden', hidden, 1)
+
+    def spec(self) -> dict[str, Any]:
+        """Return the sizes of the layers, too; see :class:`Policy`."""
+        return super().spec() | dict(hidden=self.hidden)
+
+
+class LossRatioPolicy(NetworkPolicy):
     """The paper's policy: three linear layers predict weighted losses.
 
     Layers n-h-h-n with ReLU, weights drawn from Normal(1 / n_in, init_std),
@@ -155,7 +162,7 @@ class LossRatioPolicy(Policy):
         return actions
 
 
-class LogWeightPolicy(Policy):
+class LogWeightPolicy(NetworkPolicy):
     """Predicts log-weights from centred log-losses; positive by construction.
 
     With ``x = log l - mean(log l)`` an action is the centred part of
@@ -216,8 +223,46 @@ class LogWeightPolicy(Policy):
         return mean_one_weights(actions)
 
 
+class ConstantPolicy(Policy):
+    """Gives the same weights for any losses.
+
+    What a search without a network leaves behind: one such policy for each
+    round is a schedule of weights. The parameters are log-weights, so the
+    weights are positive by construction; all are 1 at first.
+
+    Args:
+        num_objectives: Number n of objectives.
+    """
+
+    kind = 'constant'
+    normaliser = 'none'
+
+    def __init__(self, num_objectives: int) -> None:
+        super().__init__(num_objectives)
+        self.log_weights = nn.Parameter(
+            torch.zeros(num_objectives, dtype=torch.float64)
+        )
+
+    @classmethod
+    def of(cls, weights: Tensor) -> ConstantPolicy:
+        """Return the policy of some positive weights, shape ``(n,)``."""
+        policy = cls(len(weights))
+        with torch.no_grad():
+            policy.log_weights.copy_(weights.log())
+        return policy
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Return the log-weights for each of the losses, ``(..., n)``."""
+        return self.log_weights.expand(losses.shape)
+
+    def decode(self, actions: Tensor) -> Tensor:
+        """Return the weights, not normalised."""
+        return actions.exp()
+
+
 POLICIES: dict[str, type[Policy]] = {
-    policy.kind: policy for policy in (LossRatioPolicy, LogWeightPolicy)
+    policy.kind: policy
+    for policy in (LossRatioPolicy, LogWeightPolicy, ConstantPolicy)
 }
 
 

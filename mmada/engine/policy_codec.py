@@ -33,7 +33,9 @@ _FIELDS = {
     'provenance': dict,
 }
 _LARGEST = sys.float_info.max
-_LIMITS = {'num_rounds': 10_000, 'num_objectives': 1024, 'hidden': 1024}
+_LIMITS = {'num_rounds': 10_000, 'num_objectives': 1024}
+_WIDEST = 1024
+"""Largest size of any part of a policy."""
 
 
 def encode_policy(
@@ -164,7 +166,8 @@ def _check_header(header: dict[str, Any]) -> None:
         raise ValueError(
             f'`objectives` should be names, one or more, found {names!r}'
         )
-    for name, limit in _LIMITS.items():
+    sizes = dict.fromkeys(set(header['policy']) - {'kind'}, _WIDEST)
+    for name, limit in (sizes | _LIMITS).items():
         value = (header | header['policy']).get(name)
         if type(value) is not int or not 1 <= value <= limit:
             raise ValueError(
@@ -225,6 +228,8 @@ def _take_policy(
         policy.load_state_dict(parameters)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f'{prefix}*: {error}') from error
+    if policy.spec() != spec:
+        raise ValueError(f'`policy` should be {policy.spec()}, found {spec!r}')
     return policy
 
 

@@ -7,6 +7,7 @@ import torch
 
 from mmada.controllers.policies import (
     LOSS_FLOOR,
+    ConstantPolicy,
     LogWeightPolicy,
     LossRatioPolicy,
     build_policy,
@@ -132,6 +133,30 @@ def test_learn_start_decides_whether_the_exponent_has_a_gradient() -> None:
         assert (policy.exponent.grad is not None) == learn
 
 
+def test_a_constant_policy_gives_its_weights_for_any_losses() -> None:
+    weights = torch.tensor([0.5, 8.0, 1.0, 3.0], dtype=torch.float64)
+    policy = ConstantPolicy.of(weights)
+    for losses in (LOSSES, 7 * LOSSES.flip(0)):
+        torch.testing.assert_close(
+            policy.weights(losses), weights, rtol=1e-15, atol=0
+        )
+    # the action is what exploration adds noise to: doubling is + log 2
+    torch.testing.assert_close(
+        policy.decode(policy(LOSSES) + math.log(2)), 2 * weights
+    )
+
+
+def test_a_constant_policy_starts_at_ones_and_its_weights_can_be_learned() -> (
+    None
+):
+    policy = ConstantPolicy(4)
+    weights = policy.weights(LOSSES)
+    assert weights.tolist() == [1, 1, 1, 1]
+    (weights @ LOSSES).backward()
+    # d exp(z) / dz = 1 at z = 0
+    torch.testing.assert_close(policy.log_weights.grad, LOSSES)
+
+
 @pytest.mark.parametrize('kind', [LossRatioPolicy, LogWeightPolicy])
 def test_batches_of_losses(kind: type) -> None:
     policy = kind(4)
@@ -150,6 +175,16 @@ def test_build_policy_from_spec(kind: type) -> None:
     assert torch.equal(copy.weights(LOSSES), policy.weights(LOSSES))
 
 
+def test_build_a_constant_policy_from_its_spec() -> None:
+    policy = ConstantPolicy.of(LOSSES)
+    assert policy.spec() == dict(kind='constant', num_objectives=4)
+    copy = build_policy(policy.spec())
+    copy.load_state_dict(policy.state_dict())
+    assert torch.equal(copy.weights(LOSSES), policy.weights(LOSSES))
+    batch = torch.stack([LOSSES, 2 * LOSSES])
+    torch.testing.assert_close(copy.weights(batch), LOSSES.expand(2, 4))
+
+
 @pytest.mark.parametrize(
     ('spec', 'message'),
     [
@@ -161,6 +196,7 @@ def test_build_policy_from_spec(kind: type) -> None:
             '`num_objectives`.*1',
         ),
         (dict(kind='log_weight', num_objectives=4, hidden=0), '`hidden`.*0'),
+        (dict(kind='constant', num_objectives=1), '`num_objectives`.*1'),
     ],
 )
 def test_build_policy_refuses(spec: dict, message: str) -> None:

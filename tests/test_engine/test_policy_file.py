@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from mmada.controllers import AdaSegment, PolicyEnsemble
+from mmada.controllers import AdaSegment, ConstantPolicy, PolicyEnsemble
 from mmada.engine import policy_file
 from mmada.engine.policy_codec import _digest, _read_header, encode_policy
 from mmada.engine.policy_file import (
@@ -34,6 +34,15 @@ def search(preset: str = 'stable', num_rounds: int = 2) -> PolicyEnsemble:
         controller.propose(LOSSES)
         controller.observe(torch.tensor([1.0, 3.0, 2.0, 4.0]), 1.5)
     return controller.ensemble().named(NAMES)
+
+
+def schedule() -> PolicyEnsemble:
+    """What a search without a network leaves: weights of two rounds."""
+    weights = torch.tensor([[1.0, 2.0, 0.25], [0.5, 8.0, 1.0]]).double()
+    policies = tuple(map(ConstantPolicy.of, weights))
+    for policy in policies:
+        policy.requires_grad_(False)
+    return PolicyEnsemble(policies, LOSSES, weights[1], objectives=NAMES)
 
 
 ENSEMBLE = search()
@@ -69,11 +78,12 @@ def signed(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> bytes:
 def changed(
     header: dict[str, Any] | None = None,
     tensors: dict[str, torch.Tensor | None] | None = None,
+    data: bytes = DATA,
 ) -> bytes:
     """The good file with entries changed, or removed by None."""
-    contents = safetensors.torch.load(DATA) | (tensors or {})
+    contents = safetensors.torch.load(data) | (tensors or {})
     return signed(
-        _read_header(DATA) | (header or {}),
+        _read_header(data) | (header or {}),
         {k: v for k, v in contents.items() if v is not None},
     )
 
@@ -83,9 +93,10 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize('preset', ['paper', 'stable'])
-def test_round_trip(tmp_path: Path, preset: str) -> None:
-    ensemble = search(preset, 3)
+@pytest.mark.parametrize(
+    'ensemble', [search('paper', 3), search('stable', 3), schedule()]
+)
+def test_round_trip(tmp_path: Path, ensemble: PolicyEnsemble) -> None:
     path = save_policy(
         tmp_path / 'p.safetensors',
         ensemble,
@@ -182,6 +193,20 @@ REFUSED: list[tuple[dict, dict, str]] = [
         {},
         'generator',
     ),
+    (
+        dict(
+            policy=dict(
+                kind='log_weight', num_objectives=3, hidden=16, start=1
+            )
+        ),
+        {},
+        "`policy` should be.*'start'",
+    ),
+    (
+        dict(policy=dict(kind='log_weight', num_objectives=3)),
+        {},
+        "`policy` should be.*'hidden': 16",
+    ),
     ({}, dict(initial_losses=-LOSSES), '`initial_losses`'),
     ({}, dict(initial_losses=0 * LOSSES), '`initial_losses`'),
     ({}, dict(initial_losses=LOSSES[:2]), '`initial_losses`'),
@@ -206,6 +231,42 @@ def test_content_that_no_search_left_is_refused(
     with pytest.raises(PolicyFileError, match=message) as error:
         load_policy(path)
     assert str(path) in str(error.value)
+
+
+CONSTANT_REFUSED: list[tuple[dict, dict, str]] = [
+    (dict(policy=dict(kind='constant', num_objectives=4)), {}, 'mismatch'),
+    (
+        dict(policy=dict(kind='constant', num_objectives=3, hidden=2)),
+        {},
+        'hidden',
+    ),
+    (dict(policy=dict(kind='constant')), {}, '`num_objectives`.*None'),
+    (dict(normaliser='mean_one'), {}, '`normaliser`'),
+    (dict(num_rounds=1), {}, 'unknown tensors'),
+    ({}, {'policy.2.log_weights': None}, 'log_weights'),
+    ({}, {'policy.1.log_weights': 710 + LOSSES}, 'not finite'),
+    ({}, {'policy.1.log_weights': LOSSES.float()}, 'should be float64'),
+    ({}, {'policy.1.more': LOSSES}, 'more'),
+]
+
+
+@pytest.mark.parametrize(('header', 'tensors', 'message'), CONSTANT_REFUSED)
+def test_a_schedule_that_no_search_left_is_refused(
+    tmp_path: Path, header: dict, tensors: dict, message: str
+) -> None:
+    good = encode_policy(schedule(), {})
+    data = changed(header, tensors, good)
+    with pytest.raises(PolicyFileError, match=message):
+        load_policy(write(tmp_path / 'p', data))
+
+
+def test_a_damaged_schedule_is_refused(tmp_path: Path) -> None:
+    good = encode_policy(schedule(), {})
+    for place in range(0, len(good), 7):
+        data = bytearray(good)
+        data[place] ^= 1
+        with pytest.raises(PolicyFileError):
+            load_policy(write(tmp_path / 'p', bytes(data)))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmada.controllers import LossRatioPolicy, PolicyEnsemble
+from mmada.controllers import (
+    ConstantPolicy,
+    LossRatioPolicy,
+    PolicyEnsemble,
+)
 from mmada.weightings import (
     POLICY_MODES,
     CombinedPolicyWeighting,
@@ -117,3 +121,28 @@ def test_modes_carry_the_papers_names() -> None:
 def test_malformed_losses(mode: str, ensemble: PolicyEnsemble) -> None:
     with pytest.raises(ValueError, match='`losses`'):
         POLICY_MODES[mode](ensemble).weights(1, 3, vector(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ('mode', 'expected'),
+    [
+        ('final', [[5, 6]] * 3),
+        ('pred', [[4, 0.25]] * 3),
+        ('single', [[4, 0.25]] * 3),
+        ('comb', [[2, 1], [0.5, 8], [4, 0.25]]),
+    ],
+)
+def test_a_schedule_of_weights_in_each_mode(
+    mode: str, expected: list[list[float]]
+) -> None:
+    rows = vector(2, 1), vector(0.5, 8), vector(4, 0.25)
+    replayed = PolicyEnsemble(
+        policies=tuple(map(ConstantPolicy.of, rows)),
+        initial_losses=vector(1, 1),
+        best_weights=vector(5, 6),
+        gamma=1e-300,  # the nearest round alone
+    )
+    weighting = POLICY_MODES[mode](replayed)
+    for epoch, wanted in enumerate(expected, 1):
+        given = weighting.weights(epoch, 3, vector(epoch, 7))
+        torch.testing.assert_close(given, vector(*wanted))
