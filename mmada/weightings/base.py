@@ -12,8 +12,8 @@ class Weighting(ABC):
     """Gives the weights of every epoch of one training run.
 
     Attributes:
-        needs_losses: Whether the weights depend on the losses given; if not,
-            a run may leave out the pseudo epoch that measures l^1.
+        needs_losses: Whether the weights of the first epoch depend on l^1;
+            if not, a run may leave out the pseudo epoch that measures it.
     """
 
     needs_losses: ClassVar[bool] = True
@@ -26,7 +26,7 @@ class Weighting(ABC):
             epoch: The epoch e that is about to be trained, from 1 to E.
             num_epochs: Number E of epochs of the run.
             losses: Raw mean losses l^e, shape ``(n,)``: of epoch e - 1, and
-                for e = 1 those of the pseudo epoch.
+                for e = 1 those of the pseudo epoch; NaN if not measured.
 
         Returns:
             Positive weights, float64, shape ``(n,)``. In the paper's

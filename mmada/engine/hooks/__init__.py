@@ -4,10 +4,12 @@ from .durable_checkpoint_hook import DurableCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .loss_weighting_hook import LossWeightingHook
 from .policy_weighting_hook import PolicyWeightingHook
+from .weighting_hook import WeightingHook
 
 __all__ = [
     'DurableCheckpointHook',
     'EpochSeedHook',
     'LossWeightingHook',
     'PolicyWeightingHook',
+    'WeightingHook',
 ]

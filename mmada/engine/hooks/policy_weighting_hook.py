@@ -49,7 +49,7 @@ class PolicyWeightingHook(LossWeightingHook):
     def build_weighting(self, runner: Any) -> Weighting:
         """Loads the policy, whose objectives must be the model's."""
         path = self._policy or Path(runner.work_dir) / DEFAULT_FILE
-        ensemble = load_policy(path, objectives=self._model.objectives.names)
+        ensemble = load_policy(path, objectives=self.model.objectives.names)
         self._initial_losses = ensemble.initial_losses
         return POLICY_MODES[self._mode](ensemble)
 
@@ -58,8 +58,8 @@ class PolicyWeightingHook(LossWeightingHook):
         if not self._probe:
             return self._initial_losses
         losses = super().initial_losses(runner)
-        assert self._weighting is not None
-        self._weighting.load_state_dict(dict(initial_losses=losses))
+        assert self.weighting is not None
+        self.weighting.load_state_dict(dict(initial_losses=losses))
         return losses
 
 

@@ -1,0 +1,189 @@
+"""What all hooks share that weigh the losses of an ordinary training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from mmengine.hooks import Hook
+from mmengine.utils import apply_to
+from torch import Tensor
+
+from mmada.engine.distributed import Share
+from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.engine.seeding import preserve_rng
+from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.weights_file import append_weights
+from mmada.models import LossWeightWrapper
+
+STATE_KEY = 'mmada_loss_weighting'
+
+
+class Stateful(Protocol):
+    """What a checkpoint keeps of a weighting."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a resumed run needs."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over a state made by `state_dict`."""
+
+
+W = TypeVar('W', bound=Stateful)
+
+
+class WeightingHook(Hook, ABC, Generic[W]):
+    """Binds the objectives, keeps the weighting's state, publishes weights.
+
+    Before the training the model is looked at once, which binds its
+    objectives and tells the head rule the owners; then the weighting is
+    built, and either restored from the checkpoint or started. When the
+    weights are set is up to the subclass. A subclass publishes them once a
+    period: to `work_dir/weights.jsonl` and to the visual backends under
+    `weights/`.
+
+    Args:
+        interval: Iterations of a period; None for an epoch.
+
+    Attributes:
+        model: The wrapped model, inside model wrappers if there are some.
+        weighting: Set before the training; None until then.
+        period: Iterations of a period.
+        num_periods: Periods of the training, the last one may be short.
+    """
+
+    model: LossWeightWrapper
+    weighting: W | None
+    period: int
+    num_periods: int
+
+    def __init__(self, interval: int | None = None) -> None:
+        check_iterations('interval', interval)
+        self._interval = interval
+        self._resumed: Mapping[str, Any] | None = None
+        self.weighting = None
+
+    @abstractmethod
+    def build_weighting(self, runner: Any) -> W:
+        """Builds the weighting; the objectives are bound."""
+
+    def start(self, runner: Any) -> None:
+        """Begins a training that is not resumed; nothing by default."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what the hook itself keeps; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` returned, its tensors on the CPU."""
+
+    def before_train(self, runner: Any) -> None:
+        """Probes the model and builds the weighting."""
+        loader = self.probe_loader(runner, MAX_BATCHES)
+        with preserve_rng():
+            probe_objectives(
+                runner.model, runner.optim_wrapper, loader.segment(0)
+            )
+        self.model = unwrap(runner.model)
+        self.period = self._interval or len(runner.train_dataloader)
+        self.num_periods = -(-runner.max_iters // self.period)
+        self.weighting = self.build_weighting(runner)
+        if self._resumed is None:
+            self.start(runner)
+        else:
+            self._restore(self.weighting, self._resumed)
+
+    def before_save_checkpoint(
+        self, runner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds weights and states to the checkpoint."""
+        if self.weighting is None:  # training has not begun
+            return
+        checkpoint[STATE_KEY] = dict(
+            objectives=list(self.model.objectives.names),
+            method=type(self.weighting).__name__,
+            weights=list(self.model.weights),
+            weighting=self.weighting.state_dict(),
+            **self.state_dict(),
+        )
+
+    def after_load_checkpoint(
+        self, runner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keeps the stored state of a resumed run until training starts."""
+        if runner._resume:
+            self._resumed = checkpoint.get(STATE_KEY)
+
+    def probe_loader(
+        self, runner: Any, num_iters: int | None = None
+    ) -> SegmentLoader:
+        """Returns training batches that take none from the training.
+
+        Args:
+            runner: The runner.
+            num_iters: Batches of a segment; None for a period.
+        """
+        config = dict(runner.cfg.train_dataloader)
+        config['batch_size'] *= runner.world_size  # it is that of one rank
+        return SegmentLoader(
+            config, num_iters or self._interval, runner.seed
+        ).shared(Share(runner.rank, runner.world_size))
+
+    def publish(
+        self,
+        runner: Any,
+        period: int,
+        weights: Sequence[float],
+        losses: Sequence[float | None],
+    ) -> None:
+        """Writes the weights of a period to the file and the backends.
+
+        Args:
+            runner: The runner.
+            period: Its number, from 1.
+            weights: One an objective.
+            losses: Mean raw losses that belong to them, None where an
+                objective had none; empty if the method does not measure.
+        """
+        names = self.model.objectives.names
+        scalars = dict(zip(names, weights, strict=True))
+        runner.visualizer.add_scalars(
+            {f'weights/{name}': w for name, w in scalars.items()},
+            step=runner.iter,
+        )
+        if runner.rank == 0:
+            record = dict(
+                epoch=period,
+                objectives=list(names),
+                weights=list(weights),
+                losses=list(losses),
+            )
+            append_weights(runner.work_dir, record)
+
+    def _restore(self, weighting: W, stored: Mapping[str, Any]) -> None:
+        names = list(self.model.objectives.names)
+        if stored['objectives'] != names:
+            raise ValueError(
+                f'The checkpoint has objectives '
+                f'{stored["objectives"]}; the config has {names}.'
+            )
+        method = type(weighting).__name__
+        if stored['method'] != method:
+            raise ValueError(
+                f'The weights of the checkpoint are those of '
+                f'{stored["method"]}; the config has {method}.'
+            )
+        # MMEngine loads checkpoints onto the device of the model.
+        state = apply_to(stored, lambda x: isinstance(x, Tensor), Tensor.cpu)
+        self.model.set_weights(state['weights'])
+        self.load_state_dict(state)
+        weighting.load_state_dict(state['weighting'])
+
+
+def check_iterations(name: str, value: int | None) -> None:
+    """Raises a ValueError if a number of iterations is not positive."""
+    if value is not None and value < 1:
+        raise ValueError(
+            f'`{name}` is {value}; expected a positive number, or None.'
+        )

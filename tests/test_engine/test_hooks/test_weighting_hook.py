@@ -1,0 +1,50 @@
+"""What all weighting hooks share; the rest is in the tests of each."""
+
+import pytest
+
+from tests import toy
+
+
+def train(work_dir, hook, **options):
+    runner = toy.runner(work_dir, custom_hooks=[hook], **options)
+    runner.train()
+
+
+def static(*weights):
+    weighting = dict(type='StaticWeighting', weights=list(weights))
+    return dict(type='LossWeightingHook', weighting=weighting)
+
+
+def test_a_checkpoint_of_another_method_is_refused(tmp_path):
+    train(tmp_path, static(2.0, 0.5))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    hook = dict(
+        type='LossWeightingHook', weighting=dict(type='InverseLossWeighting')
+    )
+    with pytest.raises(
+        ValueError, match='of StaticWeighting; the config has InverseLossW'
+    ):
+        train(tmp_path, hook, resume=True)
+
+
+def test_an_objective_absent_from_the_first_batch_is_found(tmp_path):
+    """However short a period is, several batches are looked at."""
+    train(
+        tmp_path,
+        dict(static(2.0, 0.5), interval=1),
+        model=dict(toy.MODEL, detector=dict(type='LateDetector')),
+    )
+
+
+@toy.MODELS.register_module()
+class LateDetector(toy.ToyDetector):
+    """Without `loss_b` at first."""
+
+    _calls = 0
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        self._calls += 1
+        if self._calls == 1:
+            del found['loss_b']
+        return found
