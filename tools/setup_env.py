@@ -146,7 +146,8 @@ class Environment:
 
     def steps(self) -> list[Step]:
         req = 'requirements/{}.txt'.format
-        package = tuple(map(req, ('runtime', 'mmseg', 'tests', 'lint')))
+        names = ('runtime', 'mmseg', 'torchjd', 'tests', 'lint')
+        package = tuple(map(req, names))
         return [
             Step('python', (), self.create),
             Step('build', (req('build'),), self.install_build),
@@ -205,7 +206,8 @@ class Environment:
 
     def install_package(self) -> None:
         say('Installing the stack, mmada, and the tools of tests and lint')
-        self.pip('--no-build-isolation', '-e', '.[onedl,mmseg,tests,lint]')
+        extras = 'onedl,mmseg,torchjd,tests,lint'
+        self.pip('--no-build-isolation', '-e', f'.[{extras}]')
 
     def check_opencv(self) -> None:
         error = self.try_python('import cv2')

@@ -1,0 +1,138 @@
+"""Weights with which the gradients add up as an aggregator would have it."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.checks import check_int, check_number
+from mmada.weightings.aggregators import build_aggregator, weigh_rows
+from mmada.weightings.gradient_weighting import GradientWeighting
+
+
+class AggregatorWeighting(GradientWeighting):
+    """Weighs losses as an aggregator of TorchJD weighs their gradients.
+
+    UPGrad, PCGrad, CAGrad, MGDA, IMTLG, NashMTL, AlignedMTL, DualProj and
+    others (pip's torchjd) combine the gradients of the losses linearly. The
+    factors, as weights of the losses, give the trunk the same gradient.
+
+    Rows of zeros are left out, and get weight 1. Where the number of rows is
+    fixed, since the aggregator remembers (as NashMTL) or has an option with
+    an entry for each, the weights stay as they were instead.
+
+    Args:
+        aggregator: Its name in `torchjd.aggregation`, or the dotted path of
+            a class.
+        options: Its arguments.
+        scale: What its factors are multiplied with. None chooses what makes
+            them average 1 for gradients of equal size at right angles,
+            which no aggregator prefers one of: some aggregators average and
+            some sum up, and the learning rate should mean the same.
+        floor: Smallest weight, in place of smaller ones, of negative ones
+            too: a head whose loss has weight 0 would not be trained at all.
+        seed: Of the aggregators that draw random numbers; they disturb no
+            other generator, and draw the same on all ranks.
+
+    Raises:
+        ImportError: If TorchJD, or what the aggregator needs, is missing.
+        ValueError: If an option does not fit.
+    """
+
+    def __init__(
+        self,
+        aggregator: str,
+        options: Mapping[str, Any] | None = None,
+        scale: float | None = None,
+        floor: float = 0.01,
+        seed: int = 0,
+    ) -> None:
+        self.name = aggregator
+        self.options = dict(options or {})
+        self.floor = check_number('floor', floor, 0, 1, above=True)
+        self.seed = check_int('seed', seed, 0)
+        if scale is not None:
+            check_number('scale', scale, 0, above=True)
+        self._scale = scale
+        self._aggregator = build_aggregator(self.name, self.options)
+        self._remembers = hasattr(self._aggregator, 'reset')
+        self._all_rows = self._remembers or any(
+            isinstance(value, list) for value in self.options.values()
+        )
+        self._scales: dict[int, float] = {}
+        self._calls = 0
+        self._last: Tensor | None = None
+
+    def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
+        """Return the aggregator's; see :class:`GradientWeighting`."""
+        loud = (gradients != 0).any(dim=1).cpu()
+        if self._last is None:
+            self._last = torch.ones(len(loud), dtype=torch.float64)
+        if not loud.any() or (self._all_rows and not loud.all()):
+            return self._last.clone()
+        weights = torch.ones_like(self._last)
+        rows = gradients if loud.all() else gradients[loud]
+        weights[loud] = self._weigh(rows).clamp(min=self.floor)
+        self._last = weights
+        return weights.clone()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the random numbers are, and the memory."""
+        return dict(
+            aggregator=self.name,
+            calls=self._calls,
+            last=self._last,
+            # Bytes, so that a checkpoint loads where TorchJD is missing.
+            memory=(
+                pickle.dumps(self._aggregator) if self._remembers else None
+            ),
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state made by :meth:`state_dict`.
+
+        Raises:
+            ValueError: If it is another aggregator's.
+        """
+        if state['aggregator'] != self.name:
+            raise ValueError(
+                f'`aggregator` is {self.name!r}; the state was made with '
+                f'{state["aggregator"]!r}.'
+            )
+        self._calls, self._last = state['calls'], state['last']
+        if self._remembers:
+            # As trusted as the rest of a checkpoint, a pickle itself.
+            self._aggregator = pickle.loads(state['memory'])
+
+    def _weigh(self, rows: Tensor) -> Tensor:
+        scale = self._scale_of(len(rows))
+        self._calls += 1
+        with _seeded(self.seed + self._calls, rows.device):
+            return scale * weigh_rows(self._aggregator, rows)
+
+    def _scale_of(self, count: int) -> float:
+        if self._scale is not None:
+            return self._scale
+        if count not in self._scales:
+            fresh = build_aggregator(self.name, self.options)
+            with _seeded(self.seed, torch.device('cpu')):
+                neutral = weigh_rows(fresh, torch.eye(count))
+            self._scales[count] = float(1 / neutral.mean())
+        return self._scales[count]
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draws random numbers from a seed, and disturbs no generator."""
+    devices = [device] if device.type == 'cuda' else []
+    with torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
