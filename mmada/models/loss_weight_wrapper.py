@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from .objectives import ObjectiveError, Objectives, build_objectives
-
-_INNER = 'detector.'
+from .state_names import add_prefix, strip_prefix
 
 
 @MODELS.register_module()
@@ -30,7 +29,15 @@ class LossWeightWrapper(BaseModel):
             a dict of name to pattern(s), see :class:`Objectives`.
         weights: Weights at the start, a list in the objectives' order or a
             dict by name (others 1). Defaults to all 1.
+
+    Attributes:
+        reweigh: Sets the weights of an iteration by its own losses: is given
+            each present objective's raw scalar loss, by index and with its
+            graph, and returns the weights. None for weights that are set
+            from outside.
     """
+
+    reweigh: Callable[[dict[int, Tensor]], Sequence[float] | Tensor] | None
 
     def __init__(
         self,
@@ -47,10 +54,11 @@ class LossWeightWrapper(BaseModel):
         self._objectives = build_objectives(objectives)
         self._initial_weights = weights
         self._weights: tuple[float, ...] | None = None
+        self.reweigh = None
         if self._objectives is not None:
             self._set_initial_weights()
-        self._register_state_dict_hook(_strip_prefix)
-        self.register_load_state_dict_pre_hook(_add_prefix)
+        self._register_state_dict_hook(strip_prefix)
+        self.register_load_state_dict_pre_hook(add_prefix)
 
     @property
     def data_preprocessor(self) -> nn.Module:
@@ -137,6 +145,9 @@ class LossWeightWrapper(BaseModel):
                 'The model produced no loss; it produced: '
                 f'{", ".join(raw) or "nothing"}.'
             )
+        if self.reweigh is not None:
+            terms = {k: v for k, v in raw.items() if 'loss' in k}
+            self.set_weights(self.reweigh(self.objectives.reduce(terms)))
         total: Any = 0  # an int at first, as in MMEngine: the same bits
         weighted: OrderedDict[str, Tensor] = OrderedDict()
         for name, value in raw.items():
@@ -173,33 +184,3 @@ class LossWeightWrapper(BaseModel):
                 )
             given = [given.get(name, 1.0) for name in names]
         self.set_weights([1.0] * len(names) if given is None else given)
-
-
-def _strip_prefix(
-    module: nn.Module,
-    state_dict: dict[str, Any],
-    prefix: str,
-    local_metadata: dict[str, Any],
-) -> None:
-    _rename(state_dict, prefix + _INNER, prefix)
-    metadata = getattr(state_dict, '_metadata', {})
-    for key in [k for k in metadata if f'{k}.'.startswith(prefix + _INNER)]:
-        value = metadata.pop(key)
-        metadata[f'{prefix}{key[len(prefix + _INNER) :]}'.rstrip('.')] = value
-
-
-def _add_prefix(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any
-) -> None:
-    # Layers that changed their format read their version from here.
-    metadata = getattr(state_dict, '_metadata', None) or {}
-    for key in [k for k in metadata if k.startswith(prefix)]:
-        metadata.setdefault(
-            prefix + _INNER + key[len(prefix) :], metadata[key]
-        )
-    _rename(state_dict, prefix, prefix + _INNER)
-
-
-def _rename(state_dict: dict[str, Any], old: str, new: str) -> None:
-    for key in [k for k in state_dict if k.startswith(old)]:
-        state_dict[new + key[len(old) :]] = state_dict.pop(key)
