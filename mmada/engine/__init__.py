@@ -9,6 +9,7 @@ from .hooks import (
     EpochSeedHook,
     LossWeightingHook,
     PolicyWeightingHook,
+    StepWeightingHook,
 )
 from .latest_checkpoint import CheckpointError, find_latest_checkpoint
 from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
@@ -21,6 +22,11 @@ for _class in (
     controllers.AutoSegLossSearch,
     weightings.StaticWeighting,
     weightings.InverseLossWeighting,
+    weightings.DynamicWeightAverage,
+    weightings.Famo,
+    weightings.RandomLossWeighting,
+    weightings.ScheduledWeighting,
+    weightings.UncertaintyWeighting,
 ):
     TASK_UTILS.register_module(module=_class)
 
@@ -34,6 +40,7 @@ __all__ = [
     'ParallelExplorationLoop',
     'PolicyFileError',
     'PolicyWeightingHook',
+    'StepWeightingHook',
     'find_latest_checkpoint',
     'load_policy',
     'save_policy',

@@ -57,7 +57,7 @@ def probe_objectives(
     rule.remove()  # it cannot act before it knows the owners
     with preserve_rng(), torch.enable_grad():
         for _, batch in zip(range(MAX_BATCHES), batches, strict=False):
-            losses = _raw_losses(wrapper, optim_wrapper, batch)
+            losses = raw_losses(wrapper, optim_wrapper, batch)
             names |= dict.fromkeys(losses)
             _bind_if_complete(wrapper, list(names))
             for name, found in find_owners(
@@ -74,9 +74,16 @@ def probe_objectives(
     _log_owners(wrapper, owners)
 
 
-def _raw_losses(
+def raw_losses(
     wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
 ) -> dict[str, Tensor]:
+    """Returns the losses of a batch by name, as in training, no step done.
+
+    Args:
+        wrapper: The wrapped model, outside of model wrappers.
+        optim_wrapper: Gives the context, such as autocast.
+        batch: As the dataloader returns it.
+    """
     wrapper.train()
     with optim_wrapper.optim_context(wrapper):
         data = wrapper.data_preprocessor(batch, True)

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import random
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
@@ -27,6 +29,35 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # the accelerators' generators as well
+
+
+class RngState(NamedTuple):
+    """The global generators' states, of one accelerator at most."""
+
+    python: Any
+    numpy: Any
+    torch: Tensor
+    cuda: Tensor | None
+
+
+def capture_rng() -> RngState:
+    """Returns the states of the global generators."""
+    cuda = torch.cuda.is_available()
+    return RngState(
+        random.getstate(),
+        np.random.get_state(),
+        torch.get_rng_state(),
+        torch.cuda.get_rng_state() if cuda else None,
+    )
+
+
+def restore_rng(state: RngState) -> None:
+    """Puts the global generators into states captured before."""
+    random.setstate(state.python)
+    np.random.set_state(state.numpy)
+    torch.set_rng_state(state.torch)
+    if state.cuda is not None:
+        torch.cuda.set_rng_state(state.cuda)
 
 
 @contextlib.contextmanager

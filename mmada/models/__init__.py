@@ -1,6 +1,7 @@
 """The wrapped detector, its objectives, and who owns its parameters."""
 
 from .auto_seg_loss import AutoSegLoss
+from .iteration_losses import iteration_losses
 from .loss_sum import LossSum
 from .loss_weight_wrapper import LossWeightWrapper
 from .map_panoptic_fpn_head import MapPanopticFPNHead
@@ -18,4 +19,5 @@ __all__ = [
     'Objectives',
     'build_objectives',
     'find_owners',
+    'iteration_losses',
 ]

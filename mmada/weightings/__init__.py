@@ -1,10 +1,15 @@
-"""Weightings: the loss weights of a single training run, epoch by epoch.
+"""Weightings: the loss weights of a single training run.
 
 Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
 from mmada.weightings.aggregator_weighting import AggregatorWeighting
 from mmada.weightings.base import Weighting
+from mmada.weightings.dynamic_average import (
+    DynamicWeightAverage,
+    dynamic_average_weights,
+)
+from mmada.weightings.famo import Famo
 from mmada.weightings.grad_norm import GradNorm, grad_norm_slope
 from mmada.weightings.gradient_weighting import GradientWeighting
 from mmada.weightings.head_rule import head_factor
@@ -20,21 +25,34 @@ from mmada.weightings.policy import (
     PredictedPolicyWeighting,
     SinglePolicyWeighting,
 )
+from mmada.weightings.random_loss import RandomLossWeighting
+from mmada.weightings.schedule import Schedule
+from mmada.weightings.scheduled import ScheduledWeighting
 from mmada.weightings.static import StaticWeighting
+from mmada.weightings.step import StepWeighting
+from mmada.weightings.uncertainty import UncertaintyWeighting
 
 __all__ = [
     'POLICY_MODES',
     'AggregatorWeighting',
     'CombinedPolicyWeighting',
+    'DynamicWeightAverage',
+    'Famo',
     'FinalPolicyWeighting',
     'GradNorm',
     'GradientWeighting',
     'InverseLossWeighting',
     'PolicyWeighting',
     'PredictedPolicyWeighting',
+    'RandomLossWeighting',
+    'Schedule',
+    'ScheduledWeighting',
     'SinglePolicyWeighting',
     'StaticWeighting',
+    'StepWeighting',
+    'UncertaintyWeighting',
     'Weighting',
+    'dynamic_average_weights',
     'grad_norm_slope',
     'head_factor',
     'inverse_loss_weights',

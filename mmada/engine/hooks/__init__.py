@@ -4,6 +4,7 @@ from .durable_checkpoint_hook import DurableCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .loss_weighting_hook import LossWeightingHook
 from .policy_weighting_hook import PolicyWeightingHook
+from .step_weighting_hook import StepWeightingHook
 from .weighting_hook import WeightingHook
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'EpochSeedHook',
     'LossWeightingHook',
     'PolicyWeightingHook',
+    'StepWeightingHook',
     'WeightingHook',
 ]

@@ -1,0 +1,121 @@
+"""Sets the loss weights at every iteration of an ordinary training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.registry import HOOKS, TASK_UTILS
+from torch import Tensor
+
+from mmada.engine.batch_replay import BatchReplay
+from mmada.models import iteration_losses
+from mmada.weightings import StepWeighting
+
+from .period_means import PeriodMeans
+from .weighting_hook import WeightingHook
+
+
+@HOOKS.register_module()
+class StepWeightingHook(WeightingHook[StepWeighting]):
+    """Sets the loss weights at every iteration of a training.
+
+    The weighting sees the raw losses of every iteration, averaged over the
+    ranks, so all ranks hold the same weights. There is no pseudo epoch.
+
+    Once a period, at its end, the mean weights and the mean raw losses of
+    its iterations go to `work_dir/weights.jsonl` and the weights to the
+    visual backends under `weights/`. The weighting's state is in the
+    checkpoints.
+
+    Args:
+        weighting: Config of a :class:`StepWeighting`.
+        interval: Iterations of a period; None for an epoch.
+    """
+
+    def __init__(
+        self, weighting: dict[str, Any], interval: int | None = None
+    ) -> None:
+        super().__init__(interval)
+        self._config = weighting
+        self._replay: BatchReplay | None = None
+        self._losses: Tensor | None = None
+
+    def build_weighting(self, runner: Any) -> StepWeighting:
+        """Builds the weighting from its config."""
+        weighting: StepWeighting = TASK_UTILS.build(self._config)
+        weighting.begin(self.model.objectives.names)
+        if weighting.weighs_by_losses:
+            self.model.reweigh = self._reweigh
+        if weighting.needs_losses_after_step:
+            self._replay = BatchReplay(self.model, runner.optim_wrapper)
+        self._means = PeriodMeans(len(self.model.objectives))
+        return weighting
+
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Sets the weights."""
+        assert self.weighting is not None
+        weights = self.weighting.weights(runner.iter, runner.max_iters)
+        self.model.set_weights(weights)
+        self._losses = None
+        if self._replay is not None:
+            self._replay.remember()
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Shows the weighting the losses; publishes where a period ends."""
+        assert self.weighting is not None
+        losses = self._losses_before_step(outputs)
+        if self.weighting.needs_losses:
+            self.weighting.observe(losses)
+        if self._replay is not None:
+            after = self._replay.losses(data_batch)
+            self.weighting.observe_after_step(self._average(after))
+        self._means.add(self.model.weights, losses)
+        done = runner.iter + 1
+        if done % self.period == 0 or done == runner.max_iters:
+            self._end_period(runner, -(-done // self.period))
+
+    def after_train(self, runner: Any) -> None:
+        """Leaves the model as it was found."""
+        self.model.reweigh = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the means of the period so far."""
+        return dict(means=self._means.state_dict())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on within a period."""
+        self._means.load_state_dict(state['means'])
+
+    def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
+        """Returns the weights of this iteration, between its passes."""
+        assert self.weighting is not None
+        self._losses = iteration_losses(losses, len(self.model.objectives))
+        return self.weighting.weights_by_losses(self._losses)
+
+    def _losses_before_step(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        assert self.weighting is not None
+        if self._losses is not None:  # known since the forward pass
+            return self._losses
+        if self.weighting.needs_losses:
+            return self._average(outputs)
+        return torch.full((len(self.model.objectives),), torch.nan).double()
+
+    def _average(self, losses: Mapping[str, Tensor]) -> Tensor:
+        objectives = self.model.objectives
+        return iteration_losses(objectives.reduce(losses), len(objectives))
+
+    def _end_period(self, runner: Any, period: int) -> None:
+        assert self.weighting is not None
+        losses = self._means.losses if self.weighting.needs_losses else []
+        self.publish(runner, period, self._means.weights, losses)
+        self._means = PeriodMeans(len(self.model.objectives))
