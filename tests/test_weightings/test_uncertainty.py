@@ -1,0 +1,107 @@
+"""Against autograd: network and log-variances in one optimizer."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mmada.weightings import UncertaintyWeighting
+
+
+def vector(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def begun(lr: float = 0.1) -> UncertaintyWeighting:
+    weighting = UncertaintyWeighting(lr)
+    weighting.begin('ab')
+    return weighting
+
+
+def losses_of(theta: torch.Tensor) -> torch.Tensor:
+    return torch.stack([(theta - 1) ** 2 + 0.1, 20 * (theta + 2) ** 2])
+
+
+def joint_training(steps: int, lr: float) -> tuple[list, list]:
+    """Minimises sum exp(-s) L + s in theta and s at once."""
+    theta = vector(0.5)[0].requires_grad_()
+    s = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([theta, s], lr=lr)
+    thetas, logs = [], []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (torch.exp(-s) * losses_of(theta) + s).sum().backward()
+        optimizer.step()
+        thetas.append(theta.item())
+        logs.append(s.tolist())
+    return thetas, logs
+
+
+def test_it_trains_as_one_optimizer_does() -> None:
+    thetas, logs = joint_training(steps=30, lr=0.1)
+    weighting = begun(lr=0.1)
+    theta = vector(0.5)[0].requires_grad_()
+    optimizer = torch.optim.Adam([theta], lr=0.1)
+    for k in range(30):
+        weights, losses = weighting.weights(k, 30), losses_of(theta)
+        optimizer.zero_grad()
+        (weights * losses).sum().backward()
+        optimizer.step()
+        weighting.observe(losses.detach())
+        assert theta.item() == pytest.approx(thetas[k])
+        assert (-weighting.weights(k, 30).log()).tolist() == pytest.approx(
+            logs[k], abs=1e-12
+        )
+
+
+def test_for_constant_losses_the_weights_end_at_their_inverse() -> None:
+    weighting = begun(lr=0.05)
+    for _ in range(600):
+        weighting.observe(vector(4.0, 0.5))
+    found = weighting.weights(0, 1).tolist()
+    assert found == pytest.approx([0.25, 2], rel=1e-3)
+
+
+@pytest.mark.parametrize('absent', [math.nan, math.inf])
+def test_an_absent_objective_learns_nothing(absent: float) -> None:
+    weighting, other = begun(), begun()
+    for losses in (vector(3.0, 5.0), vector(3.0, absent), vector(2.0, 5.0)):
+        weighting.observe(losses)
+    for losses in (vector(3.0, 5.0), vector(2.0, 5.0)):
+        other.observe(losses)
+    found, expected = weighting.weights(0, 1), other.weights(0, 1)
+    assert found[1] == expected[1]
+    assert found[0] != expected[0]
+
+
+def test_a_stored_state_goes_on() -> None:
+    whole, resumed = begun(), begun()
+    whole.observe(vector(3.0, math.nan))
+    resumed.load_state_dict(whole.state_dict())
+    for losses in (vector(2.0, 1.0), vector(0.1, 4.0)):
+        whole.observe(losses)
+        resumed.observe(losses)
+        assert torch.equal(whole.weights(0, 1), resumed.weights(0, 1))
+
+
+def test_a_state_is_a_copy() -> None:
+    weighting = begun()
+    weighting.observe(vector(3.0, 5.0))
+    state = weighting.state_dict()
+    for _ in range(2):  # neither storing nor loading ties them together
+        other = begun()
+        other.load_state_dict(state)
+        weighting.observe(vector(2.0, 1.0))
+        other.observe(vector(2.0, 1.0))
+        found = other.weights(0, 1)
+    again = begun()
+    again.load_state_dict(state)
+    again.observe(vector(2.0, 1.0))
+    assert torch.equal(again.weights(0, 1), found)
+
+
+def test_bad_rate() -> None:
+    with pytest.raises(ValueError, match='`lr`.*0'):
+        UncertaintyWeighting(0)
