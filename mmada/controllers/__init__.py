@@ -4,15 +4,17 @@ Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
 from mmada.controllers.ada_segment import AdaSegment
+from mmada.controllers.am_lfs import AmLfs
 from mmada.controllers.auto_seg_loss_search import AutoSegLossSearch
 from mmada.controllers.base import (
     ActionController,
     Controller,
     RoundResult,
+    Start,
     WeightController,
 )
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
-from mmada.controllers.plan import Plan, Rest, Start
+from mmada.controllers.grid_search import GridSearch
 from mmada.controllers.policies import (
     ConstantPolicy,
     LogWeightPolicy,
@@ -20,23 +22,31 @@ from mmada.controllers.policies import (
     Policy,
     build_policy,
 )
+from mmada.controllers.population_training import PopulationTraining
 from mmada.controllers.presets import PRESETS, preset_options
+from mmada.controllers.random_search import RandomSearch
+from mmada.controllers.random_weights import RandomWeights
 from mmada.controllers.rewards import select_best
+from mmada.controllers.shuffled_rewards import ShuffledRewards
 
 __all__ = [
     'PRESETS',
     'ActionController',
     'AdaSegment',
+    'AmLfs',
     'AutoSegLossSearch',
     'ConstantPolicy',
     'Controller',
+    'GridSearch',
     'LogWeightPolicy',
     'LossRatioPolicy',
-    'Plan',
     'Policy',
     'PolicyEnsemble',
-    'Rest',
+    'PopulationTraining',
+    'RandomSearch',
+    'RandomWeights',
     'RoundResult',
+    'ShuffledRewards',
     'Start',
     'WeightController',
     'build_policy',

@@ -29,8 +29,14 @@ from mmada.controllers.policies import (
 from mmada.controllers.rewards import (
     RewardFunction,
     clipped_reward,
+    local_progress_reward,
     progress_reward,
 )
+
+PAPER_REWARDS: dict[str, RewardFunction] = dict(
+    full=progress_reward, local=local_progress_reward
+)
+"""Rewards of the paper: Eq. 5, and its ablation without r_imp."""
 
 
 class Components(NamedTuple):
@@ -66,6 +72,7 @@ def paper(
     hidden: int = 16,
     init_std: float = 0.01,
     sigma: float = 0.2,
+    reward: str = 'full',
     lr: float = 0.05,
     weight_decay: float = 5e-4,
     noise_floor: float = 0.0,
@@ -76,12 +83,20 @@ def paper(
 
     Fragile: its weights may become negative, and once every sample does, no
     reward tells samples apart and the search is dead.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
+    if reward not in PAPER_REWARDS:
+        raise ValueError(
+            f'`reward` should be one of {sorted(PAPER_REWARDS)}. '
+            f'Found {reward!r}.'
+        )
     policy = LossRatioPolicy(num_objectives, hidden, init_std, generator)
     return Components(
         policy=policy,
         exploration=GaussianExploration(sigma),
-        reward=progress_reward,
+        reward=PAPER_REWARDS[reward],
         learner=ReinforceLearner(policy, lr, weight_decay),
         noise_floor=check_number('noise_floor', noise_floor, 0),
         shrink=1.0,

@@ -90,6 +90,41 @@ def progress_reward(
     return rewards.masked_fill(~valid, INVALID_REWARD)
 
 
+def local_progress_reward(
+    metrics: Tensor, valid: Tensor, reference: float | None, progress: float
+) -> Tensor:
+    """Eq. 5 without the gain over the round before, the paper's ablation.
+
+    Args:
+        metrics: Metrics v, shape ``(m,)``.
+        valid: Which replicas count, shape ``(m,)``.
+        reference: Unused.
+        progress: t / T.
+
+    Returns:
+        ``t/T r_local`` where valid, -1 elsewhere, shape ``(m,)``.
+    """
+    rewards = progress * local_reward(metrics, valid)
+    return rewards.masked_fill(~valid, INVALID_REWARD)
+
+
+def standardised_reward(
+    metrics: Tensor, valid: Tensor, reference: float | None, progress: float
+) -> Tensor:
+    """Eq. 3 alone.
+
+    Args:
+        metrics: Metrics v, shape ``(m,)``.
+        valid: Which replicas count, shape ``(m,)``.
+        reference: Unused.
+        progress: Unused.
+
+    Returns:
+        ``r_local`` where valid, -1 elsewhere, shape ``(m,)``.
+    """
+    return local_progress_reward(metrics, valid, reference, 1.0)
+
+
 def clipped_reward(
     metrics: Tensor,
     valid: Tensor,

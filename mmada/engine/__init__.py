@@ -15,11 +15,17 @@ from .latest_checkpoint import CheckpointError, find_latest_checkpoint
 from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
 from .optimizers import HeadRuleOptimWrapperConstructor
 from .policy_file import PolicyFileError, load_policy, save_policy
+from .shuffled_rewards import ShuffledRewards
 
 # The mathematics knows nothing of a registry, so it is registered from here.
 for _class in (
     controllers.AdaSegment,
+    controllers.AmLfs,
     controllers.AutoSegLossSearch,
+    controllers.GridSearch,
+    controllers.PopulationTraining,
+    controllers.RandomSearch,
+    controllers.RandomWeights,
     weightings.StaticWeighting,
     weightings.InverseLossWeighting,
     weightings.DynamicWeightAverage,
@@ -40,6 +46,7 @@ __all__ = [
     'ParallelExplorationLoop',
     'PolicyFileError',
     'PolicyWeightingHook',
+    'ShuffledRewards',
     'StepWeightingHook',
     'find_latest_checkpoint',
     'load_policy',

@@ -8,10 +8,12 @@ import torch
 from mmada.controllers.rewards import (
     clipped_reward,
     improvement_reward,
+    local_progress_reward,
     local_reward,
     metric_spread,
     progress_reward,
     select_best,
+    standardised_reward,
 )
 
 NAN = math.nan
@@ -56,6 +58,16 @@ def test_improvement_reward_divides_by_the_spread_of_the_improvement() -> None:
         improvement_reward(metrics, torch.ones(8, dtype=torch.bool), 0.3),
         gain / gain.std(correction=0),
     )
+
+
+def test_rewards_without_the_gain_by_hand() -> None:
+    metrics = vector(1, 99, 5, NAN)
+    valid = torch.tensor([True, False, True, False])
+    for reference in (None, 2.0):
+        muted = local_progress_reward(metrics, valid, reference, 0.25)
+        assert muted.tolist() == [-0.25, -1, 0.25, -1]
+        full = standardised_reward(metrics, valid, reference, 0.25)
+        assert full.tolist() == [-1, -1, 1, -1]
 
 
 def test_progress_reward_identity() -> None:

@@ -1,0 +1,131 @@
+"""A grid of static weights, one whole training a point."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.static_search import StaticSearch
+from mmada.controllers.weight_draws import check_weights
+
+
+def grid_points(
+    groups: Sequence[Sequence[int]],
+    values: Sequence[Sequence[float]],
+    num_objectives: int,
+) -> list[list[float]]:
+    """Return every combination of values, the last group's changing first.
+
+    Args:
+        groups: Indices of the objectives that share a weight, disjoint.
+            Objectives in no group have weight 1.
+        values: Weights to try, one list for each group.
+        num_objectives: Number n of objectives.
+
+    Raises:
+        ValueError: If the groups overlap or do not fit, or there is not one
+            list of values for each.
+    """
+    members = [index for group in groups for index in group]
+    legal = set(members) <= set(range(num_objectives))
+    if not legal or len(set(members)) < len(members) or not all(groups):
+        raise ValueError(
+            '`groups` should be lists of different indices below '
+            f'{num_objectives}. Found {groups!r}.'
+        )
+    if len(values) != len(groups) or not all(values):
+        raise ValueError(
+            f'`values` should be {len(groups)} lists of weights, one for '
+            f'each of `groups`. Found {values!r}.'
+        )
+    points = []
+    for combination in itertools.product(*values):
+        point = [1.0] * num_objectives
+        for group, value in zip(groups, combination, strict=True):
+            for index in group:
+                point[index] = value
+        points.append(point)
+    return points
+
+
+class GridSearch(StaticSearch):
+    """Baseline-G of Ada-Segment: static weights on a grid.
+
+    Round t tries the t-th m points, in their order; the seed plays no part.
+    A round whose points all diverged is tried again with the best weights
+    so far (or ones) in place of its first point, so that it has a winner
+    and the points after it get their turn.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas; T m is the number of points.
+        points: Weights to try, rows of n numbers; None for those of
+            ``groups`` and ``values``. Defaults to None.
+        groups: See :func:`grid_points`.
+        values: See :func:`grid_points`.
+        seed: Unused.
+
+    Raises:
+        ValueError: If a value is out of range, or there are more or fewer
+            points than replicas.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        points: Sequence[Sequence[float]] | None = None,
+        groups: Sequence[Sequence[int]] | None = None,
+        values: Sequence[Sequence[float]] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(num_objectives, num_rounds, num_replicas, seed, {})
+        if (points is None) == (groups is None or values is None):
+            raise ValueError(
+                '`points`, or `groups` and `values`, should be given. Found '
+                f'points={points!r}, groups={groups!r}, values={values!r}.'
+            )
+        if points is None:
+            assert groups is not None and values is not None
+            points = grid_points(groups, values, num_objectives)
+        self._points = self._checked(points)
+        self._identity['options'] |= dict(points=self._points.tolist())
+        self._failed = False
+
+    def _checked(self, points: Sequence[Sequence[float]]) -> Tensor:
+        if len(points) != self.num_rounds * self.num_replicas:
+            raise ValueError(
+                '`num_rounds` times `num_replicas` should be the number of '
+                f'points, {len(points)}. Found {self.num_rounds} times '
+                f'{self.num_replicas}.'
+            )
+        rows = [
+            check_weights(f'points[{i}]', point, self.num_objectives)
+            for i, point in enumerate(points)
+        ]
+        return torch.stack(rows)
+
+    def _draw(self) -> Tensor:
+        first = self._round * self.num_replicas
+        drawn = self._points[first : first + self.num_replicas].clone()
+        if self._failed:
+            drawn[0] = self._best.action if self._round else 1.0
+        self._failed = True  # until the round has a winner
+        return drawn
+
+    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+        super()._keep(weights, metric)
+        self._failed = False
+
+    def _memory(self) -> dict[str, Any]:
+        return super()._memory() | dict(failed=self._failed)
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        super()._remember(memory)
+        self._failed = memory['failed']

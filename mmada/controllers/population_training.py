@@ -1,0 +1,75 @@
+"""Population-based training of loss weights: keep the best, perturb it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.checks import check_number
+from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
+from mmada.controllers.weight_draws import log_normal
+
+
+class PopulationTraining(ScheduleSearch):
+    """Baseline-P of Ada-Segment: population-based training (1711.09846).
+
+    All replicas of a round start from the winner of the one before. The
+    first keeps the winner's weights, the others train with perturbed ones;
+    nothing else is learned.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        initial: Weights of the first round's first replica; None for all
+            ones. Defaults to None.
+        sigma: Standard deviation of the logarithm of the factor on each
+            weight. Defaults to 0.2.
+        gamma: Discount of the ensemble (Eq. 7). Defaults to ``REPLAY``.
+        seed: Seed of the perturbations. Defaults to 0.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        initial: Sequence[float] | None = None,
+        sigma: float = 0.2,
+        gamma: float = REPLAY,
+        seed: int = 0,
+    ) -> None:
+        self._sigma = check_number('sigma', sigma, 0, above=True)
+        super().__init__(
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            initial,
+            gamma,
+            dict(sigma=sigma),
+        )
+        self._centre = self._initial
+
+    def _draw(self) -> Tensor:
+        others = log_normal(
+            self._centre, self._sigma, self.num_replicas - 1, self._generator
+        )
+        return torch.cat([self._centre.unsqueeze(0), others])
+
+    def _scheduled(self, winner: Tensor) -> Tensor:
+        self._centre = winner
+        return winner
+
+    def _memory(self) -> dict[str, Any]:
+        return super()._memory() | dict(centre=self._centre)
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        super()._remember(memory)
+        self._centre = memory['centre']

@@ -1,0 +1,59 @@
+"""Random static weights, one whole training a candidate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.checks import check_number
+from mmada.controllers.ensemble import WEIGHT_FLOOR
+from mmada.controllers.static_search import StaticSearch
+
+
+class RandomSearch(StaticSearch):
+    """Static weights drawn log-uniformly, the first candidate all ones.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas; T m is the number of candidates.
+        low: Smallest weight. Defaults to 0.1.
+        high: Largest weight. Defaults to 10.
+        seed: Seed of the draws. Defaults to 0.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        low: float = 0.1,
+        high: float = 10.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            dict(low=low, high=high),
+        )
+        self._low = math.log(check_number('low', low, WEIGHT_FLOOR))
+        self._high = math.log(check_number('high', high, low, above=True))
+
+    def _draw(self) -> Tensor:
+        shares = torch.rand(
+            self.num_replicas,
+            self.num_objectives,
+            dtype=torch.float64,
+            generator=self._generator,
+        )
+        drawn = (self._low + (self._high - self._low) * shares).exp()
+        if self._round == 0:
+            drawn[0] = 1.0
+        return drawn

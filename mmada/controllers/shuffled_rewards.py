@@ -1,0 +1,118 @@
+"""A control: a controller that learns from other replicas' metrics."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from mmada.controllers.base import RoundResult, Start, WeightController
+from mmada.controllers.checks import check_identity, check_int, check_vector
+from mmada.controllers.ensemble import PolicyEnsemble
+from mmada.controllers.rewards import select_best
+
+
+class ShuffledRewards(WeightController):
+    """Hands a controller the metrics of a round in a random order.
+
+    What the inner controller learns is noise of the right size, while the
+    replica that is passed on is the true best. A failed replica keeps its
+    place: its failure is no question of rank.
+
+    Args:
+        controller: The inner one; its rounds start from the best replica.
+        seed: Seed of the permutations, different from the inner one's.
+            Defaults to 1.
+
+    Raises:
+        ValueError: If the controller does not fit or the seed is negative.
+    """
+
+    def __init__(self, controller: WeightController, seed: int = 1) -> None:
+        fits = isinstance(controller, WeightController)
+        if not fits or controller.start is not self.start:
+            raise ValueError(
+                '`controller` should be one of weights whose rounds start '
+                f'from {Start.BEST.value}. Found {type(controller).__name__}.'
+            )
+        super().__init__(
+            controller.num_objectives,
+            controller.num_replicas,
+            controller.num_rounds,
+        )
+        self._inner = controller
+        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
+        self._identity = dict(control=type(self).__name__, shuffle_seed=seed)
+        self._pending: Tensor | None = None
+        self._winner: Tensor | None = None
+
+    def propose(self, losses: Tensor) -> Tensor:
+        """Return what the inner controller proposes; raises as it does."""
+        self._pending = self._inner.propose(losses)
+        return self._pending.clone()
+
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Let the inner controller learn from shuffled metrics.
+
+        Returns:
+            What it made of them, but for the true best replica.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
+        metrics = check_vector('metrics', metrics, self.num_replicas)
+        result = self._inner.observe(self._shuffled(metrics), reference)
+        best = select_best(metrics)
+        if best >= 0:
+            assert self._pending is not None
+            self._winner = self._pending[best].clone()
+        self._pending = None
+        return result._replace(best=best)
+
+    def _shuffled(self, metrics: Tensor) -> Tensor:
+        valid = torch.nonzero(metrics.isfinite()).flatten()
+        order = torch.randperm(len(valid), generator=self._generator)
+        shuffled = metrics.clone()
+        shuffled[valid] = metrics[valid[order]]
+        return shuffled
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return what the inner controller learned, and the true winner.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        found = self._inner.ensemble()
+        assert self._winner is not None
+        return replace(
+            found,
+            best_weights=self._winner.clone(),
+            provenance=found.provenance | self._identity,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resume needs; see :class:`WeightController`."""
+        own = dict(
+            identity=self._identity,
+            generator=self._generator.get_state(),
+            pending=self._pending,
+            winner=self._winner,
+        )
+        return deepcopy(own) | dict(inner=self._inner.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of an equally built controller.
+
+        Raises:
+            ValueError: If the state is of another search, naming how.
+        """
+        check_identity(state['identity'], self._identity)
+        self._inner.load_state_dict(state['inner'])
+        state = deepcopy(state)
+        self._generator.set_state(state['generator'])
+        self._pending = state['pending']
+        self._winner = state['winner']
