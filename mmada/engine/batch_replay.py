@@ -11,7 +11,7 @@ from torch import Tensor
 from mmada.models import LossWeightWrapper
 
 from .probe import raw_losses
-from .seeding import RngState, capture_rng, preserve_rng, restore_rng
+from .seeding import RngState, capture_rng, restore_rng
 
 
 class BatchReplay:
@@ -49,9 +49,10 @@ class BatchReplay:
         """Returns the raw losses of the iteration's batch by name."""
         assert self._state is not None
         buffers = {n: b.clone() for n, b in self.model.named_buffers()}
-        with preserve_rng():
-            restore_rng(self._state)
-            losses = raw_losses(self.model, self.optim_wrapper, batch)
+        now = capture_rng()
+        restore_rng(self._state)
+        losses = raw_losses(self.model, self.optim_wrapper, batch)
+        restore_rng(now)
         for name, buffer in self.model.named_buffers():
             buffer.copy_(buffers[name])
         return losses

@@ -1,0 +1,81 @@
+"""Trains with every method on one rank or several.
+
+Argument: work directory. Each rank leaves the weights of all iterations.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+from mmengine import dist
+from mmengine.hooks import Hook
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmada.models import iteration_losses
+from tests import ranks, toy
+
+METHODS = {
+    'RandomLossWeighting': {},
+    'UncertaintyWeighting': dict(lr=0.1),
+    'Famo': dict(lr=0.1, total=2.0),
+}
+
+
+@MODELS.register_module()
+class SmoothDetector(toy.ToyDetector):
+    """Without what depends on the batch of a rank or draws per rank."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+
+
+class Keep(Hook):
+    """Keeps the weights of each iteration."""
+
+    def __init__(self):
+        self.weights = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        model = getattr(runner.model, 'module', runner.model)
+        self.weights.append(list(model.weights))
+
+
+def check_absent():
+    """One objective on both ranks, one on the first, one on none."""
+    rank = dist.get_rank()
+    found = {0: torch.tensor(rank + 1.0)}
+    if rank == 0:
+        found[1] = torch.tensor(5.0)
+    first, second, third = iteration_losses(found, 3).tolist()
+    size = dist.get_world_size()
+    assert (first, second) == ((size + 1) / 2, 5) and math.isnan(third)
+
+
+options = dict(
+    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')), **ranks.join()
+)
+check_absent()
+training = toy.dataloader()
+training['batch_size'] //= ranks.world_size()
+for method, given in METHODS.items():
+    work_dir = Path(sys.argv[1]) / method
+    runner = toy.runner(
+        work_dir,
+        train_dataloader=training,
+        custom_hooks=[
+            dict(
+                type='StepWeightingHook', weighting=dict(type=method, **given)
+            )
+        ],
+        **options,
+    )
+    keep = Keep()
+    runner.register_hook(keep)
+    runner.train()
+    path = work_dir / f'seen_{dist.get_rank()}.json'
+    path.write_text(json.dumps(keep.weights))
+ranks.leave()
