@@ -1,0 +1,81 @@
+"""One rank of a training weighted by gradients; one rank trains plainly."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.hooks import Hook
+from mmengine.registry import MODELS
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from mmada.engine.probe import unwrap  # noqa: E402
+from tests import ranks, toy  # noqa: E402
+
+
+@MODELS.register_module()
+class PlainDetector(toy.ToyDetector):
+    """Nothing depends on the size of a batch; `b` is absent where told."""
+
+    iteration = -1
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = torch.nn.Linear(4, 8)
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if os.environ.get('ABSENT') == str(self.iteration):
+            del found['loss_b']
+        return found
+
+
+class Watch(Hook):
+    """Counts iterations for the model; keeps the weights."""
+
+    def __init__(self):
+        self.weights = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        unwrap(runner.model).detector.iteration = runner.iter
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        self.weights.append(list(unwrap(runner.model).weights))
+
+
+def main():
+    """Trains, and saves parameters and weights of each rank."""
+    options = ranks.join()
+    if options:
+        options['model_wrapper_cfg']['find_unused_parameters'] = True
+    loader = toy.dataloader(shuffle=False)
+    loader['batch_size'] //= ranks.world_size()
+    runner = toy.runner(
+        Path(sys.argv[1]) / 'run',
+        model=dict(toy.MODEL, detector=dict(type='PlainDetector')),
+        train_dataloader=loader,
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode='grad')),
+        custom_hooks=[
+            dict(
+                type='GradientWeightingHook',
+                weighting=dict(
+                    type='AggregatorWeighting',
+                    aggregator=os.environ['AGGREGATOR'],
+                ),
+            ),
+        ],
+        **options,
+    )
+    watch = Watch()
+    runner.register_hook(watch)
+    runner.train()
+    state = unwrap(runner.model).state_dict()
+    rank = torch_dist.get_rank() if options else 0
+    torch.save((state, watch.weights), f'{sys.argv[1]}/{rank}.pt')
+
+
+if __name__ == '__main__':
+    main()
+    ranks.leave()

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import ranks
+
+pytest.importorskip('torchjd', reason='[torchjd] is not installed')
+WORKER = Path(__file__).with_name('gradient_weighting_worker.py')
+
+
+def train(path, world_size, aggregator, **env):
+    """Returns parameters and weights of each rank."""
+    path.mkdir()
+    ranks.run(WORKER, world_size, path, AGGREGATOR=aggregator, **env)
+    return [torch.load(path / f'{rank}.pt') for rank in range(world_size)]
+
+
+def test_two_ranks_train_as_one_on_the_same_rows(tmp_path):
+    (one,) = train(tmp_path / 'one', 1, 'IMTLG')
+    first, second = train(tmp_path / 'two', 2, 'IMTLG')
+    assert first[1] == second[1]
+    assert len({tuple(weights) for weights in first[1]}) == 9
+    torch.testing.assert_close(
+        torch.tensor(one[1]), torch.tensor(first[1]), rtol=1e-3, atol=0
+    )
+    for name, value in one[0].items():
+        torch.testing.assert_close(
+            value, first[0][name], rtol=1e-3, atol=1e-4, msg=name
+        )
+        assert torch.equal(first[0][name], second[0][name]), name
+
+
+def test_a_loss_absent_from_one_rank_holds_up_none(tmp_path):
+    """Random weights are new each time, and the same on all ranks."""
+    path = tmp_path / 'two'
+    path.mkdir()
+    processes = ranks.start(
+        WORKER, 2, path, only=(1, dict(ABSENT='4')), AGGREGATOR='Random'
+    )
+    codes, outputs = ranks.finish(processes)
+    assert codes == [0, 0], '\n'.join(outputs)
+    weights = [torch.load(path / f'{rank}.pt')[1] for rank in range(2)]
+    assert weights[0] == weights[1]
+    assert weights[0][4] == weights[0][3]
+    assert weights[0][5] != weights[0][4]
