@@ -10,11 +10,11 @@ from mmada.controllers.base import (
     ActionController,
     Controller,
     RoundResult,
-    Start,
     WeightController,
 )
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.controllers.grid_search import GridSearch
+from mmada.controllers.plan import Plan, Rest, Start
 from mmada.controllers.policies import (
     ConstantPolicy,
     LogWeightPolicy,
@@ -40,11 +40,13 @@ __all__ = [
     'GridSearch',
     'LogWeightPolicy',
     'LossRatioPolicy',
+    'Plan',
     'Policy',
     'PolicyEnsemble',
     'PopulationTraining',
     'RandomSearch',
     'RandomWeights',
+    'Rest',
     'RoundResult',
     'ShuffledRewards',
     'Start',

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import ActionController, RoundResult, Start
+from mmada.controllers.base import ActionController, RoundResult
 from mmada.controllers.best_action import BestAction
 from mmada.controllers.checks import (
     check_identity,
@@ -18,6 +18,7 @@ from mmada.controllers.checks import (
     check_vector,
 )
 from mmada.controllers.mean_learner import MeanLearner
+from mmada.controllers.plan import Start
 from mmada.controllers.ppo import Advantage, Baseline
 from mmada.controllers.rewards import select_best
 from mmada.controllers.verdict import Verdict, judge

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
 from mmada.controllers.checks import check_int
 from mmada.controllers.ensemble import PolicyEnsemble
+from mmada.controllers.plan import Plan, Start
 
 
 class RoundResult(NamedTuple):
@@ -32,17 +33,13 @@ class RoundResult(NamedTuple):
     reason: str
 
 
-class Start(Enum):
-    """Which state a replica starts a round from."""
-
-    BEST = 'the best replica of the round before'
-    INITIAL = 'the state that the first round started from'
-
-
 class Controller(ABC):
     """Proposes an action to each of m replicas and learns from their metrics.
 
-    A round is one :meth:`propose` followed by one :meth:`observe`.
+    A round is one :meth:`propose` followed by one :meth:`observe`. The class
+    attribute `start` tells which states a search needs: `BEST` keeps that
+    of one replica, `INITIAL` none, and `OWN`, with which a replica may also
+    start anew from the initial state, those of all that go on or pause.
 
     Args:
         action_size: Numbers in an action, at least 1.
@@ -73,6 +70,33 @@ class Controller(ABC):
         Returns:
             One action per replica, shape ``(m, action_size)``.
         """
+
+    def plan(self) -> Plan:
+        """Return what each replica does in the round just proposed.
+
+        At least one trains. The metric of one that rests is NaN.
+        """
+        return (self.start,) * self.num_replicas
+
+    @property
+    def finished(self) -> bool:
+        """Whether the rounds left are not worth their cost.
+
+        Asked between two rounds, of which the first was counted or not.
+        """
+        return False
+
+    @classmethod
+    def training_rounds(
+        cls, num_rounds: int, options: Mapping[str, Any]
+    ) -> int:
+        """Return the rounds of one whole training, as schedules know it.
+
+        Args:
+            num_rounds: Number T of rounds of the search.
+            options: What the constructor is given.
+        """
+        return num_rounds if cls.start is Start.BEST else 1
 
     @abstractmethod
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 _PANOPTIC = {'PQ': 'PQ', 'PQ_th': 'things', 'PQ_st': 'stuff'}
 _MAX_COLUMNS = 3
@@ -62,6 +62,7 @@ def format_round(
     metrics: Sequence[Mapping[str, float]],
     best: int,
     width: int = 120,
+    resting: Collection[int] = (),
 ) -> str:
     """Lay out a finished round as a table; the winner has a star.
 
@@ -76,14 +77,16 @@ def format_round(
         rewards (Sequence[float]): Of shape (m,).
         metrics (Sequence[Mapping[str, float]]): Of each replica, by names
             that may have a prefix (``coco_panoptic/PQ``); empty for one
-            that diverged.
+            that diverged or rests.
         best (int): Index of the winner.
         width (int): Longest line. Defaults to 120.
+        resting (Collection[int]): Indices of those that rest. Defaults to
+            none.
 
     Returns:
         str: Lines without a newline at the end.
     """
-    scores = _score_rows(rewards, metrics, best)
+    scores = _score_rows(rewards, metrics, best, resting)
     values = [[_significant(w) for w in row] for row in weights]
     beside = _align(
         [
@@ -102,6 +105,7 @@ def _score_rows(
     rewards: Sequence[float],
     metrics: Sequence[Mapping[str, float]],
     best: int,
+    resting: Collection[int],
 ) -> list[list[str]]:
     """Return a header and a row for each replica."""
     columns = _metric_columns(metrics)
@@ -109,8 +113,9 @@ def _score_rows(
     for k, (reward, found) in enumerate(zip(rewards, metrics, strict=True)):
         values = [_fixed(found.get(name), 1) for name in columns]
         if values and not found:
-            values[0] = 'diverged'
-        rows.append([_replica(k, best), _fixed(reward, 2), *values])
+            values[0] = 'rests' if k in resting else 'diverged'
+        earned = None if k in resting else reward
+        rows.append([_replica(k, best), _fixed(earned, 2), *values])
     return rows
 
 

@@ -50,6 +50,11 @@ def test_weights_beside_the_metrics() -> None:
     ]
 
 
+def test_a_replica_that_rests_has_no_reward_and_did_not_diverge() -> None:
+    line = '      2       -     rests       -      -    0.0349     0.500'
+    assert table(resting=[1])[3] == line
+
+
 def test_weights_below_where_the_width_asks_for_it() -> None:
     assert table(width=59) == [
         'round 3/12, winner: replica 3',

@@ -12,6 +12,25 @@ from mmada.engine.live_replica import LiveReplica
 from mmada.engine.targets import Target
 
 
+def check_length(num_rounds: int, replica_timeout: float) -> None:
+    """Refuses a search without rounds, and ranks that wait for nothing.
+
+    Args:
+        num_rounds: T.
+        replica_timeout: Seconds that a rank may keep the others waiting.
+
+    Raises:
+        ValueError: If one of them is not positive.
+    """
+    if num_rounds < 1:
+        raise ValueError(f'`num_rounds` is {num_rounds}; expected at least 1.')
+    if not replica_timeout > 0:
+        raise ValueError(
+            f'`replica_timeout` is {replica_timeout}; expected a '
+            'positive number of seconds.'
+        )
+
+
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
     """Refuses optimizers and schedules that a replica cannot have.
 
@@ -66,12 +85,3 @@ def controller_class(
             f'{type(target).__name__}.'
         )
     return found
-
-
-def plain_config(config: Any) -> Any:
-    """Turns a config into JSON values."""
-    if isinstance(config, dict):
-        return {str(k): plain_config(v) for k, v in config.items()}
-    if isinstance(config, (list, tuple)):
-        return [plain_config(v) for v in config]
-    return config

@@ -14,7 +14,6 @@ from mmada.controllers import Controller
 from mmada.engine.agreement import ReplicaError, check_equal
 from mmada.engine.digest import digest
 from mmada.engine.distributed import Channel, ReplicaGroups
-from mmada.engine.live_replica import Snapshot
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.state import StateStore, failpoint
@@ -59,7 +58,7 @@ class Exploration:
         self.controller = controller
         self.reporter = reporter
         self.store = store
-        self._succession = SUCCESSIONS[controller.start]
+        self.succession = SUCCESSIONS[controller.start]
         self._attempts: Counter[int] = Counter()
 
     def begin(self) -> ExplorationState:
@@ -105,11 +104,7 @@ class Exploration:
             RuntimeError: If no replica survived, too often in succession.
         """
         if state.actions is None:
-            state.actions = self.channel.from_main(
-                lambda: self.controller.propose(state.losses)
-            )
-            state.controller = self.controller.state_dict()
-            failpoint('explore.after_proposal')
+            self._propose(state)
         while pending := self._pending(state):
             self._run_wave(state, pending[: len(self.groups)])
             self._commit(state)
@@ -117,53 +112,63 @@ class Exploration:
         self._commit(state)
         return record
 
+    def is_over(self, state: ExplorationState) -> bool:
+        """Tells whether no round is left that is worth its cost."""
+        return self.channel.from_main(
+            lambda: (
+                state.round >= self.controller.num_rounds
+                or (state.actions is None and self.controller.finished)
+            )
+        )
+
+    def _propose(self, state: ExplorationState) -> None:
+        """Asks the controller what the round's replicas do."""
+        state.actions, plan = self.channel.from_main(
+            lambda: (
+                self.controller.propose(state.losses),
+                self.controller.plan(),
+            )
+        )
+        self.succession.open(state, plan)
+        state.controller = self.controller.state_dict()
+        failpoint('explore.after_proposal')
+
     def _pending(self, state: ExplorationState) -> list[int]:
         replicas = range(self.controller.num_replicas)
         return [k for k in replicas if k not in state.results]
 
     def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
-        """Trains one replica a group and keeps the best of them."""
-        assert state.actions is not None
+        """Trains one replica a group and keeps what is needed of them."""
         began = time.monotonic()
         replica, own = self.groups.replica_of(wave), Outcome()
+        captured = None
         if replica is not None:
-            own = self.runner.run(
-                state.start,
-                state.actions[replica],
-                state.round,
-                self._succession.first_iter(
-                    state.round, self.runner.loader.num_iters
-                ),
-                self.reporter.start(state, replica),
+            own = self._play(state, replica)
+        if replica is not None and own.value is not None:
+            captured = self.succession.capture(
+                state, replica, own.value, self.runner.live
             )
-        candidate = self._candidate(state, replica, own)
         failpoint('explore.before_agreement')
         outcomes = self.channel.gather(
             own, lambda rank: self._describe(rank, wave)
         )
-        before = state.leader
-        for i, k in enumerate(wave):
-            self._take(state, k, outcomes[self.groups.leaders[i]])
-        if self._succession.keeps_best and state.leader != before:
-            source = self.groups.leaders[wave.index(state.leader)]
-            state.best = self.channel.broadcast(candidate, source)
-            failpoint('explore.after_broadcast')
+        sources = dict(zip(wave, self.groups.leaders, strict=False))
+        for k, source in sources.items():
+            self._take(state, k, outcomes[source])
+        self.succession.keep(state, captured, sources, self.channel)
         state.seconds += time.monotonic() - began
 
-    def _candidate(
-        self, state: ExplorationState, replica: int | None, own: Outcome
-    ) -> Snapshot | None:
-        """Captures the live replica if it beats the best so far."""
-        keeps = self._succession.keeps_best
-        if not keeps or replica is None or own.value is None:
-            return None
-        leader = state.leader
-        if leader is not None:
-            best = state.results[leader]['value']
-            if (own.value, -replica) < (best, -leader):
-                return None
-        state.best = None  # never three snapshots at a time
-        return self.runner.live.capture()
+    def _play(self, state: ExplorationState, replica: int) -> Outcome:
+        """Trains and scores this rank's replica of the wave."""
+        assert state.actions is not None
+        origin = self.succession.origin(state, replica)
+        return self.runner.run(
+            origin.snapshot,
+            state.actions[replica],
+            origin.segment,
+            origin.rounds * self.runner.loader.num_iters,
+            self.reporter.start(state, replica),
+        )
 
     def _take(
         self, state: ExplorationState, replica: int, outcome: Outcome
@@ -206,7 +211,8 @@ class Exploration:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        self._succession.advance(state, values[result.best])
+        record |= self.succession.notes(state)
+        self.succession.advance(state, values[result.best])
         state.losses = torch.tensor(
             results[result.best]['losses'], dtype=torch.float64
         )
@@ -220,9 +226,9 @@ class Exploration:
 
     def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
         """Returns the fingerprint of all rounds up to this one."""
-        winner = check_equal(self.channel, state.start)
+        kept = check_equal(self.channel, self.succession.passed_on(state))
         return self.channel.from_main(
-            lambda: digest((state.digest, record, state.controller, winner))
+            lambda: digest((state.digest, record, state.controller, kept))
         )
 
     def _fail(self, state: ExplorationState) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 import mmada.engine.reporting as text
-from mmada.controllers import RoundResult
+from mmada.controllers import Rest, RoundResult
 from mmada.engine.targets import Target
 
 from .exploration_state import ExplorationState
@@ -170,6 +170,7 @@ class ExplorationReporter:
                 record['rewards'],
                 record['metrics'],
                 record['best'],
+                resting=_resting(record),
             )
         )
         if record['reason']:
@@ -202,6 +203,8 @@ class ExplorationReporter:
         for k, (reward, metrics) in enumerate(
             zip(record['rewards'], record['metrics'], strict=True)
         ):
+            if k in _resting(record):
+                continue
             scalars[f'explore/reward/replica{k}'] = reward
             if metrics:
                 scalars[f'explore/metric/replica{k}'] = metrics[self.metric]
@@ -220,6 +223,12 @@ class ExplorationReporter:
         )
         partial.write_text(''.join(lines))
         os.replace(partial, path)
+
+
+def _resting(record: dict[str, Any]) -> list[int]:
+    """Returns the replicas that a round trained nothing of."""
+    rests = {rest.name.lower() for rest in Rest}
+    return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
 
 
 def _best_metric(state: ExplorationState, metric: str) -> float:

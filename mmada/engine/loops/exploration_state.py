@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmada.engine.live_replica import Snapshot
 
+STATE_LAYOUT = 3  # raise it when ExplorationState changes
+
 
 @dataclass
 class ExplorationState:
@@ -22,10 +24,13 @@ class ExplorationState:
         round: Completed rounds.
         actions: Actions of the present round's replicas, (m, action_size);
             None until proposed.
+        plan: What each of them does, the name of a Start or a Rest.
         results: By replica of the present round, as far as trained:
             `metrics`, a dict, and `losses`, a list, both empty for one that
-            diverged, and `value`, its reward metric or None.
+            diverged or rests, and `value`, its reward metric or None.
         best: Snapshot of the best of them, where it is passed on.
+        own: By replica, where it may go on from its own state: `snapshot`,
+            and `rounds`, how many it has behind it.
         best_action: Action of the last round's winner, (action_size,).
         failures: Rounds in succession that no replica survived.
         history: One JSON-able record a completed round.
@@ -40,8 +45,10 @@ class ExplorationState:
     controller: dict[str, Any]
     round: int = 0
     actions: Tensor | None = None
+    plan: list[str] = field(default_factory=list)
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
     best: Snapshot | None = None
+    own: dict[int, dict[str, Any]] = field(default_factory=dict)
     best_action: Tensor | None = None
     failures: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -68,6 +75,7 @@ class ExplorationState:
     def clear_round(self) -> None:
         """Makes ready for new proposals."""
         self.actions = None
+        self.plan = []
         self.results = {}
         self.best = None
 

@@ -17,24 +17,21 @@ from mmada.engine.distributed import (
     Share,
     refuse_world_bound,
 )
-from mmada.engine.durable_backend import DURABLE
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.seeding import derive_seed, preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore, failpoint
-from mmada.engine.state.atomic import remove_leftovers
 from mmada.engine.targets import Target
 
-from .checks import check_optimization, controller_class, plain_config
+from .checks import check_length, check_optimization, controller_class
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
-from .succession import SUCCESSIONS
-
-STATE_LAYOUT = 2  # raise it when ExplorationState changes
-EXPLORED = 'explored.pth'
+from .found_files import write_found
+from .identity import identity_of
+from .resume import load_newest
 
 
 @LOOPS.register_module()
@@ -44,11 +41,11 @@ class ParallelExplorationLoop(BaseLoop):
     In each round every replica trains the same q batches with an action of
     its own, such as loss weights; the reward data say which is best, and
     the controller learns from all of them. A replica starts from the winner
-    of the last round, or always anew, as the controller wants. The replicas
-    take turns on one live model a rank, so memory does not grow with m, and
-    the result does not depend on the number of ranks. Hooks of the run see
-    none of their iterations; `after_exploration_round(runner, record)` is
-    called once a round.
+    of the last round, always anew, or from its own state, as the controller
+    wants, or rests. The replicas take turns on one live model a rank, so an
+    accelerator's memory does not grow with m, and the result does not depend
+    on the number of ranks. Hooks of the run see none of their iterations;
+    `after_exploration_round(runner, record)` is called once a round.
 
     What is done is committed after each wave of replicas under
     `work_dir/exploration`; a resumed run goes on from there. At the end
@@ -94,15 +91,7 @@ class ParallelExplorationLoop(BaseLoop):
         replica_timeout: float = 12 * 3600,
         directory: str = 'exploration',
     ) -> None:
-        if num_rounds < 1:
-            raise ValueError(
-                f'`num_rounds` is {num_rounds}; expected at least 1.'
-            )
-        if not replica_timeout > 0:
-            raise ValueError(
-                f'`replica_timeout` is {replica_timeout}; expected a '
-                'positive number of seconds.'
-            )
+        check_length(num_rounds, replica_timeout)
         self.seed = runner.seed if seed is None else seed
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
@@ -117,9 +106,9 @@ class ParallelExplorationLoop(BaseLoop):
             target or dict(type='LossWeights')
         )
         self._controller_config = controller
-        self._succession = SUCCESSIONS[
-            controller_class(controller, self.target).start
-        ]
+        self._training_rounds = controller_class(
+            controller, self.target
+        ).training_rounds(num_rounds, controller)
         self._directory = directory
         self._ranks_per_replica = ranks_per_replica
         self._replica_timeout = replica_timeout
@@ -139,8 +128,8 @@ class ParallelExplorationLoop(BaseLoop):
 
     @property
     def max_iters(self) -> int:
-        """Iterations of the schedule: T * q of one training in rounds."""
-        return self._succession.length(self.num_rounds, self.loader.num_iters)
+        """Iterations of the schedule, of one training in rounds."""
+        return self._training_rounds * self.loader.num_iters
 
     @property
     def max_epochs(self) -> int:
@@ -181,13 +170,13 @@ class ParallelExplorationLoop(BaseLoop):
             )
             stack.callback(groups.close)
             exploration = self._prepare(live, groups, channel)
-            state = self._resume(channel) or exploration.begin()
-            while state.round < self.num_rounds:
+            state = self._resume(channel, exploration) or exploration.begin()
+            while not exploration.is_over(state):
                 record = exploration.run_round(state)
-                self._count(state)
+                self._count(state, exploration)
                 if record is not None:
                     self.reporter.publish(record, state)
-            self._finish(live, state, channel)
+            self._finish(live, state, exploration)
 
     def conclude(self) -> None:
         """Makes the runner's model ready for what follows the search."""
@@ -223,7 +212,18 @@ class ParallelExplorationLoop(BaseLoop):
         with groups.scope(), preserve_rng():
             self.evaluator = RewardEvaluator(*self._reward)
             self.evaluator.check(live.model)
-        self.store = StateStore(self.directory / 'states', self._identity())
+        self.store = StateStore(
+            self.directory / 'states',
+            identity_of(
+                self.target,
+                self.loader,
+                self._controller_config,
+                self.controller.num_replicas,
+                self.num_rounds,
+                self.evaluator.metric,
+                self.seed,
+            ),
+        )
         self.reporter = ExplorationReporter(
             self.runner,
             self.directory,
@@ -254,80 +254,43 @@ class ParallelExplorationLoop(BaseLoop):
             self.store,
         )
 
-    def _identity(self) -> dict[str, Any]:
-        """Returns what a resumed run must have in common with this one."""
-        return dict(
-            state_layout=STATE_LAYOUT,
-            **{self.target.record_keys[0]: list(self.target.names)},
-            num_replicas=self.controller.num_replicas,
-            num_rounds=self.num_rounds,
-            iters_per_round=self.loader.num_iters,
-            batch_size=self.loader.batch_size,
-            controller=plain_config(self._controller_config),
-            reward_metric=self.evaluator.metric,
-            seed=self.seed,
-        )
-
-    def _resume(self, channel: Channel) -> ExplorationState | None:
-        """Loads the newest state if the run is resumed."""
-        loaded: list[dict[str, Any]] = []
-
-        def load() -> bool:
-            found = self.store.latest()
-            if found is None:
-                return False
-            if not self.runner._resume:
-                raise RuntimeError(
-                    f'{self.directory} holds an exploration already. Resume '
-                    'it (--resume), or choose another `work_dir`.'
-                )
-            loaded.append(found[1])
-            return True
-
-        if not channel.from_main(load):
-            return None
-        state = ExplorationState.from_payload(
-            channel.broadcast(loaded.pop() if loaded else {}, 0)
-        )
-        failpoint('explore.inside_resume')
-        self.controller.load_state_dict(state.controller)
-        self._count(state)
-        self.reporter.resumed(state)
+    def _resume(
+        self, channel: Channel, exploration: Exploration
+    ) -> ExplorationState | None:
+        """Goes on from the newest state if the run is resumed."""
+        state = load_newest(self.store, channel, self.runner._resume)
+        if state is not None:
+            self.controller.load_state_dict(state.controller)
+            self._count(state, exploration)
+            self.reporter.resumed(state)
         return state
 
-    def _count(self, state: ExplorationState) -> None:
+    def _count(
+        self, state: ExplorationState, exploration: Exploration
+    ) -> None:
         """Sets the counters that hooks and checkpoints read."""
-        self._iter = self._succession.first_iter(
-            state.round, self.loader.num_iters
-        )
+        done = exploration.succession.rounds_done(state)
+        self._iter = done * self.loader.num_iters
         self._epoch = self._iter // self.loader.epoch_length
 
     def _finish(
-        self, live: LiveReplica, state: ExplorationState, channel: Channel
+        self,
+        live: LiveReplica,
+        state: ExplorationState,
+        exploration: Exploration,
     ) -> None:
         """Leaves the explored model live and writes what was found."""
         assert state.best_action is not None
         live.restore(state.start)
         self.target.apply(state.best_action)
         failpoint('explore.before_policy')
-        channel.from_main(lambda: self._write(state))
-        failpoint('explore.after_policy')
-
-    def _write(self, state: ExplorationState) -> None:
-        """Writes the model, then what was found: with it both are there."""
-        work_dir = Path(self.runner.work_dir)
-        found = work_dir, self.controller, self.reporter.provenance(state)
-        remove_leftovers(work_dir)
-        whole = not self._succession.keeps_best
-        whole = whole or (work_dir / EXPLORED).exists()
-        if whole and self.target.is_saved(*found):
-            return  # a finished run that was resumed
-        if self._succession.keeps_best:
-            self.runner.save_checkpoint(
-                str(work_dir),
-                EXPLORED,
-                save_optimizer=False,
-                save_param_scheduler=False,
-                backend_args=dict(backend=DURABLE),
+        exploration.channel.from_main(
+            lambda: write_found(
+                self.runner,
+                self.target,
+                self.controller,
+                self.reporter.provenance(state),
+                with_model=exploration.succession.explores,
             )
-        self.target.save(*found)
+        )
+        failpoint('explore.after_policy')

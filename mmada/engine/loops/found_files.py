@@ -1,0 +1,48 @@
+"""Files that a finished exploration leaves in the work directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmada.controllers import Controller
+from mmada.engine.durable_backend import DURABLE
+from mmada.engine.state.atomic import remove_leftovers
+from mmada.engine.targets import Target
+
+EXPLORED = 'explored.pth'
+
+
+def write_found(
+    runner: Any,
+    target: Target,
+    controller: Controller,
+    provenance: dict[str, Any],
+    with_model: bool,
+) -> None:
+    """Writes the model, then what was found: with it both are there.
+
+    Does nothing for a finished run that was resumed.
+
+    Args:
+        runner: Its model is the explored one.
+        target: Writes what was found.
+        controller: Has found it.
+        provenance: Where that comes from.
+        with_model: Whether there is an explored model.
+    """
+    work_dir = Path(runner.work_dir)
+    found = work_dir, controller, provenance
+    remove_leftovers(work_dir)
+    whole = not with_model or (work_dir / EXPLORED).exists()
+    if whole and target.is_saved(*found):
+        return
+    if with_model:
+        runner.save_checkpoint(
+            str(work_dir),
+            EXPLORED,
+            save_optimizer=False,
+            save_param_scheduler=False,
+            backend_args=dict(backend=DURABLE),
+        )
+    target.save(*found)
