@@ -51,7 +51,7 @@ def test_weights_beside_the_metrics() -> None:
 
 
 def test_a_replica_that_rests_has_no_reward_and_did_not_diverge() -> None:
-    line = '      2       -     rests       -      -    0.0349     0.500'
+    line = '      2       -  rests       -      -    0.0349     0.500'
     assert table(resting=[1])[3] == line
 
 
