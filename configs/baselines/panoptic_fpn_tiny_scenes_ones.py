@@ -1,0 +1,21 @@
+# PanopticFPN, four losses, all weights 1.
+_base_ = [
+    '../_base_/models/panoptic_fpn_tiny.py',
+    '../_base_/datasets/scenes_panoptic.py',
+    '../_base_/default_runtime.py',
+    '../_base_/schedules/schedule_scenes.py',
+]
+custom_imports = dict(imports=['mmada'], allow_failed_imports=False)
+
+model = dict(
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='{{$MMADA_PRETRAINED:work_dirs/demo/pretrained.pth}}',
+    ),
+)
+custom_hooks = [dict(type='EpochSeedHook')]
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(interval=1, max_keep_ckpts=2),
+)
+randomness = dict(seed=0)

@@ -1,0 +1,188 @@
+"""The methods of the comparison, as data: rows, and what searches for them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+from compare_kinds import GRID_VALUES, SEGMENTATION, Method, Options, Search
+from mmengine.config import Config
+from mmengine.registry import HOOKS, TASK_UTILS
+
+from mmada.models import build_objectives
+
+GRID_SIZE = math.prod(map(len, GRID_VALUES))
+
+
+def _weighted(weighting: str, kind: str = 'Loss', **options: Any) -> Options:
+    return dict(
+        type=f'{kind}WeightingHook', weighting=dict(type=weighting, **options)
+    )
+
+
+def _aggregated(aggregator: str, **options: Any) -> Options:
+    return _weighted(
+        'AggregatorWeighting',
+        'Gradient',
+        aggregator=aggregator,
+        options=options,
+    )
+
+
+def _policy(mode: str) -> Options:
+    return dict(type='PolicyWeightingHook', mode=mode)
+
+
+def _draw_of_seed(cfg: Config, weights: list[list[float]]) -> None:
+    cfg.custom_hooks[-1].weighting.seed = cfg.randomness.seed
+
+
+def _mean_one(cfg: Config, weights: list[list[float]]) -> None:
+    objectives = build_objectives(cfg.model.objectives)
+    assert objectives is not None
+    cfg.custom_hooks[-1].weighting.total = float(len(objectives))
+
+
+def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
+    means = [statistics.fmean(column) for column in zip(*weights, strict=True)]
+    cfg.custom_hooks[-1].weighting.weights = means
+
+
+def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
+    mean = statistics.fmean(w for row in weights for w in row)
+    for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
+        part.lr_mult *= mean
+
+
+_HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
+_STABLE = dict(type='AdaSegment', preset='stable')
+_PAPER = dict(type='AdaSegment', preset='paper')
+_OURS, _R_IMP = 'Ada-Segment', 'paper without r_imp'
+_STEP, _GRADIENT = 'Step', 'Gradient'
+_SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
+
+SEARCHES: dict[str, Search] = {
+    _OURS: Search(_STABLE),
+    'paper': Search(_PAPER),
+    _R_IMP: Search(dict(_PAPER, reward='local')),
+    'head rule off': Search(_STABLE, options=_HEAD_RULE_OFF),
+    'no learning': Search(dict(_STABLE, lr=0.0, pull=0.0)),
+    'shuffled rewards': Search(
+        dict(type='ShuffledRewards', controller=_STABLE)
+    ),
+    'random weights': Search(dict(type='RandomWeights')),
+    'PBT': Search(dict(type='PopulationTraining')),
+    'AM-LFS': Search(dict(type='AmLfs')),
+    'Baseline-G': Search(dict(type='GridSearch'), GRID_SIZE, grid=True),
+    'random': Search(dict(type='RandomSearch'), trainings=4),
+    'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
+}
+
+
+def _rows(group: str, *rows: tuple) -> list[Method]:
+    return [Method(name, group, *rest) for name, *rest in rows]
+
+
+_ROWS = [
+    *_rows(
+        'reference',
+        ('ones',),
+        ('inverse-loss', _weighted('InverseLossWeighting')),
+    ),
+    *_rows(
+        'Ada-Segment',
+        (_OURS, _policy('comb'), _OURS),
+        ('Ada-Segment-A', None, _OURS, True),
+    ),
+    *_rows(
+        'population',
+        ('PBT', None, 'PBT', True),
+        ('AM-LFS', None, 'AM-LFS', True),
+        ('Baseline-G', _policy('final'), 'Baseline-G'),
+    ),
+    *_rows(
+        'single run',
+        ('GradNorm', _weighted('GradNorm', _GRADIENT)),
+        ('DWA', _weighted('DynamicWeightAverage')),
+        ('uncertainty', _weighted('UncertaintyWeighting', _STEP)),
+    ),
+    *_rows(
+        'Ada-Segment',
+        ('Ada-Segment single', _policy('single'), _OURS),
+        ('Ada-Segment pred', _policy('pred'), _OURS),
+        ('Ada-Segment final', _policy('final'), _OURS),
+    ),
+    *_rows(
+        'control',
+        ('no learning', _policy('comb'), 'no learning'),
+        ('no learning-A', None, 'no learning', True),
+        ('random weights-A', None, 'random weights', True),
+        ('shuffled rewards', _policy('comb'), 'shuffled rewards'),
+        ('shuffled rewards-A', None, 'shuffled rewards', True),
+    ),
+    Method(
+        'constant mean',
+        'control',
+        _weighted('StaticWeighting'),
+        after=_OURS,
+        edit=_mean_weights,
+    ),
+    Method('scaled trunk', 'control', after=_OURS, edit=_scaled_trunk),
+    Method(
+        'RLW',
+        'single run',
+        _weighted('RandomLossWeighting', _STEP),
+        edit=_draw_of_seed,
+    ),
+    Method('FAMO', 'single run', _weighted('Famo', _STEP), edit=_mean_one),
+    *_rows(
+        'single run',
+        ('UPGrad', _aggregated('UPGrad')),
+        ('PCGrad', _aggregated('PCGrad')),
+        ('CAGrad', _aggregated('CAGrad', c=0.5)),
+        (
+            'scheduled',
+            _weighted('ScheduledWeighting', _STEP, schedules=_SCHEDULES),
+        ),
+    ),
+    *_rows(
+        'population',
+        ('random', _policy('final'), 'random'),
+        ('static tuned', _policy('final'), 'static tuned'),
+        ('PBT replayed', _policy('comb'), 'PBT'),
+        ('AM-LFS replayed', _policy('comb'), 'AM-LFS'),
+    ),
+    *_rows(
+        'ablation',
+        ('paper', _policy('comb'), 'paper'),
+        ('paper-A', None, 'paper', True),
+        (_R_IMP, _policy('comb'), _R_IMP),
+    ),
+    Method(
+        'head rule off',
+        'ablation',
+        _policy('comb'),
+        'head rule off',
+        options=_HEAD_RULE_OFF,
+    ),
+]
+METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
+QUICK = ('ones', 'inverse-loss', 'Ada-Segment', 'Ada-Segment-A', 'PBT')
+
+
+def missing_types(method: Method) -> list[str]:
+    """Returns the types that a method needs and that nobody registered."""
+    wanted = []
+    if method.hook:
+        wanted.append((HOOKS, method.hook['type']))
+        weighting = method.hook.get('weighting')
+        if weighting:
+            wanted.append((TASK_UTILS, weighting['type']))
+    if method.search:
+        controller = SEARCHES[method.search].controller
+        wanted.append((TASK_UTILS, controller['type']))
+    missing = [name for registry, name in wanted if not registry.get(name)]
+    if method.after:
+        missing += missing_types(METHODS[method.after])
+    return missing

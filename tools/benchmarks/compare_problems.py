@@ -1,0 +1,113 @@
+"""The problems of the comparison: scenes, a model, a schedule, loss scales."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmada.datasets import SceneOptions
+from mmada.models import build_objectives
+
+
+class Problem(NamedTuple):
+    """What all methods are compared on.
+
+    Attributes:
+        name: Its name.
+        scenes: Training, reward and test images.
+        config: Config of `ones`, in configs/baselines.
+        objectives: What is weighted.
+        pretraining: Epochs that make the state all trainings start from.
+        epochs: Epochs E of a training, and rounds of a search.
+        lr: Learning rate.
+        trunk: Multiplier of the learning rate of backbone and neck.
+        replicas: Replicas m of a search.
+        scales: Factors on the losses, by objective.
+        drawn_scale: Largest factor s of a drawn mis-scaling: each objective
+            gets one of its own, log-uniform in [1/s, s], drawn anew for each
+            seed; 1 is none.
+    """
+
+    name: str
+    scenes: SceneOptions
+    config: str = 'cascade_panoptic_tiny_scenes_ones.py'
+    objectives: str = 'cascade_panoptic'
+    pretraining: int = 5
+    epochs: int = 6
+    lr: float = 0.003
+    trunk: float = 1.0
+    replicas: int = 4
+    scales: Mapping[str, float] = {}
+    drawn_scale: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """Name and fingerprint: another definition has another key."""
+        return f'{self.name}-{digest(_plain(self))}'
+
+    @property
+    def start(self) -> str:
+        """Name of the pretrained state; problems may share it."""
+        parts = (self.config, _plain(self)['scenes'], self.pretraining)
+        return f'pretrained-{digest([*parts, self.lr, self.trunk])}'
+
+    def factors(self, seed: int) -> dict[str, float]:
+        """Returns the factor on the losses of each objective."""
+        objectives = build_objectives(self.objectives)
+        assert objectives is not None
+        rng = np.random.default_rng((self.scenes.seed, seed))
+        draws = rng.uniform(-1, 1, len(objectives)) * math.log(
+            self.drawn_scale
+        )
+        return {
+            name: self.scales.get(name, 1.0) * math.exp(draw)
+            for name, draw in zip(objectives.names, draws, strict=True)
+        }
+
+
+def _scenes(seed: int, min_radius: float) -> SceneOptions:
+    num = dict(train=240, reward=96, test=200)
+    return SceneOptions((64, 96), num, seed, min_radius)
+
+
+PROBLEMS: dict[str, Problem] = {
+    problem.name: problem
+    for problem in (
+        Problem('cascade', _scenes(11, 6.0)),
+        Problem(
+            'panoptic_fpn',
+            _scenes(12, 6.0),
+            config='panoptic_fpn_tiny_scenes_ones.py',
+            objectives='panoptic_fpn',
+        ),
+        Problem('small_things', _scenes(13, 3.0)),
+        Problem('misscaled', _scenes(11, 6.0), drawn_scale=8.0),
+    )
+}
+
+
+def quick(problem: Problem) -> Problem:
+    """Returns a small form of a problem, for a look at the whole."""
+    num = dict(train=64, reward=24, test=32)
+    scenes = SceneOptions(
+        problem.scenes.size,
+        num,
+        problem.scenes.seed,
+        problem.scenes.min_radius,
+    )
+    return problem._replace(scenes=scenes, pretraining=4, epochs=2, replicas=2)
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    return dict(problem._asdict(), scenes=problem.scenes.manifest())
+
+
+def digest(value: Any) -> str:
+    """Returns a short fingerprint of a JSON value."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,57 @@
+"""The result file: one JSON line a job, appended by the parent alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+class Results:
+    """Records of jobs, of which the last one of a key counts.
+
+    Args:
+        path: The file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, record: Record) -> None:
+        """Adds a line, on the disk when this returns."""
+        line = json.dumps(record) + '\n'
+        with self.path.open('a+b') as file:
+            if _is_cut_off(file):
+                line = '\n' + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> dict[str, Record]:
+        """Returns the records by key; a line that was cut off is left out."""
+        records: dict[str, Record] = {}
+        if not self.path.exists():
+            return records
+        for line in self.path.read_text().splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            records.pop(record['key'], None)
+            records[record['key']] = record
+        return records
+
+    def done(self) -> set[str]:
+        """Returns the keys of the jobs that succeeded."""
+        return {k for k, r in self.read().items() if not r['error']}
+
+
+def _is_cut_off(file: Any) -> bool:
+    """Tells whether a kill left half a line."""
+    if not file.tell():
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b'\n'
