@@ -15,6 +15,15 @@ RATIOS = {
         'uneven weights',
         'in one group',
     ],
+    'gradient_weighting_cost': [
+        'GradNorm, last layers',
+        'GradNorm, whole trunk',
+        'UPGrad',
+        'one in ten',
+        'PCGrad',
+        'CAGrad',
+        'memory, GradNorm',
+    ],
     'exploration_cost': [
         'trainings, with set-up',
         'the pseudo epoch, with set-up',
