@@ -206,11 +206,11 @@ class Looks(StepWeighting):
         self.log = log
 
     def weights(self, step, num_steps):
-        return torch.full((2,), 7.0)  # replaced before the backward pass
+        return torch.full((len(self.names),), 7.0)  # replaced before the backward pass
 
     def weights_by_losses(self, losses):
         self.log['forward'].append(losses.tolist())
-        return torch.ones(2)
+        return torch.ones(len(self.names))
 
     def observe(self, losses):
         self.log['before'].append(losses.tolist())
