@@ -1,0 +1,50 @@
+"""The benchmark of weightings: which it finds and what it prints."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import weighting_methods
+
+    # A Runner formats its config twice, which takes longer than the rest.
+    monkeypatch.setattr(Config, 'pretty_text', '')
+    yield weighting_methods
+    sys.modules.pop('weighting_methods')
+
+
+def test_it_finds_every_weighting_of_a_single_run(benchmark):
+    found = benchmark.find_hooks()
+    assert {'inverse_loss', 'dwa', 'famo', 'rlw', 'uncertainty'} <= set(found)
+    assert not {'ones', 'misscaled', 'random', 'grid'} & set(found)
+
+
+def test_the_quick_form_prints_time_and_memory(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(
+        benchmark, 'measure_memory', lambda name, iters: 4 + len(name)
+    )
+    benchmark.main(['--quick', '--methods', 'famo'])
+    output = capsys.readouterr().out
+    found = re.findall(r'^ratio (\S+) \(.*\) (.*)$', output, re.M)
+    assert [name for _, name in found] == [
+        f'{what} of {name}'
+        for what in ('time', 'memory')
+        for name in ('none, a second time', 'famo')
+    ]
+    ratios = [float(ratio) for ratio, _ in found]
+    assert min(ratios) > 0
+    assert ratios[3] == 1  # both names have four letters
+
+
+def test_memory_is_that_of_a_process_of_its_own(benchmark):
+    assert benchmark.measure_memory('famo', 1) > 1e6
