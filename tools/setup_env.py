@@ -146,7 +146,14 @@ class Environment:
 
     def steps(self) -> list[Step]:
         req = 'requirements/{}.txt'.format
-        names = ('runtime', 'mmseg', 'torchjd', 'tests', 'lint')
+        names = (
+            'runtime',
+            'mmseg',
+            'torchjd',
+            'search',
+            'tests',
+            'lint',
+        )
         package = tuple(map(req, names))
         return [
             Step('python', (), self.create),
@@ -206,7 +213,7 @@ class Environment:
 
     def install_package(self) -> None:
         say('Installing the stack, mmada, and the tools of tests and lint')
-        extras = 'onedl,mmseg,torchjd,tests,lint'
+        extras = 'onedl,mmseg,torchjd,search,tests,lint'
         self.pip('--no-build-isolation', '-e', f'.[{extras}]')
 
     def check_opencv(self) -> None:

@@ -12,6 +12,7 @@ from mmada.controllers.base import (
     RoundResult,
     WeightController,
 )
+from mmada.controllers.bohb_search import BohbSearch
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.controllers.grid_search import GridSearch
 from mmada.controllers.plan import Plan, Rest, Start
@@ -35,6 +36,7 @@ __all__ = [
     'AdaSegment',
     'AmLfs',
     'AutoSegLossSearch',
+    'BohbSearch',
     'ConstantPolicy',
     'Controller',
     'GridSearch',

@@ -23,6 +23,7 @@ for _class in (
     controllers.AdaSegment,
     controllers.AmLfs,
     controllers.AutoSegLossSearch,
+    controllers.BohbSearch,
     controllers.GridSearch,
     controllers.PopulationTraining,
     controllers.RandomSearch,

@@ -288,7 +288,7 @@ def test_make_without_any_python_says_so() -> None:
 def test_the_package_brings_what_all_its_tests_need(environment: Any) -> None:
     environment.install_package()
     ((*_, package),) = environment.installs
-    assert package == '.[onedl,mmseg,torchjd,tests,lint]'
+    assert package == '.[onedl,mmseg,torchjd,search,tests,lint]'
 
 
 def test_mmsegmentation_brings_no_torch_and_no_operators_of_its_own() -> None:
