@@ -16,6 +16,8 @@ from tests.test_integration.conftest import ROOT, STEM
 def train(scenes, monkeypatch, tmp_path):
     """Returns a function that trains a config for three short epochs."""
     monkeypatch.setenv('MMADA_SCENES', f'{scenes}/')
+    # A Runner formats its config twice, which takes longer than the rest.
+    monkeypatch.setattr(Config, 'pretty_text', '')
 
     def train(name, hook=None, **options):
         folder = ROOT / 'configs/baselines'

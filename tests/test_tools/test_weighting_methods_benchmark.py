@@ -46,5 +46,8 @@ def test_the_quick_form_prints_time_and_memory(benchmark, monkeypatch, capsys):
     assert ratios[3] == 1  # both names have four letters
 
 
-def test_memory_is_that_of_a_process_of_its_own(benchmark):
-    assert benchmark.measure_memory('famo', 1) > 1e6
+def test_a_worker_prints_the_bytes_of_a_training(benchmark, tmp_path, capsys):
+    """What is resident never falls below what it was, at its most."""
+    benchmark.main(['--worker', str(tmp_path), 'famo', '2'])
+    assert int(capsys.readouterr().out.splitlines()[-1]) >= 0
+    assert (tmp_path / 'famo' / 'weights.jsonl').exists()
