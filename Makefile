@@ -1,4 +1,5 @@
-# make demo | test | test-faults | asl-quick | asl | lint | format | env
+# make demo | test | test-faults | asl-quick | asl | compare-quick | compare
+#      lint | format | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 
 VENV ?= .venv
@@ -12,7 +13,7 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test test-faults asl-quick asl lint format
+.PHONY: env demo test test-faults asl-quick asl compare-quick compare lint format
 
 env:
 	@python="$(PYTHON)"; \
@@ -43,6 +44,16 @@ asl-quick: env
 asl: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss.py \
 	    work_dirs/asl $(ARGS)
+
+# All methods on all problems, with error bars: a small part, and all of it
+# (resumable).
+compare-quick: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
+	    work_dirs/compare_quick --quick --seeds 0 1 $(ARGS)
+
+compare: env
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
+	    work_dirs/compare $(ARGS)
 
 lint: env
 	$(VENV)/bin/python -m ruff check .

@@ -22,8 +22,8 @@ COLORS = {
     'control': '#8C8C8C',
 }
 TICKS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50)
-LABEL_GAP = 0.034  # of a panel's height, between the labels' centres
-SAME_COST = 1.25  # ratio of costs whose labels stand in one column
+GAP = 0.027  # of a panel's height, between lines of text
+SAME_COST = 1.12  # ratio of costs whose numbers stand in one column
 
 
 def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
@@ -41,7 +41,7 @@ def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
     columns = min(2, len(shown))
     lines = math.ceil(len(shown) / columns)
     figure = Figure(
-        figsize=(7.5 * columns, 6 * lines + 0.4), layout='constrained'
+        figsize=(9 * columns, 6.2 * lines + 0.4), layout='constrained'
     )
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat[len(shown) :]:
@@ -85,7 +85,8 @@ def spread_out(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def _draw(axes: Axes, title: str, rows: Sequence[Row]) -> None:
-    for row in rows:
+    ranked = sorted(rows, key=lambda row: -mean_and_std(row.values('PQ'))[0])
+    for row in ranked:
         mean, spread = mean_and_std(row.values('PQ'))
         axes.errorbar(
             row.cost,
@@ -97,12 +98,17 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row]) -> None:
             lw=1,
             capsize=2,
         )
+    _dress(axes, title, [row.cost for row in rows])
+    for column in _columns(ranked):
+        _number(axes, ranked, column)
+    _list(axes, ranked)
+
+
+def _dress(axes: Axes, title: str, costs: Sequence[float]) -> None:
+    low, high = min(costs) / 1.15, max(costs) * 1.25
     axes.set_xscale('log')
-    costs = [row.cost for row in rows]
-    # Room for the last column of labels.
-    axes.set_xlim(min(costs) / 1.15, max(costs) * 2.6)
-    axes.set_xticks([t for t in TICKS if min(costs) / 1.15 <= t])
-    axes.set_xlim(min(costs) / 1.15, max(costs) * 2.6)
+    axes.set_xticks([t for t in TICKS if low <= t <= high])
+    axes.set_xlim(low, high)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axes.set_xlabel('cost in trainings')
@@ -111,11 +117,9 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row]) -> None:
     axes.grid(color='#EAEAEA', lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[['top', 'right']].set_visible(False)
-    for column in _label_columns(rows):
-        _label(axes, column)
 
 
-def _label_columns(rows: Sequence[Row]) -> list[list[Row]]:
+def _columns(rows: Sequence[Row]) -> list[list[Row]]:
     """Groups rows of about the same cost."""
     columns: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: row.cost):
@@ -126,23 +130,41 @@ def _label_columns(rows: Sequence[Row]) -> list[list[Row]]:
     return columns
 
 
-def _label(axes: Axes, rows: Sequence[Row]) -> None:
-    """Writes names beside their points, lines lead to them."""
+def _number(axes: Axes, ranked: Sequence[Row], column: list[Row]) -> None:
+    """Writes the numbers of the list beside points, with lines to them."""
     low, high = axes.get_ylim()
-    means = [mean_and_std(row.values('PQ'))[0] for row in rows]
+    means = [mean_and_std(row.values('PQ'))[0] for row in column]
     wanted = [(mean - low) / (high - low) for mean in means]
-    x = max(row.cost for row in rows) * 1.07
+    x = max(row.cost for row in column) * 1.05
     for row, mean, y in zip(
-        rows, means, spread_out(wanted, LABEL_GAP), strict=True
+        column, means, spread_out(wanted, GAP), strict=True
     ):
         axes.annotate(
-            row.method.name,
+            str(ranked.index(row) + 1),
             (row.cost, mean),
             (x, low + y * (high - low)),
             fontsize=7.5,
             va='center',
             color=COLORS[row.method.group],
-            arrowprops=dict(arrowstyle='-', color='#C8C8C8', lw=0.5),
+            arrowprops=dict(
+                arrowstyle='-', color='#B8B8B8', lw=0.5, relpos=(0, 0.5)
+            ),
+        )
+
+
+def _list(axes: Axes, ranked: Sequence[Row]) -> None:
+    """Writes what the numbers stand for beside the panel."""
+    for i, row in enumerate(ranked):
+        mean = mean_and_std(row.values('PQ'))[0]
+        axes.text(
+            1.02,
+            1 - (i + 0.5) * GAP,
+            f'{i + 1:2} {row.method.name:19} {mean:5.1f} {row.cost:5.3g}x',
+            transform=axes.transAxes,
+            fontsize=7.5,
+            family='monospace',
+            va='center',
+            color=COLORS[row.method.group],
         )
 
 

@@ -26,13 +26,17 @@ class Search(NamedTuple):
     Attributes:
         controller: Config of the controller, without `num_replicas`.
         trainings: How many whole trainings it runs, m a round; 0 for a
-            search in E rounds of an epoch, m replicas each.
+            search in rounds of an epoch, m replicas each.
+        length: Rounds of an epoch, in units of E.
+        told: Option of the controller that is E, '' for none.
         grid: Whether it tries `GRID_VALUES` for detection and segmentation.
         options: Changes of the config, by dotted name.
     """
 
     controller: Options
     trainings: int = 0
+    length: int = 1
+    told: str = ''
     grid: bool = False
     options: Options = {}
 
@@ -76,7 +80,7 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
     cfg.merge_from_dict(search.options)
     cfg.train_cfg = dict(
         type='ParallelExplorationLoop',
-        num_rounds=rounds or problem.epochs,
+        num_rounds=rounds or search.length * problem.epochs,
         iters_per_round=problem.epochs * epoch if rounds else epoch,
         controller=controller_config(search, problem),
         reward_dataloader=cfg.reward_dataloader,
@@ -96,6 +100,8 @@ def controller_config(search: Search, problem: Problem) -> Options:
         for i, name in enumerate(objectives.names):
             groups[name == SEGMENTATION].append(i)
         config.update(groups=groups, values=GRID_VALUES)
+    if search.told:
+        config[search.told] = problem.epochs
     # A control has the controller, and so the replicas, inside of it.
     config.get('controller', config)['num_replicas'] = problem.replicas
     return config

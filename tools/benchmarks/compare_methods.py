@@ -75,6 +75,10 @@ SEARCHES: dict[str, Search] = {
     'PBT': Search(dict(type='PopulationTraining')),
     'AM-LFS': Search(dict(type='AmLfs')),
     'Baseline-G': Search(dict(type='GridSearch'), GRID_SIZE, grid=True),
+    # Candidates start only where a whole training still fits.
+    'BOHB': Search(
+        dict(type='BohbSearch'), length=2, told='rounds_per_training'
+    ),
     'random': Search(dict(type='RandomSearch'), trainings=4),
     'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
 }
@@ -100,6 +104,7 @@ _ROWS = [
         ('PBT', None, 'PBT', True),
         ('AM-LFS', None, 'AM-LFS', True),
         ('Baseline-G', _policy('final'), 'Baseline-G'),
+        ('BOHB', _policy('final'), 'BOHB'),
     ),
     *_rows(
         'single run',
