@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import RoundResult, Start, WeightController
+from mmada.controllers.base import RoundResult, WeightController
 from mmada.controllers.checks import check_identity, check_int, check_vector
 from mmada.controllers.ensemble import PolicyEnsemble
+from mmada.controllers.plan import Start
 from mmada.controllers.rewards import select_best
 
 
@@ -72,6 +73,11 @@ class ShuffledRewards(WeightController):
             self._winner = self._pending[best].clone()
         self._pending = None
         return result._replace(best=best)
+
+    @property
+    def finished(self) -> bool:
+        """What the inner controller says."""
+        return self._inner.finished
 
     def _shuffled(self, metrics: Tensor) -> Tensor:
         valid = torch.nonzero(metrics.isfinite()).flatten()

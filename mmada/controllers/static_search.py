@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from mmada.controllers.base import Start
 from mmada.controllers.best_action import BestAction
 from mmada.controllers.ensemble import PolicyEnsemble
+from mmada.controllers.plan import Start
 from mmada.controllers.policies import ConstantPolicy
 from mmada.controllers.weight_search import WeightSearch
 

@@ -20,7 +20,9 @@ NAN = float('nan')
 
 
 class Witness(AmLfs):
-    """Keeps what it is told."""
+    """Keeps what it is told, and may have enough."""
+
+    finished = False
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         self.seen = metrics.clone(), reference
@@ -95,6 +97,13 @@ def test_the_policies_are_the_inner_ones() -> None:
     assert ours.provenance == inner.provenance | dict(
         control='ShuffledRewards', shuffle_seed=1
     )
+
+
+def test_the_inner_controller_says_when_to_stop() -> None:
+    controller = search()
+    assert not controller.finished
+    controller._inner.finished = True
+    assert controller.finished
 
 
 def test_the_seed_decides_the_order() -> None:
