@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmada.controllers import GridSearch, RandomSearch, ShuffledRewards
 from mmada.datasets import SceneOptions
+from mmada.engine import load_policy
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STEM = 'cascade_panoptic_tiny_scenes'
@@ -132,3 +133,15 @@ def test_the_trunk_alone_learns_faster(read):
     for name, group in zip(names, optimizer.param_groups, strict=True):
         trunk = name.startswith(('detector.backbone', 'detector.neck'))
         assert group['lr'] == pytest.approx(0.012 if trunk else 0.003), name
+
+
+def test_an_exploration_alone_runs_and_leaves_the_winner(read, tmp_path):
+    cfg = read('pbt')
+    cfg.model.init_cfg = None
+    cfg.train_cfg.update(num_rounds=2)
+    cfg.train_cfg.controller.num_replicas = 2
+    Runner.from_cfg(cfg).train()
+    ensemble = load_policy(tmp_path / 'policy.safetensors')
+    assert ensemble.objectives == ('cls', 'bbox', 'mask', 'seg')
+    assert ensemble.num_rounds == 2
+    assert (tmp_path / 'explored.pth').exists()
