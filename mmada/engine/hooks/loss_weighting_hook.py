@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.registry import HOOKS, TASK_UTILS
+from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.engine.live_replica import LiveReplica
@@ -15,6 +15,7 @@ from mmada.engine.segment import train_segment
 from mmada.models import ObjectiveMeter
 from mmada.weightings import Weighting
 
+from .kinds import build_weighting_of
 from .weighting_hook import WeightingHook, check_iterations
 
 
@@ -50,7 +51,10 @@ class LossWeightingHook(WeightingHook[Weighting]):
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Builds the weighting from its config."""
-        return TASK_UTILS.build(self._config)
+        return build_weighting_of(
+            Weighting,  # type: ignore[type-abstract]
+            self._config,
+        )
 
     def start(self, runner: Any) -> None:
         """Measures l^1 for a weighting that needs it."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.registry import HOOKS, TASK_UTILS
+from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.engine.batch_replay import BatchReplay
 from mmada.models import iteration_losses
 from mmada.weightings import StepWeighting
 
+from .kinds import build_weighting_of
 from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook
 
@@ -44,7 +45,10 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
 
     def build_weighting(self, runner: Any) -> StepWeighting:
         """Builds the weighting from its config."""
-        weighting: StepWeighting = TASK_UTILS.build(self._config)
+        weighting = build_weighting_of(
+            StepWeighting,  # type: ignore[type-abstract]
+            self._config,
+        )
         weighting.begin(self.model.objectives.names)
         if weighting.weighs_by_losses:
             self.model.reweigh = self._reweigh

@@ -206,7 +206,8 @@ class Looks(StepWeighting):
         self.log = log
 
     def weights(self, step, num_steps):
-        return torch.full((len(self.names),), 7.0)  # replaced before the backward pass
+        # Replaced before the backward pass.
+        return torch.full((len(self.names),), 7.0)
 
     def weights_by_losses(self, losses):
         self.log['forward'].append(losses.tolist())

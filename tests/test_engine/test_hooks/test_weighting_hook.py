@@ -48,3 +48,18 @@ class LateDetector(toy.ToyDetector):
         if self._calls == 1:
             del found['loss_b']
         return found
+
+
+@pytest.mark.parametrize(
+    ('hook', 'given', 'expected'),
+    [
+        ('LossWeightingHook', 'RandomLossWeighting', 'Weighting'),
+        ('StepWeightingHook', 'DynamicWeightAverage', 'StepWeighting'),
+    ],
+)
+def test_a_weighting_for_another_hook_is_refused(
+    tmp_path, hook, given, expected
+):
+    message = f'`weighting.type` is {given}; expected a {expected}[.]'
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, dict(type=hook, weighting=dict(type=given)))
