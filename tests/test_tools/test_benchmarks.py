@@ -18,10 +18,6 @@ RATIOS = {
     'gradient_weighting_cost': [
         'GradNorm, last layers',
         'GradNorm, whole trunk',
-        'UPGrad',
-        'one in ten',
-        'PCGrad',
-        'CAGrad',
         'memory, GradNorm',
     ],
     'exploration_cost': [

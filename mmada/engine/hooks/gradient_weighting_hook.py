@@ -7,13 +7,17 @@ from typing import Any
 
 import torch
 from mmengine import dist
-from mmengine.registry import HOOKS, TASK_UTILS
+from mmengine.registry import HOOKS
 from torch import Tensor
 
+from mmada.engine.optimizers import head_rule_of
+from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.trunk_gradients import TrunkGradients, trunk_parameters
 from mmada.models import iteration_losses
 from mmada.weightings import GradientWeighting
 
+from .kinds import build_weighting_of
+from .kinds import build_weighting_of
 from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook, check_iterations
 
@@ -74,7 +78,11 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
             f'Gradients of {size} objectives for {len(parameters)} '
             f'parameters of {sum(p.numel() for p in parameters)} numbers.'
         )
-        return TASK_UTILS.build(self._config)
+        _check_head_rule(runner)
+        return build_weighting_of(
+            GradientWeighting,  # type: ignore[type-abstract]
+            self._config,
+        )
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -134,3 +142,15 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
 def _is_finite(losses: Tensor, gradients: Tensor) -> bool:
     norms = torch.linalg.vector_norm(gradients, dim=1)  # no copy of them
     return bool(torch.isfinite(losses).all() and torch.isfinite(norms).all())
+
+
+def _check_head_rule(runner: Any) -> None:
+    """Warns of a head rule that does not keep up with the weights."""
+    rule = head_rule_of(runner.optim_wrapper)
+    if isinstance(rule, LearningRateHeadRule):
+        runner.logger.warning(
+            "`head_rule.mode='lr'` divides what is left of earlier "
+            'iterations, as momentum and accumulated gradients, by the '
+            'weights of the last one. With weights of every iteration '
+            "`mode='grad'` is the exact one."
+        )

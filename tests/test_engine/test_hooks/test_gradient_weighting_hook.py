@@ -290,6 +290,28 @@ def test_bad_options_are_named(tmp_path, options, message):
         train(tmp_path, gradient_hook(**options))
 
 
+@pytest.mark.parametrize(('mode', 'warns'), [('lr', True), ('grad', False)])
+def test_a_head_rule_that_does_not_keep_up_is_named(
+    tmp_path, caplog, mode, warns
+):
+    wrapper = dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode))
+    runner = toy.runner(
+        tmp_path,
+        custom_hooks=[gradient_hook()],
+        optim_wrapper=wrapper,
+        log_level='WARNING',
+    )
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert ("`mode='grad'` is the exact one" in caplog.text) == warns
+
+
+def test_a_weighting_of_another_kind_is_refused(tmp_path):
+    options = dict(weights=[1.0, 1.0])
+    with pytest.raises(ValueError, match='expected a GradientWeighting'):
+        train(tmp_path, gradient_hook('StaticWeighting', options))
+
+
 def test_without_a_trunk_there_is_nothing_to_compare(tmp_path):
     model = dict(toy.MODEL, detector=dict(type='SplitDetector'))
     with pytest.raises(ValueError, match=r'reached by all objectives \(a, b'):
