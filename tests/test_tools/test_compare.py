@@ -1,0 +1,276 @@
+"""The comparison of all methods: the real thing, very small."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmengine.registry import MODELS, DefaultScope
+
+from mmada.datasets import SceneOptions
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+MODULES = (
+    'compare',
+    'compare_configs',
+    'compare_cost',
+    'compare_figure',
+    'compare_jobs',
+    'compare_kinds',
+    'compare_methods',
+    'compare_places',
+    'compare_problems',
+    'compare_results',
+    'compare_rows',
+    'compare_run',
+    'compare_schedule',
+    'compare_tables',
+)
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names = {name.removeprefix('compare_'): name for name in MODULES}
+    return SimpleNamespace(
+        **{k: importlib.import_module(name) for k, name in names.items()}
+    )
+
+
+@pytest.fixture
+def problem(tools):
+    num = dict(train=8, reward=4, test=6)
+    return tools.problems.Problem(
+        'minute',
+        SceneOptions((64, 96), num, 3, 6.0),
+        config='panoptic_fpn_tiny_scenes_ones.py',
+        objectives='panoptic_fpn',
+        pretraining=1,
+        epochs=1,
+        replicas=2,
+        drawn_scale=8.0,
+    )
+
+
+def test_two_methods_run_once(tools, problem, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(tools.compare, 'PROBLEMS', {'minute': problem})
+    arguments = [str(tmp_path), '--seeds', '0', '--jobs', '1', '--methods']
+    arguments += ['ones', 'Ada-Segment', 'Ada-Segment-A']
+    tools.compare.main(arguments)
+    first = (tmp_path / 'results.jsonl').read_text()
+    records = [json.loads(line) for line in first.splitlines()]
+    assert [record['error'] for record in records] == [''] * 5
+    kinds = [record['kind'] for record in records]
+    assert kinds == ['pretrain', 'unit', 'train', 'search', 'train']
+    ones, search, ours = records[2:]
+    # An epoch of 8 images, 4 at a time.
+    assert ones['counts']['iterations'] == 2
+    assert ones['counts']['images'] == 0
+    # A look at the model, the pseudo epoch, and two replicas.
+    assert search['counts']['iterations'] == 1 + 3 * 2
+    # One batch for a check, the rest evaluations of 4 reward images.
+    assert search['counts']['images'] == 4 + 3 * 4
+    assert ours['counts']['iterations'] == 1 + 2
+    assert (tmp_path / 'compare.png').stat().st_size > 10_000
+    table = (tmp_path / 'table.md').read_text()
+    for name in ('ones', 'Ada-Segment', 'Ada-Segment-A'):
+        assert f'| {name} ' in table
+    assert not list(tmp_path.rglob('explored.pth'))
+    assert not list(tmp_path.rglob('states'))
+
+    (row,) = tools.rows.make_rows(
+        problem,
+        [tools.methods.METHODS['ones']],
+        [0],
+        {record['key']: record for record in records},
+        tmp_path,
+    )
+    assert row.cost == 1
+    key = f'{problem.key}/train-ones-0'
+    counts = np.load(tmp_path / 'jobs' / key / 'test_counts.npz')['counts']
+    assert counts.shape == (6, 8, 4)
+    quality = importlib.import_module('compare_statistics').quality
+    assert quality(counts.sum(0)) == pytest.approx(ones['metrics']['PQ'])
+
+    capsys.readouterr()
+    tools.compare.main(arguments)
+    assert '5 jobs, 5 of them done.' in capsys.readouterr().out
+    assert (tmp_path / 'results.jsonl').read_text() == first
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--methods', 'twos'], "`--methods` has 'twos'; expected some of"),
+        (['--problems', 'x'], "`--problems` has 'x'; expected some of"),
+        (['--seeds', '0', '0'], '`--seeds` is .*different'),
+        (['--seeds', '-1'], '`--seeds` .*-1'),
+        (['--jobs', '0'], '`--jobs` '),
+    ],
+)
+def test_bad_filters_are_named(tools, tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tools.compare.main([str(tmp_path / 'x'), *arguments])
+
+
+def test_a_method_without_implementation(tools, monkeypatch, capsys):
+    row = tools.kinds.Method('new', 'control', dict(type='NotThere'))
+    monkeypatch.setitem(tools.methods.METHODS, 'new', row)
+    assert row not in tools.compare.select_methods(None)
+    assert "Left out: 'new' needs NotThere" in capsys.readouterr().out
+    with pytest.raises(ValueError, match='NotThere'):
+        tools.compare.select_methods(['new'])
+
+
+def test_every_method_is_there(tools):
+    assert tools.methods.METHODS
+    for method in tools.methods.METHODS.values():
+        assert tools.methods.missing_types(method) == []
+        assert not method.search or method.search in tools.methods.SEARCHES
+
+
+def test_plan_has_each_job_once_after_its_needs(tools, problem):
+    methods = list(tools.methods.METHODS.values())
+    jobs = tools.compare.plan([problem], methods, [1, 0])
+    keys = [job.key for job in jobs]
+    assert len(set(keys)) == len(keys)
+    for i, job in enumerate(jobs):
+        assert set(job.needs) <= set(keys[:i])
+    seeds = [job.seed for job in jobs if job.kind in ('search', 'train')]
+    assert seeds == sorted(seeds, reverse=True)
+    searches = [job for job in jobs if job.name == 'Ada-Segment']
+    assert [job.kind for job in searches] == ['search', 'train'] * 2
+
+
+def test_a_job_waits_for_what_it_needs(tools, problem):
+    first = tools.jobs.pretrain_job(problem)
+    second = tools.jobs.unit_job(problem)
+    ready = tools.schedule.ready_jobs
+    assert ready([second, first], set(), 2) == [first]
+    assert ready([second], {first.key}, 2) == [second]
+    assert ready([second], {first.key}, 0) == []
+
+
+def test_another_definition_is_another_problem(tools, problem):
+    assert problem._replace(lr=0.1).key != problem.key
+    assert problem._replace(drawn_scale=2.0).start == problem.start
+    assert problem._replace(pretraining=9).start != problem.start
+
+
+def test_drawn_scales_follow_the_seed(tools, problem):
+    factors = [problem.factors(seed) for seed in range(40)]
+    assert problem.factors(3) == factors[3]
+    assert len({tuple(f.values()) for f in factors}) == 40
+    values = np.array([list(f.values()) for f in factors])
+    assert values.min() >= 1 / 8
+    assert values.max() <= 8
+    assert values.min() < 1 / 6
+    assert values.max() > 6
+    right = problem._replace(drawn_scale=1.0, scales=dict(seg=3.0))
+    assert right.factors(0) == dict(cls=1, bbox=1, mask=1, seg=3)
+
+
+@pytest.mark.parametrize(
+    'name', ['cascade_panoptic', 'cascade_kinds', 'panoptic_fpn']
+)
+def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
+    cascade = name.startswith('cascade')
+    family = 'cascade_panoptic' if cascade else 'panoptic_fpn'
+    problem = problem._replace(
+        config=f'{family}_tiny_scenes_ones.py', objectives=name
+    )
+    cfg = tools.configs.base_config(problem, Path('/none'), 0, True)
+    factors = problem.factors(5)
+    tools.configs.scale_losses(cfg, factors)
+    cfg.model.pop('init_cfg')
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    roi_head = model.detector.roi_head
+    stages = 3 if cascade else 1
+    for stage in range(stages):
+        box = roi_head.bbox_head[stage] if cascade else roi_head.bbox_head
+        mask = roi_head.mask_head[stage] if cascade else roi_head.mask_head
+        prefix = f's{stage}.' if name == 'cascade_panoptic' else ''
+        found = dict(
+            cls=box.loss_cls.loss_weight,
+            bbox=box.loss_bbox.loss_weight,
+            mask=mask.loss_mask.loss_weight,
+        )
+        expected = {kind: factors[f'{prefix}{kind}'] for kind in found}
+        assert found == pytest.approx(expected)
+    seg = model.detector.semantic_head.loss_seg.loss_weight
+    assert seg == pytest.approx(factors['seg'])
+
+
+def test_grid_of_twenty_points(tools, problem):
+    problem = problem._replace(objectives='cascade_panoptic')
+    search = tools.methods.SEARCHES['Baseline-G']
+    config = tools.kinds.controller_config(search, problem)
+    assert config['groups'] == [list(range(9)), [9]]
+    assert [len(values) for values in config['values']] == [4, 5]
+    assert config['num_replicas'] == 2
+
+
+def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
+    search = tools.methods.SEARCHES['shuffled rewards']
+    config = tools.kinds.controller_config(search, problem)
+    assert config['controller']['num_replicas'] == 2
+    assert 'num_replicas' not in config
+    # The table itself is as it was.
+    assert 'num_replicas' not in search.controller['controller']
+
+
+def test_mean_of_found_weights(tools, problem, tmp_path):
+    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    file = tmp_path / 'weights.jsonl'
+    rows = [[1.0, 2.0, 3.0, 6.0], [3.0, 2.0, 1.0, 6.0]]
+    file.write_text('\n'.join(json.dumps(dict(weights=r)) for r in rows))
+    methods = tools.methods.METHODS
+    tools.kinds.apply_method(methods['constant mean'], cfg, None, file)
+    assert cfg.custom_hooks[-1].weighting.weights == [2, 2, 2, 6]
+    tools.kinds.apply_method(methods['scaled trunk'], cfg, None, file)
+    keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
+    assert [part.lr_mult for part in keys.values()] == [3, 3]
+
+
+def test_a_failed_job_is_recorded(tools, problem, monkeypatch, tmp_path):
+    def fail(job, work_dir):
+        raise RuntimeError('broken')
+
+    job = tools.jobs.pretrain_job(problem)
+    monkeypatch.setitem(tools.run._RUN, job.kind, fail)
+    record = tools.run.run(job, tmp_path)
+    assert 'RuntimeError: broken' in record['error']
+    results = tools.results.Results(tmp_path / 'results.jsonl')
+    results.append(record)
+    assert results.done() == set()
+    results.append(dict(record, error=''))
+    assert results.done() == {job.key}
+    assert len(results.read()) == 1
+
+
+def test_a_line_that_was_cut_off_is_forgotten(tools, tmp_path):
+    results = tools.results.Results(tmp_path / 'results.jsonl')
+    results.append(dict(key='a', error=''))
+    with results.path.open('a') as file:
+        file.write('{"key": "b", "err')
+    assert set(results.read()) == {'a'}
+    results.append(dict(key='c', error=''))
+    assert set(results.read()) == {'a', 'c'}
+
+
+def test_counts_go_on_after_a_restart(tools, tmp_path):
+    path = tmp_path / 'cost.json'
+    counter = tools.cost.Counter(path)
+    sample = dict(mode='predict', data_samples=[0, 0, 0])
+    for kwargs in (dict(mode='loss'), sample, dict(mode='loss')):
+        counter._see(None, (), kwargs, None)
+    # The last iteration is lost with the process: its replica is redone.
+    again = tools.cost.Counter(path)
+    assert again.starts == 2
+    again._see(None, (), dict(mode='loss'), None)
+    assert again.read()[:2] == (2, 3)

@@ -1,0 +1,93 @@
+"""Intervals of the comparison, against scipy and values worked out by hand."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+
+
+@pytest.fixture
+def statistics(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module('compare_statistics')
+
+
+@pytest.fixture
+def cost(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module('compare_cost')
+
+
+def test_spread_is_that_of_a_sample(statistics):
+    mean, spread = statistics.mean_and_std([1.0, 2.0, 6.0])
+    assert (mean, spread) == pytest.approx((3, math.sqrt(7)))
+    assert math.isnan(statistics.mean_and_std([1.0])[1])
+
+
+def test_t_interval_is_scipy_s(statistics):
+    differences = [0.3, 1.4, 0.9, -0.2]
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert statistics.t_interval(differences) == pytest.approx(expected)
+    assert all(map(math.isnan, statistics.t_interval([1.0])))
+
+
+def test_quality_averages_over_classes_that_were_counted(statistics):
+    # Class 1: 1.5 / (2 + 1/2 + 1/2); class 2: never seen; class 3: only FP.
+    counts = np.array([[1.5, 2, 1, 1], [0, 0, 0, 0], [0, 0, 4, 0]])
+    assert statistics.quality(counts) == pytest.approx(100 * (0.5 + 0) / 2)
+
+
+def test_resampled_quality_is_that_of_the_images_drawn(statistics):
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 5, size=(6, 3, 4)).astype(float)
+    drawn = statistics.image_draws(6, 5, seed=1)
+    assert drawn.sum(axis=1).tolist() == [6] * 5
+    expected = [
+        statistics.quality(
+            np.repeat(counts, row.astype(int), axis=0).sum(axis=0)
+        )
+        for row in drawn
+    ]
+    found = statistics.resampled_quality(counts, drawn)
+    assert found == pytest.approx(np.array(expected))
+
+
+def test_bootstrap_over_seeds_is_scipy_s(statistics):
+    # The same differences in every draw of images leave the seeds alone.
+    differences = np.array([0.3, 1.4, 0.9, -0.2, 0.5])
+    found = statistics.bootstrap_interval(np.tile(differences, (20000, 1)))
+    expected = stats.bootstrap(
+        [differences], np.mean, n_resamples=20000, method='percentile', rng=0
+    ).confidence_interval
+    assert found == pytest.approx(expected, abs=0.03)
+
+
+def test_bootstrap_over_images_alone_is_a_percentile(statistics):
+    values = np.random.default_rng(0).normal(size=(1000, 1))
+    expected = np.percentile(values, [2.5, 97.5])
+    assert statistics.bootstrap_interval(values) == pytest.approx(expected)
+
+
+def test_bootstrap_is_the_same_each_time(statistics):
+    values = np.random.default_rng(0).normal(size=(100, 3))
+    first = statistics.bootstrap_interval(values)
+    assert statistics.bootstrap_interval(values) == first
+
+
+def test_cost_of_a_search_by_hand(cost):
+    # 4 trainings of 100 iterations; 50 images of 0.1 s beside 100 iterations
+    # of 0.25 s a training: 400 / 100 + 50 * 0.1 / 25.
+    unit = cost.Unit(iterations=100, iteration=0.25, image=0.1)
+    assert cost.cost(cost.Counts(400, 50, 123.0), unit) == pytest.approx(4.2)
+
+
+def test_total_adds_up(cost):
+    parts = [cost.Counts(1, 2, 3.0), cost.Counts(10, 20, 30.0)]
+    assert cost.total(parts) == (11, 22, 33.0)

@@ -1,0 +1,81 @@
+"""Tables and picture of the comparison."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return {
+        name: importlib.import_module(f'compare_{name}')
+        for name in ('figure', 'kinds', 'rows', 'tables')
+    }
+
+
+@pytest.fixture
+def rows(tools):
+    def row(name, values, cost, differences):
+        results = {
+            seed: tools['rows'].Result(
+                dict(PQ=pq, PQ_th=1.0, PQ_st=2.0, SQ=3.0, RQ=4.0),
+                cost,
+                10.0,
+                np.zeros(2),
+            )
+            for seed, pq in enumerate(values)
+        }
+        method = tools['kinds'].Method(name, 'control')
+        return tools['rows'].Row(method, results, differences, 1.5)
+
+    against = tools['rows'].Difference(2.0, (1.5, 2.5), (-1.0, 5.0), 2)
+    return [
+        row('ones', [40.0, 42.0], 1.0, {}),
+        row('other', [42.0, 44.0], 4.25, {'ones': against}),
+    ]
+
+
+def cells(table, name):
+    lines = [x for x in table.splitlines() if x.startswith(f'| {name} ')]
+    return [[c.strip() for c in x.split('|')[1:-1]] for x in lines]
+
+
+def test_table_has_results_and_differences(tools, rows):
+    table = tools['tables'].tables_markdown({'small': rows, 'empty': []})
+    assert '## small' in table
+    assert 'empty' not in table
+    results, differences = cells(table, 'other')
+    assert results == [
+        *('other', '2', '43.00 ± 1.41', '3.00 ± 0.00', '4.00 ± 0.00'),
+        *('1.00 ± 0.00', '2.00 ± 0.00', '4.25', '1.50'),
+    ]
+    found = '+2.00 [+1.50, +2.50] (-1.00, +5.00)'
+    assert differences == ['other', found, '-', '-']
+
+
+def test_picture_has_a_panel_a_problem(tools, rows):
+    figure = tools['figure'].compare_figure({'a': rows, 'b': rows, 'c': []})
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title(loc='left') for axes in panels] == ['a', 'b']
+    texts = [text.get_text().split() for text in panels[0].texts]
+    assert ['1', 'other', '43.0', '4.25x'] in texts
+    assert ['2', 'ones', '41.0', '1x'] in texts
+    with pytest.raises(ValueError, match='at least one row'):
+        tools['figure'].compare_figure({'a': []})
+
+
+def test_labels_that_touch_move_apart(tools):
+    spread_out = tools['figure'].spread_out
+    assert spread_out([0.5, 0.2, 0.8], 0.1) == pytest.approx([0.5, 0.2, 0.8])
+    assert spread_out([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
+    placed = spread_out([0.0, 0.01, 0.02, 0.9], 0.1)
+    assert placed == pytest.approx([0.05, 0.15, 0.25, 0.9])
+    low = spread_out([1.0] * 3, 0.1)
+    assert low == pytest.approx([0.75, 0.85, 0.95])
