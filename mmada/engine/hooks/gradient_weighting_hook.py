@@ -17,7 +17,6 @@ from mmada.models import iteration_losses
 from mmada.weightings import GradientWeighting
 
 from .kinds import build_weighting_of
-from .kinds import build_weighting_of
 from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook, check_iterations
 
