@@ -20,6 +20,7 @@ from mmada.engine.state import StateStore, failpoint
 
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
+from .pseudo_epoch import first_state
 from .succession import SUCCESSIONS
 
 MAX_FAILED_ROUNDS = 3
@@ -63,32 +64,13 @@ class Exploration:
 
     def begin(self) -> ExplorationState:
         """Finds l^1 in a pseudo epoch, whose model is then discarded."""
-        live = self.runner.live
-        state = ExplorationState(
-            start=live.capture(),
-            losses=torch.empty(0),
-            reference=None,
-            controller=self.controller.state_dict(),
+        state = first_state(
+            self.runner,
+            self.groups,
+            self.channel,
+            self.reporter,
+            self.controller.state_dict(),
         )
-        check_equal(self.channel, state.start)
-        self.reporter.begin()
-        own = Outcome()
-        if self.groups.index == 0:
-            neutral = self.runner.target.neutral
-            own = self.runner.run(
-                state.start, neutral, 0, 0, self.reporter.pseudo_iteration
-            )
-        outcomes = self.channel.gather(own, lambda rank: 'the pseudo epoch')
-        outcome = outcomes[self.groups.leaders[0]]
-        if outcome.error:
-            raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
-        if not outcome.metrics:
-            raise RuntimeError(
-                'The pseudo epoch diverged with the neutral action: the loss '
-                'or a parameter is not finite. Lower the learning rate.'
-            )
-        state.losses = torch.tensor(outcome.losses, dtype=torch.float64)
-        state.reference = outcome.value
         self._commit(state)
         return state
 

@@ -12,10 +12,11 @@ from typing import Any
 from mmengine.logging import print_log
 
 import mmada.engine.reporting as text
-from mmada.controllers import Rest, RoundResult
+from mmada.controllers import RoundResult
 from mmada.engine.targets import Target
 
 from .exploration_state import ExplorationState
+from .records import best_metric, finite, resting, scalars
 
 
 class ExplorationReporter:
@@ -170,13 +171,14 @@ class ExplorationReporter:
                 record['rewards'],
                 record['metrics'],
                 record['best'],
-                resting=_resting(record),
+                resting=resting(record),
             )
         )
         if record['reason']:
             _warn(f'Round {record["round"]}: {record["reason"]}')
         self.runner.visualizer.add_scalars(
-            self._scalars(record), step=record['round']
+            scalars(record, *self.record_keys, self.metric),
+            step=record['round'],
         )
         self._write_history(state)
         self.runner.call_hook('after_exploration_round', record=record)
@@ -188,29 +190,8 @@ class ExplorationReporter:
             num_replicas=self.num_replicas,
             iters_per_round=self.num_iters,
             reward_metric=self.metric,
-            final_metric=_best_metric(state, self.metric),
+            final_metric=best_metric(state.history[-1], self.metric),
         )
-
-    def _scalars(self, record: dict[str, Any]) -> dict[str, float]:
-        best = record['best']
-        scalars = {
-            f'explore/best/{_short(k)}': v
-            for k, v in record['metrics'][best].items()
-        }
-        actions = record[self.record_keys[1]]
-        for name, value in zip(self.names, actions[best], strict=True):
-            scalars[f'explore/{self.record_keys[1]}/{name}'] = value
-        for k, (reward, metrics) in enumerate(
-            zip(record['rewards'], record['metrics'], strict=True)
-        ):
-            if k in _resting(record):
-                continue
-            scalars[f'explore/reward/replica{k}'] = reward
-            if metrics:
-                scalars[f'explore/metric/replica{k}'] = metrics[self.metric]
-        for name, value in record['info'].items():
-            scalars[f'explore/{name}'] = value
-        return scalars
 
     def _write_history(self, state: ExplorationState) -> None:
         if self.runner.rank:
@@ -218,37 +199,11 @@ class ExplorationReporter:
         path = self.directory / 'history.jsonl'
         partial = path.with_suffix('.tmp')
         lines = (
-            json.dumps(_finite(record), allow_nan=False) + '\n'
+            json.dumps(finite(record), allow_nan=False) + '\n'
             for record in state.history
         )
         partial.write_text(''.join(lines))
         os.replace(partial, path)
-
-
-def _resting(record: dict[str, Any]) -> list[int]:
-    """Returns the replicas that a round trained nothing of."""
-    rests = {rest.name.lower() for rest in Rest}
-    return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
-
-
-def _best_metric(state: ExplorationState, metric: str) -> float:
-    last = state.history[-1]
-    return last['metrics'][last['best']][metric]
-
-
-def _finite(value: Any) -> Any:
-    """Replaces what strict JSON has no word for by null."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _short(metric: str) -> str:
-    return metric.rsplit('/', 1)[-1]
 
 
 def _log(message: str) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mmada.controllers import Controller
+from mmada.engine.distributed import Channel
 from mmada.engine.durable_backend import DURABLE
+from mmada.engine.state import failpoint
 from mmada.engine.state.atomic import remove_leftovers
 from mmada.engine.targets import Target
 
@@ -14,6 +16,7 @@ EXPLORED = 'explored.pth'
 
 
 def write_found(
+    channel: Channel,
     runner: Any,
     target: Target,
     controller: Controller,
@@ -22,15 +25,30 @@ def write_found(
 ) -> None:
     """Writes the model, then what was found: with it both are there.
 
-    Does nothing for a finished run that was resumed.
+    Rank 0 writes, and nothing for a finished run that was resumed.
 
     Args:
+        channel: Between the ranks.
         runner: Its model is the explored one.
         target: Writes what was found.
         controller: Has found it.
         provenance: Where that comes from.
         with_model: Whether there is an explored model.
     """
+    failpoint('explore.before_policy')
+    channel.from_main(
+        lambda: _write(runner, target, controller, provenance, with_model)
+    )
+    failpoint('explore.after_policy')
+
+
+def _write(
+    runner: Any,
+    target: Target,
+    controller: Controller,
+    provenance: dict[str, Any],
+    with_model: bool,
+) -> None:
     work_dir = Path(runner.work_dir)
     found = work_dir, controller, provenance
     remove_leftovers(work_dir)

@@ -10,27 +10,26 @@ from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.controllers import Controller
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
-    Share,
     refuse_world_bound,
 )
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
-from mmada.engine.seeding import derive_seed, preserve_rng
+from mmada.engine.seeding import preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
-from mmada.engine.state import RunLock, StateStore, failpoint
+from mmada.engine.state import RunLock, StateStore
 from mmada.engine.targets import Target
 
-from .checks import check_length, check_optimization, controller_class
+from .checks import check_length, controller_class
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
 from .found_files import write_found
 from .identity import identity_of
+from .meeting import build_controller
 from .resume import load_newest
 
 
@@ -164,7 +163,14 @@ class ParallelExplorationLoop(BaseLoop):
             channel = Channel(self._replica_timeout)
             stack.callback(channel.close)
             channel.from_main(lambda: self._lock(stack))
-            self.controller = self._meet(live)
+            self.controller = build_controller(
+                self._controller_config,
+                self.target,
+                live,
+                self.loader,
+                self._ranks_per_replica or 1,
+                self.num_rounds,
+            )
             groups = ReplicaGroups(
                 self.controller.num_replicas, self._ranks_per_replica
             )
@@ -184,24 +190,6 @@ class ParallelExplorationLoop(BaseLoop):
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
-
-    def _meet(self, live: LiveReplica) -> Controller:
-        """Looks at the model and builds what searches.
-
-        All ranks look at the same batches, so that they see the same.
-        """
-        check_optimization(live, self.loader.num_iters)
-        loader = self.loader.shared(Share(0, self._ranks_per_replica or 1))
-        with preserve_rng():
-            self.target.meet(live, loader.segment(0))
-        return TASK_UTILS.build(
-            self._controller_config,
-            default_args=dict(
-                **self.target.controller_arguments,
-                num_rounds=self.num_rounds,
-                seed=derive_seed(self.seed, 'controller'),
-            ),
-        )
 
     def _prepare(
         self, live: LiveReplica, groups: ReplicaGroups, channel: Channel
@@ -283,14 +271,11 @@ class ParallelExplorationLoop(BaseLoop):
         assert state.best_action is not None
         live.restore(state.start)
         self.target.apply(state.best_action)
-        failpoint('explore.before_policy')
-        exploration.channel.from_main(
-            lambda: write_found(
-                self.runner,
-                self.target,
-                self.controller,
-                self.reporter.provenance(state),
-                with_model=exploration.succession.explores,
-            )
+        write_found(
+            exploration.channel,
+            self.runner,
+            self.target,
+            self.controller,
+            self.reporter.provenance(state),
+            with_model=exploration.succession.explores,
         )
-        failpoint('explore.after_policy')

@@ -1,0 +1,64 @@
+"""What can be read from the record of a round."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mmada.controllers import Rest
+
+
+def resting(record: dict[str, Any]) -> list[int]:
+    """Returns the replicas that a round trained nothing of."""
+    rests = {rest.name.lower() for rest in Rest}
+    return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
+
+
+def best_metric(record: dict[str, Any], metric: str) -> float:
+    """Returns the metric of a round's best replica."""
+    return record['metrics'][record['best']][metric]
+
+
+def scalars(
+    record: dict[str, Any], names: str, actions: str, metric: str
+) -> dict[str, float]:
+    """Returns what visual backends are told of a round.
+
+    Args:
+        record: Of the round.
+        names: Its key of the names of an action's numbers.
+        actions: Its key of the actions.
+        metric: Key of the reward metric.
+    """
+    best, rests = record['best'], resting(record)
+    found = {
+        f'explore/best/{_short(k)}': v
+        for k, v in record['metrics'][best].items()
+    }
+    for name, value in zip(record[names], record[actions][best], strict=True):
+        found[f'explore/{actions}/{name}'] = value
+    for k, (reward, metrics) in enumerate(
+        zip(record['rewards'], record['metrics'], strict=True)
+    ):
+        if k not in rests:
+            found[f'explore/reward/replica{k}'] = reward
+        if metrics:
+            found[f'explore/metric/replica{k}'] = metrics[metric]
+    for name, value in record['info'].items():
+        found[f'explore/{name}'] = value
+    return found
+
+
+def finite(value: Any) -> Any:
+    """Replaces what strict JSON has no word for by null."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _short(metric: str) -> str:
+    return metric.rsplit('/', 1)[-1]
