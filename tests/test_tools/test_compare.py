@@ -185,7 +185,8 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
     )
     cfg = tools.configs.base_config(problem, Path('/none'), 0, True)
     factors = problem.factors(5)
-    tools.configs.scale_losses(cfg, factors)
+    for _ in range(2):  # a factor on top of what is there
+        tools.configs.scale_losses(cfg, factors)
     cfg.model.pop('init_cfg')
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
@@ -200,10 +201,10 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
             bbox=box.loss_bbox.loss_weight,
             mask=mask.loss_mask.loss_weight,
         )
-        expected = {kind: factors[f'{prefix}{kind}'] for kind in found}
+        expected = {kind: factors[f'{prefix}{kind}'] ** 2 for kind in found}
         assert found == pytest.approx(expected)
     seg = model.detector.semantic_head.loss_seg.loss_weight
-    assert seg == pytest.approx(factors['seg'])
+    assert seg == pytest.approx(factors['seg'] ** 2)
 
 
 def test_grid_of_twenty_points(tools, problem):
