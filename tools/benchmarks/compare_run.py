@@ -65,7 +65,7 @@ def run(job: Job, work_dir: Path) -> dict[str, Any]:
         _forget_runners()
         try:
             return record | _RUN[job.kind](job, work_dir)
-        except Exception:
+        except (Exception, SystemExit):  # the latter by SIGTERM
             return record | dict(error=traceback.format_exc())
 
 

@@ -38,6 +38,9 @@ def run_jobs(
         work_dir: Directory of the benchmark.
         results: Where a job is recorded, and where it may be found.
         processes: How many at once.
+
+    Raises:
+        BrokenProcessPool: If a process was killed; another call goes on.
     """
     done = results.done()
     waiting = [job for job in jobs if job.key not in done]
