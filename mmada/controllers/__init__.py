@@ -21,8 +21,8 @@ from mmada.controllers.policies import (
     LogWeightPolicy,
     LossRatioPolicy,
     Policy,
-    build_policy,
 )
+from mmada.controllers.policy_kinds import build_policy
 from mmada.controllers.population_training import PopulationTraining
 from mmada.controllers.presets import PRESETS, preset_options
 from mmada.controllers.random_search import RandomSearch

@@ -18,7 +18,8 @@ from mmada.controllers.checks import (
 )
 from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.learners import Experience, parameters_of
-from mmada.controllers.policies import build_policy, floored
+from mmada.controllers.policies import floored
+from mmada.controllers.policy_kinds import build_policy
 from mmada.controllers.presets import build_preset, preset_options
 from mmada.controllers.rewards import select_best
 from mmada.controllers.verdict import Verdict, judge

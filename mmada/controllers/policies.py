@@ -258,25 +258,3 @@ class ConstantPolicy(Policy):
     def decode(self, actions: Tensor) -> Tensor:
         """Return the weights, not normalised."""
         return actions.exp()
-
-
-POLICIES: dict[str, type[Policy]] = {
-    policy.kind: policy
-    for policy in (LossRatioPolicy, LogWeightPolicy, ConstantPolicy)
-}
-
-
-def build_policy(spec: dict[str, Any]) -> Policy:
-    """Build a policy of the shape that :meth:`Policy.spec` described.
-
-    Raises:
-        ValueError: If the kind is unknown or a size is out of range.
-    """
-    options = dict(spec)
-    kind = options.pop('kind', None)
-    if not isinstance(kind, str) or kind not in POLICIES:
-        raise ValueError(
-            f'`kind` of a policy should be one of '
-            f'{sorted(POLICIES)}. Found {kind!r}.'
-        )
-    return POLICIES[kind](**options)

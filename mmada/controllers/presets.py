@@ -6,7 +6,7 @@ A preset's keyword arguments are the options that a config may set.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from mmada.controllers.exploration import (
     GaussianExploration,
     LogWeightExploration,
 )
+from mmada.controllers.group_exploration import GroupExploration
+from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.learners import Learner, ReinforceLearner
 from mmada.controllers.policies import (
     LogWeightPolicy,
@@ -32,6 +34,7 @@ from mmada.controllers.rewards import (
     local_progress_reward,
     progress_reward,
 )
+from mmada.controllers.slope_learner import SlopeLearner
 
 PAPER_REWARDS: dict[str, RewardFunction] = dict(
     full=progress_reward, local=local_progress_reward
@@ -147,8 +150,40 @@ def stable(
     )
 
 
+def slope(
+    num_objectives: int,
+    generator: Generator,
+    *,
+    groups: Sequence[Sequence[int]] | None = None,
+    start: float = 1.0,
+    sigma: float = 0.8,
+    kl_limit: float = 2.0,
+    discount: float = 0.85,
+    reward_clip: float = 2.0,
+    noise_floor: float = 0.0,
+    shrink: float = 0.5,
+    floor: float = WEIGHT_FLOOR,
+    gamma: float = 0.9,
+) -> Components:
+    """Build components that climb the slope of the metric."""
+    policy = GroupPolicy(num_objectives, groups, start)
+    return Components(
+        policy=policy,
+        exploration=GroupExploration(sigma, policy.groups),
+        reward=partial(
+            clipped_reward,
+            clip=check_number('reward_clip', reward_clip, 0, above=True),
+        ),
+        learner=SlopeLearner(policy, kl_limit, discount),
+        noise_floor=check_number('noise_floor', noise_floor, 0),
+        shrink=check_number('shrink', shrink, 0, 1, above=True),
+        floor=check_number('floor', floor, 0, 1, above=True),
+        gamma=check_number('gamma', gamma, 0, 1, above=True),
+    )
+
+
 PRESETS: dict[str, Callable[..., Components]] = dict(
-    paper=paper, stable=stable
+    paper=paper, stable=stable, slope=slope
 )
 
 

@@ -10,11 +10,11 @@ from mmada.controllers.policies import (
     ConstantPolicy,
     LogWeightPolicy,
     LossRatioPolicy,
-    build_policy,
     centred_log,
     loss_ratio,
     mean_one_weights,
 )
+from mmada.controllers.policy_kinds import build_policy
 
 LOSSES = torch.tensor([0.23, 0.05, 0.22, 1.17], dtype=torch.float64)
 

@@ -1,0 +1,63 @@
+"""Exploration of the factors of groups."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from mmada.controllers.group_exploration import GroupExploration, spread_out
+from mmada.controllers.group_policy import GroupPolicy
+
+GROUPS = [[0, 2], [1, 3], [4]]
+MEAN = torch.tensor([0.3, -0.1, 0.0, 0.2, -0.4], dtype=torch.float64)
+ONE = torch.tensor(1.0, dtype=torch.float64)
+
+
+def draw(count: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    exploration = GroupExploration(0.8, GROUPS)
+    return exploration.sample(MEAN, torch.ones(5), count, 1.0, generator)
+
+
+def test_pairs_mirror_each_other_and_groups_move_together() -> None:
+    offsets = draw(4) - MEAN
+    torch.testing.assert_close(offsets[0], -offsets[1])
+    torch.testing.assert_close(offsets[2], -offsets[3])
+    torch.testing.assert_close(offsets[:, 0], offsets[:, 2])
+    torch.testing.assert_close(offsets[:, 1], offsets[:, 3])
+    assert torch.allclose(offsets.sum(-1), torch.zeros(4).double())
+
+
+def test_an_odd_replica_trains_with_the_mean() -> None:
+    torch.testing.assert_close(draw(3)[2], MEAN)
+
+
+def test_log_factors_have_the_spread_that_was_asked_for() -> None:
+    policy = GroupPolicy(5, GROUPS)
+    offsets = torch.cat([draw(2, seed) - MEAN for seed in range(1500)])
+    factors = policy.coordinates(offsets, torch.ones(5).double())
+    # Centring k independent draws leaves (k - 1) / k of their variance.
+    expected = 0.8 * math.sqrt(2 / 3)
+    assert torch.allclose(
+        factors.std(0), torch.full((3,), expected).double(), rtol=0.05
+    )
+
+
+def test_rows_are_orthogonal_while_there_are_dimensions() -> None:
+    noise = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    rows = spread_out(noise)
+    torch.testing.assert_close(rows.norm(dim=1), noise.norm(dim=1))
+    for block in (rows[:3], rows[3:]):
+        products = block @ block.T
+        torch.testing.assert_close(products, products.diag().diag())
+
+
+def test_divergence_is_that_of_normal_factors() -> None:
+    exploration, policy = GroupExploration(0.8, GROUPS), GroupPolicy(5, GROUPS)
+    step = torch.tensor([0.5, -0.5, 0.0]).double()
+    kl = exploration.divergence(
+        MEAN, MEAN + policy.expand(step), torch.ones(5), ONE
+    )
+    # |centred step|^2 / (2 sigma^2)
+    torch.testing.assert_close(kl, 0.5 / (2 * 0.64) * ONE)
