@@ -45,6 +45,9 @@ def base_config(
     cfg = Config.fromfile(CONFIGS / problem.config)
     cfg.model.objectives = problem.objectives
     cfg.optim_wrapper.optimizer.lr = problem.lr
+    detector, width = cfg.model.detector, problem.width
+    detector.backbone.base_channels = width
+    detector.neck.in_channels = [width * 2**stage for stage in range(4)]
     for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
         part.lr_mult = problem.trunk
     epochs = problem.pretraining if pretraining else problem.epochs

@@ -30,6 +30,7 @@ class Search(NamedTuple):
         length: Rounds of an epoch, in units of E.
         told: Option of the controller that is E, '' for none.
         grid: Whether it tries `GRID_VALUES` for detection and segmentation.
+        grouped: Whether it learns one factor for each kind of losses.
         options: Changes of the config, by dotted name.
     """
 
@@ -38,6 +39,7 @@ class Search(NamedTuple):
     length: int = 1
     told: str = ''
     grid: bool = False
+    grouped: bool = False
     options: Options = {}
 
 
@@ -100,6 +102,8 @@ def controller_config(search: Search, problem: Problem) -> Options:
         for i, name in enumerate(objectives.names):
             groups[name == SEGMENTATION].append(i)
         config.update(groups=groups, values=GRID_VALUES)
+    if search.grouped:
+        config.get('controller', config)['groups'] = problem.groups
     if search.told:
         config[search.told] = problem.epochs
     # A control has the controller, and so the replicas, inside of it.

@@ -56,20 +56,20 @@ def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
 
 
 _HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
-_STABLE = dict(type='AdaSegment', preset='stable')
+_STABLE = dict(type='AdaSegment', preset='slope')
 _PAPER = dict(type='AdaSegment', preset='paper')
 _OURS, _R_IMP = 'Ada-Segment', 'paper without r_imp'
 _STEP, _GRADIENT = 'Step', 'Gradient'
 _SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
 
 SEARCHES: dict[str, Search] = {
-    _OURS: Search(_STABLE),
+    _OURS: Search(_STABLE, grouped=True),
     'paper': Search(_PAPER),
     _R_IMP: Search(dict(_PAPER, reward='local')),
-    'head rule off': Search(_STABLE, options=_HEAD_RULE_OFF),
-    'no learning': Search(dict(_STABLE, lr=0.0, pull=0.0)),
+    'head rule off': Search(_STABLE, grouped=True, options=_HEAD_RULE_OFF),
+    'no learning': Search(dict(_STABLE, kl_limit=0.0), grouped=True),
     'shuffled rewards': Search(
-        dict(type='ShuffledRewards', controller=_STABLE)
+        dict(type='ShuffledRewards', controller=_STABLE), grouped=True
     ),
     'random weights': Search(dict(type='RandomWeights')),
     'PBT': Search(dict(type='PopulationTraining')),

@@ -28,6 +28,8 @@ class Problem(NamedTuple):
         trunk: Multiplier of the learning rate of backbone and neck.
         replicas: Replicas m of a search.
         scales: Factors on the losses, by objective.
+        width: Channels of the backbone's first stage; a narrow trunk cannot
+            serve all losses alike.
         drawn_scale: Largest factor s of a drawn mis-scaling: each objective
             gets one of its own, log-uniform in [1/s, s], drawn anew for each
             seed; 1 is none.
@@ -43,6 +45,7 @@ class Problem(NamedTuple):
     trunk: float = 1.0
     replicas: int = 4
     scales: Mapping[str, float] = {}
+    width: int = 8
     drawn_scale: float = 1.0
 
     @property
@@ -51,10 +54,22 @@ class Problem(NamedTuple):
         return f'{self.name}-{digest(_plain(self))}'
 
     @property
+    def groups(self) -> list[list[int]]:
+        """Objectives of one kind together, such as those of all stages."""
+        objectives = build_objectives(self.objectives)
+        assert objectives is not None
+        kinds = [name.split('.')[-1] for name in objectives.names]
+        return [
+            [i for i, one in enumerate(kinds) if one == kind]
+            for kind in dict.fromkeys(kinds)
+        ]
+
+    @property
     def start(self) -> str:
         """Name of the pretrained state; problems may share it."""
         parts = (self.config, _plain(self)['scenes'], self.pretraining)
-        return f'pretrained-{digest([*parts, self.lr, self.trunk])}'
+        values = (*parts, self.lr, self.trunk, self.width)
+        return f'pretrained-{digest(list(values))}'
 
     def factors(self, seed: int) -> dict[str, float]:
         """Returns the factor on the losses of each objective."""
