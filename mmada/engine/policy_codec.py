@@ -166,7 +166,9 @@ def _check_header(header: dict[str, Any]) -> None:
         raise ValueError(
             f'`objectives` should be names, one or more, found {names!r}'
         )
-    sizes = dict.fromkeys(set(header['policy']) - {'kind'}, _WIDEST)
+    # What is no size is checked by the policy's own constructor.
+    spec = header['policy'].items()
+    sizes = {name: _WIDEST for name, value in spec if type(value) is int}
     for name, limit in (sizes | _LIMITS).items():
         value = (header | header['policy']).get(name)
         if type(value) is not int or not 1 <= value <= limit:

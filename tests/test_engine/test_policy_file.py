@@ -94,7 +94,8 @@ def write(path: Path, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize(
-    'ensemble', [search('paper', 3), search('stable', 3), schedule()]
+    'ensemble',
+    [search('paper', 3), search('stable', 3), search('slope', 3), schedule()],
 )
 def test_round_trip(tmp_path: Path, ensemble: PolicyEnsemble) -> None:
     path = save_policy(
