@@ -22,7 +22,7 @@ from compare_figure import compare_figure
 from compare_jobs import Job, jobs_of, pretrain_job, unit_job
 from compare_kinds import Method
 from compare_methods import METHODS, QUICK, missing_types
-from compare_problems import PROBLEMS, Problem, quick
+from compare_problems import PROBLEMS, TUNINGS, Problem, quick
 from compare_results import Results
 from compare_rows import make_rows
 from compare_schedule import run_jobs
@@ -104,7 +104,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('work_dir', type=Path)
-    parser.add_argument('--problems', nargs='+', help='default: all')
+    parser.add_argument(
+        '--problems', nargs='+', help='default: all but the tuning'
+    )
     parser.add_argument('--methods', nargs='+', help='default: all')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
@@ -123,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check_distinct('seeds', args.seeds)
     names = QUICK if args.quick and args.methods is None else args.methods
     methods = select_methods(names)
-    problems = list(select('problems', args.problems, PROBLEMS).values())
+    names = args.problems or list(PROBLEMS)
+    known = PROBLEMS | TUNINGS
+    problems = list(select('problems', names, known).values())
     if args.quick:
         problems = [quick(problem) for problem in problems]
     work_dir = args.work_dir.resolve()

@@ -44,12 +44,11 @@ def base_config(
     os.environ['MMADA_PRETRAINED'] = str(state_file(problem, work_dir))
     cfg = Config.fromfile(CONFIGS / problem.config)
     cfg.model.objectives = problem.objectives
-    cfg.optim_wrapper.optimizer.lr = problem.lr
+    if not pretraining:  # which is common to all that tune them
+        tune(cfg, problem)
     detector, width = cfg.model.detector, problem.width
     detector.backbone.base_channels = width
     detector.neck.in_channels = [width * 2**stage for stage in range(4)]
-    for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
-        part.lr_mult = problem.trunk
     epochs = problem.pretraining if pretraining else problem.epochs
     cfg.train_cfg.max_epochs = epochs
     cfg.default_hooks.checkpoint = None
@@ -63,6 +62,13 @@ def base_config(
     else:
         scale_losses(cfg, problem.factors(seed))
     return cfg
+
+
+def tune(cfg: Config, problem: Problem) -> None:
+    """Sets the learning rates of a problem."""
+    cfg.optim_wrapper.optimizer.lr = problem.lr
+    for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
+        part.lr_mult = problem.trunk
 
 
 def state_file(problem: Problem, work_dir: Path) -> Path:

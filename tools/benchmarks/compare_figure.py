@@ -20,6 +20,7 @@ COLORS = {
     'Ada-Segment': '#CC3377',
     'ablation': '#8A6BBE',
     'control': '#8C8C8C',
+    'balance': '#009E73',
 }
 TICKS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50)
 GAP = 0.027  # of a panel's height, between lines of text

@@ -49,6 +49,22 @@ def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
     cfg.custom_hooks[-1].weighting.weights = means
 
 
+def _segmentation_times(factor: float) -> Method:
+    """Returns static weights of mean 1 that are not all ones."""
+
+    def edit(cfg: Config, weights: list[list[float]]) -> None:
+        objectives = build_objectives(cfg.model.objectives)
+        assert objectives is not None
+        values = [1.0] * len(objectives)
+        values[objectives.names.index(SEGMENTATION)] = factor
+        mean = statistics.fmean(values)
+        values = [value / mean for value in values]
+        cfg.custom_hooks[-1].weighting.weights = values
+
+    name = f'segmentation x{factor:g}'
+    return Method(name, 'balance', _weighted('StaticWeighting'), edit=edit)
+
+
 def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
     mean = statistics.fmean(w for row in weights for w in row)
     for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
@@ -158,6 +174,7 @@ _ROWS = [
         ('PBT replayed', _policy('comb'), 'PBT'),
         ('AM-LFS replayed', _policy('comb'), 'AM-LFS'),
     ),
+    *map(_segmentation_times, (1 / 16, 1 / 4, 4, 16)),
     *_rows(
         'ablation',
         ('paper', _policy('comb'), 'paper'),

@@ -13,6 +13,8 @@ import numpy as np
 from mmada.datasets import SceneOptions
 from mmada.models import build_objectives
 
+LR = 0.003
+
 
 class Problem(NamedTuple):
     """What all methods are compared on.
@@ -39,9 +41,9 @@ class Problem(NamedTuple):
     scenes: SceneOptions
     config: str = 'cascade_panoptic_tiny_scenes_ones.py'
     objectives: str = 'cascade_panoptic'
-    pretraining: int = 5
+    pretraining: int = 10
     epochs: int = 6
-    lr: float = 0.003
+    lr: float = LR
     trunk: float = 1.0
     replicas: int = 4
     scales: Mapping[str, float] = {}
@@ -68,8 +70,7 @@ class Problem(NamedTuple):
     def start(self) -> str:
         """Name of the pretrained state; problems may share it."""
         parts = (self.config, _plain(self)['scenes'], self.pretraining)
-        values = (*parts, self.lr, self.trunk, self.width)
-        return f'pretrained-{digest(list(values))}'
+        return f'pretrained-{digest([*parts, self.width])}'
 
     def factors(self, seed: int) -> dict[str, float]:
         """Returns the factor on the losses of each objective."""
@@ -86,7 +87,7 @@ class Problem(NamedTuple):
 
 
 def _scenes(seed: int, min_radius: float) -> SceneOptions:
-    num = dict(train=240, reward=96, test=200)
+    num = dict(train=160, reward=96, test=200)
     return SceneOptions((64, 96), num, seed, min_radius)
 
 
@@ -102,6 +103,20 @@ PROBLEMS: dict[str, Problem] = {
         ),
         Problem('small_things', _scenes(13, 3.0)),
         Problem('misscaled', _scenes(11, 6.0), drawn_scale=8.0),
+    )
+}
+
+
+# Is `ones` at its best? On scenes of their own, so that no test image of the
+# comparison has a say.
+TUNINGS: dict[str, Problem] = {
+    name: Problem(name, _scenes(21, 6.0), lr=lr, trunk=trunk)
+    for name, lr, trunk in (
+        ('tuning', LR, 1.0),
+        ('tuning, lr x0.5', 0.5 * LR, 1.0),
+        ('tuning, lr x2', 2 * LR, 1.0),
+        ('tuning, trunk x0.4', LR, 0.4),
+        ('tuning, trunk x2.5', LR, 2.5),
     )
 }
 
