@@ -12,7 +12,7 @@ from mmada.controllers.exploration import Exploration
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.learners import Experience, Learner, parameters_of
 from mmada.controllers.policies import Policy
-from mmada.controllers.slope import fit_slope
+from mmada.controllers.slope import Slope, fit_slope
 
 
 class SlopeLearner(Learner):
@@ -27,12 +27,20 @@ class SlopeLearner(Learner):
         policy: The policy whose parameters are learned.
         kl_limit: Largest KL between the policies before and after a round;
             0 is no learning.
+        radius: Distance of the log-factors from the start that a slope is
+            believed over; each step goes to the point this far up the slope,
+            as far as the limit lets it.
         discount: Weight of a round against the next one, in (0, 1].
     """
 
     def __init__(
-        self, policy: GroupPolicy, kl_limit: float, discount: float
+        self,
+        policy: GroupPolicy,
+        kl_limit: float,
+        radius: float,
+        discount: float,
     ) -> None:
+        self.radius = check_number('radius', radius, 0, above=True)
         self.kl_limit = check_number('kl_limit', kl_limit, 0)
         self.discount = check_number('discount', discount, 0, 1, above=True)
         self._offsets: list[Tensor] = []
@@ -55,10 +63,9 @@ class SlopeLearner(Learner):
             self._weights(),
             len(self._values),
         )
-        step = self._step(policy, exploration, experience, slope.mean)
-        # The KL grows with the square of a step.
-        policy.move(slope.confidence**0.5 * step)
-        kl = slope.confidence * self.kl_limit * float(step.any())
+        step = self._step(policy, exploration, experience, slope)
+        kl = self._divergence(policy, exploration, experience, step)
+        policy.move(step)
         return dict(kl=kl, confidence=slope.confidence)
 
     def _weights(self) -> Tensor:
@@ -76,17 +83,33 @@ class SlopeLearner(Learner):
         policy: GroupPolicy,
         exploration: Exploration,
         experience: Experience,
-        direction: Tensor,
+        slope: Slope,
     ) -> Tensor:
-        """Scale a direction to the KL limit."""
-        losses = experience.losses
-        with torch.no_grad():
-            old = policy(losses)
-            new = old + policy.expand(direction)
-            kl = exploration.divergence(old, new, losses, experience.scale)
-        if float(kl) <= 0:
-            return torch.zeros_like(direction)
-        return direction * (self.kl_limit / float(kl)) ** 0.5
+        """Return the step of the log-factors, ``(k,)``."""
+        size = float(slope.mean.norm())
+        if size == 0:
+            return torch.zeros_like(slope.mean)
+        way = self.radius / size * slope.mean - policy.bias.detach()
+        kl = self._divergence(policy, exploration, experience, way)
+        limit = self.kl_limit * slope.confidence
+        # The KL grows with the square of a step.
+        return way if kl <= limit else (limit / kl) ** 0.5 * way
+
+    @staticmethod
+    @torch.no_grad()
+    def _divergence(
+        policy: GroupPolicy,
+        exploration: Exploration,
+        experience: Experience,
+        step: Tensor,
+    ) -> float:
+        old = policy(experience.losses)
+        new = old + policy.expand(step)
+        return float(
+            exploration.divergence(
+                old, new, experience.losses, experience.scale
+            )
+        )
 
     def recover(self, policy: Policy) -> None:
         """Return to the policy of the last valid round, and forget."""
