@@ -15,10 +15,10 @@ from mmada.controllers.base import (
 from mmada.controllers.bohb_search import BohbSearch
 from mmada.controllers.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.controllers.grid_search import GridSearch
+from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.plan import Plan, Rest, Start
 from mmada.controllers.policies import (
     ConstantPolicy,
-    LogWeightPolicy,
     LossRatioPolicy,
     Policy,
 )
@@ -40,7 +40,7 @@ __all__ = [
     'ConstantPolicy',
     'Controller',
     'GridSearch',
-    'LogWeightPolicy',
+    'GroupPolicy',
     'LossRatioPolicy',
     'Plan',
     'Policy',

@@ -95,13 +95,11 @@ class AdaSegment(WeightController):
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(
-            mean, losses, self.num_replicas, self._scale, self._generator
+            mean, self.num_replicas, self._scale, self._generator
         )
         weights = self._parts.policy.decode(actions)
         weights = weights.clamp(min=self._parts.floor)
-        self._pending = dict(
-            losses=losses, mean=mean, actions=actions, weights=weights
-        )
+        self._pending = dict(losses=losses, actions=actions, weights=weights)
         self._known.setdefault('initial_losses', losses)
         return weights.clone()
 
@@ -163,20 +161,15 @@ class AdaSegment(WeightController):
 
     def _learn(self, verdict: Verdict) -> dict[str, float]:
         parts, pending = self._parts, self._pending
-        scale = torch.tensor(self._scale, dtype=torch.float64)
-        log_probs = parts.exploration.log_prob(
-            pending['actions'], pending['mean'], pending['losses'], scale
-        )
         return parts.learner.update(
             parts.policy,
             parts.exploration,
             Experience(
-                pending['losses'],
-                pending['actions'],
-                log_probs,
-                verdict.rewards,
-                scale,
-                torch.tensor(verdict.spread, dtype=torch.float64),
+                losses=pending['losses'],
+                actions=pending['actions'],
+                rewards=verdict.rewards,
+                scale=torch.tensor(self._scale, dtype=torch.float64),
+                spread=torch.tensor(verdict.spread, dtype=torch.float64),
             ),
         )
 

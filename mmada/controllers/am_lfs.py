@@ -76,7 +76,6 @@ class AmLfs(ScheduleSearch):
     def _draw(self) -> Tensor:
         actions = self._exploration.sample(
             self._policy.log_weights.detach(),
-            self._no_losses,
             self.num_replicas,
             1.0,
             self._generator,
@@ -91,7 +90,6 @@ class AmLfs(ScheduleSearch):
             Experience(
                 losses=self._no_losses,
                 actions=drawn.log(),
-                log_probs=torch.zeros_like(verdict.rewards),
                 rewards=verdict.rewards,
                 scale=one,
                 spread=verdict.spread * one,

@@ -50,7 +50,6 @@ class GroupExploration(Exploration):
     def sample(
         self,
         mean: Tensor,
-        losses: Tensor,
         count: int,
         scale: float,
         generator: Generator,
@@ -67,9 +66,7 @@ class GroupExploration(Exploration):
         offsets = offsets - offsets.mean(-1, keepdim=True)
         return mean + antithetic(offsets, count)
 
-    def log_prob(
-        self, actions: Tensor, mean: Tensor, losses: Tensor, scale: Tensor
-    ) -> Tensor:
+    def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """Log-density of the centred log-factors."""
         means = (actions - mean) @ self._members.T / self._members.sum(-1)
         factors = means - means.mean(-1, keepdim=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmada.controllers.checks import check_int, check_number
+from mmada.controllers.checks import check_number
 from mmada.controllers.policies import (
     Policy,
     centred_log,
@@ -16,28 +16,31 @@ from mmada.controllers.policies import (
 )
 
 
-def check_groups(
-    groups: Sequence[Sequence[int]] | None, num_objectives: int
-) -> list[list[int]]:
+def check_groups(groups: Any, num_objectives: int) -> list[list[int]]:
     """Return groups that cover each objective once; singles for None.
 
     Raises:
-        ValueError: If an objective is missing, unknown or in two groups.
+        ValueError: If they are no groups of indices, or an objective is
+            missing, unknown or in two groups.
     """
     if groups is None:
         return [[i] for i in range(num_objectives)]
-    lists = [list(group) for group in groups]
-    members = sorted(i for group in lists for i in group)
-    if members != list(range(num_objectives)) or not all(lists):
+    try:
+        lists = [list(group) for group in groups]
+    except TypeError:
+        lists = []
+    members = [i for group in lists for i in group]
+    indices = all(type(i) is int for i in members) and all(lists)
+    if not indices or sorted(members) != list(range(num_objectives)):
         raise ValueError(
             '`groups` should hold each objective from 0 to '
             f'{num_objectives - 1} once, in groups that are not empty. '
-            f'Found {lists}.'
+            f'Found {groups!r}.'
         )
     if len(lists) < 2:
         raise ValueError(
             '`groups` should be at least 2, or no weight could change '
-            f'against another. Found {lists}.'
+            f'against another. Found {groups!r}.'
         )
     return lists
 
@@ -62,10 +65,13 @@ class GroupPolicy(Policy):
 
     Args:
         num_objectives: Number n of objectives.
-        groups: Indices of the objectives of each of the k groups. Defaults
-            to one group for each objective.
+        groups: Indices of the objectives of each of the k groups; None is
+            one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]; 0 starts at all
-            ones. Defaults to 1.
+            ones.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
 
     kind = 'group'
@@ -74,13 +80,16 @@ class GroupPolicy(Policy):
     def __init__(
         self,
         num_objectives: int,
-        groups: Sequence[Sequence[int]] | None = None,
-        start: float = 1.0,
+        groups: Sequence[Sequence[int]] | None,
+        start: float,
     ) -> None:
-        super().__init__(check_int('num_objectives', num_objectives, 2))
+        super().__init__(num_objectives)
         self.groups = check_groups(groups, num_objectives)
         self.start = check_number('start', start, 0, 1)
-        self._members = membership(self.groups)
+        # A row of indices, not a matrix: a policy file may hold many rounds
+        # of many objectives.
+        rows = {i: g for g, group in enumerate(self.groups) for i in group}
+        self._group_of = torch.tensor([rows[i] for i in range(len(rows))])
         self.bias = nn.Parameter(
             torch.zeros(len(self.groups), dtype=torch.float64)
         )
@@ -92,7 +101,7 @@ class GroupPolicy(Policy):
 
     def expand(self, factors: Tensor) -> Tensor:
         """Turn log-factors ``(..., k)`` into centred log-weights."""
-        log_weights = factors @ self._members
+        log_weights = factors[..., self._group_of]
         return log_weights - log_weights.mean(-1, keepdim=True)
 
     def coordinates(self, actions: Tensor, losses: Tensor) -> Tensor:
@@ -101,7 +110,8 @@ class GroupPolicy(Policy):
         They are centred, since a factor on all groups changes no weight.
         """
         offsets = actions + self.start * centred_log(losses)
-        means = offsets @ self._members.T / self._members.sum(-1)
+        members = membership(self.groups)
+        means = offsets @ members.T / members.sum(-1)
         return means - means.mean(-1, keepdim=True)
 
     @torch.no_grad()

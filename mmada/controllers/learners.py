@@ -1,6 +1,6 @@
 """Learners: how a policy changes after a round. They own the optimizer.
 
-Notation: b rounds in a batch, m replicas, n objectives.
+Notation: m replicas, n objectives.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from mmada.controllers.updates import reinforce_loss
 
 
 class Experience(NamedTuple):
-    """One round as a learner sees it; stacked, all get a leading b.
+    """One round as a learner sees it.
 
     Attributes:
         losses: Losses that the policy saw, shape ``(n,)``.
         actions: Unclamped samples, shape ``(m, n)``.
-        log_probs: Their log-density when drawn, shape ``(m,)``.
         rewards: Their rewards, shape ``(m,)``.
         scale: Factor on the exploration's spread when drawn, shape ``()``.
         spread: Standard deviation of the round's metrics, shape ``()``.
@@ -31,22 +30,9 @@ class Experience(NamedTuple):
 
     losses: Tensor
     actions: Tensor
-    log_probs: Tensor
     rewards: Tensor
     scale: Tensor
     spread: Tensor
-
-
-def action_log_probs(
-    policy: Policy, exploration: Exploration, batch: Experience
-) -> Tensor:
-    """Log-density of stacked samples under a policy, shape ``(b, m)``."""
-    return exploration.log_prob(
-        batch.actions,
-        policy(batch.losses).unsqueeze(-2),
-        batch.losses.unsqueeze(-2),
-        batch.scale.unsqueeze(-1),
-    )
 
 
 def parameters_of(policy: Policy) -> dict[str, Tensor]:
@@ -98,9 +84,12 @@ class ReinforceLearner(Learner):
         self, policy: Policy, exploration: Exploration, experience: Experience
     ) -> dict[str, float]:
         """Do one step of gradient ascent on Eq. 6."""
-        batch = Experience(*(part.unsqueeze(0) for part in experience))
-        log_probs = action_log_probs(policy, exploration, batch)
-        loss = reinforce_loss(log_probs, batch.rewards)
+        # A batch of one: linear layers round a lone vector's sums otherwise.
+        mean = policy(experience.losses.unsqueeze(0))
+        log_probs = exploration.log_prob(
+            experience.actions, mean, experience.scale
+        )
+        loss = reinforce_loss(log_probs, experience.rewards)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

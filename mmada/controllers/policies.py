@@ -105,19 +105,7 @@ class Policy(nn.Module, ABC):
         return dict(kind=self.kind, num_objectives=self.num_objectives)
 
 
-class NetworkPolicy(Policy):
-    """Base of the policies that are a network with hidden layers."""
-
-    def __init__(self, num_objectives: int, hidden: int) -> None:
-        super().__init__(num_objectives)
-        self.hidden = check_int('hidden', hidden, 1)
-
-    def spec(self) -> dict[str, Any]:
-        """Return the sizes of the layers, too; see :class:`Policy`."""
-        return super().spec() | dict(hidden=self.hidden)
-
-
-class LossRatioPolicy(NetworkPolicy):
+class LossRatioPolicy(Policy):
     """The paper's policy: three linear layers predict weighted losses.
 
     Layers n-h-h-n with ReLU, weights drawn from Normal(1 / n_in, init_std),
@@ -143,7 +131,8 @@ class LossRatioPolicy(NetworkPolicy):
         init_std: float = 0.01,
         generator: Generator | None = None,
     ) -> None:
-        super().__init__(num_objectives, hidden)
+        super().__init__(num_objectives)
+        self.hidden = check_int('hidden', hidden, 1)
         std = check_number('init_std', init_std, 0)
         generator = generator or Generator().manual_seed(0)
         sizes = [num_objectives, hidden, hidden, num_objectives]
@@ -161,66 +150,9 @@ class LossRatioPolicy(NetworkPolicy):
         """Return the actions themselves."""
         return actions
 
-
-class LogWeightPolicy(NetworkPolicy):
-    """Predicts log-weights from centred log-losses; positive by construction.
-
-    With ``x = log l - mean(log l)`` an action is the centred part of
-    ``z = -start * x + f(x)``, where f has two tanh layers and starts at
-    zero. So ``start`` names the weighting that the search begins with: 0 is
-    all ones, 1 is inverse-loss weighting. Weights have mean 1.
-
-    Args:
-        num_objectives: Number n of objectives.
-        hidden: Width of the hidden layers. Defaults to 16.
-        start: Exponent of the initial weighting, in [0, 1]. Defaults to 1.
-        learn_start: Whether the exponent itself is learned along with f.
-            Defaults to True.
-        generator: Random stream of the initialisation. Defaults to one of
-            its own, so that the global stream is never touched.
-    """
-
-    kind = 'log_weight'
-    normaliser = 'mean_one'
-
-    def __init__(
-        self,
-        num_objectives: int,
-        hidden: int = 16,
-        start: float = 1.0,
-        learn_start: bool = True,
-        generator: Generator | None = None,
-    ) -> None:
-        super().__init__(num_objectives, hidden)
-        start = check_number('start', start, 0, 1)
-        if not isinstance(learn_start, bool):
-            raise ValueError(
-                '`learn_start` should be True or False. '
-                f'Found {learn_start!r}.'
-            )
-        generator = generator or Generator().manual_seed(0)
-        self.exponent = nn.Parameter(
-            torch.tensor(start, dtype=torch.float64), learn_start
-        )
-        self.net = nn.Sequential(
-            _linear(
-                num_objectives, hidden, 0, num_objectives**-0.5, generator
-            ),
-            nn.Tanh(),
-            _linear(hidden, hidden, 0, hidden**-0.5, generator),
-            nn.Tanh(),
-            _linear(hidden, num_objectives, 0, 0, generator),
-        )
-
-    def forward(self, losses: Tensor) -> Tensor:
-        """Return the mean action: centred log-weights ``(..., n)``."""
-        shape = centred_log(losses)
-        log_weights = self.net(shape) - self.exponent * shape
-        return log_weights - log_weights.mean(-1, keepdim=True)
-
-    def decode(self, actions: Tensor) -> Tensor:
-        """Return weights of mean 1."""
-        return mean_one_weights(actions)
+    def spec(self) -> dict[str, Any]:
+        """Return the width of the layers, too; see :class:`Policy`."""
+        return super().spec() | dict(hidden=self.hidden)
 
 
 class ConstantPolicy(Policy):

@@ -7,19 +7,13 @@ from typing import Any
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.policies import (
     ConstantPolicy,
-    LogWeightPolicy,
     LossRatioPolicy,
     Policy,
 )
 
 POLICIES: dict[str, type[Policy]] = {
     policy.kind: policy
-    for policy in (
-        LossRatioPolicy,
-        LogWeightPolicy,
-        GroupPolicy,
-        ConstantPolicy,
-    )
+    for policy in (LossRatioPolicy, GroupPolicy, ConstantPolicy)
 }
 
 

@@ -13,21 +13,12 @@ from typing import Any, NamedTuple
 from torch import Generator
 
 from mmada.controllers.checks import check_number
-from mmada.controllers.clipped_learner import ClippedLearner
 from mmada.controllers.ensemble import WEIGHT_FLOOR
-from mmada.controllers.exploration import (
-    Exploration,
-    GaussianExploration,
-    LogWeightExploration,
-)
+from mmada.controllers.exploration import Exploration, GaussianExploration
 from mmada.controllers.group_exploration import GroupExploration
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.learners import Learner, ReinforceLearner
-from mmada.controllers.policies import (
-    LogWeightPolicy,
-    LossRatioPolicy,
-    Policy,
-)
+from mmada.controllers.policies import LossRatioPolicy, Policy
 from mmada.controllers.rewards import (
     RewardFunction,
     clipped_reward,
@@ -112,48 +103,6 @@ def stable(
     num_objectives: int,
     generator: Generator,
     *,
-    hidden: int = 16,
-    start: float = 1.0,
-    learn_start: bool = True,
-    sigma: float = 0.8,
-    sigma_x: float = 0.2,
-    reward_clip: float = 2.0,
-    lr: float = 0.02,
-    num_updates: int = 10,
-    buffer_rounds: int = 12,
-    clip: float = 1.0,
-    kl_limit: float = 0.6,
-    pull: float = 0.03,
-    noise_floor: float = 0.0,
-    shrink: float = 0.5,
-    floor: float = WEIGHT_FLOOR,
-    gamma: float = 0.9,
-) -> Components:
-    """Build components that keep weights positive and steps bounded."""
-    policy = LogWeightPolicy(
-        num_objectives, hidden, start, learn_start, generator
-    )
-    return Components(
-        policy=policy,
-        exploration=LogWeightExploration(sigma, sigma_x),
-        reward=partial(
-            clipped_reward,
-            clip=check_number('reward_clip', reward_clip, 0, above=True),
-        ),
-        learner=ClippedLearner(
-            policy, lr, num_updates, buffer_rounds, clip, kl_limit, pull
-        ),
-        noise_floor=check_number('noise_floor', noise_floor, 0),
-        shrink=check_number('shrink', shrink, 0, 1, above=True),
-        floor=check_number('floor', floor, 0, 1, above=True),
-        gamma=check_number('gamma', gamma, 0, 1, above=True),
-    )
-
-
-def slope(
-    num_objectives: int,
-    generator: Generator,
-    *,
     groups: Sequence[Sequence[int]] | None = None,
     start: float = 1.0,
     sigma: float = 0.8,
@@ -166,7 +115,14 @@ def slope(
     floor: float = WEIGHT_FLOOR,
     gamma: float = 0.9,
 ) -> Components:
-    """Build components that climb the slope of the metric."""
+    """Build components that climb the slope of the metric.
+
+    Weights are positive whatever is drawn, and a step is bounded. Nothing
+    here is random at first.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
     policy = GroupPolicy(num_objectives, groups, start)
     return Components(
         policy=policy,
@@ -184,7 +140,7 @@ def slope(
 
 
 PRESETS: dict[str, Callable[..., Components]] = dict(
-    paper=paper, stable=stable, slope=slope
+    paper=paper, stable=stable
 )
 
 

@@ -105,11 +105,7 @@ class SlopeLearner(Learner):
     ) -> float:
         old = policy(experience.losses)
         new = old + policy.expand(step)
-        return float(
-            exploration.divergence(
-                old, new, experience.losses, experience.scale
-            )
-        )
+        return float(exploration.divergence(old, new, experience.scale))
 
     def recover(self, policy: Policy) -> None:
         """Return to the policy of the last valid round, and forget."""

@@ -1,6 +1,6 @@
 """Losses whose gradient step improves a policy.
 
-Notation: b rounds of m replicas; tensors have shape ``(m,)`` or ``(b, m)``.
+Notation: tensors have any shape; rewards broadcast to that of densities.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_stable_survives_a_hundred_rounds_of_noise() -> None:
         assert every.isfinite().all()
         assert every.min() >= 1e-3 and every.max() <= 10
         assert set(valid) == {4}
-        # The pull keeps the policy itself away from a single objective.
+        # The radius keeps the policy itself away from a single objective.
         assert policy_weights(controller, LOSSES).max() < 8.5
 
 
@@ -99,7 +99,7 @@ def bandit(seed: int, **options) -> tuple[float, float]:
     for _ in range(12):
         weights = controller.propose(LOSSES * (0.1 * noise(10)).exp())
         controller.observe(60 - distance(weights) + 0.3 * noise(4), None)
-    start = AdaSegment(seed=seed, lr=0, pull=0, **SIZE)
+    start = AdaSegment(seed=seed, kl_limit=0, **SIZE)
     start.propose(LOSSES)
     start.observe(torch.arange(4.0), None)
     return (
@@ -115,7 +115,7 @@ def test_stable_learns_more_than_its_start_knows() -> None:
 
 
 def test_without_learning_nothing_is_learned() -> None:
-    before, after = bandit(0, lr=0.0)
+    before, after = bandit(0, kl_limit=0)
     assert before == after
 
 
@@ -180,7 +180,7 @@ def test_the_best_weights_outlive_a_dead_round() -> None:
 
 
 def test_one_replica_follows_the_start_and_learns_nothing() -> None:
-    controller = AdaSegment(**SIZE | dict(num_replicas=1))
+    controller = AdaSegment(**SIZE | dict(num_replicas=1), start=1.0)
     weights = controller.propose(LOSSES)
     inverse = 1 / LOSSES
     torch.testing.assert_close(weights[0], inverse / inverse.mean())

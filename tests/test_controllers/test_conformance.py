@@ -36,7 +36,13 @@ class TestStableOddNumberOfReplicas(WeightConformance):
 
 class TestSearchWithoutLearning(WeightConformance):
     def build(self, **changes: Any) -> WeightController:
-        return AdaSegment(lr=0, pull=0, **(self.size | changes))
+        return AdaSegment(kl_limit=0, **(self.size | changes))
+
+
+class TestStableWithGroups(WeightConformance):
+    def build(self, **changes: Any) -> WeightController:
+        groups = [[0, 2], [3], [1]]
+        return AdaSegment(groups=groups, **(self.size | changes))
 
 
 class TestAutoSegLoss(ControllerConformance):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from mmada.controllers import (
-    LogWeightPolicy,
+    ConstantPolicy,
     LossRatioPolicy,
     PolicyEnsemble,
     ensemble_coefficients,
@@ -107,7 +107,7 @@ def test_names_and_initial_losses_are_given_to_copies() -> None:
         (dict(best_weights=vector(0, 1)), '`best_weights`'),
         (dict(policies=()), '`policies`'),
         (
-            dict(policies=(LossRatioPolicy(2), LogWeightPolicy(2))),
+            dict(policies=(LossRatioPolicy(2), ConstantPolicy(2))),
             '`policies`',
         ),
     ],

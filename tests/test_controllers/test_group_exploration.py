@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 
 from mmada.controllers.group_exploration import GroupExploration, spread_out
@@ -14,10 +15,10 @@ MEAN = torch.tensor([0.3, -0.1, 0.0, 0.2, -0.4], dtype=torch.float64)
 ONE = torch.tensor(1.0, dtype=torch.float64)
 
 
-def draw(count: int, seed: int = 0) -> torch.Tensor:
+def draw(count: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     exploration = GroupExploration(0.8, GROUPS)
-    return exploration.sample(MEAN, torch.ones(5), count, 1.0, generator)
+    return exploration.sample(MEAN, count, scale, generator)
 
 
 def test_pairs_mirror_each_other_and_groups_move_together() -> None:
@@ -34,7 +35,7 @@ def test_an_odd_replica_trains_with_the_mean() -> None:
 
 
 def test_log_factors_have_the_spread_that_was_asked_for() -> None:
-    policy = GroupPolicy(5, GROUPS)
+    policy = GroupPolicy(5, GROUPS, 0.0)
     offsets = torch.cat([draw(2, seed) - MEAN for seed in range(1500)])
     factors = policy.coordinates(offsets, torch.ones(5).double())
     # Centring k independent draws leaves (k - 1) / k of their variance.
@@ -54,10 +55,48 @@ def test_rows_are_orthogonal_while_there_are_dimensions() -> None:
 
 
 def test_divergence_is_that_of_normal_factors() -> None:
-    exploration, policy = GroupExploration(0.8, GROUPS), GroupPolicy(5, GROUPS)
+    exploration = GroupExploration(0.8, GROUPS)
+    policy = GroupPolicy(5, GROUPS, 0.0)
     step = torch.tensor([0.5, -0.5, 0.0]).double()
-    kl = exploration.divergence(
-        MEAN, MEAN + policy.expand(step), torch.ones(5), ONE
-    )
+    kl = exploration.divergence(MEAN, MEAN + policy.expand(step), ONE)
     # |centred step|^2 / (2 sigma^2)
     torch.testing.assert_close(kl, 0.5 / (2 * 0.64) * ONE)
+
+
+def test_scale_shrinks_samples_and_fits_their_density() -> None:
+    exploration = GroupExploration(0.8, GROUPS)
+    wide, narrow = draw(4), draw(4, scale=0.25)
+    torch.testing.assert_close(narrow - MEAN, (wide - MEAN) / 4)
+    # Three centred factors have two dimensions.
+    torch.testing.assert_close(
+        exploration.log_prob(narrow, MEAN, 0.25 * ONE),
+        exploration.log_prob(wide, MEAN, ONE) + 2 * math.log(4),
+    )
+
+
+def test_directions_of_pairs_are_at_right_angles() -> None:
+    policy = GroupPolicy(5, GROUPS, 0.0)
+    actions = draw(4)[::2] - MEAN
+    first, second = policy.coordinates(actions, torch.ones(5).double())
+    assert first.norm() > 0.1 and second.norm() > 0.1
+    assert abs(float(first @ second)) < 1e-12
+
+
+def test_two_objectives_leave_one_direction() -> None:
+    exploration = GroupExploration(0.8, [[0], [1]])
+    actions = exploration.sample(
+        torch.zeros(2).double(), 7, 1.0, torch.Generator().manual_seed(0)
+    )
+    assert actions.shape == (7, 2) and actions.isfinite().all()
+    torch.testing.assert_close(actions[:, 0], -actions[:, 1])
+    assert len({round(x, 9) for x in actions[:, 0].abs().tolist()}) == 4
+
+
+def test_every_sample_is_legal() -> None:
+    assert GroupExploration(9.0, GROUPS).legal(draw(3)).all()
+
+
+@pytest.mark.parametrize('sigma', [0, -1, 'a'])
+def test_bad_options(sigma: object) -> None:
+    with pytest.raises(ValueError, match=f'`sigma`.*{sigma}'):
+        GroupExploration(sigma, GROUPS)

@@ -7,7 +7,6 @@ from mmada.controllers.exploration import GaussianExploration
 from mmada.controllers.learners import (
     Experience,
     ReinforceLearner,
-    action_log_probs,
     parameters_of,
 )
 from mmada.controllers.policies import LossRatioPolicy
@@ -20,13 +19,11 @@ def experience(policy: LossRatioPolicy) -> Experience:
     with torch.no_grad():
         mean = policy(LOSSES)
     offsets = torch.tensor([[0.1, 0.3], [-0.2, 0.1], [0.4, -0.1]]).double()
-    scale = torch.tensor(1.0).double()
     return Experience(
         LOSSES,
         mean + offsets,
-        EXPLORATION.log_prob(mean + offsets, mean, LOSSES, scale),
         torch.tensor([1.0, -1.0, 0.5]).double(),
-        scale,
+        torch.tensor(1.0).double(),
         torch.tensor(0.8).double(),
     )
 
@@ -68,14 +65,6 @@ def test_recovery_is_not_part_of_the_paper() -> None:
     assert all(
         torch.equal(before[k], v) for k, v in policy.state_dict().items()
     )
-
-
-def test_log_probs_of_stacked_rounds() -> None:
-    policy = LossRatioPolicy(2)
-    data = experience(policy)
-    batch = Experience(*(torch.stack([part, part]) for part in data))
-    log_probs = action_log_probs(policy, EXPLORATION, batch)
-    torch.testing.assert_close(log_probs, batch.log_probs)
 
 
 @pytest.mark.parametrize(

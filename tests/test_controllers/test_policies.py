@@ -8,7 +8,6 @@ import torch
 from mmada.controllers.policies import (
     LOSS_FLOOR,
     ConstantPolicy,
-    LogWeightPolicy,
     LossRatioPolicy,
     centred_log,
     loss_ratio,
@@ -76,63 +75,6 @@ def test_mean_one_weights_by_hand() -> None:
     )
 
 
-@pytest.mark.parametrize('start', [0.0, 0.5, 1.0])
-def test_stable_policy_starts_at_a_power_of_the_inverse(start: float) -> None:
-    weights = LogWeightPolicy(4, start=start).weights(LOSSES)
-    powers = LOSSES**-start
-    torch.testing.assert_close(weights, powers / powers.mean())
-
-
-def test_start_at_one_undoes_a_wrong_scale_exactly() -> None:
-    policy = LogWeightPolicy(4)
-    scale = torch.tensor([1.0, 8.0, 1.0, 1.0], dtype=torch.float64)
-    products = policy.weights(LOSSES) * LOSSES
-    scaled = policy.weights(LOSSES * scale) * LOSSES * scale
-    torch.testing.assert_close(
-        scaled / scaled.sum(), products / products.sum()
-    )
-    # by hand: w = 1/l, so the scaled one falls by 8 against all others
-    ratio = policy.weights(LOSSES * scale) / policy.weights(LOSSES)
-    torch.testing.assert_close(ratio[0] / ratio[1], torch.tensor(8.0).double())
-
-
-def test_stable_policy_does_not_see_a_common_scale() -> None:
-    policy = LogWeightPolicy(4, start=0.5)
-    with torch.no_grad():
-        policy.net[-1].weight.normal_(
-            generator=torch.Generator().manual_seed(0)
-        )
-    torch.testing.assert_close(
-        policy.weights(LOSSES), policy.weights(20 * LOSSES)
-    )
-
-
-def test_stable_start_permutes_with_the_losses() -> None:
-    policy = LogWeightPolicy(4, start=0.7)
-    order = torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(
-        policy.weights(LOSSES[order]), policy.weights(LOSSES)[order]
-    )
-
-
-def test_stable_weights_have_mean_one_and_actions_sum_zero() -> None:
-    policy = LogWeightPolicy(4)
-    with torch.no_grad():
-        policy.net[-1].weight.normal_(
-            0, 5, generator=torch.Generator().manual_seed(0)
-        )
-        policy.net[-1].bias.fill_(3)
-    assert policy.weights(LOSSES).mean().item() == pytest.approx(1)
-    assert policy(LOSSES).sum().item() == pytest.approx(0, abs=1e-12)
-
-
-def test_learn_start_decides_whether_the_exponent_has_a_gradient() -> None:
-    for learn in (True, False):
-        policy = LogWeightPolicy(4, learn_start=learn)
-        policy(LOSSES)[0].backward()
-        assert (policy.exponent.grad is not None) == learn
-
-
 def test_a_constant_policy_gives_its_weights_for_any_losses() -> None:
     weights = torch.tensor([0.5, 8.0, 1.0, 3.0], dtype=torch.float64)
     policy = ConstantPolicy.of(weights)
@@ -157,9 +99,8 @@ def test_a_constant_policy_starts_at_ones_and_its_weights_can_be_learned() -> (
     torch.testing.assert_close(policy.log_weights.grad, LOSSES)
 
 
-@pytest.mark.parametrize('kind', [LossRatioPolicy, LogWeightPolicy])
-def test_batches_of_losses(kind: type) -> None:
-    policy = kind(4)
+def test_batches_of_losses() -> None:
+    policy = LossRatioPolicy(4)
     batch = torch.stack([LOSSES, LOSSES.flip(0)])
     torch.testing.assert_close(
         policy.weights(batch)[1], policy.weights(LOSSES.flip(0))
@@ -167,9 +108,10 @@ def test_batches_of_losses(kind: type) -> None:
     assert all(p.dtype == torch.float64 for p in policy.parameters())
 
 
-@pytest.mark.parametrize('kind', [LossRatioPolicy, LogWeightPolicy])
-def test_build_policy_from_spec(kind: type) -> None:
-    policy = kind(4, hidden=5, generator=torch.Generator().manual_seed(7))
+def test_build_policy_from_spec() -> None:
+    policy = LossRatioPolicy(
+        4, hidden=5, generator=torch.Generator().manual_seed(7)
+    )
     copy = build_policy(policy.spec())
     copy.load_state_dict(policy.state_dict())
     assert torch.equal(copy.weights(LOSSES), policy.weights(LOSSES))
@@ -189,13 +131,13 @@ def test_build_a_constant_policy_from_its_spec() -> None:
     ('spec', 'message'),
     [
         (dict(kind='other'), "`kind`.*'other'"),
-        (dict(kind=['log_weight']), '`kind`'),
+        (dict(kind=['loss_ratio']), '`kind`'),
         (dict(), '`kind`.*None'),
         (
-            dict(kind='log_weight', num_objectives=1, hidden=4),
+            dict(kind='loss_ratio', num_objectives=1, hidden=4),
             '`num_objectives`.*1',
         ),
-        (dict(kind='log_weight', num_objectives=4, hidden=0), '`hidden`.*0'),
+        (dict(kind='loss_ratio', num_objectives=4, hidden=0), '`hidden`.*0'),
         (dict(kind='constant', num_objectives=1), '`num_objectives`.*1'),
     ],
 )

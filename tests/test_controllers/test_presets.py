@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from mmada.controllers import PRESETS, AdaSegment, preset_options
 
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = dict(num_objectives=4, num_rounds=6, num_replicas=4)
 
 
@@ -31,6 +34,28 @@ def test_every_option_is_checked_by_name(preset: str) -> None:
             AdaSegment(preset=preset, **SIZE, **{name: -7})
 
 
+@pytest.mark.parametrize(
+    ('name', 'value', 'expected'),
+    [
+        ('kl_limit', -0.1, r'\[0, inf\]'),
+        ('radius', 0, r'\(0, inf\]'),
+        ('discount', 0, r'\(0, 1\]'),
+        ('discount', 1.1, r'\(0, 1\]'),
+        ('start', 1.5, r'\[0, 1\]'),
+        ('start', None, r'\[0, 1\]'),
+        ('sigma', 0, r'\(0, inf\]'),
+        ('groups', [[0, 1], [2]], 'from 0 to 3 once'),
+        ('groups', 'halves', 'from 0 to 3 once'),
+    ],
+)
+def test_options_of_stable_are_refused_with_what_was_expected(
+    name: str, value: Any, expected: str
+) -> None:
+    found = re.escape(repr(value))
+    with pytest.raises(ValueError, match=f'`{name}`.*{expected}.*{found}'):
+        AdaSegment(**SIZE, **{name: value})
+
+
 @pytest.mark.parametrize('preset', PRESETS)
 def test_every_default_may_be_written_out(preset: str) -> None:
     AdaSegment(preset=preset, **SIZE, **preset_options(preset))
@@ -39,7 +64,7 @@ def test_every_default_may_be_written_out(preset: str) -> None:
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(preset='fast'), "`preset`.*'paper', 'stable'.*'fast'"),
+        (dict(preset='fast'), r"`preset`.*\['paper', 'stable'\].*'fast'"),
         (dict(sigme=0.1), "Unknown option 'sigme' of preset 'stable'.*sigma"),
         (dict(preset='paper', start=1), "Unknown option 'start'"),
         (dict(preset='paper', reward='x'), "`reward`.*'full', 'local'.*'x'"),
@@ -53,9 +78,12 @@ def test_unknown_names(options: dict[str, Any], message: str) -> None:
 
 def test_options_reach_the_search_and_its_provenance() -> None:
     controller = AdaSegment(**SIZE, sigma=0.25, start=0.5)
-    state = controller.state_dict()
-    assert state['identity']['options']['sigma'] == 0.25
-    assert float(state['policy']['exponent']) == 0.5
+    options = controller.state_dict()['identity']['options']
+    assert options == preset_options('stable') | dict(sigma=0.25, start=0.5)
+    controller.propose(torch.ones(4))
+    controller.observe(torch.arange(4.0), None)
+    (policy,) = controller.ensemble().policies
+    assert policy.spec()['start'] == 0.5
 
 
 def test_the_papers_reward_with_and_without_the_gain_over_a_round() -> None:
@@ -69,3 +97,10 @@ def test_the_papers_reward_with_and_without_the_gain_over_a_round() -> None:
     # t / T = 1 / 6, r_local = -1 or 1, r_imp = 0 or 2
     assert rewards[0] == pytest.approx([-1 / 6, 3 / 6, -1 / 6, 3 / 6])
     assert rewards[1] == pytest.approx([-1 / 6, 1 / 6, -1 / 6, 1 / 6])
+
+
+def test_the_documents_name_every_option_of_stable_and_its_default() -> None:
+    text = (ROOT / 'docs/controllers.md').read_text()
+    rows = re.findall(r'^\| `(\w+)` +\| +([\w.]+) \|', text, re.MULTILINE)
+    options = preset_options('stable')
+    assert rows == [(name, str(value)) for name, value in options.items()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,8 +12,8 @@ from mmada.controllers import AdaSegment
 LOSSES = torch.tensor([0.5, 0.1, 2.0, 1.0], dtype=torch.float64)
 
 
-def search(rounds: int = 12, seed: int = 0, **options: float) -> AdaSegment:
-    return AdaSegment(4, rounds, 4, preset='slope', seed=seed, **options)
+def search(rounds: int = 12, seed: int = 0, **options: Any) -> AdaSegment:
+    return AdaSegment(4, rounds, 4, seed=seed, **dict(start=1.0) | options)
 
 
 def play(controller: AdaSegment, noise: float, rounds: int) -> list[dict]:
@@ -67,3 +69,76 @@ def test_without_a_limit_nothing_is_learned() -> None:
     controller = search(kl_limit=0.0)
     play(controller, 0.0, 3)
     assert share(controller) == pytest.approx(0.25)
+
+
+def test_groups_are_weighed_up_together() -> None:
+    controller = search(groups=[[0, 1], [2, 3]])
+    play(controller, 0.0, 6)
+    policy = controller.ensemble().policies[-1]
+    with torch.no_grad():
+        products = (policy.weights(LOSSES) * LOSSES).tolist()
+    assert products[2] == pytest.approx(products[3])
+    assert products[0] == pytest.approx(products[1])
+    assert products[3] > 2 * products[0]
+
+
+def test_recovery_goes_back_and_forgets() -> None:
+    controller = search()
+    play(controller, 0.1, 3)
+    before = controller.ensemble().policies[1].state_dict()
+    controller.propose(LOSSES)
+    controller.observe(torch.full((4,), torch.nan), None)
+    state = controller.state_dict()
+    # The step after the third round led to the dead one.
+    assert torch.equal(state['policy']['bias'], before['bias'])
+    assert state['learner']['values'] == state['learner']['offsets'] == []
+
+
+def test_the_state_holds_each_round_and_the_way_back() -> None:
+    controller = search()
+    play(controller, 0.1, 3)
+    state = controller.state_dict()['learner']
+    assert [tuple(x.shape) for x in state['offsets']] == [(4, 4)] * 3
+    assert [tuple(x.shape) for x in state['values']] == [(4,)] * 3
+    before = controller.ensemble().policies[1].state_dict()
+    assert torch.equal(state['last_good']['bias'], before['bias'])
+
+
+def test_older_rounds_count_less() -> None:
+    shares = []
+    for discount in (0.1, 1.0):
+        controller = search(discount=discount, kl_limit=0.5)
+        for sign in (1, 1, 1, -1, -1, -1):  # the metric turns round
+            weights = controller.propose(LOSSES)
+            controller.observe(sign * weights[:, 3].log(), None)
+        shares.append(share(controller))
+    assert shares[0] < shares[1]
+
+
+def test_a_failed_replica_counts_as_a_bad_one() -> None:
+    controller = search()
+    actions = controller.propose(LOSSES)
+    # Its mirror image has the mean: the failure alone speaks against it.
+    metrics = torch.tensor([torch.nan, 5.0, 4.0, 6.0]).double()
+    assert controller.observe(metrics, None).updated
+    policy = controller.ensemble().policies[0]
+    with torch.no_grad():
+        step = policy(LOSSES) + LOSSES.log() - LOSSES.log().mean()
+    failed = (actions[0] * LOSSES).log()
+    assert float(step @ (failed - failed.mean())) < 0
+
+
+@pytest.mark.parametrize('num_replicas', [1, 2, 3])
+@pytest.mark.parametrize('num_objectives', [2, 12])
+def test_few_replicas(num_objectives: int, num_replicas: int) -> None:
+    controller = AdaSegment(num_objectives, 4, num_replicas)
+    losses = torch.linspace(0.1, 1.0, num_objectives)
+    updated = []
+    for _ in range(4):
+        weights = controller.propose(losses)
+        metrics = weights[:, 0].log() if num_replicas > 1 else weights[:, 0]
+        updated.append(controller.observe(metrics, None).updated)
+    assert updated == [num_replicas > 1] * 4
+    first, *_, last = controller.ensemble().policies
+    gain = (last.weights(losses) / first.weights(losses))[0].item()
+    assert gain > 1 if num_replicas > 1 else gain == 1

@@ -228,7 +228,7 @@ def test_row_7_resume_with_a_pickle_as_state(interrupted, name):
         dict(tensors=dict(best_weights=LOSSES * torch.nan)),
         dict(tensors=dict(initial_losses=-LOSSES)),
         dict(tensors=dict(best_weights=LOSSES[:2])),
-        dict(tensors={'policy.1.exponent': torch.ones(10**5).double()}),
+        dict(tensors={'policy.1.bias': torch.ones(10**5).double()}),
         dict(header=dict(num_rounds=10**6)),
         {},  # a good policy, of three other objectives
     ],

@@ -108,7 +108,7 @@ def test_modes_use_the_policy_of_one_search(read, monkeypatch, mode):
     [
         ('paper', dict(preset='paper')),
         ('paper_local', dict(preset='paper', reward='local')),
-        ('no_learning', dict(lr=0.0, pull=0.0)),
+        ('no_learning', dict(kl_limit=0.0)),
         ('no_head_rule', {}),
         ('explored', {}),
     ],
