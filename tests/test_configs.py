@@ -146,6 +146,15 @@ def test_parts_that_need_no_data_are_built(
             assert TRANSFORMS.build(transform)
 
 
+def test_objectives_of_a_kind_share_a_factor(
+    config: Config, model: LossWeightWrapper
+) -> None:
+    groups = config.train_cfg.exploration.controller.groups
+    names = model.objectives.names
+    kinds = [{names[i].split('.')[-1] for i in group} for group in groups]
+    assert kinds == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}]
+
+
 def test_parts_that_need_data_are_registered(config: Config) -> None:
     exploration = config.train_cfg.exploration
     for loop in (config.train_cfg, exploration, config.train_cfg.training):
