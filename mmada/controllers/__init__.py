@@ -29,6 +29,7 @@ from mmada.controllers.random_search import RandomSearch
 from mmada.controllers.random_weights import RandomWeights
 from mmada.controllers.rewards import select_best
 from mmada.controllers.shuffled_rewards import ShuffledRewards
+from mmada.controllers.slope_search import SlopeSearch
 
 __all__ = [
     'PRESETS',
@@ -51,6 +52,7 @@ __all__ = [
     'Rest',
     'RoundResult',
     'ShuffledRewards',
+    'SlopeSearch',
     'Start',
     'WeightController',
     'build_policy',

@@ -28,6 +28,7 @@ for _class in (
     controllers.PopulationTraining,
     controllers.RandomSearch,
     controllers.RandomWeights,
+    controllers.SlopeSearch,
     weightings.StaticWeighting,
     weightings.InverseLossWeighting,
     weightings.GradNorm,

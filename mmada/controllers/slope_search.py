@@ -1,0 +1,213 @@
+"""Whole trainings around a start, and a step up the slope between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.base import RoundResult
+from mmada.controllers.checks import check_int, check_number
+from mmada.controllers.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.controllers.group_policy import GroupPolicy
+from mmada.controllers.plan import Plan, Rest, Start
+from mmada.controllers.verdict import Verdict
+from mmada.controllers.weight_search import WeightSearch
+
+LAST = 3
+"""The last third of a training's metrics is averaged."""
+
+
+def design(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Place points so that a slope between them is best known.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal, as
+    far as there are points: in ``count - 1`` directions. Chance turns them,
+    so that no direction is always left out.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of dimensions.
+        generator: Source of the turn.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    known = min(count - 1, size)
+    turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
+    axes, _ = torch.linalg.qr(turn)
+    return count**0.5 * centred_basis(count).T[:, :known] @ axes[:known]
+
+
+def centred_basis(size: int) -> Tensor:
+    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
+    steps = torch.eye(size, dtype=torch.float64)[:-1] - 1.0 / size
+    basis, _ = torch.linalg.qr(steps.T)
+    return basis.T
+
+
+def shrunk_step(points: Tensor, metrics: Tensor, noise: float) -> Tensor:
+    r"""Return the step from the middle of a design up the slope.
+
+    .. math:: g = \frac1m \sum_j v_j u_j, \quad
+        \delta = \frac{g}{|g|} \sqrt{d}\,
+        \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
+
+    for m points u of variance 1 in each of d directions: as far as the
+    points themselves were, less what the noise s of the metrics may have
+    feigned (James and Stein's factor).
+
+    Args:
+        points: Points u, centred, shape ``(m, k)``.
+        metrics: Metrics v, shape ``(m,)``.
+        noise: Standard deviation s of a metric by chance alone.
+    """
+    count = len(points)
+    size = int(torch.linalg.matrix_rank(points))
+    slope = points.T @ (metrics - metrics.mean()) / count
+    square = float(slope @ slope)
+    if square == 0 or size == 0:
+        return torch.zeros_like(slope)
+    trust = max(0.0, 1 - size * noise**2 / (count * square))
+    return slope * (trust * math.sqrt(size / square))
+
+
+class SlopeSearch(WeightSearch):
+    """A reward that sees the whole training, not the next round.
+
+    What a weight does to a metric within a round is little and often not
+    what it does in the end. So each replica trains from the first round to
+    the last with log-factors of its own, placed around the start so that m
+    trainings tell the slope; the policy is one step up that slope.
+
+    The start is inverse-loss weighting of l^1, so the scale of each loss
+    drops out. Needs the states of all replicas (`Start.OWN`).
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds, of a whole training together.
+        num_replicas: Number m of replicas, at least 2; from as many as
+            there are groups on, no direction is left out.
+        groups: Indices of the objectives of each group that shares a
+            factor. Defaults to one group for each objective.
+        start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.
+        sigma: Standard deviation of each log-factor over the replicas.
+            Defaults to 0.8.
+        noise: Standard deviation of the metric between trainings that
+            differ by chance alone. Defaults to 0.5.
+        seed: Seed of the directions. Defaults to 0.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    start: ClassVar[Start] = Start.OWN
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        groups: Sequence[Sequence[int]] | None = None,
+        start: float = 1.0,
+        sigma: float = 0.8,
+        noise: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        self._policy = GroupPolicy(num_objectives, groups, start)
+        self._policy.requires_grad_(False)
+        options = dict(
+            groups=self._policy.groups, start=start, sigma=sigma, noise=noise
+        )
+        check_int('num_replicas', num_replicas, 2)
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, options
+        )
+        self._sigma = check_number('sigma', sigma, 0, above=True)
+        self._noise = check_number('noise', noise, 0)
+        self._basis = centred_basis(len(self._policy.groups))
+        self._points = torch.empty(0)
+        self._metrics: list[Tensor] = []
+
+    @classmethod
+    def training_rounds(
+        cls, num_rounds: int, options: Mapping[str, Any]
+    ) -> int:
+        """Return T: the search is as long as a training."""
+        return num_rounds
+
+    def plan(self) -> Plan:
+        """All begin together and go on from their own states."""
+        if not self._metrics:
+            return (Start.INITIAL,) * self.num_replicas
+        return tuple(
+            Start.OWN if bool(alive) else Rest.EMPTY
+            for alive in self._metrics[-1].isfinite()
+        )
+
+    def _draw(self) -> Tensor:
+        """Return the same weights in each round."""
+        assert self._initial_losses is not None
+        if not len(self._points):
+            self._points = design(
+                self.num_replicas, len(self._basis), self._generator
+            )
+        factors = self._sigma * self._points @ self._basis
+        mean = self._policy(self._initial_losses)
+        return self._policy.decode(mean + self._policy.expand(factors))
+
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Note the metrics; after the last round, take the step."""
+        result = super().observe(metrics, reference)
+        if result.best >= 0:
+            self._metrics.append(metrics.double())
+        if self._round == self.num_rounds:
+            self._policy.bias.zero_()
+            self._policy.move(self._step())
+        return result
+
+    def _step(self) -> Tensor:
+        """Return the step of the log-factors, ``(k,)``."""
+        count = -(-self.num_rounds // LAST)
+        metrics = torch.stack(self._metrics[-count:]).mean(0)
+        valid = metrics.isfinite()
+        # One that failed is as bad as the worst.
+        metrics = metrics.where(valid, metrics[valid].min())
+        step = shrunk_step(self._points, metrics, self._noise)
+        return self._sigma * step @ self._basis
+
+    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+        """Do nothing: the last rounds decide."""
+
+    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+        """Do nothing: the slope is between all replicas."""
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the one policy; see :class:`WeightController`.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        losses, provenance = self._provenance()
+        weights = self._policy.weights(losses).clamp(min=WEIGHT_FLOOR)
+        return PolicyEnsemble(
+            policies=(self._policy,),
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=weights,
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        return dict(
+            points=self._points,
+            metrics=list(self._metrics),
+            bias=self._policy.bias.detach().clone(),
+        )
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._points = memory['points']
+        self._metrics = list(memory['metrics'])
+        self._policy.bias.copy_(memory['bias'])

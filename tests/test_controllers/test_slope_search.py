@@ -1,0 +1,159 @@
+"""Whole trainings around a start, and a step up the slope between them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from mmada.controllers import SlopeSearch, WeightController
+from mmada.controllers.plan import Rest, Start
+from mmada.controllers.slope_search import design, shrunk_step
+
+from .conformance import LOSSES as SUITE_LOSSES
+from .conformance import play as play_rounds
+from .weight_conformance import WeightConformance
+
+LOSSES = torch.tensor([0.5, 0.1, 2.0, 1.0], dtype=torch.float64)
+
+
+class TestSlopeSearch(WeightConformance):
+    def build(self, **changes: Any) -> WeightController:
+        return SlopeSearch(**(self.size | changes))
+
+    def test_the_ensemble_holds_one_policy_per_round(self) -> None:
+        controller = self.build()
+        play_rounds(controller, 3)
+        ensemble = controller.ensemble()
+        assert ensemble.num_rounds == 1
+        torch.testing.assert_close(
+            ensemble.best_weights, ensemble.last_weights(SUITE_LOSSES)
+        )
+
+    def test_the_best_weights_are_not_what_a_caller_made_of_them(self) -> None:
+        first, second = self.build(), self.build()
+        for controller in (first, second):
+            for _ in range(controller.num_rounds):
+                weights = controller.propose(SUITE_LOSSES)
+                metrics = weights[:, 0].log()
+                if controller is first:
+                    weights.zero_()
+                controller.observe(metrics, None)
+        assert torch.equal(
+            first.ensemble().best_weights, second.ensemble().best_weights
+        )
+
+
+def search(**options: Any) -> SlopeSearch:
+    given = dict(num_objectives=4, num_rounds=3, num_replicas=4)
+    return SlopeSearch(**(given | options))
+
+
+def play(controller: SlopeSearch, metric: Any) -> list[Tensor]:
+    proposed = []
+    for index in range(controller.num_rounds):
+        weights = controller.propose(LOSSES * 0.9**index)
+        proposed.append(weights)
+        controller.observe(metric(weights, index), None)
+    return proposed
+
+
+@pytest.mark.parametrize(('count', 'size'), [(4, 3), (8, 3), (2, 1)])
+def test_the_design_is_orthogonal_in_all_directions(
+    count: int, size: int
+) -> None:
+    points = design(count, size, Generator().manual_seed(0))
+    assert torch.allclose(points.sum(0), torch.zeros(size).double())
+    torch.testing.assert_close(
+        points.T @ points / count, torch.eye(size).double()
+    )
+
+
+def test_few_points_span_as_many_directions_as_they_can() -> None:
+    points = design(3, 5, Generator().manual_seed(0))
+    values = torch.linalg.svdvals(points)
+    torch.testing.assert_close(
+        values[:2], torch.full((2,), math.sqrt(3)).double()
+    )
+    assert torch.linalg.matrix_rank(points) == 2
+
+
+def test_the_step_goes_up_the_slope_as_far_as_the_points_were() -> None:
+    points = design(4, 3, Generator().manual_seed(0))
+    truth = torch.tensor([2.0, 0.0, -1.0]).double()
+    step = shrunk_step(points, 30 + points @ truth, 0.0)
+    torch.testing.assert_close(step, truth * math.sqrt(3 / 5))
+
+
+def test_noise_shortens_the_step_and_in_the_end_forbids_it() -> None:
+    points = design(4, 3, Generator().manual_seed(0))
+    metrics = points @ torch.tensor([2.0, 0.0, 0.0]).double()
+    # 1 - 3 noise^2 / (4 * 2^2)
+    step = shrunk_step(points, metrics, 2.0)
+    assert float(step[0]) == pytest.approx(math.sqrt(3) * (1 - 12 / 16))
+    assert not shrunk_step(points, metrics, 2.4).any()
+
+
+def test_all_train_from_the_start_to_the_end_with_the_same_weights() -> None:
+    controller = search()
+    assert controller.propose(LOSSES).shape == (4, 4)
+    assert controller.plan() == (Start.INITIAL,) * 4
+    first = controller.observe(torch.arange(4.0), None)
+    assert first.best == 3
+    weights = controller.propose(LOSSES * 0.3)
+    assert controller.plan() == (Start.OWN,) * 4
+    assert torch.equal(weights, play(search(), lambda w, i: w[:, 0])[0])
+    assert SlopeSearch.training_rounds(12, {}) == 12
+
+
+def test_one_that_diverged_rests_and_counts_as_the_worst() -> None:
+    controller = search()
+    controller.propose(LOSSES)
+    metrics = torch.tensor([1.0, math.nan, 2.0, 3.0])
+    controller.observe(metrics, None)
+    controller.propose(LOSSES)
+    assert controller.plan()[1] is Rest.EMPTY
+    assert controller.plan()[0] is Start.OWN
+
+
+def test_the_policy_weighs_up_what_the_metric_wants() -> None:
+    controller = search(noise=0.01)
+    play(controller, lambda weights, index: weights[:, 3].log())
+    ensemble = controller.ensemble()
+    shares = ensemble.weights(1, 3, LOSSES) * LOSSES
+    assert float(shares[3] / shares.sum()) > 0.5  # 0.25 at the start
+
+
+def test_metrics_of_chance_alone_leave_the_start() -> None:
+    controller = search(noise=1e6)
+    play(controller, lambda weights, index: weights[:, 3].log())
+    shares = controller.ensemble().weights(1, 3, LOSSES) * LOSSES
+    torch.testing.assert_close(
+        shares / shares.sum(), torch.full((4,), 0.25).double()
+    )
+
+
+def test_the_last_third_of_the_rounds_decides() -> None:
+    def metric(weights: Tensor, index: int) -> Tensor:
+        return weights[:, 3 if index < 4 else 0].log()
+
+    controller = search(num_rounds=6, noise=0.01)
+    play(controller, metric)
+    shares = controller.ensemble().weights(1, 6, LOSSES) * LOSSES
+    assert float(shares[0] / shares.sum()) > 0.5
+
+
+def test_groups_share_a_factor() -> None:
+    controller = search(groups=[[0, 1], [2, 3]], num_replicas=2)
+    weights = controller.propose(LOSSES) * LOSSES
+    torch.testing.assert_close(weights[:, 0], weights[:, 1])
+    torch.testing.assert_close(weights[:, 2], weights[:, 3])
+    assert not torch.allclose(weights[:, 0], weights[:, 2])
+
+
+def test_one_replica_has_no_slope() -> None:
+    with pytest.raises(ValueError, match='num_replicas'):
+        search(num_replicas=1)
