@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
+from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from mmada.datasets import SceneOptions
@@ -28,6 +32,7 @@ MODULES = (
     'compare_rows',
     'compare_run',
     'compare_schedule',
+    'compare_selection',
     'compare_tables',
 )
 
@@ -56,12 +61,41 @@ def problem(tools):
     )
 
 
-def test_two_methods_run_once(tools, problem, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(tools.compare, 'PROBLEMS', {'minute': problem})
-    arguments = [str(tmp_path), '--seeds', '0', '--jobs', '1', '--methods']
+def run_here(function, *arguments):
+    """Runs what is sent to another process in this one."""
+    function, arguments = pickle.loads(pickle.dumps((function, arguments)))
+    future = Future()
+    future.set_result(function(*arguments))
+    return future
+
+
+@pytest.fixture
+def short_path(tmp_path_factory):
+    """A folder whose configs are soon laid out: yapf is slow on long lines."""
+    return tmp_path_factory.mktemp('c')
+
+
+def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
+    problem = problem._replace(name='cascade')
+    other = problem._replace(name='other', epochs=2)
+    monkeypatch.setitem(tools.problems.ALL, 'cascade', problem)
+    monkeypatch.setitem(tools.problems.ALL, 'other', other)
+    arguments = [str(short_path), '--seeds', '0', '--jobs', '1', '--methods']
+    moved = [*arguments, 'Ada-Segment of cascade', '--problems', 'other']
     arguments += ['ones', 'Ada-Segment', 'Ada-Segment-A']
+    arguments += ['--problems', 'cascade']
+    results = tools.results.Results(short_path / 'results.jsonl')
+    # One in a process of its own, the others where they cost less.
+    tools.configs.draw_scenes(problem, short_path)
+    start = tools.jobs.pretrain_job(problem)
+    tools.schedule.run_jobs([start], short_path, results, 1)
+    here = nullcontext(SimpleNamespace(submit=run_here))
+    monkeypatch.setattr(
+        tools.schedule, 'ProcessPoolExecutor', lambda *arguments: here
+    )
+    monkeypatch.setattr(Config, 'pretty_text', property(repr))
     tools.compare.main(arguments)
-    first = (tmp_path / 'results.jsonl').read_text()
+    first = results.path.read_text()
     records = [json.loads(line) for line in first.splitlines()]
     assert [record['error'] for record in records] == [''] * 5
     kinds = [record['kind'] for record in records]
@@ -75,23 +109,17 @@ def test_two_methods_run_once(tools, problem, monkeypatch, tmp_path, capsys):
     # One batch for a check, the rest evaluations of 4 reward images.
     assert search['counts']['images'] == 4 + 3 * 4
     assert ours['counts']['iterations'] == 1 + 2
-    assert (tmp_path / 'compare.png').stat().st_size > 10_000
-    table = (tmp_path / 'table.md').read_text()
+    assert (short_path / 'compare.png').stat().st_size > 10_000
+    table = (short_path / 'table.md').read_text()
     for name in ('ones', 'Ada-Segment', 'Ada-Segment-A'):
         assert f'| {name} ' in table
-    assert not list(tmp_path.rglob('explored.pth'))
-    assert not list(tmp_path.rglob('states'))
+    assert not list(short_path.rglob('explored.pth'))
+    assert not list(short_path.rglob('states'))
 
-    (row,) = tools.rows.make_rows(
-        problem,
-        [tools.methods.METHODS['ones']],
-        [0],
-        {record['key']: record for record in records},
-        tmp_path,
-    )
+    (row,) = rows_of(tools, problem, 'ones', short_path)
     assert row.cost == 1
     key = f'{problem.key}/train-ones-0'
-    counts = np.load(tmp_path / 'jobs' / key / 'test_counts.npz')['counts']
+    counts = np.load(short_path / 'jobs' / key / 'test_counts.npz')['counts']
     assert counts.shape == (6, 8, 4)
     quality = importlib.import_module('compare_statistics').quality
     assert quality(counts.sum(0)) == pytest.approx(ones['metrics']['PQ'])
@@ -99,7 +127,25 @@ def test_two_methods_run_once(tools, problem, monkeypatch, tmp_path, capsys):
     capsys.readouterr()
     tools.compare.main(arguments)
     assert '5 jobs, 5 of them done.' in capsys.readouterr().out
-    assert (tmp_path / 'results.jsonl').read_text() == first
+    assert results.path.read_text() == first
+
+    # With the policy that is there.
+    tools.compare.main(moved)
+    assert '4 jobs, 2 of them done.' in capsys.readouterr().out
+    *_, unit, train = results.read().values()
+    assert [unit['error'], train['error']] == ['', '']
+    assert [unit['problem'], train['problem']] == ['other', 'other']
+    # A look at the model, the probe and two epochs: the search was paid
+    # for elsewhere.
+    assert train['counts']['iterations'] == 1 + 2 + 2 * 2
+    (row,) = rows_of(tools, other, 'Ada-Segment of cascade', short_path)
+    assert row.cost == 7 / 4
+
+
+def rows_of(tools, problem, name, work_dir):
+    records = tools.results.Results(work_dir / 'results.jsonl').read()
+    methods = [tools.methods.METHODS[name]]
+    return tools.rows.make_rows(problem, methods, [0], records, work_dir)
 
 
 @pytest.mark.parametrize(
@@ -120,22 +166,23 @@ def test_bad_filters_are_named(tools, tmp_path, arguments, message):
 def test_a_method_without_implementation(tools, monkeypatch, capsys):
     row = tools.kinds.Method('new', 'control', dict(type='NotThere'))
     monkeypatch.setitem(tools.methods.METHODS, 'new', row)
-    assert row not in tools.compare.select_methods(None)
+    assert row not in tools.selection.select_methods(None)
     assert "Left out: 'new' needs NotThere" in capsys.readouterr().out
     with pytest.raises(ValueError, match='NotThere'):
-        tools.compare.select_methods(['new'])
+        tools.selection.select_methods(['new'])
 
 
 def test_every_method_is_there(tools):
     assert tools.methods.METHODS
     for method in tools.methods.METHODS.values():
-        assert tools.methods.missing_types(method) == []
+        assert tools.selection.missing_types(method) == []
         assert not method.search or method.search in tools.methods.SEARCHES
 
 
 def test_plan_has_each_job_once_after_its_needs(tools, problem):
     methods = list(tools.methods.METHODS.values())
-    jobs = tools.compare.plan([problem], methods, [1, 0])
+    pairs = tools.selection.select_pairs([problem], methods, named=False)
+    jobs = tools.compare.plan(pairs, [1, 0])
     keys = [job.key for job in jobs]
     assert len(set(keys)) == len(keys)
     for i, job in enumerate(jobs):

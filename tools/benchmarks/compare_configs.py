@@ -48,6 +48,7 @@ def base_config(
         tune(cfg, problem)
     detector, width = cfg.model.detector, problem.width
     detector.backbone.base_channels = width
+    detector.backbone.depth = problem.depth
     detector.neck.in_channels = [width * 2**stage for stage in range(4)]
     epochs = problem.pretraining if pretraining else problem.epochs
     cfg.train_cfg.max_epochs = epochs

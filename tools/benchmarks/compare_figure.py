@@ -160,7 +160,7 @@ def _list(axes: Axes, ranked: Sequence[Row]) -> None:
         axes.text(
             1.02,
             1 - (i + 0.5) * GAP,
-            f'{i + 1:2} {row.method.name:19} {mean:5.1f} {row.cost:5.3g}x',
+            f'{i + 1:2} {row.method.name:22} {mean:5.1f} {row.cost:5.3g}x',
             transform=axes.transAxes,
             fontsize=7.5,
             family='monospace',

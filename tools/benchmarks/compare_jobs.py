@@ -9,7 +9,7 @@ from typing import NamedTuple
 from compare_kinds import Method
 from compare_methods import METHODS
 from compare_places import EXPLORED, job_folder
-from compare_problems import Problem
+from compare_problems import Problem, counterpart
 
 PRETRAIN, UNIT, SEARCH, TRAIN = 'pretrain', 'unit', 'search', 'train'
 
@@ -23,6 +23,7 @@ class Job(NamedTuple):
         name: Name of the search or of the method.
         seed: Of everything; 0 for what all seeds share.
         needs: Keys of the jobs that have to be done before.
+        source: The problem whose policy is used, if that is another one.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Job(NamedTuple):
     name: str
     seed: int
     needs: tuple[str, ...] = ()
+    source: Problem | None = None
 
     @property
     def key(self) -> str:
@@ -37,6 +39,8 @@ class Job(NamedTuple):
         if self.kind == PRETRAIN:
             return self.problem.start
         name = self.name.replace(' ', '_')
+        if self.source:  # whose other definition makes it another job
+            name += f'-{self.source.key}'
         return f'{self.problem.key}/{self.kind}-{name}-{self.seed}'
 
 
@@ -55,23 +59,44 @@ def search_job(problem: Problem, name: str, seed: int) -> Job:
     return Job(SEARCH, problem, name, seed, (pretrain_job(problem).key,))
 
 
+def source_of(problem: Problem, method: Method) -> Problem | None:
+    """Returns the problem that a method's policy is from, if another one."""
+    return counterpart(problem, method.source) if method.source else None
+
+
+def is_applicable(problem: Problem, method: Method) -> bool:
+    """Tells whether the policy that a method uses fits a problem."""
+    source = source_of(problem, method)
+    return source is None or (
+        source.key != problem.key
+        and source.objective_names == problem.objective_names
+    )
+
+
 def result_job(problem: Problem, method: Method, seed: int) -> Job:
     """Returns the job whose model is a method's result."""
     if method.explored:
         return search_job(problem, method.search, seed)
+    source = source_of(problem, method)
     needs = [pretrain_job(problem).key]
     if method.search:
-        needs.append(search_job(problem, method.search, seed).key)
+        needs.append(search_job(source or problem, method.search, seed).key)
     if method.after:
         needs.append(result_job(problem, METHODS[method.after], seed).key)
-    return Job(TRAIN, problem, method.name, seed, tuple(needs))
+    return Job(TRAIN, problem, method.name, seed, tuple(needs), source)
 
 
 def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
-    """Returns the jobs behind a row, without what all methods share."""
+    """Returns the jobs behind a row, without what all methods share.
+
+    Those on another problem are not counted as the row's cost.
+    """
     jobs = [result_job(problem, method, seed)]
     if method.search and not method.explored:
-        jobs.insert(0, search_job(problem, method.search, seed))
+        source = source_of(problem, method)
+        jobs.insert(0, search_job(source or problem, method.search, seed))
+        if source:
+            jobs.insert(0, pretrain_job(source))
     if method.after:
         jobs = jobs_of(problem, METHODS[method.after], seed) + jobs
     return jobs

@@ -51,6 +51,10 @@ class Method(NamedTuple):
         group: What it is compared as.
         hook: What weights its training; None for nothing.
         search: Name of the search whose policy the hook uses.
+        source: Name of the problem that the search ran on, another one; '' for
+            the problem at hand. A search elsewhere is not counted as cost of
+            the row, which pays its own training and probe alone: whoever
+            transfers a policy has it already, as in Table 3 of the paper.
         explored: Whether the row is the search's own model: no training.
         after: Name of the method whose weights `edit` reads.
         edit: Changes the config, given the weights of `after` by epoch, or
@@ -66,6 +70,7 @@ class Method(NamedTuple):
     after: str = ''
     edit: Callable[[Config, list[list[float]]], None] | None = None
     options: Options = {}
+    source: str = ''
 
 
 def apply_search(search: Search, problem: Problem, cfg: Config) -> None:

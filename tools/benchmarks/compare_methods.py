@@ -8,7 +8,6 @@ from typing import Any
 
 from compare_kinds import GRID_VALUES, SEGMENTATION, Method, Options, Search
 from mmengine.config import Config
-from mmengine.registry import HOOKS, TASK_UTILS
 
 from mmada.models import build_objectives
 
@@ -30,8 +29,8 @@ def _aggregated(aggregator: str, **options: Any) -> Options:
     )
 
 
-def _policy(mode: str) -> Options:
-    return dict(type='PolicyWeightingHook', mode=mode)
+def _policy(mode: str, **options: Any) -> Options:
+    return dict(type='PolicyWeightingHook', mode=mode, **options)
 
 
 def _draw_of_seed(cfg: Config, weights: list[list[float]]) -> None:
@@ -134,6 +133,14 @@ _ROWS = [
         ('Ada-Segment pred', _policy('pred'), _OURS),
         ('Ada-Segment final', _policy('final'), _OURS),
     ),
+    Method(
+        f'{_OURS} of cascade',
+        'Ada-Segment',
+        # The losses of another problem start elsewhere.
+        _policy('comb', initial_losses='probe'),
+        _OURS,
+        source='cascade',
+    ),
     *_rows(
         'control',
         ('no learning', _policy('comb'), 'no learning'),
@@ -190,21 +197,6 @@ _ROWS = [
     ),
 ]
 METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
-QUICK = ('ones', 'inverse-loss', 'Ada-Segment', 'Ada-Segment-A', 'PBT')
-
-
-def missing_types(method: Method) -> list[str]:
-    """Returns the types that a method needs and that nobody registered."""
-    wanted = []
-    if method.hook:
-        wanted.append((HOOKS, method.hook['type']))
-        weighting = method.hook.get('weighting')
-        if weighting:
-            wanted.append((TASK_UTILS, weighting['type']))
-    if method.search:
-        controller = SEARCHES[method.search].controller
-        wanted.append((TASK_UTILS, controller['type']))
-    missing = [name for registry, name in wanted if not registry.get(name)]
-    if method.after:
-        missing += missing_types(METHODS[method.after])
-    return missing
+# What a policy from elsewhere is compared with where it is used.
+TRANSFERRED = ('ones', 'inverse-loss', _OURS, f'{_OURS} of cascade')
+QUICK = (*TRANSFERRED, 'Ada-Segment-A', 'PBT')

@@ -14,6 +14,8 @@ from mmada.datasets import SceneOptions
 from mmada.models import build_objectives
 
 LR = 0.003
+# Fields that came later: at their defaults they leave keys as they were.
+ADDED = ('depth',)
 
 
 class Problem(NamedTuple):
@@ -35,6 +37,7 @@ class Problem(NamedTuple):
         drawn_scale: Largest factor s of a drawn mis-scaling: each objective
             gets one of its own, log-uniform in [1/s, s], drawn anew for each
             seed; 1 is none.
+        depth: Layers of the backbone, a ResNet.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Problem(NamedTuple):
     scales: Mapping[str, float] = {}
     width: int = 8
     drawn_scale: float = 1.0
+    depth: int = 18
 
     @property
     def key(self) -> str:
@@ -58,9 +62,7 @@ class Problem(NamedTuple):
     @property
     def groups(self) -> list[list[int]]:
         """Objectives of one kind together, such as those of all stages."""
-        objectives = build_objectives(self.objectives)
-        assert objectives is not None
-        kinds = [name.split('.')[-1] for name in objectives.names]
+        kinds = [name.split('.')[-1] for name in self.objective_names]
         return [
             [i for i, one in enumerate(kinds) if one == kind]
             for kind in dict.fromkeys(kinds)
@@ -69,20 +71,26 @@ class Problem(NamedTuple):
     @property
     def start(self) -> str:
         """Name of the pretrained state; problems may share it."""
-        parts = (self.config, _plain(self)['scenes'], self.pretraining)
-        return f'pretrained-{digest([*parts, self.width])}'
+        plain = _plain(self)
+        fields = ('config', 'scenes', 'pretraining', 'width', *ADDED)
+        parts = [plain[field] for field in fields if field in plain]
+        return f'pretrained-{digest(parts)}'
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """Names of the objectives."""
+        objectives = build_objectives(self.objectives)
+        assert objectives is not None
+        return objectives.names
 
     def factors(self, seed: int) -> dict[str, float]:
         """Returns the factor on the losses of each objective."""
-        objectives = build_objectives(self.objectives)
-        assert objectives is not None
+        names = self.objective_names
         rng = np.random.default_rng((self.scenes.seed, seed))
-        draws = rng.uniform(-1, 1, len(objectives)) * math.log(
-            self.drawn_scale
-        )
+        draws = rng.uniform(-1, 1, len(names)) * math.log(self.drawn_scale)
         return {
             name: self.scales.get(name, 1.0) * math.exp(draw)
-            for name, draw in zip(objectives.names, draws, strict=True)
+            for name, draw in zip(names, draws, strict=True)
         }
 
 
@@ -106,6 +114,15 @@ PROBLEMS: dict[str, Problem] = {
     )
 }
 
+# Where a policy of `cascade` may be used without a search of its own: with a
+# longer schedule, and with another backbone.
+TRANSFERS: dict[str, Problem] = {
+    problem.name: problem
+    for problem in (
+        Problem('longer', _scenes(11, 6.0), epochs=12),
+        Problem('deeper', _scenes(11, 6.0), depth=34),
+    )
+}
 
 # Is `ones` at its best? On scenes of their own, so that no test image of the
 # comparison has a say.
@@ -121,20 +138,38 @@ TUNINGS: dict[str, Problem] = {
 }
 
 
+ALL = PROBLEMS | TRANSFERS | TUNINGS
+_QUICK = dict(train=64, reward=24, test=32)
+
+
 def quick(problem: Problem) -> Problem:
     """Returns a small form of a problem, for a look at the whole."""
-    num = dict(train=64, reward=24, test=32)
     scenes = SceneOptions(
         problem.scenes.size,
-        num,
+        _QUICK,
         problem.scenes.seed,
         problem.scenes.min_radius,
     )
-    return problem._replace(scenes=scenes, pretraining=4, epochs=2, replicas=2)
+    return problem._replace(
+        scenes=scenes,
+        pretraining=4,
+        epochs=problem.epochs // 3,
+        replicas=2,
+    )
+
+
+def counterpart(problem: Problem, name: str) -> Problem:
+    """Returns another problem, in small form if this one is."""
+    other = ALL[name]
+    return quick(other) if problem.scenes.num == _QUICK else other
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
-    return dict(problem._asdict(), scenes=problem.scenes.manifest())
+    values = dict(problem._asdict(), scenes=problem.scenes.manifest())
+    for field in ADDED:
+        if values[field] == Problem._field_defaults[field]:
+            del values[field]
+    return values
 
 
 def digest(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from compare_cost import Counts, Unit, cost, total
-from compare_jobs import jobs_of, result_job, unit_job
+from compare_jobs import Job, jobs_of, result_job, unit_job
 from compare_kinds import Method
 from compare_places import COUNTS, job_folder
 from compare_problems import Problem
@@ -119,25 +119,32 @@ def _results(
     work_dir: Path,
 ) -> dict[int, Result]:
     results = {}
-    unit_record = records.get(unit_job(problem).key)
+    unit = unit_job(problem)
     for seed in seeds:
-        jobs = [job.key for job in jobs_of(problem, method, seed)]
-        own = [records[key] for key in jobs if key in records]
-        if len(own) < len(jobs) or unit_record is None:
+        jobs = jobs_of(problem, method, seed)
+        if not all(_succeeded(records, job) for job in (unit, *jobs)):
             continue
-        if any(r['error'] for r in (*own, unit_record)):
-            continue
-        counts = total([Counts(**record['counts']) for record in own])
+        counts = total(
+            [
+                Counts(**records[job.key]['counts'])
+                for job in jobs
+                if job.problem == problem  # the others are not its cost
+            ]
+        )
         key = result_job(problem, method, seed).key
         with np.load(job_folder(work_dir, key) / COUNTS) as file:
             counted = file['counts']
         results[seed] = Result(
             records[key]['metrics'],
-            cost(counts, Unit(**unit_record['unit'])),
+            cost(counts, Unit(**records[unit.key]['unit'])),
             counts.seconds,
             resampled_quality(counted, image_draws(len(counted), DRAWS)),
         )
     return results
+
+
+def _succeeded(records: Mapping[str, Record], job: Job) -> bool:
+    return job.key in records and not records[job.key]['error']
 
 
 def _differences(

@@ -129,7 +129,7 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     shutil.rmtree(job_folder(work_dir, job.key), ignore_errors=True)
     policy = weights = None
     if method.search:
-        search = search_job(problem, method.search, seed)
+        search = search_job(job.source or problem, method.search, seed)
         policy = job_folder(work_dir, search.key) / DEFAULT_FILE
     if method.after:
         before = result_job(problem, METHODS[method.after], seed)

@@ -25,7 +25,9 @@ def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
         'PQ on the test images: mean ± standard deviation over seeds. Cost '
         'in units of one training, counted: iterations and evaluated images '
         'of all that a method needed; "processor" is its processor time in '
-        'units of that of ones. Differences in PQ are paired by seed, with '
+        'units of that of ones. A method "of" another problem uses a policy '
+        'that was found there: what it pays is its own training and probe, '
+        'not the search. Differences in PQ are paired by seed, with '
         '95 % intervals: [bootstrap over seeds and test images], '
         "(Student's t over seeds).",
     ]

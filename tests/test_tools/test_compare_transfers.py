@@ -1,0 +1,152 @@
+"""Policies of one problem on another, in the comparison."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+MOVED = 'Ada-Segment of cascade'
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names = ('configs', 'jobs', 'kinds', 'methods', 'problems', 'selection')
+    modules = {k: importlib.import_module(f'compare_{k}') for k in names}
+    return SimpleNamespace(
+        compare=importlib.import_module('compare'), **modules
+    )
+
+
+def jobs_of(tools, name, seed=2):
+    problem = tools.problems.ALL[name]
+    return tools.jobs.jobs_of(problem, tools.methods.METHODS[MOVED], seed)
+
+
+@pytest.mark.parametrize(
+    'name', ['misscaled', 'small_things', 'longer', 'deeper']
+)
+def test_the_search_is_that_of_cascade(tools, name):
+    cascade, problem = (tools.problems.ALL[n] for n in ('cascade', name))
+    start, search, train = jobs_of(tools, name)
+    assert start == tools.jobs.pretrain_job(cascade)
+    assert search == tools.jobs.search_job(cascade, 'Ada-Segment', 2)
+    assert train.problem == problem
+    assert train.source == cascade
+    assert set(train.needs) == {problem.start, search.key}
+    planned = tools.compare.plan(
+        [(problem, tools.methods.METHODS[MOVED])], [2]
+    )
+    keys = [job.key for job in planned]
+    assert len(set(keys)) == len(keys)
+    for i, job in enumerate(planned):
+        assert set(job.needs) <= set(keys[:i])
+
+
+def test_small_problems_take_small_policies(tools):
+    small = tools.problems.quick(tools.problems.ALL['longer'])
+    assert small.epochs == 4
+    method = tools.methods.METHODS[MOVED]
+    source = tools.jobs.source_of(small, method)
+    assert source == tools.problems.quick(tools.problems.ALL['cascade'])
+
+
+def test_another_source_is_another_job(tools, monkeypatch):
+    before = jobs_of(tools, 'longer')[-1].key
+    cascade = tools.problems.ALL['cascade']._replace(lr=0.1)
+    monkeypatch.setitem(tools.problems.ALL, 'cascade', cascade)
+    assert jobs_of(tools, 'longer')[-1].key != before
+
+
+def test_the_policy_is_used_after_a_probe(tools, tmp_path):
+    problem = tools.problems.ALL['deeper']
+    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    assert cfg.model.detector.backbone.depth == 34
+    policy = tmp_path / 'policy.pth'
+    method = tools.methods.METHODS[MOVED]
+    tools.kinds.apply_method(method, cfg, policy, None)
+    assert cfg.custom_hooks[-1] == dict(
+        type='PolicyWeightingHook',
+        mode='comb',
+        initial_losses='probe',
+        policy=str(policy),
+    )
+
+
+def test_longer_is_cascade_with_more_epochs(tools):
+    cascade, longer = (tools.problems.ALL[n] for n in ('cascade', 'longer'))
+    assert longer == cascade._replace(name='longer', epochs=12)
+    assert longer.start == cascade.start
+    assert longer.key[-8:] != cascade.key[-8:]
+
+
+def test_rows_go_where_they_fit(tools):
+    every = tools.problems.ALL
+    problems = [every[n] for n in ('cascade', 'panoptic_fpn', 'deeper')]
+    methods = list(tools.methods.METHODS.values())
+    pairs = [
+        (problem.name, method.name)
+        for problem, method in tools.selection.select_pairs(
+            problems, methods, named=False
+        )
+    ]
+    others = {name for name in tools.methods.METHODS if name != MOVED}
+    assert {m for p, m in pairs if p == 'cascade'} == others
+    assert {m for p, m in pairs if p == 'panoptic_fpn'} == others
+    on_deeper = {m for p, m in pairs if p == 'deeper'}
+    assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', MOVED}
+
+    dwa = tools.methods.METHODS['DWA']
+    named = tools.selection.select_pairs(problems, [dwa], named=True)
+    assert [problem for problem, _ in named] == problems
+
+
+@pytest.mark.parametrize(
+    'names', [['cascade'], ['panoptic_fpn'], ['cascade', 'panoptic_fpn']]
+)
+def test_a_row_that_fits_nowhere_is_refused(
+    tools, tmp_path, monkeypatch, names
+):
+    monkeypatch.setattr(tools.compare, 'run_jobs', lambda *_: None)
+    arguments = [str(tmp_path / 'x'), '--methods', 'ones', MOVED]
+    message = f"'{MOVED}', which fits none of '{names[0]}'"
+    with pytest.raises(ValueError, match=message):
+        tools.compare.main([*arguments, '--problems', *names])
+    assert not (tmp_path / 'x').exists()
+
+
+def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tools.compare, 'draw_scenes', lambda *_: None)
+    monkeypatch.setattr(
+        tools.compare, 'run_jobs', lambda jobs, *_: asked.extend(jobs)
+    )
+    tools.compare.main([str(tmp_path), '--seeds', '0'])
+    names = {job.problem.name for job in asked}
+    assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper'}
+    moved = {job.problem.name for job in asked if job.name == MOVED}
+    assert moved == {'misscaled', 'small_things', 'longer', 'deeper'}
+
+
+def test_keys_of_what_has_results_stay(tools):
+    every = tools.problems.ALL
+    found = {name: (p.key[-8:], p.start[-8:]) for name, p in every.items()}
+    assert found == {
+        'cascade': ('ab3a9369', 'f3a2b306'),
+        'panoptic_fpn': ('9a479e53', '28363cbc'),
+        'small_things': ('e5ee68cd', '2b8d634d'),
+        'misscaled': ('2ac4de5e', 'f3a2b306'),
+        'longer': (found['longer'][0], 'f3a2b306'),
+        'deeper': found['deeper'],
+        'tuning': ('ffe06df5', 'bb5cec65'),
+        'tuning, lr x0.5': ('4808fce8', 'bb5cec65'),
+        'tuning, lr x2': ('1cfb4a21', 'bb5cec65'),
+        'tuning, trunk x0.4': ('be29d43d', 'bb5cec65'),
+        'tuning, trunk x2.5': ('a85363a1', 'bb5cec65'),
+    }
+    assert len(set(found.values())) == len(found)
+    assert found['deeper'][1] not in ('f3a2b306', '28363cbc', '2b8d634d')
