@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -34,6 +35,34 @@ def test_is_what_ridge_regression_says_at_the_likeliest_scale() -> None:
         offsets.T @ values,
     )
     torch.testing.assert_close(slope.mean, ridge, atol=0.01, rtol=0.01)
+
+
+@pytest.mark.parametrize(('count', 'num_rounds'), [(9, 2), (4, 2), (2, 1)])
+def test_is_the_average_over_sizes_by_their_evidence(
+    count: int, num_rounds: int
+) -> None:
+    offsets, values, _ = data(2.0, count)
+    weights = torch.linspace(0.5, 1, count).double()
+    freedom = count - num_rounds
+    evidence, means, squares = [], [], []
+    for scale in PRIOR_SCALES:
+        # In the space of the metrics: their covariance over s^2.
+        prior = scale**2 * offsets.T
+        inverse = torch.linalg.inv(
+            weights.reciprocal().diag() + offsets @ prior
+        )
+        rest = values @ inverse @ values
+        evidence.append(0.5 * inverse.logdet() - 0.5 * freedom * rest.log())
+        mean = prior @ inverse @ values
+        trace = 3 * scale**2 - (prior @ inverse @ prior.T).trace()
+        means.append(mean)
+        squares.append(mean @ mean + rest / max(freedom - 2, 1) * trace)
+    shares = torch.stack(evidence).softmax(0)
+    mean = shares @ torch.stack(means)
+    slope = fit_slope(offsets, values, weights, num_rounds)
+    torch.testing.assert_close(slope.mean, mean)
+    expected = mean @ mean / (shares @ torch.stack(squares))
+    assert slope.confidence == pytest.approx(float(expected))
 
 
 def test_noise_alone_leaves_little_confidence() -> None:
