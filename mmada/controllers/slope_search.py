@@ -95,7 +95,7 @@ class SlopeSearch(WeightSearch):
             factor. Defaults to one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.
         sigma: Standard deviation of each log-factor over the replicas.
-            Defaults to 0.8.
+            Defaults to 1.2.
         noise: Standard deviation of the metric between trainings that
             differ by chance alone. Defaults to 0.5.
         seed: Seed of the directions. Defaults to 0.
@@ -113,7 +113,7 @@ class SlopeSearch(WeightSearch):
         num_replicas: int,
         groups: Sequence[Sequence[int]] | None = None,
         start: float = 1.0,
-        sigma: float = 0.8,
+        sigma: float = 1.2,
         noise: float = 0.5,
         seed: int = 0,
     ) -> None:

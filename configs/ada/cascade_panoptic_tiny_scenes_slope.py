@@ -1,0 +1,16 @@
+# Whole trainings in place of rounds: four replicas train from the first round
+# to the last with factors of their own, and a fresh model with those that the
+# slope between them points to.
+_base_ = './cascade_panoptic_tiny_scenes.py'
+
+train_cfg = dict(
+    exploration=dict(
+        controller=dict(_delete_=True, type='SlopeSearch', num_replicas=4),
+    ),
+)
+
+# Weights from l^1, as the replicas had them.
+custom_hooks = [
+    dict(type='EpochSeedHook'),
+    dict(type='PolicyWeightingHook', mode='pred'),
+]
