@@ -71,7 +71,7 @@ def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
 
 
 _HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
-_STABLE = dict(type='AdaSegment', preset='slope')
+_STABLE = dict(type='AdaSegment', preset='stable')
 _PAPER = dict(type='AdaSegment', preset='paper')
 _OURS, _R_IMP = 'Ada-Segment', 'paper without r_imp'
 _STEP, _GRADIENT = 'Step', 'Gradient'
@@ -79,6 +79,7 @@ _SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
 
 SEARCHES: dict[str, Search] = {
     _OURS: Search(_STABLE, grouped=True),
+    'SlopeSearch': Search(dict(type='SlopeSearch'), grouped=True),
     'paper': Search(_PAPER),
     _R_IMP: Search(dict(_PAPER, reward='local')),
     'head rule off': Search(_STABLE, grouped=True, options=_HEAD_RULE_OFF),
@@ -114,6 +115,7 @@ _ROWS = [
         (_OURS, _policy('comb'), _OURS),
         ('Ada-Segment-A', None, _OURS, True),
     ),
+    Method('SlopeSearch', 'Ada-Segment', _policy('pred'), 'SlopeSearch'),
     *_rows(
         'population',
         ('PBT', None, 'PBT', True),
@@ -199,4 +201,4 @@ _ROWS = [
 METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
 # What a policy from elsewhere is compared with where it is used.
 TRANSFERRED = ('ones', 'inverse-loss', _OURS, f'{_OURS} of cascade')
-QUICK = (*TRANSFERRED, 'Ada-Segment-A', 'PBT')
+QUICK = (*TRANSFERRED, 'SlopeSearch', 'Ada-Segment-A', 'PBT')
