@@ -10,12 +10,11 @@ from mmengine import dist
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.optimizers import head_rule_of
-from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.trunk_gradients import TrunkGradients, trunk_parameters
 from mmada.models import iteration_losses
 from mmada.weightings import GradientWeighting
 
+from .head_rule_lag import warn_of_lag
 from .kinds import build_weighting_of
 from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook, check_iterations
@@ -77,7 +76,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
             f'Gradients of {size} objectives for {len(parameters)} '
             f'parameters of {sum(p.numel() for p in parameters)} numbers.'
         )
-        _check_head_rule(runner)
+        warn_of_lag(runner)
         return build_weighting_of(
             GradientWeighting,  # type: ignore[type-abstract]
             self._config,
@@ -141,15 +140,3 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
 def _is_finite(losses: Tensor, gradients: Tensor) -> bool:
     norms = torch.linalg.vector_norm(gradients, dim=1)  # no copy of them
     return bool(torch.isfinite(losses).all() and torch.isfinite(norms).all())
-
-
-def _check_head_rule(runner: Any) -> None:
-    """Warns of a head rule that does not keep up with the weights."""
-    rule = head_rule_of(runner.optim_wrapper)
-    if isinstance(rule, LearningRateHeadRule):
-        runner.logger.warning(
-            "`head_rule.mode='lr'` divides what is left of earlier "
-            'iterations, as momentum and accumulated gradients, by the '
-            'weights of the last one. With weights of every iteration '
-            "`mode='grad'` is the exact one."
-        )

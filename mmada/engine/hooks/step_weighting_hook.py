@@ -13,6 +13,7 @@ from mmada.engine.batch_replay import BatchReplay
 from mmada.models import iteration_losses
 from mmada.weightings import StepWeighting
 
+from .head_rule_lag import warn_of_lag
 from .kinds import build_weighting_of
 from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook
@@ -45,6 +46,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
 
     def build_weighting(self, runner: Any) -> StepWeighting:
         """Builds the weighting from its config."""
+        warn_of_lag(runner)
         weighting = build_weighting_of(
             StepWeighting,  # type: ignore[type-abstract]
             self._config,
