@@ -331,3 +331,18 @@ def test_an_unknown_objective_is_named(tmp_path):
     hook = step_hook('ScheduledWeighting', schedules=dict(c=1.0))
     with pytest.raises(ValueError, match="'c'; expected .*among: a, b"):
         train(tmp_path, hook)
+
+
+@pytest.mark.parametrize(('mode', 'warns'), [('lr', True), ('grad', False)])
+def test_a_head_rule_that_does_not_keep_up_is_named(
+    tmp_path, caplog, mode, warns
+):
+    runner = toy.runner(
+        tmp_path,
+        custom_hooks=[step_hook('RandomLossWeighting')],
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
+        log_level='WARNING',
+    )
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert ("`mode='grad'` is the exact one" in caplog.text) == warns
