@@ -23,6 +23,7 @@ from mmengine.registry import (
 from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
+from mmada.controllers import SlopeSearch
 from mmada.engine import PolicyWeightingHook
 from mmada.models import LossWeightWrapper
 
@@ -184,3 +185,20 @@ def test_panoptic_fpn_builds() -> None:
     wrapper = LossWeightWrapper(config.model, objectives='panoptic_fpn')
     assert len(wrapper.objectives) == 4
     assert wrapper.detector.semantic_head.loss_seg.loss_weight == 1.0
+
+
+def test_the_search_over_whole_trainings_is_built(model: nn.Module) -> None:
+    config = Config.fromfile(FULL_SIZE.with_stem(f'{FULL_SIZE.stem}_slope'))
+    exploration = config.train_cfg.exploration
+    size = dict(num_objectives=len(model.objectives), seed=0)
+    controller = TASK_UTILS.build(
+        exploration.controller,
+        default_args=dict(num_rounds=exploration.num_rounds, **size),
+    )
+    assert isinstance(controller, SlopeSearch)
+    hook = HOOKS.build(config.custom_hooks[-1])
+    assert isinstance(hook, PolicyWeightingHook)
+    # Stages of one kind share a factor.
+    kinds = [name.split('.')[-1] for name in model.objectives.names]
+    for group in exploration.controller.groups:
+        assert len({kinds[i] for i in group}) == 1
