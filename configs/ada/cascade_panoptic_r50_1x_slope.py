@@ -1,6 +1,6 @@
 # As the config without _slope, but the reward sees whole trainings: eight
-# replicas train twelve epochs each on the proxy split, and a fresh model trains
-# with the weights that the slope between them points to.
+# replicas train twelve epochs each on the proxy split, and a fresh model
+# trains with the weights that the slope between them points to.
 _base_ = './cascade_panoptic_r50_1x.py'
 
 train_cfg = dict(
@@ -16,7 +16,4 @@ train_cfg = dict(
 )
 
 # Weights from l^1, as the replicas had them.
-custom_hooks = [
-    dict(type='EpochSeedHook'),
-    dict(type='PolicyWeightingHook', mode='pred'),
-]
+custom_hooks = [dict(type='PolicyWeightingHook', mode='pred')]
