@@ -50,7 +50,7 @@ class PlayedBack(StepWeighting):
 
 
 @MODELS.register_module()
-class PatchyDetector(toy.ToyDetector):
+class NowAndThenDetector(toy.ToyDetector):
     """Without `loss_b` in batches whose first row is positive."""
 
     def forward(self, x, y, mode='tensor'):
@@ -258,7 +258,7 @@ class CalmDetector(toy.ToyDetector):
 
 
 def test_absent_objectives_are_left_out(tmp_path):
-    model = dict(toy.MODEL, detector=dict(type='PatchyDetector'))
+    model = dict(toy.MODEL, detector=dict(type='NowAndThenDetector'))
     for method in METHODS:
         work_dir = tmp_path / method
         hook = step_hook(method, interval=1)

@@ -32,12 +32,12 @@ def test_an_objective_absent_from_the_first_batch_is_found(tmp_path):
     train(
         tmp_path,
         dict(static(2.0, 0.5), interval=1),
-        model=dict(toy.MODEL, detector=dict(type='LateDetector')),
+        model=dict(toy.MODEL, detector=dict(type='LateTrunkDetector')),
     )
 
 
 @toy.MODELS.register_module()
-class LateDetector(toy.ToyDetector):
+class LateTrunkDetector(toy.ToyDetector):
     """Without `loss_b` at first."""
 
     _calls = 0
