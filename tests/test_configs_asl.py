@@ -17,6 +17,7 @@ from torch import nn
 
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.loops import ParallelExplorationLoop
+from mmada.engine.loops.meeting import build_controller
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.models import AutoSegLoss
 from mmada.surrogates import NAMED_POINTS, SURROGATES
@@ -170,7 +171,14 @@ def test_a_search_is_built(
     inputs = model.data_preprocessor(batch, True)['inputs']
     assert inputs.shape == (32, 3, 128, 128)
 
-    controller = loop._meet(LiveReplica(model, runner.optim_wrapper, [poly]))
+    controller = build_controller(
+        loop._controller_config,
+        loop.target,
+        LiveReplica(model, runner.optim_wrapper, [poly]),
+        loop.loader,
+        1,
+        loop.num_rounds,
+    )
     assert len(loop.target.names) == controller.action_size == 12
     assert controller.num_replicas == 32
 

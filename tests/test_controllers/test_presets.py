@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.controllers import PRESETS, AdaSegment, preset_options
+from mmada.controllers import PRESETS, AdaSegment, SlopeSearch, preset_options
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = dict(num_objectives=4, num_rounds=6, num_replicas=4)
@@ -99,8 +100,23 @@ def test_the_papers_reward_with_and_without_the_gain_over_a_round() -> None:
     assert rewards[1] == pytest.approx([-1 / 6, 1 / 6, -1 / 6, 1 / 6])
 
 
-def test_the_documents_name_every_option_of_stable_and_its_default() -> None:
+def documented(part: int) -> list[tuple[str, str]]:
+    """Options and defaults in a part of the page, parted by a heading."""
     text = (ROOT / 'docs/controllers.md').read_text()
-    rows = re.findall(r'^\| `(\w+)` +\| +([\w.]+) \|', text, re.MULTILINE)
+    half = text.split('\n## Whole trainings')[part]
+    return re.findall(r'^\| `(\w+)` +\| +([\w.]+) \|', half, re.MULTILINE)
+
+
+def test_the_documents_name_every_option_of_stable_and_its_default() -> None:
     options = preset_options('stable')
-    assert rows == [(name, str(value)) for name, value in options.items()]
+    expected = [(name, str(value)) for name, value in options.items()]
+    assert documented(0) == expected
+
+
+def test_the_documents_name_every_option_of_slope_search() -> None:
+    parameters = inspect.signature(SlopeSearch).parameters
+    options = {name: p.default for name, p in parameters.items()}
+    for name in ('num_objectives', 'num_rounds', 'num_replicas', 'seed'):
+        del options[name]
+    expected = [(name, str(value)) for name, value in options.items()]
+    assert documented(1) == expected
