@@ -1,0 +1,97 @@
+"""Whole trainings as replicas, then a training with what was found."""
+
+import json
+
+import pytest
+import torch
+
+from mmada.controllers import SlopeSearch
+from mmada.engine import load_policy
+from tests import toy
+from tests.test_engine.test_loops import test_faults as faults
+
+SEARCH = dict(
+    num_rounds=3,
+    controller=dict(type='SlopeSearch', num_replicas=2, noise=0.0),
+)
+HOOKS = [
+    dict(type='EpochSeedHook'),
+    dict(type='PolicyWeightingHook', mode='pred'),
+]
+
+
+def build(work_dir, **options):
+    return toy.runner(
+        work_dir,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(**SEARCH),
+            training=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        ),
+        custom_hooks=HOOKS,
+        **options,
+    )
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('whole')
+    build(work_dir).train()
+    return work_dir
+
+
+def test_replicas_train_from_the_start_to_the_end(whole):
+    records = faults.history(whole)
+    assert [record['plan'] for record in records] == [
+        ['initial'] * 2,
+        ['own'] * 2,
+        ['own'] * 2,
+    ]
+    assert len({str(record['weights']) for record in records}) == 1
+    first, second = records[0]['weights']
+    assert first != second
+
+
+def test_the_policy_steps_towards_the_better_replica(whole):
+    last = faults.history(whole)[-1]
+    scores = [metrics['toy/score'] for metrics in last['metrics']]
+    better = last['weights'][scores.index(max(scores))]
+    policy = load_policy(whole / 'policy.safetensors', ('a', 'b'))
+    # Without noise the step is as long as the way to the replicas.
+    torch.testing.assert_close(
+        policy.best_weights, torch.tensor(better, dtype=torch.float64)
+    )
+
+
+def test_the_training_keeps_the_weights_that_were_found(whole):
+    policy = load_policy(whole / 'policy.safetensors')
+    rows = [
+        json.loads(row)
+        for row in (whole / 'weights.jsonl').read_text().splitlines()
+    ]
+    assert len(rows) == 3
+    for row in rows:
+        assert row['weights'] == policy.best_weights.tolist()
+
+
+def test_an_interrupted_search_goes_on_to_the_same_bits(
+    whole, tmp_path, monkeypatch
+):
+    original, calls = SlopeSearch.observe, []
+
+    def observe(self, *args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(self, *args)
+
+    monkeypatch.setattr(SlopeSearch, 'observe', observe)
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path).train()
+    build(tmp_path, resume=True).train()
+    assert faults.history(tmp_path) == faults.history(whole)
+    policies = [
+        (folder / 'policy.safetensors').read_bytes()
+        for folder in (whole, tmp_path)
+    ]
+    assert policies[0] == policies[1]
