@@ -20,7 +20,7 @@ from tests.test_faults.disks import small_disk
 
 
 def explore(work_dir, resume=False):
-    """An exploration of 2 rounds; its states have some 50 kB."""
+    """An exploration of 2 rounds; its states have some 30 kB."""
     toy.runner(
         work_dir, train_cfg=toy.exploration(num_rounds=2), resume=resume
     ).train()
@@ -76,7 +76,7 @@ def trained(tmp_path_factory):
 
 
 def test_row_4_full_disk_in_an_exploration(tmp_path, explored):
-    with small_disk(tmp_path / 'exploration', '130k') as remount:
+    with small_disk(tmp_path / 'exploration', '90k') as remount:
         with pytest.raises(StateError) as caught:
             explore(tmp_path)
         message = str(caught.value)
