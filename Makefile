@@ -49,7 +49,8 @@ asl: env
 # (resumable).
 compare-quick: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
-	    work_dirs/compare_quick --quick --seeds 0 1 $(ARGS)
+	    work_dirs/compare_quick --quick --seeds 0 1 \
+	    --problems cascade misscaled panoptic_fpn $(ARGS)
 
 compare: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
