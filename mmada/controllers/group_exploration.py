@@ -35,6 +35,14 @@ def spread_out(noise: Tensor) -> Tensor:
     return torch.stack(rows) if rows else noise
 
 
+def centred_basis(size: int) -> Tensor:
+    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
+    rows = torch.eye(size, dtype=torch.float64)[:-1]
+    steps = rows - 1.0 / size
+    basis, _ = torch.linalg.qr(steps.T)
+    return basis.T
+
+
 class GroupExploration(Exploration):
     """Antithetic noise on the log-factors of groups.
 
@@ -61,7 +69,7 @@ class GroupExploration(Exploration):
         noise = torch.randn(
             count // 2, size - 1, dtype=mean.dtype, generator=generator
         )
-        factors = spread_out(noise) @ _centred_basis(size)
+        factors = spread_out(noise) @ centred_basis(size)
         offsets = self.sigma * scale * factors @ self._members
         offsets = offsets - offsets.mean(-1, keepdim=True)
         return mean + antithetic(offsets, count)
@@ -70,17 +78,9 @@ class GroupExploration(Exploration):
         """Log-density of the centred log-factors."""
         means = (actions - mean) @ self._members.T / self._members.sum(-1)
         factors = means - means.mean(-1, keepdim=True)
-        basis = _centred_basis(len(self._members))
+        basis = centred_basis(len(self._members))
         return gaussian_log_density(factors @ basis.T, self.sigma * scale)
 
     def legal(self, actions: Tensor) -> Tensor:
         """Every sample gives positive weights."""
         return torch.ones(len(actions), dtype=torch.bool)
-
-
-def _centred_basis(size: int) -> Tensor:
-    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
-    rows = torch.eye(size, dtype=torch.float64)[:-1]
-    steps = rows - 1.0 / size
-    basis, _ = torch.linalg.qr(steps.T)
-    return basis.T

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmada.controllers.base import RoundResult
 from mmada.controllers.checks import check_int, check_number
 from mmada.controllers.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.controllers.group_exploration import centred_basis
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.plan import Plan, Rest, Start
 from mmada.controllers.verdict import Verdict
@@ -40,13 +41,6 @@ def design(count: int, size: int, generator: torch.Generator) -> Tensor:
     turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
     axes, _ = torch.linalg.qr(turn)
     return count**0.5 * centred_basis(count).T[:, :known] @ axes[:known]
-
-
-def centred_basis(size: int) -> Tensor:
-    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
-    steps = torch.eye(size, dtype=torch.float64)[:-1] - 1.0 / size
-    basis, _ = torch.linalg.qr(steps.T)
-    return basis.T
 
 
 def shrunk_step(points: Tensor, metrics: Tensor, noise: float) -> Tensor:

@@ -137,6 +137,7 @@ def test_keys_of_what_has_results_stay(tools):
     found = {name: (p.key[-8:], p.start[-8:]) for name, p in every.items()}
     assert found == {
         'cascade': ('ab3a9369', 'f3a2b306'),
+        'tuning, misscaled': ('b4ccc89b', 'bb5cec65'),
         'panoptic_fpn': ('9a479e53', '28363cbc'),
         'small_things': ('e5ee68cd', '2b8d634d'),
         'misscaled': ('2ac4de5e', 'f3a2b306'),

@@ -136,6 +136,10 @@ TUNINGS: dict[str, Problem] = {
         ('tuning, trunk x2.5', LR, 2.5),
     )
 }
+# Where the controllers were chosen, beside `tuning` itself.
+TUNINGS['tuning, misscaled'] = Problem(
+    'tuning, misscaled', _scenes(21, 6.0), drawn_scale=8.0
+)
 
 
 ALL = PROBLEMS | TRANSFERS | TUNINGS
