@@ -1,4 +1,4 @@
-"""Generated scenes and panoptic annotations for mmdet's pipelines.
+"""Scenes, panoptic annotations and subsets for mmdet's pipelines.
 
 A config trains on generated scenes (``tools/make_scenes.py data/scenes``)
 with these lines::
@@ -22,6 +22,7 @@ with these lines::
 first, four stuff classes follow (``scene_metainfo()``).
 """
 
+from .image_subset import ImageSubset
 from .scene_classes import scene_metainfo
 from .scene_dataset import ScenePanopticDataset
 from .scene_folder import SceneOptions, make_scenes
@@ -30,6 +31,7 @@ from .scenes import Scene, draw_scene, scene_rng
 from .transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [
+    'ImageSubset',
     'LoadPanopticAnnotations',
     'MergeThingLabels',
     'Scene',

@@ -1,0 +1,166 @@
+"""Subsets of a dataset by a list of image ids."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import pytest
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets.samplers import AspectRatioBatchSampler
+from mmengine.dataset import DefaultSampler
+from mmengine.registry import DATASETS
+
+from mmada.datasets import ImageSubset, SceneOptions, make_scenes
+from mmada.datasets.image_ids import ImageIdList, digest_ids, format_ids
+
+EVERY = tuple(range(12))
+LISTED = (1, 4, 5, 9)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    out = tmp_path_factory.mktemp('data') / 'scenes'
+    make_scenes(out, SceneOptions(num=dict(train=len(EVERY))))
+    return out
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(ids, every=EVERY):
+        path = tmp_path / 'ids.txt'
+        digest = digest_ids(every)
+        content = ImageIdList(tuple(ids), len(every), digest, {})
+        path.write_text(format_ids(content))
+        return str(path)
+
+    return write
+
+
+def scenes(root, **options):
+    return dict(
+        type='ScenePanopticDataset',
+        data_root=str(root),
+        ann_file='annotations/panoptic_train.json',
+        data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
+        **options,
+    )
+
+
+def ids_of(dataset):
+    return [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))]
+
+
+@pytest.mark.parametrize('serialize', [True, False])
+def test_both_sides_of_a_list(root, write, serialize):
+    whole = DATASETS.build(scenes(root))
+    parts = []
+    for keep in ('listed', 'others'):
+        config = dict(
+            type='ImageSubset',
+            ids_file=write(LISTED),
+            keep=keep,
+            dataset=scenes(root, serialize_data=serialize),
+        )
+        before = copy.deepcopy(config)
+        part = DATASETS.build(config)
+        assert config == before
+        assert part.metainfo == whole.metainfo
+        parts.append(part)
+    assert ids_of(parts[0]) == list(LISTED)
+    assert ids_of(parts[1]) == [i for i in EVERY if i not in LISTED]
+    info, expected = parts[0].get_data_info(2), whole.get_data_info(5)
+    assert info.pop('sample_idx') == 2
+    assert expected.pop('sample_idx') == 5
+    assert info == expected
+
+
+def test_data_of_other_images_is_not_held(root, write):
+    part = ImageSubset(scenes(root), write([3]), 'listed')
+    whole = DATASETS.build(scenes(root))
+    start, end = whole.data_address[2:4]
+    assert len(part.dataset.data_bytes) == end - start
+    assert part.dataset.data_list == []
+
+
+def test_the_dataset_filters_and_counts_within_the_subset(root, write):
+    large = dict(filter_cfg=dict(min_size=1000))
+    kept = dict(filter_cfg=dict(min_size=64))
+    part = ImageSubset(
+        scenes(root, indices=2, **kept), write(LISTED), 'others'
+    )
+    assert ids_of(part) == [0, 2]
+    part = ImageSubset(scenes(root, indices=[1, 3]), write(LISTED), 'listed')
+    assert ids_of(part) == [4, 9]
+    with pytest.raises(ValueError, match='4 of 12 .*0 of them pass .*1000'):
+        ImageSubset(scenes(root, **large), write(LISTED), 'listed')
+    tested = scenes(root, test_mode=True, **large)
+    assert len(ImageSubset(tested, write(LISTED), 'listed')) == 4
+
+
+def test_items_and_batches(root, write):
+    config = scenes(root, pipeline=[LoadImageFromFile()])
+    part = ImageSubset(config, write(LISTED), 'listed')
+    assert part[3]['img_path'].endswith('000009.png')
+    assert part[3]['img'].shape == (64, 96, 3)
+    sampler = DefaultSampler(part, shuffle=True, seed=0)
+    batches = list(AspectRatioBatchSampler(sampler, batch_size=3))
+    assert sorted(sum(batches, [])) == [0, 1, 2, 3]
+
+
+def test_a_copy_for_worker_processes(root, write):
+    part = ImageSubset(scenes(root), write(LISTED), 'listed')
+    again = pickle.loads(pickle.dumps(part))
+    assert ids_of(again) == list(LISTED)
+    assert 'filter_data' not in vars(part.dataset)
+
+
+def test_annotations_may_be_loaded_later(root, write):
+    part = ImageSubset(scenes(root), write(LISTED), 'listed', lazy_init=True)
+    assert part.dataset.data_list == []
+    assert not part.dataset._fully_initialized
+    assert part.metainfo['classes'][0] == 'ball'
+    part.full_init()
+    part.full_init()
+    assert len(part) == 4
+    late = ImageSubset(scenes(root), write(LISTED), 'listed', lazy_init=True)
+    assert late[0]['img_id'] == 1
+
+
+def test_images_with_ids_of_text(root, write, tmp_path):
+    content = json.loads(
+        (root / 'annotations/panoptic_train.json').read_text()
+    )
+    for image in content['images']:
+        image['id'] = f'ADE_{image["id"]:02d}'
+    for annotation in content['annotations']:
+        annotation['image_id'] = f'ADE_{annotation["image_id"]:02d}'
+    (tmp_path / 'text.json').write_text(json.dumps(content))
+    every = [image['id'] for image in content['images']]
+    config = scenes(root) | dict(ann_file=str(tmp_path / 'text.json'))
+    part = ImageSubset(config, write(['ADE_03', 'ADE_11'], every), 'listed')
+    assert ids_of(part) == ['ADE_03', 'ADE_11']
+    assert part.get_data_info(0)['instances']
+
+
+@pytest.mark.parametrize(
+    ('ids', 'every', 'message'),
+    [
+        ((1, 4), EVERY[:-1], 'should have the 11 images .*found 12 images'),
+        ((1, 4), (*EVERY[:-1], 77), 'found 12 images, others'),
+        ((1, 77), EVERY, r'found 1 others, such as 77'),
+        ((), EVERY, 'no image is left: 0 of 12 are listed'),
+    ],
+)
+def test_a_list_that_does_not_fit(root, write, ids, every, message):
+    with pytest.raises(ValueError, match=message):
+        ImageSubset(scenes(root), write(ids, every), 'listed')
+
+
+def test_options_that_do_not_fit(root, write):
+    with pytest.raises(ValueError, match="keep should be .*found 'train'"):
+        ImageSubset(scenes(root), write(LISTED), 'train')
+    repeated = dict(type='RepeatDataset', times=2, dataset=scenes(root))
+    with pytest.raises(ValueError, match='BaseDataset .*RepeatDataset; put'):
+        ImageSubset(repeated, write(LISTED), 'listed')
