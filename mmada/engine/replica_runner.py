@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 import traceback
 from collections.abc import Callable
@@ -30,6 +29,7 @@ class Outcome(NamedTuple):
         metrics: Metrics on the reward data, empty if it diverged.
         losses: Mean raw losses, n numbers, empty if it diverged.
         value: The reward metric; None if there is none or it is not finite.
+        resamples: The same on resampled images; None if not asked for.
         seconds: Time it took.
         error: Traceback of what was raised, else ''.
         out_of_memory: Whether that was the accelerator's memory.
@@ -38,6 +38,7 @@ class Outcome(NamedTuple):
     metrics: dict[str, float] = {}
     losses: tuple[float, ...] = ()
     value: float | None = None
+    resamples: list[float] | None = None
     seconds: float = 0.0
     error: str = ''
     out_of_memory: bool = False
@@ -147,13 +148,13 @@ class ReplicaRunner:
         failpoint('explore.after_training')
         if losses is None:
             return Outcome()
-        metrics = self.evaluator.evaluate(self.live.model, check)
+        score = self.evaluator.score(self.live.model, check)
         failpoint('explore.after_evaluation')
-        value = metrics.get(self.evaluator.metric, math.nan)
         return Outcome(
-            metrics,
+            score.metrics,
             tuple(losses.tolist()),
-            value if math.isfinite(value) else None,
+            score.value,
+            score.resamples,
         )
 
     def _segment_seed(self, segment: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 
+from .reward_metric import WEIGHTED_SUM
+
 _PANOPTIC = {'PQ': 'PQ', 'PQ_th': 'things', 'PQ_st': 'stuff'}
 _MAX_COLUMNS = 3
 _GAP = '  '
@@ -47,8 +49,8 @@ def format_progress(
             f'round {round}/{num_rounds}',
             f'replica {replica}/{num_replicas}',
             f'iter {iteration}/{num_iters}',
-            f'{metric_name} {_fixed(metric, 1)}',
-            f'{_duration(seconds_left)} left',
+            f'{metric_name} {_score(metric)}',
+            f'{format_duration(seconds_left)} left',
         )
     )
 
@@ -111,24 +113,25 @@ def _score_rows(
     columns = _metric_columns(metrics)
     rows = [['replica', 'reward', *columns.values()]]
     for k, (reward, found) in enumerate(zip(rewards, metrics, strict=True)):
-        values = [_fixed(found.get(name), 1) for name in columns]
+        values = [_score(found.get(name)) for name in columns]
         if values and not found:
             values[0] = 'rests' if k in resting else 'diverged'
         earned = None if k in resting else reward
-        rows.append([_replica(k, best), _fixed(earned, 2), *values])
+        rows.append([_replica(k, best), format_fixed(earned, 2), *values])
     return rows
 
 
 def _metric_columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """Return headings by key: panoptic quality, else what there is."""
+    """Return headings by key: panoptic quality, else what comes first."""
     short = {key: key.rpartition('/')[2] for found in metrics for key in found}
-    panoptic = {
+    if 'PQ' not in short.values() or WEIGHTED_SUM in short:
+        return dict(list(short.items())[:_MAX_COLUMNS])
+    return {
         key: heading
         for name, heading in _PANOPTIC.items()
         for key in short
         if short[key] == name
     }
-    return panoptic or dict(list(short.items())[:_MAX_COLUMNS])
 
 
 def _weight_lines(
@@ -169,7 +172,14 @@ def _replica(index: int, best: int) -> str:
     return f'*{index + 1}' if index == best else str(index + 1)
 
 
-def _fixed(value: float | None, digits: int) -> str:
+def _score(value: float | None) -> str:
+    """Write percent with one digit, what is below one with three."""
+    below_one = value is not None and 0 < abs(value) < 1
+    return format_fixed(value, 3 if below_one else 1)
+
+
+def format_fixed(value: float | None, digits: int) -> str:
+    """Write a number with so many decimals, or a dash if it is unknown."""
     if value is None or math.isnan(value):
         return _MISSING
     return f'{value:.{digits}f}'
@@ -180,7 +190,8 @@ def _significant(value: float) -> str:
     return f'{value:#.3g}'.rstrip('.')
 
 
-def _duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
+    """Write seconds as ``h:mm:ss``, or dashes if they are unknown."""
     if seconds is None or not math.isfinite(seconds):
         return '-:--:--'
     minutes, second = divmod(max(0, int(seconds + 0.5)), 60)

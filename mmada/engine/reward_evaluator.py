@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
+
+from .reward_metric import RewardMetric, Score
 
 
 class RewardEvaluator:
@@ -21,7 +22,8 @@ class RewardEvaluator:
     Args:
         dataloader: Config of the reward data, held out of training.
         evaluator: Config of one or several metrics.
-        metric: The key whose value is maximised.
+        metric: The key whose value is maximised, or the weights of a sum
+            by key.
         seed: Seeds the dataloader's workers.
     """
 
@@ -29,11 +31,11 @@ class RewardEvaluator:
         self,
         dataloader: dict[str, Any],
         evaluator: dict[str, Any] | list[dict[str, Any]],
-        metric: str,
+        metric: str | Mapping[str, float],
         seed: int,
     ) -> None:
+        self.metric = RewardMetric(metric)
         self.dataloader = Runner.build_dataloader(dataloader, seed=seed)
-        self.metric = metric
         if len(self.dataloader.dataset) == 0:
             raise ValueError(
                 '`reward_dataloader.dataset` has no image; '
@@ -46,27 +48,22 @@ class RewardEvaluator:
 
     @torch.no_grad()
     def check(self, model: Any) -> None:
-        """Evaluates one batch to see that the metric exists.
+        """Evaluates one batch to see that what is maximised exists.
 
         Raises:
-            ValueError: If the evaluator gives no number of that name.
+            ValueError: If the evaluator gives no number of a key.
         """
         model.eval()
         batch = next(iter(self.dataloader))
         outputs = model.val_step(batch)
         self._evaluator.process(data_samples=outputs, data_batch=batch)
-        found = _numbers(self._evaluator.evaluate(len(outputs)))
-        if self.metric not in found:
-            raise ValueError(
-                f'`reward_metric` is {self.metric!r}; the '
-                f'evaluator gives: {", ".join(sorted(found))}.'
-            )
+        self.metric.check(self._evaluator.evaluate(len(outputs)))
 
     @torch.no_grad()
-    def evaluate(
+    def score(
         self, model: Any, between: Callable[[], None] = lambda: None
-    ) -> dict[str, float]:
-        """Returns all metrics of the model on the reward data.
+    ) -> Score:
+        """Returns what the reward data say of a model.
 
         Args:
             model: The model.
@@ -79,9 +76,9 @@ class RewardEvaluator:
             outputs = model.val_step(batch)
             self._evaluator.process(data_samples=outputs, data_batch=batch)
             between()
-        return _numbers(self._evaluator.evaluate(len(self.dataloader.dataset)))
+        size = len(self.dataloader.dataset)
+        return self.metric.score(self._evaluator.evaluate(size))
 
-
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    # Real, since a float32 of NumPy is no float.
-    return {k: float(v) for k, v in metrics.items() if isinstance(v, Real)}
+    def evaluate(self, model: Any) -> dict[str, float]:
+        """Returns all metrics of the model on the reward data."""
+        return self.score(model).metrics

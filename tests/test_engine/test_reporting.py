@@ -100,6 +100,17 @@ def test_other_metrics_are_shown_by_their_own_names() -> None:
     assert lines[1].split()[2:5] == ['mIoU', 'aAcc', 'x']
 
 
+def test_a_weighted_sum_and_its_parts_come_first() -> None:
+    found = {'weighted_sum': 20.5, 'coco/bbox_mAP': 0.2, 'coco_panoptic/PQ': 4}
+    lines = table(metrics=[{**found, 'coco_panoptic/PQ_th': 9.0}] * 3)
+    assert lines[1].split()[2:5] == ['weighted_sum', 'bbox_mAP', 'PQ']
+
+
+def test_what_is_below_one_has_three_digits() -> None:
+    lines = table(metrics=[{'coco/bbox_mAP': 0.3751, 'a': -0.1, 'b': 0.0}] * 3)
+    assert lines[2].split()[2:5] == ['0.375', '-0.100', '0.0']
+
+
 def test_unequal_numbers_of_replicas_are_refused() -> None:
     with pytest.raises(ValueError):
         table(rewards=[1.0])

@@ -126,7 +126,7 @@ def test_several_metrics_stand_beside_one_another(model):
 def test_an_unknown_metric_lists_the_known_ones(model):
     with pytest.raises(
         ValueError,
-        match="`reward_metric` is 'PQ'; the evaluator gives: toy/score",
+        match="`reward_metric` asks for 'PQ'; the evaluator gives: toy/score",
     ):
         build('PQ').check(model)
 

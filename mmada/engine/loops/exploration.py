@@ -21,6 +21,7 @@ from mmada.engine.state import StateStore, failpoint
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
 from .pseudo_epoch import first_state
+from .records import resamples_of
 from .succession import SUCCESSIONS
 
 MAX_FAILED_ROUNDS = 3
@@ -172,6 +173,7 @@ class Exploration:
             metrics=outcome.metrics,
             losses=list(outcome.losses),
             value=outcome.value,
+            resamples=outcome.resamples,
         )
 
     def _close_round(self, state: ExplorationState) -> dict[str, Any] | None:
@@ -193,7 +195,7 @@ class Exploration:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        record |= self.succession.notes(state)
+        record |= resamples_of(results) | self.succession.notes(state)
         self.succession.advance(state, values[result.best])
         state.losses = torch.tensor(
             results[result.best]['losses'], dtype=torch.float64

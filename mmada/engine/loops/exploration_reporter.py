@@ -13,10 +13,11 @@ from mmengine.logging import print_log
 
 import mmada.engine.reporting as text
 from mmada.controllers import RoundResult
+from mmada.engine.reward_metric import RewardMetric
 from mmada.engine.targets import Target
 
 from .exploration_state import ExplorationState
-from .records import best_metric, finite, resting, scalars
+from .records import best_metric, finite, resting, scalars, short_name
 
 
 class ExplorationReporter:
@@ -29,7 +30,7 @@ class ExplorationReporter:
         num_rounds: T.
         num_replicas: m.
         num_iters: q.
-        metric: Key of the reward metric.
+        metric: The reward metric.
         interval: Iterations between progress lines.
     """
 
@@ -41,7 +42,7 @@ class ExplorationReporter:
         num_rounds: int,
         num_replicas: int,
         num_iters: int,
-        metric: str,
+        metric: RewardMetric,
         interval: int,
     ) -> None:
         self.runner = runner
@@ -128,6 +129,7 @@ class ExplorationReporter:
                     self.num_iters,
                     shown,
                     left,
+                    short_name(self.metric.key),
                 )
             )
 
@@ -151,6 +153,7 @@ class ExplorationReporter:
             metrics=[
                 state.results[k]['metrics'] for k in sorted(state.results)
             ],
+            reward_metric=self.metric.key,
             best=result.best,
             losses=state.losses.tolist(),
             reference=state.reference,
@@ -177,7 +180,7 @@ class ExplorationReporter:
         if record['reason']:
             _warn(f'Round {record["round"]}: {record["reason"]}')
         self.runner.visualizer.add_scalars(
-            scalars(record, *self.record_keys, self.metric),
+            scalars(record, *self.record_keys, self.metric.key),
             step=record['round'],
         )
         self._write_history(state)
@@ -189,8 +192,8 @@ class ExplorationReporter:
             config=str(self.runner.cfg.filename or ''),
             num_replicas=self.num_replicas,
             iters_per_round=self.num_iters,
-            reward_metric=self.metric,
-            final_metric=best_metric(state.history[-1], self.metric),
+            reward_metric=self.metric.config,
+            final_metric=best_metric(state.history[-1], self.metric.key),
         )
 
     def _write_history(self, state: ExplorationState) -> None:

@@ -27,7 +27,8 @@ class ExplorationState:
         plan: What each of them does, the name of a Start or a Rest.
         results: By replica of the present round, as far as trained:
             `metrics`, a dict, and `losses`, a list, both empty for one that
-            diverged or rests, and `value`, its reward metric or None.
+            diverged or rests, `value`, its reward metric or None, and
+            perhaps `resamples`, the same on resampled images or None.
         best: Snapshot of the best of them, where it is passed on.
         own: By replica, where it may go on from its own state: `snapshot`,
             and `rounds`, how many it has behind it.

@@ -16,7 +16,7 @@ def identity_of(
     controller: Any,
     num_replicas: int,
     num_rounds: int,
-    metric: str,
+    metric: str | dict[str, float],
     seed: int,
 ) -> dict[str, Any]:
     """Returns the identity of an exploration, JSON values.
@@ -27,7 +27,7 @@ def identity_of(
         controller: Config of the controller.
         num_replicas: m.
         num_rounds: T.
-        metric: Key of the reward metric.
+        metric: Key of the reward metric, or the weights of a sum.
         seed: Of the search.
     """
     return dict(

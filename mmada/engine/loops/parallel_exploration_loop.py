@@ -18,6 +18,7 @@ from mmada.engine.distributed import (
 from mmada.engine.live_replica import LiveReplica
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
+from mmada.engine.reward_metric import RewardMetric
 from mmada.engine.seeding import preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore
@@ -59,7 +60,8 @@ class ParallelExplorationLoop(BaseLoop):
         controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.
         reward_evaluator: Metrics on these data.
-        reward_metric: Key of the metric that is maximised.
+        reward_metric: Key of the metric that is maximised, or the weights
+            of a sum of metrics by key; a negative weight minimises.
         target: Config of a :class:`Target`, what an action is applied to;
             None for the weights of the objectives.
         iters_per_round: Iterations q of a round; None for one epoch.
@@ -81,7 +83,7 @@ class ParallelExplorationLoop(BaseLoop):
         controller: dict[str, Any],
         reward_dataloader: dict[str, Any],
         reward_evaluator: dict[str, Any] | list[dict[str, Any]],
-        reward_metric: str = 'coco_panoptic/PQ',
+        reward_metric: str | dict[str, float] = 'coco_panoptic/PQ',
         target: dict[str, Any] | None = None,
         iters_per_round: int | None = None,
         log_interval: int = 50,
@@ -91,6 +93,7 @@ class ParallelExplorationLoop(BaseLoop):
         directory: str = 'exploration',
     ) -> None:
         check_length(num_rounds, replica_timeout)
+        RewardMetric(reward_metric)  # refuses a bad one at once
         self.seed = runner.seed if seed is None else seed
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
@@ -208,7 +211,7 @@ class ParallelExplorationLoop(BaseLoop):
                 self._controller_config,
                 self.controller.num_replicas,
                 self.num_rounds,
-                self.evaluator.metric,
+                self.evaluator.metric.config,
                 self.seed,
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from mmada.controllers import Rest
@@ -12,6 +13,20 @@ def resting(record: dict[str, Any]) -> list[int]:
     """Returns the replicas that a round trained nothing of."""
     rests = {rest.name.lower() for rest in Rest}
     return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
+
+
+def resamples_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the entry of a record that tells the reward metric's noise.
+
+    Args:
+        results: Of the round's replicas.
+
+    Returns:
+        `resamples`: for each replica the reward metric on resampled images,
+        null for one that has none; nothing if none has.
+    """
+    found = [result.get('resamples') for result in results]
+    return dict(resamples=found) if any(found) else {}
 
 
 def best_metric(record: dict[str, Any], metric: str) -> float:
@@ -32,7 +47,7 @@ def scalars(
     """
     best, rests = record['best'], resting(record)
     found = {
-        f'explore/best/{_short(k)}': v
+        f'explore/best/{short_name(k)}': v
         for k, v in record['metrics'][best].items()
     }
     for name, value in zip(record[names], record[actions][best], strict=True):
@@ -60,5 +75,6 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _short(metric: str) -> str:
+def short_name(metric: str) -> str:
+    """Returns a metric's key without its prefix."""
     return metric.rsplit('/', 1)[-1]

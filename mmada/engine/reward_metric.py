@@ -1,0 +1,138 @@
+"""What a replica is scored by: one metric, or a weighted sum of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+WEIGHTED_SUM = 'weighted_sum'
+"""Key of the sum among the metrics of a replica."""
+
+RESAMPLES = '_resamples'
+"""A metric `K` may bring `K_resamples`: its value on resampled images."""
+
+
+class Score(NamedTuple):
+    """What the reward data say of a model.
+
+    Attributes:
+        metrics: All numbers, those that are maximised first.
+        value: What is maximised; None if it is not finite.
+        resamples: The same on resampled images; None if a metric has none.
+    """
+
+    metrics: dict[str, float]
+    value: float | None
+    resamples: list[float] | None = None
+
+
+class RewardMetric:
+    """Reads what is maximised from what an evaluator gives.
+
+    Args:
+        config: Key of a metric, or the weights of a sum by key; a negative
+            weight minimises.
+
+    Attributes:
+        config: The same, as JSON has it.
+        key: Key of what is maximised among a score's metrics.
+
+    Raises:
+        ValueError: If it is neither, or the weights do not fit.
+    """
+
+    def __init__(self, config: str | Mapping[str, float]) -> None:
+        if isinstance(config, str):
+            self.config: str | dict[str, float] = config
+            self.weights = {config: 1.0}
+            self.key = config
+        else:
+            self.config = self.weights = _check_weights(config)
+            self.key = WEIGHTED_SUM
+
+    def check(self, found: Mapping[str, Any]) -> None:
+        """Refuses keys that an evaluator gives no number of.
+
+        Raises:
+            ValueError: With the keys that it gives.
+        """
+        known = numbers_of(found)
+        for key in self.weights:
+            if key not in known:
+                raise ValueError(
+                    f'`reward_metric` asks for {key!r}; the evaluator '
+                    f'gives: {", ".join(sorted(known))}.'
+                )
+
+    def score(self, found: Mapping[str, Any]) -> Score:
+        """Picks numbers, what is maximised and its resamples.
+
+        Args:
+            found: What an evaluator gives.
+        """
+        numbers = numbers_of(found)
+        parts = {k: numbers[k] for k in self.weights if k in numbers}
+        value = weighted_sum(numbers, self.weights)
+        total = {self.key: value} if self.key == WEIGHTED_SUM else {}
+        return Score(
+            total | parts | numbers,
+            value if math.isfinite(value) else None,
+            self._resamples(found),
+        )
+
+    def _resamples(self, found: Mapping[str, Any]) -> list[float] | None:
+        lists = [found.get(key + RESAMPLES) for key in self.weights]
+        counts = {len(values or ()) for values in lists}
+        if len(counts) > 1 or not all(counts):
+            return None
+        return [
+            weighted_sum(
+                dict(zip(self.weights, values, strict=True)), self.weights
+            )
+            for values in zip(*lists, strict=True)
+        ]
+
+
+def weighted_sum(
+    values: Mapping[str, float], weights: Mapping[str, float]
+) -> float:
+    """Returns the sum of weighted values, NaN where one is missing.
+
+    It does not depend on the order of the weights.
+
+    Args:
+        values: Numbers by key, perhaps more than there are weights.
+        weights: Weights by key.
+    """
+    return sum(
+        weights[key] * values.get(key, math.nan) for key in sorted(weights)
+    )
+
+
+def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the numbers among what an evaluator gives, as floats."""
+    # Real, since a float32 of NumPy is no float.
+    return {k: float(v) for k, v in found.items() if isinstance(v, Real)}
+
+
+def _check_weights(config: Any) -> dict[str, float]:
+    if not isinstance(config, Mapping) or not config:
+        raise ValueError(
+            f'`reward_metric` is {config!r}; expected the key of a metric, '
+            'or a dict of weights by key with at least one of them.'
+        )
+    for key, weight in config.items():
+        number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not number or not math.isfinite(weight):
+            raise ValueError(
+                f'`reward_metric[{key!r}]` is {weight!r}; expected a finite '
+                'number, the weight of that metric.'
+            )
+    if not any(config.values()):
+        raise ValueError(
+            f'`reward_metric` is {dict(config)!r}; expected a weight that is '
+            'not zero.'
+        )
+    return {str(key): float(weight) for key, weight in config.items()}
