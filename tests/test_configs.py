@@ -166,18 +166,26 @@ def test_parts_that_need_data_are_registered(config: Config) -> None:
 
 def test_exploration_never_sees_the_validation_images(config: Config) -> None:
     exploration = config.train_cfg.exploration
-    train = exploration.dataloader.dataset.ann_file
-    reward = exploration.reward_dataloader.dataset.ann_file
-    assert train == 'annotations/panoptic_train2017_proxy_train.json'
-    assert reward == 'annotations/panoptic_train2017_proxy_reward.json'
-    assert exploration.reward_evaluator.ann_file.endswith(reward)
+    train = exploration.dataloader.dataset
+    reward = exploration.reward_dataloader.dataset
+    assert (train.keep, reward.keep) == ('others', 'listed')
+    assert train.ids_file == reward.ids_file
+    assert train.ids_file.endswith('panoptic_train2017_proxy_reward.txt')
+    for part in (train, reward):
+        assert part.dataset.ann_file == 'annotations/panoptic_train2017.json'
+    assert exploration.reward_evaluator.ann_file == (
+        config.data_root + reward.dataset.ann_file
+    )
     assert 'val2017' not in str(exploration)
 
 
 def test_sixteen_images_a_step(config: Config) -> None:
+    exploration = config.train_cfg.exploration
     assert config.auto_scale_lr.base_batch_size == 16
     assert 8 * config.train_dataloader.batch_size == 16
-    assert 8 * config.train_cfg.exploration.dataloader.batch_size == 16
+    # That of a replica, whichever number of ranks it is shared out to.
+    assert exploration.dataloader.batch_size == 16
+    assert exploration.ranks_per_replica == 8
 
 
 def test_panoptic_fpn_builds() -> None:

@@ -1,0 +1,8 @@
+# The 1x schedule; what a loss weight does stays in the shared trunk, since
+# the learning rate of head i is divided by weight i.
+_base_ = './schedule_1x.py'
+
+optim_wrapper = dict(
+    constructor='HeadRuleOptimWrapperConstructor',
+    head_rule=dict(mode='lr', limits=(0.01, 100.0)),
+)

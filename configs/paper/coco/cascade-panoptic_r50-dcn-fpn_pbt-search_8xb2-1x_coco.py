@@ -1,0 +1,6 @@
+# Baseline-P: population-based training; explored.pth is its model.
+_base_ = './cascade-panoptic_r50-dcn-fpn_ada-segment-search_8xb2-1x_coco.py'
+
+train_cfg = dict(
+    controller=dict(_delete_=True, type='PopulationTraining', num_replicas=8)
+)

@@ -1,0 +1,12 @@
+# Trained with the weights that SlopeSearch found.
+_base_ = './cascade-panoptic_r50-dcn-fpn_ones_8xb2-1x_coco.py'
+
+custom_hooks = [
+    dict(
+        type='PolicyWeightingHook',
+        policy=_base_.policies.format(
+            'cascade-panoptic_r50-dcn-fpn_slope-search_8xb2-1x_coco'
+        ),
+        mode='pred',
+    )
+]

@@ -1,0 +1,12 @@
+# Adapted by the policies of our own preset.
+_base_ = './cascade-panoptic_r50-dcn-fpn_ones_8xb2-1x_coco.py'
+
+custom_hooks = [
+    dict(
+        type='PolicyWeightingHook',
+        policy=_base_.policies.format(
+            'cascade-panoptic_r50-dcn-fpn_stable-search_8xb2-1x_coco'
+        ),
+        mode='comb',
+    )
+]
