@@ -1,5 +1,5 @@
 # make demo | test | test-faults | asl-quick | asl | compare-quick | compare
-#      lint | format | env
+#      lint | format | docs | release-check | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 
 VENV ?= .venv
@@ -13,7 +13,8 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test test-faults asl-quick asl compare-quick compare lint format
+.PHONY: env demo test test-faults asl-quick asl compare-quick compare lint format \
+    docs release-check
 
 env:
 	@python="$(PYTHON)"; \
@@ -64,3 +65,10 @@ lint: env
 format: env
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
+
+docs: env
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+# A wheel of this checkout, tried in an environment of its own.
+release-check: env
+	$(VENV)/bin/python tools/release_check.py $(ARGS)

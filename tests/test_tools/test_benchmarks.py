@@ -29,6 +29,11 @@ RATIOS = {
     'rank_speed': ['wall clock', 'work of'],
     'memory': ['peak of 2', 'less what was there'],
     'state_commit': ['plain write'],
+    'auto_seg_loss_speed': [
+        f'{metric} / cross entropy, {what}'
+        for metric in ('mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc', 'BF1')
+        for what in ('work', 'wall clock', 'peak memory')
+    ],
     'replica_switch': ['capture / clone', 'restore / clone'],
 }
 

@@ -1,0 +1,29 @@
+"""How Sphinx builds the documentation: `make docs`."""
+
+from __future__ import annotations
+
+import mmada
+
+project = 'mmada'
+author = 'the authors of mmada'
+release = version = mmada.__version__
+extensions = [
+    'myst_parser',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+    'sphinx.ext.viewcode',
+]
+source_suffix = {'.md': 'markdown'}
+exclude_patterns = ['_build']
+html_theme = 'furo'
+html_title = f'mmada {version}'
+myst_heading_anchors = 3
+myst_enable_extensions = ['dollarmath']
+
+# What is exported, in the order of `__all__`, from the room that exports it.
+autodoc_default_options = dict(members=True, show_inheritance=True)
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'description'
+autodoc_typehints_description_target = 'documented'
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True

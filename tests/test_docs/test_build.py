@@ -1,0 +1,48 @@
+"""The documentation builds without a warning and holds every public name."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_docs.pages import DOCS
+from tests.test_layers import LAYERS
+
+pytest.importorskip('sphinx')
+
+
+@pytest.fixture(scope='module')
+def html(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp('html')
+    command = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going']
+    done = subprocess.run(
+        [*command, '-b', 'html', '-d', str(out / 'trees'), DOCS, out],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_the_pages_are_there(html):
+    assert 'Start here' in (html / 'start.html').read_text()
+
+
+@pytest.mark.parametrize('room', sorted(LAYERS))
+def test_every_public_name_is_in_the_reference(html, room):
+    text = (html / 'api' / f'{room}.html').read_text()
+    package = importlib.import_module(f'mmada.{room}')
+    described = [n for n in package.__all__ if _has_docstring(package, n)]
+    assert described
+    missing = [n for n in described if f'id="mmada.{room}.{n}"' not in text]
+    assert missing == []
+
+
+def _has_docstring(package, name: str) -> bool:
+    """Tells a class or function from a constant or a type alias."""
+    value = getattr(package, name)
+    return callable(value) and bool(getattr(value, '__doc__', None))
