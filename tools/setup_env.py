@@ -153,6 +153,8 @@ class Environment:
             'search',
             'tests',
             'lint',
+            'docs',
+            'release',
         )
         package = tuple(map(req, names))
         return [
@@ -212,8 +214,8 @@ class Environment:
         )
 
     def install_package(self) -> None:
-        say('Installing the stack, mmada, and the tools of tests and lint')
-        extras = 'onedl,mmseg,torchjd,search,tests,lint'
+        say('Installing the stack, mmada, and the tools of its makers')
+        extras = 'onedl,mmseg,torchjd,search,tests,lint,docs,release'
         self.pip('--no-build-isolation', '-e', f'.[{extras}]')
 
     def check_opencv(self) -> None:
