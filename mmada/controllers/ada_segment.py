@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from mmada.controllers.base import RoundResult, WeightController
-from mmada.controllers.checks import (
-    check_identity,
-    check_int,
-    check_losses,
-    check_number,
-    check_vector,
-)
+from mmada.controllers.base import RoundResult
 from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.learners import Experience, parameters_of
-from mmada.controllers.policies import floored
 from mmada.controllers.policy_kinds import build_policy
 from mmada.controllers.presets import build_preset, preset_options
 from mmada.controllers.rewards import select_best
 from mmada.controllers.verdict import Verdict, judge
+from mmada.controllers.weight_rounds import WeightRounds
 
 SMALLEST_SCALE = 1 / 16
 """How far failed rounds may shrink the exploration."""
 
 
-class AdaSegment(WeightController):
+class AdaSegment(WeightRounds):
     """Controller of Ada-Segment (arXiv 2012.03603).
 
     Args:
@@ -56,26 +48,20 @@ class AdaSegment(WeightController):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        super().__init__(num_objectives, num_replicas, num_rounds)
-        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
+        super().__init__(
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            dict(preset=preset, options=preset_options(preset) | options),
+        )
         self._parts = build_preset(
             preset, num_objectives, self._generator, options
         )
-        self._identity: dict[str, Any] = dict(
-            controller=type(self).__name__,
-            preset=preset,
-            seed=seed,
-            num_objectives=num_objectives,
-            num_replicas=num_replicas,
-            num_rounds=num_rounds,
-            options=preset_options(preset) | options,
-        )
-        self._round = 0
         self._scale = 1.0
         self._silent = 0
-        self._pending: dict[str, Tensor] = {}
         self._saved: list[dict[str, Tensor]] = []
-        self._known: dict[str, Tensor] = {}
+        self._best_weights: Tensor | None = None
 
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the weights of one round; see :class:`WeightController`.
@@ -84,14 +70,7 @@ class AdaSegment(WeightController):
             RuntimeError: If a round is still open, or all are done.
             ValueError: If the losses are negative or not finite.
         """
-        if self._pending:
-            raise RuntimeError(
-                'propose() was called twice: observe() the '
-                'metrics of the open round first.'
-            )
-        if self._round >= self.num_rounds:
-            raise RuntimeError(f'All {self.num_rounds} rounds are done.')
-        losses = floored(check_losses(losses, self.num_objectives))
+        losses = self._check_closed(losses)
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(
@@ -100,7 +79,6 @@ class AdaSegment(WeightController):
         weights = self._parts.policy.decode(actions)
         weights = weights.clamp(min=self._parts.floor)
         self._pending = dict(losses=losses, actions=actions, weights=weights)
-        self._known.setdefault('initial_losses', losses)
         return weights.clone()
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
@@ -114,13 +92,7 @@ class AdaSegment(WeightController):
             RuntimeError: If no round is open.
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
-        if not self._pending:
-            raise RuntimeError(
-                'observe() needs an open round: propose() weights first.'
-            )
-        metrics = check_vector('metrics', metrics, self.num_replicas)
-        if reference is not None:
-            reference = check_number('reference', reference)
+        metrics, reference = self._check_open(metrics, reference)
         verdict = self._judge(metrics, reference)
         info = dict(
             num_valid=float(verdict.valid.sum()),
@@ -187,7 +159,7 @@ class AdaSegment(WeightController):
         pending, self._pending = self._pending, {}
         if best < 0:
             return
-        self._known['best_weights'] = pending['weights'][best]
+        self._best_weights = pending['weights'][best]
         self._saved.append(parameters_of(parts.policy))
         self._round += 1
 
@@ -197,11 +169,8 @@ class AdaSegment(WeightController):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        if 'best_weights' not in self._known:
-            raise RuntimeError(
-                'There is nothing to hand out before a round '
-                'with a valid replica.'
-            )
+        losses, provenance = self._provenance()
+        assert self._best_weights is not None
         policies = []
         for parameters in self._saved:
             policies.append(build_policy(self._parts.policy.spec()))
@@ -211,42 +180,25 @@ class AdaSegment(WeightController):
             policies=tuple(policies),
             gamma=self._parts.gamma,
             floor=self._parts.floor,
-            provenance=deepcopy(self._identity),
-            initial_losses=self._known['initial_losses'],
-            best_weights=self._known['best_weights'],
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=self._best_weights.clone(),
         )
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resume needs; see :class:`WeightController`."""
-        return deepcopy(
-            dict(
-                identity=self._identity,
-                generator=self._generator.get_state(),
-                policy=parameters_of(self._parts.policy),
-                learner=self._parts.learner.state_dict(),
-                round=self._round,
-                scale=self._scale,
-                silent=self._silent,
-                pending=self._pending,
-                saved=self._saved,
-                known=self._known,
-            )
+    def _memory(self) -> dict[str, Any]:
+        return dict(
+            policy=parameters_of(self._parts.policy),
+            learner=self._parts.learner.state_dict(),
+            scale=self._scale,
+            silent=self._silent,
+            saved=self._saved,
+            best_weights=self._best_weights,
         )
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state of an equally built controller.
-
-        Raises:
-            ValueError: If the state is of another search, naming how.
-        """
-        check_identity(state['identity'], self._identity)
-        state = deepcopy(state)
-        self._generator.set_state(state['generator'])
-        self._parts.policy.load_state_dict(state['policy'])
-        self._parts.learner.load_state_dict(state['learner'])
-        self._round = state['round']
-        self._scale = state['scale']
-        self._silent = state['silent']
-        self._pending = state['pending']
-        self._saved = state['saved']
-        self._known = state['known']
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._parts.policy.load_state_dict(memory['policy'])
+        self._parts.learner.load_state_dict(memory['learner'])
+        self._scale = memory['scale']
+        self._silent = memory['silent']
+        self._saved = memory['saved']
+        self._best_weights = memory['best_weights']

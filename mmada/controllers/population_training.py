@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,21 +54,9 @@ class PopulationTraining(ScheduleSearch):
             gamma,
             dict(sigma=sigma),
         )
-        self._centre = self._initial
 
     def _draw(self) -> Tensor:
         others = log_normal(
             self._centre, self._sigma, self.num_replicas - 1, self._generator
         )
         return torch.cat([self._centre.unsqueeze(0), others])
-
-    def _scheduled(self, winner: Tensor) -> Tensor:
-        self._centre = winner
-        return winner
-
-    def _memory(self) -> dict[str, Any]:
-        return super()._memory() | dict(centre=self._centre)
-
-    def _remember(self, memory: dict[str, Any]) -> None:
-        super()._remember(memory)
-        self._centre = memory['centre']

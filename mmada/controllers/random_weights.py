@@ -57,6 +57,3 @@ class RandomWeights(ScheduleSearch):
         return log_normal(
             self._initial, self._sigma, self.num_replicas, self._generator
         )
-
-    def _scheduled(self, winner: Tensor) -> Tensor:
-        return winner

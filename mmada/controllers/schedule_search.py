@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,13 +58,19 @@ class ScheduleSearch(WeightSearch):
         self._schedule: list[Tensor] = []
         self._winner: Tensor | None = None
 
-    @abstractmethod
+    @property
+    def _centre(self) -> Tensor:
+        """Weights of the last winner, at first the initial ones, ``(n,)``."""
+        return self._initial if self._winner is None else self._winner
+
     def _scheduled(self, winner: Tensor) -> Tensor:
         """Return the weights that stand for a round, ``(n,)``.
 
         Args:
-            winner: Weights that the round's winner trained with.
+            winner: Weights that the round's winner trained with, which are
+                returned by default.
         """
+        return winner
 
     def _keep(self, weights: Tensor, metric: Tensor) -> None:
         self._winner = weights

@@ -88,7 +88,7 @@ def test_recovery_goes_back_and_forgets() -> None:
     before = controller.ensemble().policies[1].state_dict()
     controller.propose(LOSSES)
     controller.observe(torch.full((4,), torch.nan), None)
-    state = controller.state_dict()
+    state = controller.state_dict()['memory']
     # The step after the third round led to the dead one.
     assert torch.equal(state['policy']['bias'], before['bias'])
     assert state['learner']['values'] == state['learner']['offsets'] == []
@@ -97,7 +97,7 @@ def test_recovery_goes_back_and_forgets() -> None:
 def test_the_state_holds_each_round_and_the_way_back() -> None:
     controller = search()
     play(controller, 0.1, 3)
-    state = controller.state_dict()['learner']
+    state = controller.state_dict()['memory']['learner']
     assert [tuple(x.shape) for x in state['offsets']] == [(4, 4)] * 3
     assert [tuple(x.shape) for x in state['values']] == [(4,)] * 3
     before = controller.ensemble().policies[1].state_dict()

@@ -34,8 +34,7 @@ def test_the_search_cools_down() -> None:
     spreads = []
     for _ in range(4):
         drawn = search.propose(torch.ones(50))
-        centre = search._initial if search._winner is None else search._winner
-        spreads.append(float((drawn / centre).log().std()))
+        spreads.append(float((drawn / search._centre).log().std()))
         search.observe(torch.arange(40.0), None)
     assert spreads == pytest.approx([0.5, 0.375, 0.25, 0.125], rel=0.05)
 

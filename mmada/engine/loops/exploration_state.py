@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmada.engine.live_replica import Snapshot
 
-STATE_LAYOUT = 3  # raise it when ExplorationState changes
+STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 
 
 @dataclass
