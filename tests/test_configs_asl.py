@@ -188,7 +188,7 @@ def test_a_search_is_built(
         assert sample.gt_sem_seg.shape == reward_size
         assert sample.ori_shape == sample.img_shape == reward_size
     reward.check(model)
-    assert reward.metric == 'semantic/mIoU'
+    assert reward.metric.key == 'semantic/mIoU'
 
 
 @pytest.mark.parametrize(

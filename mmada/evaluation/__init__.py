@@ -5,6 +5,7 @@ from .folders import evaluate_folders
 from .panoptic_quality import PanopticQuality
 from .quality import ClassCounts, Quality, average_quality, class_quality
 from .report import Report, class_table, group_table, make_report
+from .resampling import resample_quality
 from .segmentation_quality import SegmentationQuality
 from .semantic_counts import SemanticCounts, count_semantic
 from .semantic_quality import semantic_quality
@@ -26,5 +27,6 @@ __all__ = [
     'evaluate_folders',
     'group_table',
     'make_report',
+    'resample_quality',
     'semantic_quality',
 ]

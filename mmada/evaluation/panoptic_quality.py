@@ -17,12 +17,13 @@ from .label_map import label_categories, split_labels
 from .quality import sum_counts
 from .report import (
     ClassesOf,
-    Report,
     check_classes_of,
     class_table,
     group_table,
     make_report,
+    warn_of_empty_groups,
 )
+from .resampling import check_resamples, resample_quality
 from .segment_map import to_segment_map
 
 SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}
@@ -51,6 +52,10 @@ class PanopticQuality(BaseMetric):
             or predicted falsely, so two models may be averaged over
             different classes. 'ground_truth': those in the truth, the same
             for every model; use it for rewards. Defaults to 'official'.
+        resamples: Number B of draws of the images with replacement, the same
+            for every model. With some, ``PQ_resamples`` (and with ``_th``
+            and ``_st``) is a list of the B values, from which the noise of
+            PQ, or of a difference, can be told. Defaults to 0.
         backend_args: File backend of mmengine. Defaults to None.
         collect_device: 'cpu' or 'gpu'. Defaults to 'cpu'.
         prefix: Prefix of the keys. Defaults to 'coco_panoptic'.
@@ -68,6 +73,7 @@ class PanopticQuality(BaseMetric):
         seg_prefix: str,
         classwise: bool = False,
         classes_of: ClassesOf = 'official',
+        resamples: int = 0,
         backend_args: BackendArgs = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -76,6 +82,7 @@ class PanopticQuality(BaseMetric):
         check_classes_of(classes_of)
         self.classwise = classwise
         self.classes_of: ClassesOf = classes_of
+        self.resamples = check_resamples(resamples)
         self._truth = CocoTruth(ann_file, seg_prefix, backend_args)
         self._category_ids: list[int] = []
         self._warned_of_areas = False
@@ -101,31 +108,43 @@ class PanopticQuality(BaseMetric):
             self._check_areas(sample['img_id'], truth)
             self.results.append(self._count(sample, truth))
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list) -> dict[str, Any]:
         """Average over images and classes.
 
         Args:
             results: The counts of images; repeated images count once.
 
         Returns:
-            ``PQ``, ``SQ``, ``RQ`` and the same with ``_th`` and ``_st``.
+            ``PQ``, ``SQ``, ``RQ`` and the same with ``_th`` and ``_st``, and
+            what the options ask for.
         """
         # mmengine turns named tuples into plain ones on the way.
         records = [ImageCounts(*record) for record in results]
         counts = sum_counts(records, self._truth.categories)
         report = make_report(counts, self._truth.categories, self.classes_of)
-        metrics = {
+        metrics: dict[str, Any] = {
             name.upper() + SUFFIXES[group]: 100 * getattr(quality, name)
             for group, quality in report.groups.items()
             for name in ('pq', 'sq', 'rq')
         }
-        _warn_of_empty_groups(report)
+        warn_of_empty_groups(report)
         if self.classwise:
             tables = group_table(report), class_table(report)
             print_log('\n' + '\n\n'.join(tables), logger='current')
             for c, quality in report.classes.items():
                 metrics[f'{report.categories[c].name}_PQ'] = 100 * quality.pq
-        return metrics
+        return metrics | self._resample(records)
+
+    def _resample(self, records: list[ImageCounts]) -> dict[str, list[float]]:
+        if not self.resamples:
+            return {}
+        found = resample_quality(
+            records, self._truth.categories, self.resamples, self.classes_of
+        )
+        return {
+            f'PQ{SUFFIXES[group]}_resamples': (100 * values).tolist()
+            for group, values in found.items()
+        }
 
     def _read_classes(self) -> list[int]:
         classes = (self.dataset_meta or {}).get('classes')
@@ -174,17 +193,6 @@ class PanopticQuality(BaseMetric):
             f'Image {image_id}: the annotation file states other areas than '
             f'the map has for segments {wrong}. Panoptic quality follows the '
             'file and is wrong for them.',
-            logger='current',
-            level=logging.WARNING,
-        )
-
-
-def _warn_of_empty_groups(report: Report) -> None:
-    empty = [name for name, quality in report.groups.items() if not quality.n]
-    if empty:
-        print_log(
-            f'Panoptic quality of {", ".join(empty)} is NaN: no segment of '
-            'such a class was counted.',
             logger='current',
             level=logging.WARNING,
         )

@@ -47,6 +47,20 @@ class Quality(NamedTuple):
     n: int
 
 
+def unique_images(records: Iterable[ImageCounts]) -> list[ImageCounts]:
+    """Return the first record of each image.
+
+    Samplers repeat images to fill the last batch.
+
+    Args:
+        records: Counts of images.
+    """
+    unique: dict[int | str, ImageCounts] = {}
+    for record in records:
+        unique.setdefault(record.image_id, record)
+    return list(unique.values())
+
+
 def sum_counts(
     records: Iterable[ImageCounts], categories: Iterable[int]
 ) -> dict[int, ClassCounts]:
@@ -58,18 +72,15 @@ def sum_counts(
 
     Args:
         records: Counts of images. Of two records of an image only the first
-            counts: samplers repeat images to fill the last batch.
+            counts.
         categories: All category ids.
 
     Returns:
         Counts of each category, in the order of ``categories``.
     """
-    unique: dict[int | str, ImageCounts] = {}
-    for record in records:
-        unique.setdefault(record.image_id, record)
     ious: dict[int, list[float]] = {c: [] for c in categories}
     fp, fn = dict.fromkeys(ious, 0), dict.fromkeys(ious, 0)
-    for record in unique.values():
+    for record in unique_images(records):
         for category, intersection, union in record.matches:
             ious[category].append(intersection / union)
         for category in record.false_positives:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
+
+from mmengine.logging import print_log
 
 from .coco_files import Category
 from .quality import ClassCounts, Quality, average_quality, class_quality
@@ -80,6 +83,18 @@ def make_report(
     }
     classes = {c: class_quality(counted) for c, counted in counts.items()}
     return Report(groups, classes, dict(counts), categories)
+
+
+def warn_of_empty_groups(report: Report) -> None:
+    """Point out averages over no class."""
+    empty = [name for name, quality in report.groups.items() if not quality.n]
+    if empty:
+        print_log(
+            f'Panoptic quality of {", ".join(empty)} is NaN: no segment of '
+            'such a class was counted.',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def group_table(report: Report) -> str:

@@ -350,6 +350,43 @@ def test_a_map_without_its_first_dimension(tiny):
         metric.process({}, [sample])
 
 
+def test_resamples_beside_the_value(scene_paths):
+    samples = predictions(**scene_paths)
+    metric = PanopticQuality(**scene_paths, resamples=50)
+    found = evaluate(metric, samples)
+    plain = evaluate(PanopticQuality(**scene_paths), samples)
+    lists = {k: found.pop(k) for k in list(found) if k not in plain}
+    assert found == plain
+    assert list(lists) == [
+        f'coco_panoptic/PQ{suffix}_resamples' for suffix in ('', '_th', '_st')
+    ]
+    for key, values in lists.items():
+        value = found[key.removesuffix('_resamples')]
+        assert [type(v) for v in values] == [float] * 50
+        assert min(values) < value < max(values)
+        assert np.mean(values) == pytest.approx(value, abs=3)
+
+
+def test_the_draws_do_not_depend_on_order_and_padding(scene_paths):
+    samples = predictions(**scene_paths)
+    key = 'coco_panoptic/PQ_resamples'
+    metric = PanopticQuality(**scene_paths, resamples=5)
+    first = evaluate(metric, samples)[key]
+    assert len(set(first)) == 5
+    assert evaluate(metric, samples[::-1] + samples[:1])[key] == first
+
+
+@pytest.mark.parametrize('resamples', [-1, 1.0, True])
+def test_a_wrong_number_of_resamples(tiny, resamples):
+    with pytest.raises(ValueError, match=f'resamples .*found {resamples}'):
+        PanopticQuality(**tiny(), resamples=resamples)
+
+
+def test_no_images_have_nan_resamples(tiny):
+    found = PanopticQuality(**tiny(), resamples=2).evaluate(0)
+    assert all(math.isnan(v) for v in found['coco_panoptic/PQ_resamples'])
+
+
 def test_unknown_classes_of(tiny):
     with pytest.raises(ValueError, match="classes_of .*found 'gt'"):
         PanopticQuality(**tiny(), classes_of='gt')

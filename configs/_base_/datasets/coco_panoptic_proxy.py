@@ -37,4 +37,5 @@ reward_evaluator = dict(
     seg_prefix=_base_.data_root
     + _base_.train_dataloader.dataset.data_prefix.seg,
     classes_of='ground_truth',  # the same for all replicas
+    resamples=100,  # how noisy the rewards are
 )

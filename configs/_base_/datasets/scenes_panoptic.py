@@ -66,13 +66,14 @@ test_dataloader = dict(
 )
 val_dataloader = reward_dataloader
 
-reward_evaluator = dict(
+val_evaluator = dict(
     type='PanopticQuality',
     ann_file=data_root + 'annotations/panoptic_reward.json',
     seg_prefix=data_root + 'annotations/panoptic_reward/',
     classes_of='ground_truth',
 )
-val_evaluator = reward_evaluator
+# How noisy the rewards are, on draws of their images.
+reward_evaluator = dict(val_evaluator, resamples=100)
 test_evaluator = dict(
     type='PanopticQuality',
     ann_file=data_root + 'annotations/panoptic_test.json',
