@@ -1,22 +1,35 @@
 """Holds some training images out, to reward an exploration on them.
 
-Two annotation files are written beside the given one, `..._proxy_train.json`
-and `..._proxy_reward.json`. Images and segment maps stay where they are.
+The ids of the images that are held out are written beside the annotation
+file, `..._proxy_reward.txt`; the dataset `ImageSubset` takes it. Annotations,
+images and segment maps stay where they are.
+
+python tools/make_proxy_split.py \\
+    data/coco/annotations/panoptic_train2017.json --num-reward 10000
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from mmada.datasets.image_ids import (
+    ImageId,
+    ImageIdList,
+    digest_ids,
+    format_ids,
+)
+from mmada.datasets.json_members import read_members
+
+RULE = 'smallest sha256 of seed:id'
 
 
 def choose_reward_ids(
-    image_ids: Iterable[int], num_reward: int, seed: int
-) -> set[int]:
+    image_ids: Iterable[ImageId], num_reward: int, seed: int
+) -> set[ImageId]:
     """Pick the images to hold out.
 
     The order is that of a hash of seed and id, so it is the same everywhere
@@ -39,47 +52,74 @@ def choose_reward_ids(
     return set(ranked[:num_reward])
 
 
-def subset(content: dict[str, Any], image_ids: set[int]) -> dict[str, Any]:
-    """The part of a COCO panoptic annotation file about some images."""
-    return {
-        **content,
-        'images': [x for x in content['images'] if x['id'] in image_ids],
-        'annotations': [
-            x for x in content['annotations'] if x['image_id'] in image_ids
-        ],
-    }
+def read_image_ids(ann_file: str) -> set[ImageId]:
+    """Read the ids of all images of a COCO annotation file.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no such file, or an id is there twice.
+    """
+    missing = {'images', 'annotations', 'categories'}
+    ids: list[ImageId] = []
+    for key, value in read_members(ann_file):
+        missing.discard(key)
+        if key == 'images':
+            ids.extend(image['id'] for image in value)
+    if missing:
+        raise ValueError(
+            f'{ann_file} has no {", ".join(sorted(missing))}; a COCO '
+            'annotation file is expected'
+        )
+    if len(set(ids)) < len(ids):
+        raise ValueError(
+            f'{ann_file} has {len(ids)} images with {len(set(ids))} ids; '
+            'every image should have its own'
+        )
+    return set(ids)
 
 
-def _digest(seed: int, image_id: int) -> bytes:
+def _digest(seed: int, image_id: ImageId) -> bytes:
     return hashlib.sha256(f'{seed}:{image_id}'.encode()).digest()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         'ann_file', type=Path, help='such as panoptic_train2017.json'
     )
     parser.add_argument('--num-reward', type=int, default=10000)
     parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args()
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='file to write, <ann_file>_proxy_reward.txt unless given',
+    )
+    return parser.parse_args(argv)
 
-    content = json.loads(args.ann_file.read_text())
-    missing = {'images', 'annotations', 'categories'} - set(content)
-    if missing:
-        parser.error(
-            f'{args.ann_file} has no {", ".join(sorted(missing))}; a COCO '
-            'panoptic annotation file is expected'
-        )
-    every = {image['id'] for image in content['images']}
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the list; return the exit code."""
+    args = parse_args(argv)
+    stem = f'{args.ann_file.stem}_proxy_reward'
+    out = args.out or args.ann_file.with_name(f'{stem}.txt')
     try:
+        every = read_image_ids(str(args.ann_file))
         reward = choose_reward_ids(every, args.num_reward, args.seed)
-    except ValueError as error:
-        parser.error(f'{args.ann_file}: {error}')
-    for name, ids in (('train', every - reward), ('reward', reward)):
-        path = args.ann_file.with_stem(f'{args.ann_file.stem}_proxy_{name}')
-        path.write_text(json.dumps(subset(content, ids)))
-        print(f'{path}: {len(ids)} images')
+        notes = dict(source=args.ann_file.name, rule=RULE, seed=str(args.seed))
+        content = ImageIdList(
+            tuple(reward), len(every), digest_ids(every), notes
+        )
+        out.write_text(format_ids(content))
+    except (OSError, ValueError) as error:
+        print(f'make_proxy_split: error: {error}', file=sys.stderr)
+        return 2
+    print(f'{out}: {len(reward)} of {len(every)} images held out')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -2,80 +2,103 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parents[2]
-SCRIPT = REPO / 'tools' / 'make_proxy_split.py'
+import pytest
+
+from mmada.datasets.image_ids import read_ids
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 # Of 0 to 99 the ten whose '0:<id>' has the smallest SHA-256 (sha256sum).
-REWARD_IDS = [15, 36, 44, 46, 69, 74, 76, 85, 87, 99]
+REWARD_IDS = (15, 36, 44, 46, 69, 74, 76, 85, 87, 99)
 
 
-def split(ann_file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), str(ann_file), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def split(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import make_proxy_split
+
+    def split(*arguments):
+        code = make_proxy_split.main([str(a) for a in arguments])
+        return code, *capsys.readouterr()
+
+    yield split
+    sys.modules.pop('make_proxy_split')
 
 
-def write_annotations(path: Path, ids: list[int]) -> None:
+def write_annotations(folder, ids):
     content = dict(
         info=dict(year=2026),
         images=[dict(id=i, file_name=f'{i}.jpg') for i in ids],
         annotations=[dict(image_id=i, segments_info=[i]) for i in ids],
         categories=[dict(id=1)],
     )
+    path = folder / 'ann.json'
     path.write_text(json.dumps(content))
+    return path
 
 
-def read_ids(folder: Path, part: str) -> list[int]:
-    content = json.loads((folder / f'ann_proxy_{part}.json').read_text())
-    ids = [image['id'] for image in content['images']]
-    assert [a['image_id'] for a in content['annotations']] == ids
-    assert content['info'] == dict(year=2026)
-    assert content['categories'] == [dict(id=1)]
-    return ids
+def test_only_the_ids_are_written(tmp_path, split):
+    ann_file = write_annotations(tmp_path, range(100))
+    out = tmp_path / 'ann_proxy_reward.txt'
+    code, text, _ = split(ann_file, '--num-reward', 10)
+    assert (code, text) == (0, f'{out}: 10 of 100 images held out\n')
+    assert sorted(tmp_path.iterdir()) == [ann_file, out]
+    found = read_ids(str(out))
+    assert found.ids == REWARD_IDS
+    assert found.num_images == 100
+    lines = ''.join(f'{i}\n' for i in range(100))
+    assert found.digest == hashlib.sha256(lines.encode()).hexdigest()
+    assert found.notes == dict(
+        source='ann.json', seed='0', rule='smallest sha256 of seed:id'
+    )
 
 
-def test_two_parts_of_the_images(tmp_path: Path) -> None:
-    ann_file = tmp_path / 'ann.json'
-    write_annotations(ann_file, list(range(100)))
-    done = split(ann_file, '--num-reward', '10')
-    assert done.returncode == 0, done.stderr
-    assert 'ann_proxy_reward.json: 10 images' in done.stdout
-    train, reward = read_ids(tmp_path, 'train'), read_ids(tmp_path, 'reward')
-    assert reward == REWARD_IDS
-    assert sorted(train + reward) == list(range(100))
+def test_order_of_images_does_not_matter_and_seed_does(tmp_path, split):
+    ann_file = write_annotations(tmp_path, range(99, -1, -1))
+    out = tmp_path / 'list.txt'
+    split(ann_file, '--num-reward', 10, '--out', out)
+    assert read_ids(str(out)).ids == REWARD_IDS
+    split(ann_file, '--num-reward', 10, '--out', out, '--seed', 1)
+    assert read_ids(str(out)).ids != REWARD_IDS
 
 
-def test_order_of_images_does_not_matter_and_seed_does(
-    tmp_path: Path,
-) -> None:
-    ann_file = tmp_path / 'ann.json'
-    write_annotations(ann_file, list(range(99, -1, -1)))
-    split(ann_file, '--num-reward', '10')
-    assert sorted(read_ids(tmp_path, 'reward')) == REWARD_IDS
-    split(ann_file, '--num-reward', '10', '--seed', '1')
-    assert sorted(read_ids(tmp_path, 'reward')) != REWARD_IDS
+def test_ids_of_text(tmp_path, split):
+    ann_file = write_annotations(tmp_path, ['ADE_2', 'ADE_1', 'ADE_3'])
+    assert split(ann_file, '--num-reward', 2)[0] == 0
+    ranked = sorted(
+        ('ADE_1', 'ADE_2', 'ADE_3'),
+        key=lambda i: hashlib.sha256(f'0:{i}'.encode()).hexdigest(),
+    )
+    found = read_ids(str(tmp_path / 'ann_proxy_reward.txt'))
+    assert found.ids == tuple(sorted(ranked[:2]))
 
 
-def test_too_many_held_out(tmp_path: Path) -> None:
-    ann_file = tmp_path / 'ann.json'
-    write_annotations(ann_file, [1, 2, 3])
-    done = split(ann_file, '--num-reward', '3')
-    assert done.returncode == 2
-    assert 'num_reward should be 1 to 2, found 3' in done.stderr
+@pytest.mark.parametrize(
+    ('ids', 'message'),
+    [
+        ([1, 2, 3], 'num_reward should be 1 to 2, found 3'),
+        ([1, 2, 2, 3, 4], '5 images with 4 ids'),
+    ],
+)
+def test_nothing_is_written_of_a_bad_split(ids, message, tmp_path, split):
+    ann_file = write_annotations(tmp_path, ids)
+    code, text, error = split(ann_file, '--num-reward', 3)
+    assert (code, text) == (2, '')
+    assert message in error
     assert list(tmp_path.iterdir()) == [ann_file]
 
 
-def test_not_a_panoptic_file(tmp_path: Path) -> None:
+def test_not_an_annotation_file(tmp_path, split):
     ann_file = tmp_path / 'ann.json'
     ann_file.write_text('{"images": []}')
-    done = split(ann_file)
-    assert done.returncode == 2
-    assert 'has no annotations, categories' in done.stderr
+    code, _, error = split(ann_file)
+    assert code == 2
+    assert 'has no annotations, categories' in error
+    code, _, error = split(tmp_path / 'none.json')
+    assert code == 2
+    assert 'none.json' in error
