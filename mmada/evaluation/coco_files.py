@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.fileio import get, join_path
 
-from mmada.datasets.id_maps import VOID, decode_id_map
+from mmada.datasets.id_maps import decode_id_map
 
-from .counting import Truth, TruthSegment
-from .segment_map import SegmentMap, label_areas, to_segment_map
+from .segment_map import SegmentMap, to_segment_map
 
 BackendArgs = dict[str, Any] | None
 
@@ -80,15 +79,33 @@ def read_annotations(
         ValueError: If a field is missing.
     """
     try:
-        return {
-            a['image_id']: Annotation(a['file_name'], a['segments_info'])
-            for a in content['annotations']
-        }
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f'{path} should have annotations with image_id, file_name and '
-            f'segments_info, found none at {error}'
-        ) from None
+        return dict(iter_annotations(content['annotations'], path))
+    except KeyError as error:
+        raise _no_annotations(path, error) from None
+
+
+def iter_annotations(
+    annotations: Iterable[Mapping[str, Any]], path: str
+) -> Iterator[tuple[int | str, Annotation]]:
+    """Yield image id and annotation of entries of an annotation file.
+
+    Raises:
+        ValueError: If a field is missing.
+    """
+    for a in annotations:
+        try:
+            found = Annotation(a['file_name'], a['segments_info'])
+            image_id = a['image_id']
+        except (KeyError, TypeError) as error:
+            raise _no_annotations(path, error) from None
+        yield image_id, found
+
+
+def _no_annotations(path: str, error: Exception) -> ValueError:
+    return ValueError(
+        f'{path} should have annotations with image_id, file_name and '
+        f'segments_info, found none at {error}'
+    )
 
 
 def read_segment_map(
@@ -107,98 +124,3 @@ def read_segment_map(
         )
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-
-
-class CocoTruth:
-    """The truth of a data set, read when asked for and then kept.
-
-    It is the same for every replica and round, and a map is small once it is
-    held in runs.
-
-    Args:
-        ann_file: Annotation file of the COCO panoptic format.
-        seg_prefix: Folder of the segment maps.
-        backend_args: File backend of mmengine. Defaults to None.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If its content does not fit.
-    """
-
-    def __init__(
-        self, ann_file: str, seg_prefix: str, backend_args: BackendArgs = None
-    ) -> None:
-        content = read_json(ann_file, backend_args)
-        self.categories = read_categories(content, ann_file)
-        self.annotations = read_annotations(content, ann_file)
-        self._ann_file = ann_file
-        self._seg_prefix = seg_prefix
-        self._backend_args = backend_args
-        self._kept: dict[int | str, Truth] = {}
-
-    def __getitem__(self, image_id: int | str) -> Truth:
-        """Return the truth of an image.
-
-        Raises:
-            OSError: If its map cannot be read.
-            ValueError: If the image is unknown or its annotation wrong.
-        """
-        if image_id not in self._kept:
-            self._kept[image_id] = self._read(image_id)
-        return self._kept[image_id]
-
-    def _read(self, image_id: int | str) -> Truth:
-        annotation = self.annotations.get(image_id)
-        if annotation is None:
-            raise ValueError(
-                f'image {image_id!r} should be one of the '
-                f'{len(self.annotations)} of {self._ann_file}, '
-                'found no annotation of it'
-            )
-        listed = {
-            s[0]: s[1]
-            for s in (
-                self._segment(info, image_id)
-                for info in annotation.segments_info
-            )
-        }
-        segments = read_segment_map(
-            self._seg_prefix, annotation.file_name, self._backend_args
-        )
-        return Truth(segments, listed)
-
-    def _segment(
-        self, info: Mapping[str, Any], image_id: int | str
-    ) -> tuple[int, TruthSegment]:
-        try:
-            segment = TruthSegment(
-                int(info['category_id']),
-                int(info['area']),
-                int(info.get('iscrowd', 0)) == 1,
-            )
-            label = int(info['id'])
-        except KeyError as error:
-            raise ValueError(
-                f'image {image_id}: a segment of '
-                f'{self._ann_file} should have {error}, found '
-                f'{sorted(info)}'
-            ) from None
-        if segment.category not in self.categories:
-            raise ValueError(
-                f'image {image_id}: segment {label} of {self._ann_file} has '
-                f'the unknown category_id {segment.category}'
-            )
-        return label, segment
-
-
-def wrong_areas(truth: Truth) -> list[int]:
-    """Return the listed segments whose stated area is not that of the map.
-
-    The reference believes the stated area, so its number is wrong for them.
-    """
-    areas = label_areas(truth.segments)
-    return [
-        label
-        for label, segment in truth.listed.items()
-        if label != VOID and areas.get(label, 0) != segment.area
-    ]

@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from .coco_files import (
     Annotation,
-    CocoTruth,
     read_annotations,
     read_json,
     read_segment_map,
 )
+from .coco_truth import CocoTruth
 from .counting import count_image
 from .quality import sum_counts
 from .report import ClassesOf, Report, make_report

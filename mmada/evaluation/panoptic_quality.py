@@ -11,7 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.registry import METRICS
 
-from .coco_files import BackendArgs, CocoTruth, wrong_areas
+from .coco_files import BackendArgs
+from .coco_truth import CocoTruth, wrong_areas
 from .counting import ImageCounts, Truth, count_image
 from .label_map import label_categories, split_labels
 from .quality import sum_counts
@@ -44,7 +45,8 @@ class PanopticQuality(BaseMetric):
 
     Args:
         ann_file: Annotation file of the COCO panoptic format. Areas are
-            taken from it, as the reference does.
+            taken from it, as the reference does. It may hold more images:
+            those that are evaluated count.
         seg_prefix: Folder of the true segment maps.
         classwise: Whether to return ``{class name}_PQ`` too and to log a
             table of all classes. Defaults to False.

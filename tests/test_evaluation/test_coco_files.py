@@ -1,122 +1,28 @@
-"""Reading of annotation files and segment maps."""
+"""Reading of annotation files."""
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import pytest
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
-from mmada.evaluation import coco_files
-from mmada.evaluation.coco_files import CocoTruth, read_json, wrong_areas
-
-CONTENT = dict(
-    annotations=[
-        dict(
-            image_id=3,
-            file_name='a.png',
-            segments_info=[
-                dict(id=256, category_id=9, area=2, iscrowd=1),
-                dict(id=70000, category_id=4, area=5),
-            ],
-        )
-    ],
-    categories=[
-        dict(id=9, name='dog', isthing=1),
-        dict(id=4, name='sky', isthing=0),
-    ],
-)
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(content):
-        path = tmp_path / 'gt.json'
-        path.write_text(json.dumps(content))
-        ids = np.array([[256, 256, 0], [70000, 70000, 8]])
-        write_png(tmp_path / 'a.png', id_to_rgb(ids))
-        return str(path), str(tmp_path)
-
-    return write
-
-
-def test_truth_of_an_image(write):
-    truth = CocoTruth(*write(CONTENT))
-    assert truth.categories == {9: ('dog', True), 4: ('sky', False)}
-    assert truth[3].listed == {256: (9, 2, True), 70000: (4, 5, False)}
-    assert truth[3].segments.labels.tolist() == [0, 8, 256, 70000]
-    assert wrong_areas(truth[3]) == [70000]
-
-
-def test_a_map_is_read_once(write, monkeypatch):
-    truth = CocoTruth(*write(CONTENT))
-    first = truth[3]
-    monkeypatch.setattr(coco_files, 'get', None)
-    assert truth[3] is first
-
-
-def test_of_two_segments_of_an_id_the_last_counts(write):
-    """As in the reference, which puts them into a dict."""
-    content = json.loads(json.dumps(CONTENT))
-    content['annotations'][0]['segments_info'].append(
-        dict(id=256, category_id=4, area=1, iscrowd=0)
-    )
-    assert CocoTruth(*write(content))[3].listed[256] == (4, 1, False)
-
-
-def change(path, value):
-    content = json.loads(json.dumps(CONTENT))
-    target = content
-    for key in path[:-1]:
-        target = target[key]
-    if value is None:
-        del target[path[-1]]
-    else:
-        target[path[-1]] = value
-    return content
-
-
-SEGMENT = ('annotations', 0, 'segments_info', 1)
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        ([], 'gt.json should hold a JSON object, found list'),
-        (change(['categories'], None), "gt.json .*categories.*'categories'"),
-        (change(['categories'], []), 'gt.json .*categories, found none'),
-        (change(['categories', 0, 'isthing'], None), "isthing.*'isthing'"),
-        (change(['annotations'], None), "gt.json .*at 'annotations'"),
-        (change(['annotations', 0, 'file_name'], None), "at 'file_name'"),
-        (change(['annotations', 0, 'image_id'], 5), 'image 3 .*one of the 1'),
-        (change([*SEGMENT, 'area'], None), "image 3: .*'area', found"),
-        (change([*SEGMENT, 'category_id'], 7), 'image 3: segment 70000 .*7'),
-    ],
-)
-def test_files_that_do_not_fit(write, content, message):
-    paths = write(content)
-    with pytest.raises(ValueError, match=message):
-        CocoTruth(*paths)[3]
+from mmada.evaluation.coco_files import read_annotations, read_json
 
 
 def test_no_json(tmp_path):
     (tmp_path / 'gt.json').write_bytes(b'\xff\xfe{')
     with pytest.raises(ValueError, match='gt.json should be JSON'):
         read_json(str(tmp_path / 'gt.json'))
+    (tmp_path / 'gt.json').write_text('[]')
+    with pytest.raises(ValueError, match='a JSON object, found list'):
+        read_json(str(tmp_path / 'gt.json'))
 
 
-def test_missing_files(write, tmp_path):
-    with pytest.raises(FileNotFoundError, match='none.json'):
-        CocoTruth(str(tmp_path / 'none.json'), str(tmp_path))
-    truth = CocoTruth(write(CONTENT)[0], str(tmp_path / 'none'))
-    with pytest.raises(FileNotFoundError, match='none/a.png'):
-        truth[3]
-
-
-def test_a_damaged_map(write, tmp_path):
-    truth = CocoTruth(*write(CONTENT))
-    data = (tmp_path / 'a.png').read_bytes()
-    (tmp_path / 'a.png').write_bytes(data[:-20])
-    with pytest.raises(ValueError, match='a.png: not an image'):
-        truth[3]
+def test_annotations_by_image():
+    entry = dict(image_id=3, file_name='a.png', segments_info=[])
+    found = read_annotations(dict(annotations=[entry]), 'gt.json')
+    assert found == {3: ('a.png', [])}
+    for content, field in (
+        ({}, 'annotations'),
+        (dict(annotations=[dict(image_id=3)]), 'file_name'),
+    ):
+        with pytest.raises(ValueError, match=f"gt.json .*at '{field}'"):
+            read_annotations(content, 'gt.json')

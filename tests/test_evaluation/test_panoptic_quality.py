@@ -172,6 +172,21 @@ def test_the_value_does_not_depend_on_ranks_and_padding(scene_paths):
     assert found == {k.split('/')[1]: v for k, v in expected.items()}
 
 
+def test_only_images_that_were_evaluated_count(scene_paths, tmp_path):
+    """As if the annotation file had no others."""
+    content = json.loads(Path(scene_paths['ann_file']).read_text())
+    content['annotations'] = content['annotations'][:5]
+    (tmp_path / 'part.json').write_text(json.dumps(content))
+    part = dict(scene_paths, ann_file=str(tmp_path / 'part.json'))
+    samples = predictions(**scene_paths)
+    for classes_of in ('official', 'ground_truth'):
+        whole = PanopticQuality(**scene_paths, classes_of=classes_of)
+        alone = PanopticQuality(**part, classes_of=classes_of)
+        found = evaluate(whole, samples[:5])
+        assert found == evaluate(alone, samples[:5])
+        assert found != evaluate(whole, samples)
+
+
 def test_evaluating_again_reads_nothing(scene_paths, monkeypatch):
     samples = predictions(**scene_paths)
     metric = PanopticQuality(**scene_paths)

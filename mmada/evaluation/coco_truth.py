@@ -1,0 +1,139 @@
+"""The truth of a data set in the COCO panoptic format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmada.datasets.id_maps import VOID
+from mmada.datasets.json_members import read_members
+
+from .coco_files import (
+    BackendArgs,
+    iter_annotations,
+    read_annotations,
+    read_categories,
+    read_segment_map,
+)
+from .counting import Truth, TruthSegment
+from .segment_map import label_areas
+
+
+class ListedSegments(NamedTuple):
+    """Map file and segments of one image, as small as can be.
+
+    Attributes:
+        file_name: Map file.
+        segments: Id, category, area and crowd flag of each (n, 4).
+    """
+
+    file_name: str
+    segments: NDArray[np.int64]
+
+
+class CocoTruth:
+    """The truth of a data set; maps are read when asked for and then kept.
+
+    It is the same for every replica and round, and a map is small once it is
+    held in runs. Of the annotation file only what is counted is kept, as
+    numbers, and it is read piece by piece: the file may be that of all
+    training images, of which few are evaluated, and every rank reads it.
+
+    Args:
+        ann_file: Annotation file of the COCO panoptic format.
+        seg_prefix: Folder of the segment maps.
+        backend_args: File backend of mmengine. Defaults to None.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If its content does not fit.
+    """
+
+    def __init__(
+        self, ann_file: str, seg_prefix: str, backend_args: BackendArgs = None
+    ) -> None:
+        self._ann_file = ann_file
+        self._seg_prefix = seg_prefix
+        self._backend_args = backend_args
+        self._kept: dict[int | str, Truth] = {}
+        self.annotations: dict[int | str, ListedSegments] = {}
+        content: dict[str, Any] = {}
+        for key, value in read_members(ann_file, backend_args):
+            if key == 'annotations':
+                self._list_segments(value)
+            content[key] = list(value) if key == 'categories' else None
+        self.categories = read_categories(content, ann_file)
+        if 'annotations' not in content:
+            read_annotations(content, ann_file)
+
+    def __getitem__(self, image_id: int | str) -> Truth:
+        """Return the truth of an image.
+
+        Raises:
+            OSError: If its map cannot be read.
+            ValueError: If the image is unknown, a category of it is, or its
+                map is no image.
+        """
+        if image_id not in self._kept:
+            self._kept[image_id] = self._read(image_id)
+        return self._kept[image_id]
+
+    def _list_segments(self, annotations: Iterable[Mapping[str, Any]]) -> None:
+        for image_id, found in iter_annotations(annotations, self._ann_file):
+            rows = [self._row(i, image_id) for i in found.segments_info]
+            self.annotations[image_id] = ListedSegments(
+                found.file_name, np.array(rows, np.int64).reshape(-1, 4)
+            )
+
+    def _row(
+        self, info: Mapping[str, Any], image_id: int | str
+    ) -> tuple[int, int, int, int]:
+        try:
+            return (
+                int(info['id']),
+                int(info['category_id']),
+                int(info['area']),
+                int(info.get('iscrowd', 0)),
+            )
+        except KeyError as error:
+            raise ValueError(
+                f'image {image_id}: a segment of {self._ann_file} should '
+                f'have {error}, found {sorted(info)}'
+            ) from None
+
+    def _read(self, image_id: int | str) -> Truth:
+        annotation = self.annotations.get(image_id)
+        if annotation is None:
+            raise ValueError(
+                f'image {image_id!r} should be one of the '
+                f'{len(self.annotations)} of {self._ann_file}, '
+                'found no annotation of it'
+            )
+        listed = {}
+        for label, category, area, crowd in annotation.segments.tolist():
+            if category not in self.categories:
+                raise ValueError(
+                    f'image {image_id}: segment {label} of {self._ann_file} '
+                    f'has the unknown category_id {category}'
+                )
+            listed[label] = TruthSegment(category, area, crowd == 1)
+        segments = read_segment_map(
+            self._seg_prefix, annotation.file_name, self._backend_args
+        )
+        return Truth(segments, listed)
+
+
+def wrong_areas(truth: Truth) -> list[int]:
+    """Return the listed segments whose stated area is not that of the map.
+
+    The reference believes the stated area, so its number is wrong for them.
+    """
+    areas = label_areas(truth.segments)
+    return [
+        label
+        for label, segment in truth.listed.items()
+        if label != VOID and areas.get(label, 0) != segment.area
+    ]
