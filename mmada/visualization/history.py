@@ -106,7 +106,7 @@ def read_weights(path: Path) -> list[Epoch]:
 def _read(path: Path, parse: Any) -> list[Any]:
     entries: dict[int, Any] = {}
     objectives: tuple[str, ...] | None = None
-    for number, record in _records(path):
+    for number, record in read_records(path):
         try:
             entry = parse(record)
             objectives = objectives or entry.objectives
@@ -125,8 +125,15 @@ def _read(path: Path, parse: Any) -> list[Any]:
     return [entries[number] for number in sorted(entries)]
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line numbers, from 1, and objects."""
+def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line numbers, from 1, and objects.
+
+    A last line cut off by a kill does not count.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line is not a JSON object, naming the line.
+    """
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
