@@ -1,8 +1,11 @@
 # make demo | test | test-faults | asl-quick | asl | compare-quick | compare
 #      lint | format | docs | release-check | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
+# The packages are those of the maintained stack; make test STACK=openmmlab runs
+# the tests with the original ones, in an environment of its own.
 
-VENV ?= .venv
+STACK ?= onedl
+VENV ?= $(if $(filter onedl,$(STACK)),.venv,.venv-$(STACK))
 ARGS ?=
 
 # An existing environment, or the first command that is a fit Python. Another
@@ -23,7 +26,7 @@ env:
 	        "Install one, or name it: make PYTHON=/path/to/python3.11 env" >&2; \
 	    exit 1; \
 	fi; \
-	"$$python" tools/setup_env.py --venv "$(VENV)"
+	"$$python" tools/setup_env.py --venv "$(VENV)" --stack "$(STACK)"
 
 demo: env
 	$(VENV)/bin/python tools/demo.py $(ARGS)

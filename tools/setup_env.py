@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 REPO = Path(__file__).resolve().parents[1]
 MEMORY_PER_JOB = 1.5e9  # bytes that one compiler process needs at most
-OPERATORS = 'onedl-mmcv'
 
 PROBE_CUDA = (
     'import torch\n'
@@ -40,6 +39,40 @@ PROBE_OPERATORS = (
 PROBE_STACK = (
     'import runpy\n'
     f'runpy.run_path({str(REPO / "mmada" / "_stack.py")!r})["check_stack"]()\n'
+)
+
+
+class Stack(NamedTuple):
+    """One of the two families of packages that mmada works with.
+
+    Attributes:
+        operators: Distribution of the compiled operators.
+        extras: Of setup.cfg, to be installed with the package. The first is
+            the family itself, and the name of its requirements file.
+        early: Packages of that file which the build has to find as they are.
+        opencv: The build of OpenCV without windows.
+    """
+
+    operators: str
+    extras: tuple[str, ...]
+    early: tuple[str, ...]
+    opencv: str
+
+
+TESTS = ('torchjd', 'search', 'tests')
+STACKS = dict(
+    onedl=Stack(
+        operators='onedl-mmcv',
+        extras=('onedl', 'mmseg', *TESTS, 'lint', 'docs', 'release'),
+        early=(),
+        opencv='opencv-python-headless<4.13',
+    ),
+    openmmlab=Stack(
+        operators='mmcv',
+        extras=('openmmlab', *TESTS),
+        early=('numpy',),
+        opencv='opencv-python-headless<4.12',
+    ),
 )
 
 
@@ -140,27 +173,20 @@ def count_jobs() -> str:
 class Environment:
     """The virtual environment, and what each step does in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stack: str = 'onedl') -> None:
         self.folder = folder
+        self.stack = STACKS[stack]
+        self.requirements = f'requirements/{stack}.txt'
         self.python = folder / 'bin' / 'python'
 
     def steps(self) -> list[Step]:
-        req = 'requirements/{}.txt'.format
-        names = (
-            'runtime',
-            'mmseg',
-            'torchjd',
-            'search',
-            'tests',
-            'lint',
-            'docs',
-            'release',
-        )
-        package = tuple(map(req, names))
+        names = ('runtime', *self.stack.extras[1:])
+        package = tuple(f'requirements/{name}.txt' for name in names)
+        build = ('requirements/build.txt',)
         return [
             Step('python', (), self.create),
-            Step('build', (req('build'),), self.install_build),
-            Step('operators', (req('onedl'),), self.install_operators),
+            Step('build', build, self.install_build),
+            Step('operators', (self.requirements,), self.install_operators),
             Step('package', (*package, 'setup.cfg'), self.install_package),
             Step('opencv', (), self.check_opencv),
             Step('check', (), self.check),
@@ -189,7 +215,8 @@ class Environment:
 
     def install_build(self) -> None:
         say('Installing torch and what the build of the operators needs')
-        self.pip('-r', 'requirements/build.txt')
+        early = [self.requirement(package) for package in self.stack.early]
+        self.pip('-r', 'requirements/build.txt', *early)
 
     def install_operators(self, *options: str) -> None:
         check_compiler()
@@ -209,13 +236,13 @@ class Environment:
             '--no-build-isolation',
             '--no-deps',
             *options,
-            read_requirement('onedl', OPERATORS),
+            self.requirement(self.stack.operators),
             env={**os.environ, 'MAX_JOBS': jobs},
         )
 
     def install_package(self) -> None:
         say('Installing the stack, mmada, and the tools of its makers')
-        extras = 'onedl,mmseg,torchjd,search,tests,lint,docs,release'
+        extras = ','.join(self.stack.extras)
         self.pip('--no-build-isolation', '-e', f'.[{extras}]')
 
     def check_opencv(self) -> None:
@@ -229,7 +256,7 @@ class Environment:
             self.pip(
                 '--force-reinstall',
                 '--no-deps',
-                'opencv-python-headless<4.13',
+                self.stack.opencv,
             )
 
     def check(self) -> None:
@@ -240,11 +267,19 @@ class Environment:
                 f'somewhere else ({error.splitlines()[-1]})'
             )
             self.install_operators(
-                '--force-reinstall', '--no-cache-dir', '--no-binary', OPERATORS
+                '--force-reinstall',
+                '--no-cache-dir',
+                '--no-binary',
+                self.stack.operators,
             )
         error = self.try_python(PROBE_STACK)
         if error:
             raise SetupError(error)
+
+    def requirement(self, package: str) -> str:
+        """The line of the stack's requirements that asks for a package."""
+        lines = (REPO / self.requirements).read_text().splitlines()
+        return next(line for line in lines if line.startswith(package))
 
     def pip(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Run ``pip install`` in the environment."""
@@ -272,12 +307,6 @@ class Environment:
         return done.stderr.strip() if done.returncode else ''
 
 
-def read_requirement(name: str, package: str) -> str:
-    """The line of ``requirements/<name>.txt`` that asks for ``package``."""
-    lines = (REPO / 'requirements' / f'{name}.txt').read_text().splitlines()
-    return next(line for line in lines if line.startswith(package))
-
-
 def say(text: str) -> None:
     print(f'== {text}', flush=True)
 
@@ -285,8 +314,10 @@ def say(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description='set up .venv')
     parser.add_argument('--venv', type=Path, default=REPO / '.venv')
-    folder = parser.parse_args().venv.resolve()
-    environment = Environment(folder)
+    parser.add_argument('--stack', choices=list(STACKS), default='onedl')
+    args = parser.parse_args()
+    folder = args.venv.resolve()
+    environment = Environment(folder, args.stack)
     try:
         check_python()
         environment.check_version()

@@ -32,8 +32,8 @@ def environment(setup_env: ModuleType, tmp_path: Path) -> Any:
     """An environment that records pip's arguments and answers scripts."""
 
     class Recorded(setup_env.Environment):
-        def __init__(self, folder: Path) -> None:
-            super().__init__(folder)
+        def __init__(self, folder: Path, stack: str = 'onedl') -> None:
+            super().__init__(folder, stack)
             self.installs: list[tuple[str, ...]] = []
             self.jobs: list[str] = []
             self.errors: dict[str, str] = {}
@@ -129,6 +129,53 @@ def test_files_of_the_steps_exist(environment: Any) -> None:
     files = [name for step in environment.steps() for name in step.files]
     assert 'requirements/build.txt' in files
     assert all((REPO / name).is_file() for name in files)
+
+
+@pytest.mark.parametrize(
+    ('stack', 'operators', 'early', 'headless'),
+    [
+        ('onedl', 'onedl-mmcv==2.3.6', (), '4.13'),
+        ('openmmlab', 'mmcv==2.1.0', ('numpy<2',), '4.12'),
+    ],
+)
+def test_each_stack_brings_its_own_packages(
+    environment: Any,
+    tmp_path: Path,
+    stack: str,
+    operators: str,
+    early: tuple[str, ...],
+    headless: str,
+) -> None:
+    found = type(environment)(tmp_path, stack)
+    found.install_build()
+    found.install_operators()
+    found.install_package()
+    found.errors['import cv2'] = 'libGL.so.1: cannot open shared object file'
+    found.check_opencv()
+    build, compiled, package, opencv = found.installs
+    assert build == ('-r', 'requirements/build.txt', *early)
+    assert compiled[-1] == operators
+    assert package[-1].startswith(f'.[{stack},')
+    assert opencv[-1] == f'opencv-python-headless<{headless}'
+    files = [name for step in found.steps() for name in step.files]
+    assert f'requirements/{stack}.txt' in files
+    assert all((REPO / name).is_file() for name in files)
+
+
+def test_make_puts_each_stack_in_its_own_folder() -> None:
+    for option, expected in (
+        ([], '.venv" --stack "onedl"'),
+        (['STACK=openmmlab'], '.venv-openmmlab" --stack "openmmlab"'),
+        (['STACK=openmmlab', 'VENV=x'], 'x" --stack "openmmlab"'),
+    ):
+        done = subprocess.run(
+            ['make', '-n', 'test', *option],
+            cwd=REPO,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert f'tools/setup_env.py --venv "{expected}' in done.stdout
 
 
 def test_missing_compiler_and_headers_are_named_at_once(
@@ -288,7 +335,8 @@ def test_make_without_any_python_says_so() -> None:
 def test_the_package_brings_what_all_its_tests_need(environment: Any) -> None:
     environment.install_package()
     ((*_, package),) = environment.installs
-    assert package == '.[onedl,mmseg,torchjd,search,tests,lint]'
+    extras = 'onedl,mmseg,torchjd,search,tests,lint,docs,release'
+    assert package == f'.[{extras}]'
 
 
 def test_mmsegmentation_brings_no_torch_and_no_operators_of_its_own() -> None:
