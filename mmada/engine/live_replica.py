@@ -60,6 +60,7 @@ class LiveReplica:
         """Puts a snapshot back; the snapshot stays as it is."""
         self.restore_model(snapshot)
         self.optim_wrapper.zero_grad(set_to_none=True)
+        _end_scaled_step(self.optim_wrapper)
         self.optim_wrapper.load_state_dict(clone_nested(snapshot['optimizer']))
         for scheduler, state in zip(
             self.schedulers, snapshot['schedulers'], strict=True
@@ -88,6 +89,16 @@ class LiveReplica:
             for t in tensors
             if t.is_floating_point()
         )
+
+
+def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
+    """Ends a step that raised half-way, after gradients were unscaled.
+
+    A GradScaler would refuse the next one; it has no public way to begin
+    anew, and its state dict holds nothing of that.
+    """
+    scaler = getattr(optim_wrapper, 'loss_scaler', None)
+    getattr(scaler, '_per_optimizer_states', {}).clear()
 
 
 def _clone_named(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
 
+from .activation_checkpointing import refuse_reentrant
 from .optimizers import head_rule_of
 from .seeding import preserve_rng
 
@@ -47,6 +48,7 @@ def probe_objectives(
 
     Raises:
         ObjectiveError: If an objective has no loss in any batch.
+        ValueError: If gradients of an objective cannot be computed.
     """
     wrapper = unwrap(model)
     rule = head_rule_of(optim_wrapper)
@@ -60,9 +62,7 @@ def probe_objectives(
             losses = raw_losses(wrapper, optim_wrapper, batch)
             names |= dict.fromkeys(losses)
             _bind_if_complete(wrapper, list(names))
-            for name, found in find_owners(
-                wrapper.objectives.reduce(losses), parameters
-            ).items():
+            for name, found in _owners(wrapper, losses, parameters).items():
                 owners[name] |= set(found)
             if not wrapper.objectives.unmatched(names):
                 break
@@ -72,6 +72,18 @@ def probe_objectives(
     rule.assign({name: sorted(found) for name, found in owners.items()})
     rule.attach()
     _log_owners(wrapper, owners)
+
+
+def _owners(
+    wrapper: LossWeightWrapper,
+    losses: Mapping[str, Tensor],
+    parameters: Mapping[str, nn.Parameter],
+) -> dict[str, tuple[int, ...]]:
+    try:
+        return find_owners(wrapper.objectives.reduce(losses), parameters)
+    except RuntimeError as error:
+        refuse_reentrant(error, wrapper)
+        raise
 
 
 def raw_losses(

@@ -124,6 +124,7 @@ class LossWeightWrapper(BaseModel):
         """Calls the detector."""
         return self.detector(*args, **kwargs)
 
+    @torch.compiler.disable  # else a graph is compiled for each weight
     def parse_losses(
         self, losses: dict[str, Any]
     ) -> tuple[Tensor, dict[str, Tensor]]:

@@ -6,8 +6,8 @@ from .replica_groups import (
     ReplicaGroups,
     Share,
     partition,
-    refuse_world_bound,
 )
+from .world_bound import refuse_world_bound
 
 __all__ = [
     'Channel',

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch.distributed as torch_dist
-from mmdet.models import BatchSyncRandomResize
 from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
@@ -166,22 +165,6 @@ class ReplicaGroups:
                 f'{len(self.members[0])} train its replicas.',
                 logger='current',
                 level=30,
-            )
-
-
-def refuse_world_bound(model: nn.Module) -> None:
-    """Refuses modules that fixed the world as their group when built.
-
-    Raises:
-        ValueError: If there is one, naming it.
-    """
-    for name, module in model.named_modules():
-        if isinstance(module, BatchSyncRandomResize):
-            raise ValueError(
-                f'{name} is a BatchSyncRandomResize, which makes all ranks '
-                'wait for each other; expected none in an exploration of '
-                'several ranks: remove it from '
-                '`data_preprocessor.batch_augments`.'
             )
 
 

@@ -10,6 +10,7 @@ from mmengine import dist
 from mmengine.registry import HOOKS
 from torch import Tensor
 
+from mmada.engine.compilation import allow_several_backwards
 from mmada.engine.trunk_gradients import TrunkGradients, trunk_parameters
 from mmada.models import iteration_losses
 from mmada.weightings import GradientWeighting
@@ -65,6 +66,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
 
     def build_weighting(self, runner: Any) -> GradientWeighting:
         """Builds the weighting from its config, and finds the trunk."""
+        allow_several_backwards(runner)
         parameters = trunk_parameters(
             self.model, runner.optim_wrapper, self._pattern
         )

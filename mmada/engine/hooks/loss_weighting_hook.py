@@ -23,7 +23,8 @@ from .weighting_hook import WeightingHook, check_iterations
 class LossWeightingHook(WeightingHook[Weighting]):
     """Sets the loss weights at the start of each period of a training.
 
-    A period is an epoch, or `interval` iterations. The weighting sees the
+    A period is an epoch, or `interval` iterations; where gradients are
+    accumulated it begins with the next step's first. The weighting sees the
     mean raw losses of the period before; those of the first period come from
     a pseudo epoch with all weights 1, after which model, optimizer,
     schedules and generators are put back.
@@ -108,7 +109,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Sets the weights where a period begins."""
-        if runner.iter % self.period:
+        if not self._begins(runner):
             return
         if runner.iter > 0 and self._meter.started:
             self._losses = self._meter.mean()
@@ -126,6 +127,16 @@ class LossWeightingHook(WeightingHook[Weighting]):
             weights.tolist(),
             [] if self._losses is None else self._losses.tolist(),
         )
+
+    def _begins(self, runner: Any) -> bool:
+        """Tells whether an iteration is the first with a period's weights.
+
+        Gradients that are accumulated for one step have the same weights, as
+        the step's learning rates can follow those of one alone.
+        """
+        counts = runner.optim_wrapper._accumulative_counts
+        start = runner.iter // self.period * self.period
+        return runner.iter == -(-start // counts) * counts
 
     def after_train_iter(
         self,

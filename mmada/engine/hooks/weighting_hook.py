@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.utils import apply_to
 from torch import Tensor
 
+from mmada.engine.activation_checkpointing import allow_single_gradients
 from mmada.engine.distributed import Share
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.seeding import preserve_rng
@@ -80,6 +81,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probes the model and builds the weighting."""
+        allow_single_gradients(runner)
         loader = self.probe_loader(runner, MAX_BATCHES)
         with preserve_rng():
             probe_objectives(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
 
@@ -60,7 +61,27 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
     if num_iters % counts:
         raise ValueError(
             f'`optim_wrapper.accumulative_counts` is {counts}; expected a '
-            f'divisor of the {num_iters} iterations of a round.'
+            f'divisor of the {num_iters} iterations of a round '
+            '(`iters_per_round`).'
+        )
+
+
+def refuse_averages(runner: Any) -> None:
+    """Refuses hooks that average a training that there is not.
+
+    Args:
+        runner: Its training loop is an exploration alone.
+
+    Raises:
+        ValueError: If there is an EMAHook.
+    """
+    if any(isinstance(hook, EMAHook) for hook in runner.hooks):
+        raise ValueError(
+            '`custom_hooks` holds an EMAHook, and `train_cfg.type` is '
+            'ParallelExplorationLoop; expected none: it averages over the '
+            'iterations of a training, of which an exploration has none. '
+            'Remove it, or explore in an ExploreThenTrainLoop, whose '
+            'training it averages.'
         )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from mmengine.hooks import EMAHook
 
 from mmada.controllers import Controller
 from mmada.engine.distributed import Channel
@@ -56,11 +60,26 @@ def _write(
     if whole and target.is_saved(*found):
         return
     if with_model:
-        runner.save_checkpoint(
-            str(work_dir),
-            EXPLORED,
-            save_optimizer=False,
-            save_param_scheduler=False,
-            backend_args=dict(backend=DURABLE),
-        )
+        with _without_averages(runner):
+            runner.save_checkpoint(
+                str(work_dir),
+                EXPLORED,
+                save_optimizer=False,
+                save_param_scheduler=False,
+                backend_args=dict(backend=DURABLE),
+            )
     target.save(*found)
+
+
+@contextlib.contextmanager
+def _without_averages(runner: Any) -> Iterator[None]:
+    """Keeps an EMAHook from writing its average in place of the model.
+
+    There is none yet: it averages the training after the exploration.
+    """
+    hooks = runner._hooks
+    runner._hooks = [h for h in hooks if not isinstance(h, EMAHook)]
+    try:
+        yield
+    finally:
+        runner._hooks = hooks

@@ -10,6 +10,8 @@ from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
+from mmada.engine.activation_checkpointing import allow_single_gradients
+from mmada.engine.compilation import compiled_as
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
@@ -24,7 +26,7 @@ from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.targets import Target
 
-from .checks import check_length, controller_class
+from .checks import check_length, controller_class, refuse_averages
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
@@ -145,6 +147,7 @@ class ParallelExplorationLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Explores with the runner's own optimizer and schedulers."""
+        refuse_averages(self.runner)
         self.runner.call_hook('before_train')
         self.explore(
             LiveReplica(
@@ -162,6 +165,7 @@ class ParallelExplorationLoop(BaseLoop):
         Args:
             live: Model, optimizer and schedulers at the schedule's start.
         """
+        allow_single_gradients(self.runner)
         with contextlib.ExitStack() as stack:
             channel = Channel(self._replica_timeout)
             stack.callback(channel.close)
@@ -227,7 +231,9 @@ class ParallelExplorationLoop(BaseLoop):
         )
         player = ReplicaRunner(
             LiveReplica(
-                groups.wrap(live.model), live.optim_wrapper, live.schedulers
+                compiled_as(self.runner, groups.wrap(live.model)),
+                live.optim_wrapper,
+                live.schedulers,
             ),
             self.loader.shared(groups.share),
             self.evaluator,

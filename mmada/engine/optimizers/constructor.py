@@ -10,6 +10,8 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
+from mmada.engine.compilation import step_outside_of_graphs
+
 from .head_rule import HEAD_RULES, HeadRule
 
 
@@ -48,6 +50,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Builds the wrapper; its `head_rule` awaits the ownership."""
         optim_wrapper = super().__call__(model)
+        step_outside_of_graphs(optim_wrapper)
         inner: Any = getattr(model, 'module', model)
         if not hasattr(inner, 'set_weights'):
             raise TypeError(
