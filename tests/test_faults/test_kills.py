@@ -214,6 +214,7 @@ def fingerprints(root):
 def results(work_dir):
     """Returns the fingerprints of what a run leaves, without its logs."""
     found = fingerprints(work_dir)
+    del found['exploration/status.json']  # of the process, not of the run
     mine = ('exploration/', 'explored.pth', 'policy.safetensors', 'epoch_')
     return {name: f for name, f in found.items() if name.startswith(mine)}
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from mmada.engine.activation_checkpointing import allow_single_gradients
 from mmada.engine.distributed import Share
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.engine.scalar_names import scalar_name
 from mmada.engine.seeding import preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.weights_file import append_weights
@@ -151,7 +152,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
         names = self.model.objectives.names
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {f'weights/{name}': w for name, w in scalars.items()},
+            {scalar_name('weights', k): w for k, w in scalars.items()},
             step=runner.iter,
         )
         if runner.rank == 0:

@@ -124,6 +124,7 @@ class Exploration:
         """Trains one replica a group and keeps what is needed of them."""
         began = time.monotonic()
         replica, own = self.groups.replica_of(wave), Outcome()
+        self.reporter.wave(state, wave)
         captured = None
         if replica is not None:
             own = self._play(state, replica)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 
 import mmada.engine.reporting as text
 from mmada.controllers import RoundResult
+from mmada.engine.monitor import PROGRESS, Monitor, Phase
 from mmada.engine.reward_metric import RewardMetric
 from mmada.engine.targets import Target
 
@@ -32,6 +33,7 @@ class ExplorationReporter:
         num_iters: q.
         metric: The reward metric.
         interval: Iterations between progress lines.
+        monitor: Shows where the run is.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ExplorationReporter:
         num_iters: int,
         metric: RewardMetric,
         interval: int,
+        monitor: Monitor,
     ) -> None:
         self.runner = runner
         self.directory = directory
@@ -54,6 +57,7 @@ class ExplorationReporter:
         self.num_iters = num_iters
         self.metric = metric
         self.interval = interval
+        self.monitor = monitor
 
     def begin(self) -> None:
         """Announces the pseudo epoch."""
@@ -63,11 +67,37 @@ class ExplorationReporter:
             f'{self.record_keys[0]} {", ".join(self.names)}. First a pseudo '
             'epoch with the neutral action.'
         )
+        self.monitor.enter_phase(
+            Phase.PSEUDO_EPOCH,
+            search=self.directory.name,
+            num_iterations=self.num_iters,
+        )
 
     def pseudo_iteration(self, done: int) -> None:
         """Logs progress of the pseudo epoch."""
+        self.monitor.update(iteration=done)
         if done % self.interval == 0 or done == self.num_iters:
-            _log(f'pseudo epoch | iter {done}/{self.num_iters}')
+            _progress(f'pseudo epoch | iter {done}/{self.num_iters}')
+
+    def rounds(self) -> None:
+        """Shows that the rounds begin, or go on."""
+        self.monitor.enter_phase(
+            Phase.EXPLORING,
+            search=self.directory.name,
+            num_rounds=self.num_rounds,
+            num_replicas=self.num_replicas,
+            num_iterations=self.num_iters,
+            metric=self.metric.key,
+        )
+
+    def wave(self, state: ExplorationState, replicas: Sequence[int]) -> None:
+        """Shows which replicas are trained now."""
+        self.monitor.update(
+            round=state.round + 1,
+            replicas=tuple(k + 1 for k in replicas),
+            iteration=0,
+            best_metric=self._best(state),
+        )
 
     def resumed(self, state: ExplorationState) -> None:
         """Says from where a resumed exploration goes on."""
@@ -111,15 +141,16 @@ class ExplorationReporter:
         total = self.num_rounds * self.num_replicas
 
         def on_iteration(done: int) -> None:
-            if done % self.interval and done != self.num_iters:
-                return
             part = done / self.num_iters
             left = (
                 state.seconds / finished * (total - finished - part)
                 if finished
                 else math.nan
             )
-            _log(
+            self.monitor.update(iteration=done, seconds_left=left)
+            if done % self.interval and done != self.num_iters:
+                return
+            _progress(
                 text.format_progress(
                     state.round + 1,
                     self.num_rounds,
@@ -180,10 +211,16 @@ class ExplorationReporter:
         if record['reason']:
             _warn(f'Round {record["round"]}: {record["reason"]}')
         self.runner.visualizer.add_scalars(
-            scalars(record, *self.record_keys, self.metric.key),
+            scalars(
+                record,
+                *self.record_keys,
+                self.metric.key,
+                self.directory.name,
+            ),
             step=record['round'],
         )
         self._write_history(state)
+        self.monitor.update(best_metric=self._best(state))
         self.runner.call_hook('after_exploration_round', record=record)
 
     def provenance(self, state: ExplorationState) -> dict[str, Any]:
@@ -195,6 +232,13 @@ class ExplorationReporter:
             reward_metric=self.metric.config,
             final_metric=best_metric(state.history[-1], self.metric.key),
         )
+
+    def _best(self, state: ExplorationState) -> float | None:
+        """Returns the best value of the reward metric so far."""
+        values = [best_metric(r, self.metric.key) for r in state.history]
+        if state.best_value is not None:
+            values.append(state.best_value)
+        return max(values, default=None)
 
     def _write_history(self, state: ExplorationState) -> None:
         if self.runner.rank:
@@ -211,6 +255,11 @@ class ExplorationReporter:
 
 def _log(message: str) -> None:
     print_log(message, logger='current')
+
+
+def _progress(message: str) -> None:
+    logger = MMLogger.get_current_instance()
+    logger.info(message, extra={PROGRESS: True})
 
 
 def _warn(message: str) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmada.engine.distributed import Channel
 from mmada.engine.live_replica import LiveReplica, Snapshot
+from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.seeding import derive_seed, seed_all
 from mmada.engine.state import StateStore
@@ -83,23 +84,29 @@ class ExploreThenTrainLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Runs all phases, or what is left of them after a resume."""
-        for exploration in self.explorations:
+        with Monitor(self.runner) as monitor:
+            for exploration in self.explorations:
+                if self._iter == 0:
+                    self._explore(exploration, monitor)
+                exploration.conclude()
             if self._iter == 0:
-                self._explore(exploration)
-            exploration.conclude()
-        if self._iter == 0:
-            seed_all(derive_seed(self.explorations[-1].seed, 'training'))
-            print_log('Exploration done; the training begins.', 'current')
+                seed_all(derive_seed(self.explorations[-1].seed, 'training'))
+                print_log('Exploration done; the training begins.', 'current')
+            return self._train(monitor)
+
+    def _train(self, monitor: Monitor) -> nn.Module:
+        metric = self.explorations[-1].reward_metric
+        self.runner.register_hook(TrainingMonitorHook(monitor, metric))
         self.training._epoch = self._epoch
         self.training._iter = self._iter
         self.runner._train_loop = self.training
         return self.training.run()
 
-    def _explore(self, exploration: Any) -> None:
+    def _explore(self, exploration: Any, monitor: Monitor) -> None:
         with self._exploration_scope(exploration) as live:
             initial = self._initial(exploration, live)
             live.restore(initial)
-            exploration.explore(live)
+            exploration.explore(live, monitor)
             live.restore_model(initial)
             live.optim_wrapper.zero_grad(set_to_none=True)
 

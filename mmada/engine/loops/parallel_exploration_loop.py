@@ -18,6 +18,7 @@ from mmada.engine.distributed import (
     refuse_world_bound,
 )
 from mmada.engine.live_replica import LiveReplica
+from mmada.engine.monitor import Monitor
 from mmada.engine.replica_runner import ReplicaRunner
 from mmada.engine.reward_evaluator import RewardEvaluator
 from mmada.engine.reward_metric import RewardMetric
@@ -95,7 +96,7 @@ class ParallelExplorationLoop(BaseLoop):
         directory: str = 'exploration',
     ) -> None:
         check_length(num_rounds, replica_timeout)
-        RewardMetric(reward_metric)  # refuses a bad one at once
+        self.reward_metric = RewardMetric(reward_metric)
         self.seed = runner.seed if seed is None else seed
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
@@ -148,28 +149,32 @@ class ParallelExplorationLoop(BaseLoop):
     def run(self) -> nn.Module:
         """Explores with the runner's own optimizer and schedulers."""
         refuse_averages(self.runner)
-        self.runner.call_hook('before_train')
-        self.explore(
-            LiveReplica(
-                self.runner.model,
-                self.runner.optim_wrapper,
-                self.runner.param_schedulers or [],
+        with Monitor(self.runner) as monitor:
+            self.runner.call_hook('before_train')
+            self.explore(
+                LiveReplica(
+                    self.runner.model,
+                    self.runner.optim_wrapper,
+                    self.runner.param_schedulers or [],
+                ),
+                monitor,
             )
-        )
-        self.runner.call_hook('after_train')
+            self.runner.call_hook('after_train')
         return self.runner.model
 
-    def explore(self, live: LiveReplica) -> None:
+    def explore(self, live: LiveReplica, monitor: Monitor) -> None:
         """Runs the rounds that are not done yet and writes what was found.
 
         Args:
             live: Model, optimizer and schedulers at the schedule's start.
+            monitor: Shows where the run is.
         """
         allow_single_gradients(self.runner)
         with contextlib.ExitStack() as stack:
             channel = Channel(self._replica_timeout)
             stack.callback(channel.close)
             channel.from_main(lambda: self._lock(stack))
+            monitor.begin()
             self.controller = build_controller(
                 self._controller_config,
                 self.target,
@@ -182,8 +187,9 @@ class ParallelExplorationLoop(BaseLoop):
                 self.controller.num_replicas, self._ranks_per_replica
             )
             stack.callback(groups.close)
-            exploration = self._prepare(live, groups, channel)
+            exploration = self._prepare(live, groups, channel, monitor)
             state = self._resume(channel, exploration) or exploration.begin()
+            self.reporter.rounds()
             while not exploration.is_over(state):
                 record = exploration.run_round(state)
                 self._count(state, exploration)
@@ -199,7 +205,11 @@ class ParallelExplorationLoop(BaseLoop):
         stack.enter_context(RunLock(self.directory))
 
     def _prepare(
-        self, live: LiveReplica, groups: ReplicaGroups, channel: Channel
+        self,
+        live: LiveReplica,
+        groups: ReplicaGroups,
+        channel: Channel,
+        monitor: Monitor,
     ) -> Exploration:
         """Builds what plays the rounds and checks the reward."""
         if channel.size > 1:
@@ -228,6 +238,7 @@ class ParallelExplorationLoop(BaseLoop):
             self.loader.num_iters,
             self.evaluator.metric,
             self._log_interval,
+            monitor,
         )
         player = ReplicaRunner(
             LiveReplica(

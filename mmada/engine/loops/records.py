@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmada.controllers import Rest
+from mmada.engine.scalar_names import scalar_name
 
 
 def resting(record: dict[str, Any]) -> list[int]:
@@ -35,33 +36,42 @@ def best_metric(record: dict[str, Any], metric: str) -> float:
 
 
 def scalars(
-    record: dict[str, Any], names: str, actions: str, metric: str
+    record: dict[str, Any], names: str, actions: str, metric: str, search: str
 ) -> dict[str, float]:
     """Returns what visual backends are told of a round.
+
+    What is not finite is left out: not every backend can store it.
 
     Args:
         record: Of the round.
         names: Its key of the names of an action's numbers.
         actions: Its key of the actions.
         metric: Key of the reward metric.
+        search: Name of the search, which all names begin with.
     """
     best, rests = record['best'], resting(record)
-    found = {
-        f'explore/best/{short_name(k)}': v
-        for k, v in record['metrics'][best].items()
+    found: dict[tuple[str, ...], float] = {
+        ('round',): float(record['round']),
+        ('winner',): float(best),
     }
+    for key, value in record['metrics'][best].items():
+        found['best', short_name(key)] = value
     for name, value in zip(record[names], record[actions][best], strict=True):
-        found[f'explore/{actions}/{name}'] = value
+        found[actions, name] = value
     for k, (reward, metrics) in enumerate(
         zip(record['rewards'], record['metrics'], strict=True)
     ):
         if k not in rests:
-            found[f'explore/reward/replica{k}'] = reward
+            found['reward', f'replica{k}'] = reward
         if metrics:
-            found[f'explore/metric/replica{k}'] = metrics[metric]
+            found['metric', f'replica{k}'] = metrics[metric]
     for name, value in record['info'].items():
-        found[f'explore/{name}'] = value
-    return found
+        found['info', name] = value
+    return {
+        scalar_name(search, *parts): value
+        for parts, value in found.items()
+        if math.isfinite(value)
+    }
 
 
 def finite(value: Any) -> Any:

@@ -103,9 +103,9 @@ def test_scalars_reach_the_visual_backends(tmp_path):
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
     assert [row['step'] for row in rows] == [1, 2]
     assert {
-        'explore/best/score',
-        'explore/weights/a',
-        'explore/reward/replica3',
+        'exploration/best/score',
+        'exploration/weights/a',
+        'exploration/reward/replica3',
     } <= set(rows[0])
 
 

@@ -1,0 +1,89 @@
+"""What is known of a run at one moment."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = 1
+"""Version of the layout of `RunStatus.to_json`; raise it when it changes."""
+
+
+class Phase(enum.Enum):
+    """What a run is doing, or how it ended."""
+
+    STARTING = 'starting'
+    PSEUDO_EPOCH = 'pseudo epoch'
+    EXPLORING = 'exploring'
+    TRAINING = 'training'
+    FINISHED = 'finished'
+    FAILED = 'failed'
+    STOPPED = 'stopped'
+
+
+@dataclass
+class RunStatus:
+    """Where a run is; numbers count from 1, None is what does not apply.
+
+    Attributes:
+        phase: What it is doing.
+        search: Directory of the exploration, inside the work directory.
+        round: Round in progress.
+        num_rounds: T.
+        replicas: Replicas in progress.
+        num_replicas: m.
+        iteration: Iterations done of this rank's replica, of the pseudo
+            epoch or of the training.
+        num_iterations: Of these, how many there are.
+        epoch: Epoch of the training in progress.
+        num_epochs: Epochs of the training.
+        metric: Key of the metric that is maximised.
+        best_metric: Its best value so far in this phase.
+        seconds_left: Estimate for this phase.
+        error: First line of what ended a failed run.
+    """
+
+    phase: Phase = Phase.STARTING
+    search: str | None = None
+    round: int | None = None
+    num_rounds: int | None = None
+    replicas: tuple[int, ...] = ()
+    num_replicas: int | None = None
+    iteration: int | None = None
+    num_iterations: int | None = None
+    epoch: int | None = None
+    num_epochs: int | None = None
+    metric: str | None = None
+    best_metric: float | None = None
+    seconds_left: float | None = None
+    error: str | None = None
+
+    @property
+    def progress(self) -> float | None:
+        """Part of this phase that is done, in [0, 1]; None if unknown."""
+        if not self.num_iterations:
+            return None
+        part = (self.iteration or 0) / self.num_iterations
+        if self.round is None:
+            return part
+        # Those before the ones in progress are done.
+        replica = (min(self.replicas, default=1) - 1 + part) / (
+            self.num_replicas or 1
+        )
+        return (self.round - 1 + replica) / (self.num_rounds or 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns JSON values, None for what is not finite."""
+        values = asdict(self) | dict(
+            phase=self.phase.value,
+            replicas=list(self.replicas),
+            progress=self.progress,
+        )
+        return {
+            key: None
+            if isinstance(value, float) and not math.isfinite(value)
+            else value
+            for key, value in values.items()
+        }
