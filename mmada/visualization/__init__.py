@@ -1,6 +1,7 @@
 """Pictures and tables of what a run left in its work directory."""
 
 from .curves_figure import curves_figure
+from .exploration_figure_hook import ExplorationFigureHook
 from .figures import save_figure
 from .history import (
     HISTORY_FILE,
@@ -20,6 +21,7 @@ __all__ = [
     'HISTORY_FILE',
     'WEIGHTS_FILE',
     'Epoch',
+    'ExplorationFigureHook',
     'PanelRow',
     'ResultRow',
     'Round',
