@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
+from mmada.models import LossWeightWrapper, Objectives, find_owners
 
 from .activation_checkpointing import refuse_reentrant
 from .optimizers import head_rule_of
 from .seeding import preserve_rng
 
 MAX_BATCHES = 4  # a cascade stage may have no proposal in the first ones
+
+T = TypeVar('T')
 
 
 def unwrap(model: nn.Module) -> LossWeightWrapper:
@@ -39,12 +43,14 @@ def probe_objectives(
 ) -> None:
     """Binds the objectives and tags parameter groups with their owners.
 
-    Generators, buffers and gradients are left as they were.
+    Generators, buffers and gradients are left as they were. All ranks find
+    the same, whatever their batches: what one of them sees, all know.
 
     Args:
         model: A LossWeightWrapper, may be inside a model wrapper.
         optim_wrapper: Built by HeadRuleOptimWrapperConstructor.
-        batches: Up to four are used, until every objective was seen.
+        batches: Up to four are used: until every objective was seen, and
+            all of them where the objectives are what is seen.
 
     Raises:
         ObjectiveError: If an objective has no loss in any batch.
@@ -52,21 +58,11 @@ def probe_objectives(
     """
     wrapper = unwrap(model)
     rule = head_rule_of(optim_wrapper)
-    parameters = dict(wrapper.named_parameters())
-    owners: dict[str, set[int]] = {name: set() for name in parameters}
-    names: dict[str, None] = {}
     buffers = {n: b.clone() for n, b in wrapper.named_buffers()}
     rule.remove()  # it cannot act before it knows the owners
     with preserve_rng(), torch.enable_grad():
-        for _, batch in zip(range(MAX_BATCHES), batches, strict=False):
-            losses = raw_losses(wrapper, optim_wrapper, batch)
-            names |= dict.fromkeys(losses)
-            _bind_if_complete(wrapper, list(names))
-            for name, found in _owners(wrapper, losses, parameters).items():
-                owners[name] |= set(found)
-            if not wrapper.objectives.unmatched(names):
-                break
-    wrapper.bind(list(names))
+        names, owners = _look(wrapper, optim_wrapper, batches)
+    wrapper.bind(names)
     for name, buffer in wrapper.named_buffers():
         buffer.copy_(buffers[name])
     rule.assign({name: sorted(found) for name, found in owners.items()})
@@ -74,13 +70,53 @@ def probe_objectives(
     _log_owners(wrapper, owners)
 
 
+def _look(
+    wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
+) -> tuple[list[str], dict[str, set[int]]]:
+    """Returns the losses that were seen, and owners by parameter."""
+    parameters = dict(wrapper.named_parameters())
+    owners: dict[str, set[int]] = {name: set() for name in parameters}
+    names: dict[str, None] = {}
+    objectives = wrapper.bound_objectives
+    for batch in itertools.islice(batches, MAX_BATCHES):
+        losses = raw_losses(wrapper, optim_wrapper, batch)
+        known = len(names)
+        for found in _of_all_ranks(list(losses)):
+            names |= dict.fromkeys(found)
+        if objectives is None and len(names) == known:
+            continue  # owners are costly where each loss is an objective
+        # What is seen later comes last, so indices stay as they are.
+        current = objectives or Objectives.from_loss_names(names)
+        _add(owners, _owners(wrapper, current.reduce(losses), parameters))
+        if objectives is not None and not objectives.unmatched(names):
+            break
+    for others in _of_all_ranks(owners):
+        _add(owners, others)
+    return list(names), owners
+
+
+def _add(
+    owners: dict[str, set[int]], found: Mapping[str, Iterable[int]]
+) -> None:
+    for name, indices in found.items():
+        owners[name].update(indices)
+
+
+def _of_all_ranks(value: T) -> list[T]:
+    """Returns the values of all ranks, in their order."""
+    if not dist.is_distributed():
+        return [value]
+    gathered: list[T] = dist.all_gather_object(value)
+    return gathered
+
+
 def _owners(
     wrapper: LossWeightWrapper,
-    losses: Mapping[str, Tensor],
+    objectives: Mapping[int, Tensor],
     parameters: Mapping[str, nn.Parameter],
 ) -> dict[str, tuple[int, ...]]:
     try:
-        return find_owners(wrapper.objectives.reduce(losses), parameters)
+        return find_owners(objectives, parameters)
     except RuntimeError as error:
         refuse_reentrant(error, wrapper)
         raise
@@ -102,16 +138,6 @@ def raw_losses(
         losses = wrapper._run_forward(data, mode='loss')
     _, log_vars = wrapper.detector.parse_losses(losses)
     return {k: v for k, v in log_vars.items() if 'loss' in k and k != 'loss'}
-
-
-def _bind_if_complete(wrapper: LossWeightWrapper, names: list[str]) -> None:
-    try:
-        wrapper.bind(names)
-    except ObjectiveError:
-        print_log(
-            'An objective is absent from a batch; looking at another.',
-            logger='current',
-        )
 
 
 def _log_owners(

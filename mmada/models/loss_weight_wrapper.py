@@ -11,7 +11,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .objectives import ObjectiveError, Objectives, build_objectives
+from .late_losses import LateLosses
+from .objectives import (
+    ObjectiveError,
+    Objectives,
+    build_objectives,
+    check_loss_names,
+)
 from .state_names import add_prefix, strip_prefix
 
 
@@ -25,8 +31,9 @@ class LossWeightWrapper(BaseModel):
 
     Args:
         detector: The model, or its config.
-        objectives: A preset ('cascade_panoptic', 'panoptic_fpn'), 'auto' or
-            a dict of name to pattern(s), see :class:`Objectives`.
+        objectives: A preset ('cascade_panoptic', 'panoptic_fpn'), 'auto'
+            (each loss that the first batches have) or a dict of name to
+            pattern(s), see :class:`Objectives`.
         weights: Weights at the start, a list in the objectives' order or a
             dict by name (others 1). Defaults to all 1.
 
@@ -52,6 +59,7 @@ class LossWeightWrapper(BaseModel):
             detector = MODELS.build(detector)
         self.detector: Any = detector
         self._objectives = build_objectives(objectives)
+        self._late = LateLosses() if self._objectives is None else None
         self._initial_weights = weights
         self._weights: tuple[float, ...] | None = None
         self.reweigh = None
@@ -64,6 +72,11 @@ class LossWeightWrapper(BaseModel):
     def data_preprocessor(self) -> nn.Module:
         """The detector's data preprocessor."""
         return self.detector.data_preprocessor
+
+    @property
+    def bound_objectives(self) -> Objectives | None:
+        """The objectives; None for 'auto' before :meth:`bind`."""
+        return self._objectives
 
     @property
     def objectives(self) -> Objectives:
@@ -139,13 +152,9 @@ class LossWeightWrapper(BaseModel):
             raw loss by its own name, each weighted one of an objective as
             `weighted/<name>`.
         """
+        check_loss_names(losses)
         _, raw = super().parse_losses(losses)
         del raw['loss']
-        if not any('loss' in name for name in raw):
-            raise ObjectiveError(
-                'The model produced no loss; it produced: '
-                f'{", ".join(raw) or "nothing"}.'
-            )
         if self.reweigh is not None:
             terms = {k: v for k, v in raw.items() if 'loss' in k}
             self.set_weights(self.reweigh(self.objectives.reduce(terms)))
@@ -154,16 +163,19 @@ class LossWeightWrapper(BaseModel):
         for name, value in raw.items():
             if 'loss' not in name:
                 continue
-            i = (
-                None
-                if self._objectives is None
-                else self._objectives.index(name)
-            )
+            i = self._index(name)
             if i is not None:
                 value = value * self.weights[i]
                 weighted[f'weighted/{name}'] = value
             total = total + value
         return total, OrderedDict(loss=total, **raw, **weighted)
+
+    def _index(self, name: str) -> int | None:
+        known = self._objectives
+        i = None if known is None else known.index(name)
+        if known is not None and i is None and self._late is not None:
+            self._late.note(name)
+        return i
 
     def __getattr__(self, name: str) -> Any:
         """Looks up in the detector what the wrapper lacks."""

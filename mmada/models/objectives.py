@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -153,6 +153,24 @@ def build_objectives(
             f'`name: pattern`, or one of: {known}.'
         )
     return Objectives(OBJECTIVE_PRESETS[spec])
+
+
+def check_loss_names(names: Collection[str]) -> None:
+    """Refuses what a model produces if no weighted sum can be made of it.
+
+    Raises:
+        ObjectiveError: If there is no loss, or one has the name of the sum.
+    """
+    if 'loss' in names:
+        raise ObjectiveError(
+            "The model calls a loss 'loss', the name of the sum of all; "
+            "expected another one, such as 'loss_cls'."
+        )
+    if not any('loss' in name for name in names):
+        raise ObjectiveError(
+            'The model produced no loss; it produced: '
+            f'{", ".join(names) or "nothing"}.'
+        )
 
 
 def _as_sequence(value: str | Sequence[str]) -> Sequence[str]:

@@ -1,17 +1,24 @@
 import contextlib
+import copy
+import json
+import logging
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.model import BaseDataPreprocessor
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
-from mmada.models import ObjectiveError
-from tests import toy
+from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
+from tests import ranks, toy
 from tests.test_engine import lives
+
+WORKER = Path(__file__).with_name('probe_worker.py')
 
 
 @MODELS.register_module()
@@ -222,13 +229,85 @@ def test_the_rule_acts_after_the_probe_and_only_once(mode):
     torch.testing.assert_close(moved[0], moved[1])
 
 
-def test_auto_objectives_are_those_of_the_first_batch():
-    live = lives.build(owners=False)
-    live.model._objectives = None
+def build_auto(detector='ToyDetector'):
+    live = lives.build(detector=detector, owners=False)
+    live.model = LossWeightWrapper(live.model.detector)
+    live.optim_wrapper = build_optim_wrapper(
+        live.model, copy.deepcopy(toy.OPTIM_WRAPPER)
+    )
+    return live
+
+
+def test_auto_objectives_are_the_losses_in_their_order():
+    live = build_auto()
     probe(live, lives.batches())
     names = ('loss_rpn', 'loss_a', 'loss_b')
     assert live.model.objectives.names == names
     assert owners(live)['detector.rpn.weight'] == [0]
+
+
+@pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
+def test_auto_objectives_may_be_absent_from_the_first_batches(position):
+    live = build_auto('LateDetector')
+    probe(live, stream(position))
+    names = ('loss_rpn', 'loss_a', 'loss_b')
+    assert live.model.objectives.names == names
+    assert live.model.detector.calls == MAX_BATCHES
+    found = owners(live)
+    assert found['detector.rpn.weight'] == [0]
+    assert found['detector.head_a.weight'] == [1]
+    assert found['detector.head_b.weight'] == [2]
+    assert found['detector.trunk.0.weight'] == [0, 1, 2]
+    assert live.model.weights == (1.0, 1.0, 1.0)
+
+
+def test_owners_of_auto_are_looked_for_only_where_a_loss_is_new(monkeypatch):
+    calls = []
+
+    def spy(objectives, parameters):
+        calls.append(sorted(objectives))
+        return find_owners(objectives, parameters)
+
+    monkeypatch.setattr('mmada.engine.probe.find_owners', spy)
+    probe(build_auto('LateDetector'), stream(2))
+    assert calls == [[0, 1], [0, 1, 2]]
+
+
+def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
+    warnings = []
+    monkeypatch.setattr(
+        'mmada.models.late_losses.print_log',
+        lambda text, **options: warnings.append((text, options['level'])),
+    )
+    live = build_auto('LateDetector')
+    probe(live, stream(MAX_BATCHES))
+    assert live.model.objectives.names == ('loss_rpn', 'loss_a')
+    live.model.set_weights([1.0, 5.0])
+    (batch,) = stream(0, 1)
+    losses = live.model.detector(**batch, mode='loss')
+    for _ in range(2):
+        total, _ = live.model.parse_losses(losses)
+    expected = (
+        losses['loss_rpn']
+        + 5 * losses['loss_a']
+        + sum(loss.mean() for loss in losses['loss_b'])
+    )
+    torch.testing.assert_close(total, expected)
+    ((text, level),) = warnings
+    assert text.startswith("Loss 'loss_b' was in none")
+    assert level == logging.WARNING
+
+
+@pytest.mark.parametrize('objectives', ['auto', 'patterns'])
+def test_what_one_rank_sees_all_ranks_know(objectives):
+    outputs = ranks.run(WORKER, 2, json.dumps(objectives))
+    first, second = (json.loads(o.splitlines()[-1]) for o in outputs)
+    assert first == second
+    names, found = first
+    b = len(names) - 1
+    assert 'b' in names[b]
+    assert found['detector.head_b.weight'] == [b]
+    assert b in found['detector.trunk.0.weight']
 
 
 def test_finds_the_wrapper_inside_a_model_wrapper():

@@ -72,6 +72,13 @@ def test_no_loss_at_all_and_no_tensor_are_errors():
         model.parse_losses(dict(loss_a=1.0))
 
 
+def test_a_loss_with_the_name_of_the_sum_is_refused():
+    model = build()
+    losses = losses_of(model) | dict(loss=torch.tensor(1.0))
+    with pytest.raises(ObjectiveError, match="calls a loss 'loss'"):
+        model.parse_losses(losses)
+
+
 @pytest.mark.parametrize(
     ('weights', 'message'),
     [
