@@ -1,0 +1,120 @@
+"""What a release holds, built as one is: the archive, and the wheel of it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.fileio import load
+
+REPO = Path(__file__).resolve().parents[1]
+SOURCES = (
+    'mmada',
+    'configs',
+    'tools',
+    'requirements',
+    'setup.py',
+    'setup.cfg',
+    'pyproject.toml',
+    'MANIFEST.in',
+    'README.md',
+    'model-index.yml',
+)
+
+
+def build(folder: Path, kind: str) -> Path:
+    """Builds the archive ('sdist') or the wheel of a folder."""
+    script = (
+        f'from setuptools import build_meta\nbuild_meta.build_{kind}("dist")'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    (built,) = (folder / 'dist').iterdir()
+    return built
+
+
+def files(folder: Path) -> set[str]:
+    """Names of the files of a folder that git would not ignore."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob('*')
+        if path.is_file() and path.suffix != '.pyc'
+    }
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's package, as pip would put it into an environment."""
+    folder = tmp_path_factory.mktemp('release')
+    ignore = shutil.ignore_patterns('__pycache__')
+    for name in SOURCES:
+        if (REPO / name).is_dir():
+            shutil.copytree(REPO / name, folder / name, ignore=ignore)
+        else:
+            shutil.copy2(REPO / name, folder / name)
+    with tarfile.open(build(folder, 'sdist')) as archive:
+        archive.extractall(folder / 'unpacked', filter='data')
+    (unpacked,) = (folder / 'unpacked').iterdir()
+    with zipfile.ZipFile(build(unpacked, 'wheel')) as wheel:
+        wheel.extractall(folder / 'site-packages')
+    return folder / 'site-packages' / 'mmada'
+
+
+def test_mim_finds_configs_tools_and_the_model_index(installed: Path) -> None:
+    for name in ('configs', 'tools'):
+        assert files(installed / '.mim' / name) == files(REPO / name)
+    assert (installed / '.mim/tools/train.py').is_file()
+
+
+def test_the_package_is_whole(installed: Path) -> None:
+    found = {f for f in files(installed) if not f.startswith('.mim')}
+    assert found == files(REPO / 'mmada')
+
+
+def test_mim_infers_the_module_of_the_distribution(installed: Path) -> None:
+    (info,) = installed.parent.glob('mmada-*.dist-info')
+    assert (info / 'top_level.txt').read_text() == 'mmada\n'
+    assert 'Requires-Dist: torch' in (info / 'METADATA').read_text()
+
+
+def test_a_config_of_the_wheel_is_whole(installed: Path) -> None:
+    path = '.mim/configs/ada/cascade_panoptic_tiny_scenes.py'
+    theirs = Config.fromfile(installed / path)
+    ours = Config.fromfile(REPO / path.removeprefix('.mim/'))
+    assert theirs.train_cfg == ours.train_cfg
+
+
+def test_an_installed_package_has_no_second_config_of_a_name() -> None:
+    """`mim train mmada NAME` wants one file of that name."""
+    names = [
+        path.name
+        for path in (REPO / 'configs').rglob('*.py')
+        if '_base_' not in path.parts
+    ]
+    assert len(names) == len(set(names)) > 50
+
+
+def test_the_model_index_names_what_there_is() -> None:
+    imported = load(REPO / 'model-index.yml')['Import']
+    metafiles = [load(REPO / name) for name in imported]
+    collections = [c['Name'] for m in metafiles for c in m['Collections']]
+    models = [model for m in metafiles for model in m['Models']]
+    assert len({model['Name'] for model in models}) == len(models) > 10
+    for model in models:
+        assert (REPO / model['Config']).stem == model['Name']
+        assert (REPO / model['Config']).is_file()
+        assert model['In Collection'] in collections
+    for collection in (c for m in metafiles for c in m['Collections']):
+        assert (REPO / collection['README']).is_file()
