@@ -59,7 +59,7 @@ class Stack(NamedTuple):
     opencv: str
 
 
-TESTS = ('torchjd', 'search', 'tests')
+TESTS = ('torchjd', 'search', 'report', 'tests')
 STACKS = dict(
     onedl=Stack(
         operators='onedl-mmcv',

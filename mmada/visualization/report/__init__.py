@@ -1,0 +1,12 @@
+"""A page that shows what a run did, and whether to trust it."""
+
+from .run import Run, read_run
+from .writer import ReportOptions, WrittenReport, write_report
+
+__all__ = [
+    'ReportOptions',
+    'Run',
+    'WrittenReport',
+    'read_run',
+    'write_report',
+]

@@ -1,0 +1,103 @@
+"""The metric of each replica and of the winner, things and stuff."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmada.visualization.report.chart import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    PALETTE,
+    Chart,
+    Series,
+    cloud,
+)
+from mmada.visualization.report.rounds import Search
+from mmada.visualization.report.run import Run
+
+from .panel import Panel
+from .weights import SKIPPED, skipped
+
+CAPTION = (
+    'Grey dots are the replicas of a round, the line is the winner, all on '
+    'the reward images. Look for a cloud that rises as a whole: the model '
+    'trains. A winner far above its cloud had good weights or good luck; the '
+    'section on trust tells which. Things are countable objects, stuff is '
+    'background; weights that buy one with the other show as lines that part.'
+)
+_GROUPS = (('_th', 'things', ORANGE), ('_st', 'stuff', BLUE))
+_MAX_CURVES = 6
+
+
+def metrics_panel(run: Run) -> Panel | None:
+    """Show metrics over rounds and those of the training's validation."""
+    charts = [
+        _search_chart(search)
+        for search in run.searches
+        if np.isfinite(search.winner).any()
+    ]
+    if run.log.metrics:
+        charts.append(_validation_chart(run))
+    if not charts:
+        return None
+    return Panel('metrics', 'Metrics', CAPTION, charts=charts)
+
+
+def short(metric: str) -> str:
+    """Return a metric's name without its prefix."""
+    return metric.rpartition('/')[2]
+
+
+def by_replica(search: Search, metric: str) -> np.ndarray:
+    """Return a metric of all replicas, (rounds, m), NaN where absent."""
+    width = max(len(entry.metrics) for entry in search.rounds)
+    found = np.full((len(search.rounds), width), np.nan)
+    for row, entry in zip(found, search.rounds, strict=True):
+        values = entry.values(metric)
+        row[: len(values)] = values
+    return found
+
+
+def _search_chart(search: Search) -> Chart:
+    name = short(search.metric)
+    x = search.numbers
+    series = [cloud('replica', x, by_replica(search, search.metric), MUTED)]
+    for suffix, label, color in _GROUPS:
+        values = search.of_winner(search.metric + suffix)
+        if np.isfinite(values).any():
+            label = f'winner, {label}'
+            series.append(Series(label, x, values, 'line', color, '--'))
+    series.append(Series('winner', x, search.winner, 'marked', INK))
+    return Chart(
+        f'{search.title}-metric',
+        f'{search.title}: {name} on the reward images',
+        'round',
+        name,
+        series,
+        shaded=skipped(search),
+        shaded_label=SKIPPED,
+    )
+
+
+def _validation_chart(run: Run) -> Chart:
+    metrics = list(run.log.metrics)
+    main = [key for key in metrics if short(key).startswith('PQ')]
+    shown = (main or metrics)[:_MAX_CURVES]
+    return Chart(
+        'training-metrics',
+        'training: metrics of the validation',
+        'epoch or iteration',
+        'metric',
+        [
+            Series(
+                short(key),
+                list(run.log.metrics[key]),
+                list(run.log.metrics[key].values()),
+                'marked',
+                PALETTE[i],
+            )
+            for i, key in enumerate(shown)
+        ],
+    )

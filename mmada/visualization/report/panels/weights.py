@@ -1,0 +1,88 @@
+"""The weights of every objective, over rounds and over epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmada.visualization.report.chart import (
+    Chart,
+    Series,
+    cloud,
+    styles_of,
+)
+from mmada.visualization.report.rounds import Search
+from mmada.visualization.report.run import Epochs, Run
+
+from .panel import Panel
+
+CAPTION = (
+    'Dots are what the replicas of a round tried, the line is what the '
+    'winner of the round used. Look for lines that settle on one side of the '
+    'dots and stay there; lines that jump from round to round follow chance. '
+    'On the logarithmic axis, a weight of 2 is as far from 1 as one of 0.5.'
+)
+SKIPPED = 'no update of the policy'
+
+
+def weights_panel(run: Run) -> Panel | None:
+    """Show what was tried, what won, and what the training used."""
+    charts = [_search_chart(search) for search in run.searches]
+    if run.epochs is not None:
+        charts.append(_epochs_chart(run.epochs))
+    if not charts:
+        return None
+    return Panel('weights', 'Weights', CAPTION, charts=charts)
+
+
+def skipped(search: Search) -> Sequence[float]:
+    """Return the rounds without an update, where others have one."""
+    idle = [entry.number for entry in search.rounds if not entry.updated]
+    return idle if len(idle) < len(search.rounds) else ()
+
+
+def _search_chart(search: Search) -> Chart:
+    width = max(len(entry.actions) for entry in search.rounds)
+    tried = np.full((len(search.rounds), width, len(search.names)), np.nan)
+    for values, entry in zip(tried, search.rounds, strict=True):
+        values[: len(entry.actions)][entry.trained] = entry.actions[
+            entry.trained
+        ]
+    chosen = [entry.actions[entry.best] for entry in search.rounds]
+    series: list[Series] = []
+    for i, (name, style) in enumerate(styles_of(search.names).items()):
+        y = [float(action[i]) for action in chosen]
+        series += [
+            cloud(name, search.numbers, tried[:, :, i], style.color),
+            Series(name, search.numbers, y, 'line', *style),
+        ]
+    weights = search.what == 'weights'
+    return Chart(
+        f'{search.title}-{search.what}',
+        f'{search.title}: {search.what} of the replicas and of the winner',
+        'round',
+        'weight' if weights else 'value',
+        series,
+        log=weights,
+        level=1.0 if weights else None,
+        shaded=skipped(search),
+        shaded_label=SKIPPED,
+    )
+
+
+def _epochs_chart(epochs: Epochs) -> Chart:
+    series = [
+        Series(name, epochs.numbers, epochs.weights[:, i], 'marked', *style)
+        for i, (name, style) in enumerate(styles_of(epochs.names).items())
+    ]
+    log = bool((epochs.weights > 0).all())
+    return Chart(
+        'training-weights',
+        'training: weights that were used',
+        'epoch or period',
+        'weight',
+        series,
+        log=log,
+        level=1.0,
+    )
