@@ -9,12 +9,11 @@ the same modules get the other kind.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
@@ -64,7 +63,7 @@ def _checkpointed(
     module: nn.Module, forward: Callable[..., Any]
 ) -> Callable[..., Any]:
     def contexts() -> tuple[Any, Any]:
-        return contextlib.nullcontext(), _still_statistics(module)
+        return contextlib.nullcontext(), _StillStatistics(module)
 
     # Not functools.wraps, whose mark is that of MMEngine's wrapper.
     def recomputing(*args: Any, **kwargs: Any) -> Any:
@@ -79,21 +78,29 @@ def _checkpointed(
     return recomputing
 
 
-@contextlib.contextmanager
-def _still_statistics(module: nn.Module) -> Iterator[None]:
-    """Keeps a recomputed batch from counting again in running statistics."""
-    norms = [m for m in module.modules() if isinstance(m, _NormBase)]
-    kept = [(m, m.momentum, _copy(m.num_batches_tracked)) for m in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum, count in kept:
+class _StillStatistics:
+    """Keeps a recomputed batch from counting again in running statistics.
+
+    A backward pass of each objective enters it anew.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._norms = [m for m in module.modules() if isinstance(m, _NormBase)]
+        self._momenta = [norm.momentum for norm in self._norms]
+
+    def __enter__(self) -> None:
+        self._counts = [_copy(n.num_batches_tracked) for n in self._norms]
+        for norm in self._norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *error: object) -> None:
+        for norm, momentum, count in zip(
+            self._norms, self._momenta, self._counts, strict=True
+        ):
             norm.momentum = momentum
-            if count is not None:
+            if norm.num_batches_tracked is not None and count is not None:
                 norm.num_batches_tracked.copy_(count)
 
 
-def _copy(tensor: torch.Tensor | None) -> torch.Tensor | None:
+def _copy(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.clone()
