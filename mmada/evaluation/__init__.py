@@ -9,6 +9,7 @@ from .resampling import resample_quality
 from .segmentation_quality import SegmentationQuality
 from .semantic_counts import SemanticCounts, count_semantic
 from .semantic_quality import semantic_quality
+from .subset_coco_metric import SubsetCocoMetric
 
 __all__ = [
     'ClassCounts',
@@ -18,6 +19,7 @@ __all__ = [
     'Report',
     'SegmentationQuality',
     'SemanticCounts',
+    'SubsetCocoMetric',
     'Truth',
     'average_quality',
     'class_quality',

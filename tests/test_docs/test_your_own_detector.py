@@ -1,0 +1,158 @@
+"""The page's config, as a new user would run it, at the smallest sizes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmdet.datasets import CocoDataset
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmada.engine import load_policy
+from tests.test_docs.pages import DOCS, REPO, read_blocks
+
+SIZE = (96, 64)
+
+
+def write_coco(root: Path, split: str, count: int) -> None:
+    """Writes images with two bright rectangles, as COCO has them."""
+    rng = np.random.default_rng(count)
+    images, annotations = [], []
+    (root / split).mkdir(parents=True)
+    for image_id in range(1, count + 1):
+        pixels = rng.integers(0, 90, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+        for kind in (1, 2):
+            w, h = (int(v) for v in rng.integers(36, 50, 2))
+            x, y = 48 * (kind - 1), int(rng.integers(0, SIZE[1] - h))
+            w = min(w, 46)
+            pixels[y : y + h, x : x + w, kind] = 250
+            outline = [x, y, x + w, y, x + w, y + h, x, y + h]
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=image_id,
+                    category_id=kind,
+                    bbox=[x, y, w, h],
+                    area=w * h,
+                    segmentation=[outline],
+                    iscrowd=0,
+                )
+            )
+        name = f'{image_id:012d}.png'
+        cv2.imwrite(str(root / split / name), pixels)
+        images.append(
+            dict(id=image_id, file_name=name, width=SIZE[0], height=SIZE[1])
+        )
+    categories = [
+        dict(id=k, name=name)
+        for k, name in enumerate(CocoDataset.METAINFO['classes'], start=1)
+    ]
+    content = dict(
+        images=images, annotations=annotations, categories=categories
+    )
+    (root / 'annotations').mkdir(exist_ok=True)
+    path = root / f'annotations/instances_{split}.json'
+    path.write_text(json.dumps(content))
+
+
+def snippet() -> str:
+    """The config on the page."""
+    (text,) = [
+        block.text
+        for block in read_blocks(DOCS / 'your_own_detector.md')
+        if block.text.startswith('_base_')
+    ]
+    return text
+
+
+def shrink(cfg: Config) -> None:
+    """Changes sizes only, and what a machine without a network lacks."""
+    detector = cfg.model.detector
+    detector.backbone.update(depth=18, init_cfg=None)
+    detector.neck.update(in_channels=[64, 128, 256, 512], out_channels=32)
+    detector.rpn_head.update(in_channels=32, feat_channels=32)
+    head = detector.roi_head
+    head.bbox_roi_extractor.out_channels = 32
+    head.mask_roi_extractor.out_channels = 32
+    head.bbox_head.update(in_channels=32, fc_out_channels=64)
+    head.mask_head.update(num_convs=1, in_channels=32, conv_out_channels=32)
+    loop = cfg.train_cfg.exploration
+    loop.update(num_rounds=2, iters_per_round=2)
+    loop.controller.num_replicas = 2
+    cfg.train_cfg.training.max_epochs = 1
+    for loader in (
+        cfg.train_dataloader,
+        cfg.val_dataloader,
+        loop.dataloader,
+        loop.reward_dataloader,
+    ):
+        loader.update(num_workers=0, persistent_workers=False)
+        dataset = loader.dataset.get('dataset', loader.dataset)
+        for step in dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = SIZE
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the page's commands were run in."""
+    folder = tmp_path_factory.mktemp('user')
+    coco = folder / 'data/coco'
+    write_coco(coco, 'train2017', 8)
+    write_coco(coco, 'val2017', 2)
+    command = [sys.executable, str(REPO / 'tools/make_proxy_split.py')]
+    annotations = 'data/coco/annotations/instances_train2017.json'
+    subprocess.run(
+        [*command, annotations, '--num-reward', '3'], cwd=folder, check=True
+    )
+    path = folder / 'mask_rcnn_ada.py'
+    path.write_text(snippet())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        cfg = Config.fromfile(path)
+        shrink(cfg)
+        cfg.work_dir = 'work_dirs/mask_rcnn_ada'
+        cfg.log_level = 'ERROR'
+        Runner.from_cfg(cfg).train()
+    return folder
+
+
+def test_the_config_explores_and_trains(finished: Path) -> None:
+    work_dir = finished / 'work_dirs/mask_rcnn_ada'
+    names = load_policy(work_dir / 'policy.safetensors').objectives
+    assert names == (
+        'loss_rpn_cls',
+        'loss_rpn_bbox',
+        'loss_cls',
+        'loss_bbox',
+        'loss_mask',
+    )
+    history = (work_dir / 'exploration/history.jsonl').read_text()
+    for line in history.splitlines():
+        for found in json.loads(line)['metrics']:
+            assert found['weighted_sum'] == pytest.approx(
+                (found['coco/bbox_mAP'] + found['coco/segm_mAP']) / 2
+            )
+    (epoch,) = (work_dir / 'weights.jsonl').read_text().splitlines()
+    assert len(set(json.loads(epoch)['weights'])) == 5
+    assert (work_dir / 'epoch_1.pth').is_file()
+
+
+def test_the_page_counts_its_settings_and_its_cost() -> None:
+    text = (DOCS / 'your_own_detector.md').read_text()
+    settings = [
+        line for line in snippet().splitlines() if line[:1].isidentifier()
+    ]
+    assert len(settings) == 10 and 'Ten settings' in text
+    found: dict = {}
+    loop = snippet().split('exploration=')[1]
+    for name in ('num_rounds', 'iters_per_round', 'num_replicas'):
+        found[name] = int(loop.split(f'{name}=')[1].split(',')[0].strip(')'))
+    rounds, iters, replicas = found.values()
+    assert f'here {rounds * iters * replicas:,}' in text
