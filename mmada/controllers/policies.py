@@ -100,6 +100,19 @@ class Policy(nn.Module, ABC):
         """Return the weights meant for losses, both ``(..., n)``."""
         return self.decode(self(losses))
 
+    def negative_probability(self, losses: Tensor, sigma: float) -> Tensor:
+        """Return how likely it is that a sample has a negative weight.
+
+        Args:
+            losses: Raw losses, shape ``(..., n)``.
+            sigma: Standard deviation of the noise on an action.
+
+        Returns:
+            Probabilities ``(...)``; 0 where actions are decoded to positive
+            weights whatever they are.
+        """
+        return torch.zeros(losses.shape[:-1], dtype=torch.float64)
+
     def spec(self) -> dict[str, Any]:
         """Return what :func:`build_policy` needs to build an equal shape."""
         return dict(kind=self.kind, num_objectives=self.num_objectives)
@@ -149,6 +162,11 @@ class LossRatioPolicy(Policy):
     def decode(self, actions: Tensor) -> Tensor:
         """Return the actions themselves."""
         return actions
+
+    def negative_probability(self, losses: Tensor, sigma: float) -> Tensor:
+        """Return 1 - prod Phi(w / sigma): the noise is on the weights."""
+        log_positive = torch.special.log_ndtr(self(losses) / sigma)
+        return -log_positive.sum(-1).expm1()
 
     def spec(self) -> dict[str, Any]:
         """Return the width of the layers, too; see :class:`Policy`."""

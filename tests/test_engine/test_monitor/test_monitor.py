@@ -151,7 +151,7 @@ def test_an_exploration_alone_that_cannot_begin(tmp_path):
         runner.train()
     found = status(tmp_path)
     assert found['phase'] == 'failed'
-    assert found['error'].startswith('ValueError: `reward_metric` is')
+    assert found['error'].startswith('ValueError: `reward_metric` ')
 
 
 def test_a_run_that_finds_the_directory_in_use_leaves_the_status(tmp_path):

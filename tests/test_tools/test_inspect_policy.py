@@ -1,0 +1,235 @@
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import safetensors.torch
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from mmada.controllers import ConstantPolicy, PolicyEnsemble
+from mmada.engine import load_policy, save_policy
+from mmada.engine.policy_codec import _digest, _read_header
+from mmada.engine.segment_loader import SegmentLoader
+from tests import toy
+
+SCRIPT = Path(__file__).resolve().parents[2] / 'tools/inspect_policy.py'
+
+
+@MODELS.register_module()
+class SureDetector(toy.ToyDetector):
+    """Without dropout, so that its losses can be computed apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk[-1].p = 0.0
+
+
+MODEL = dict(toy.MODEL, detector=dict(type='SureDetector'))
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def inspect(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, arguments)])
+        status = 0
+        try:
+            runpy.run_path(str(SCRIPT), run_name='__main__')
+        except SystemExit as exit:
+            status = exit.code
+        return Result(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory):
+    """Work directory of a search and a training, with the toy's config."""
+    path = tmp_path_factory.mktemp('run')
+    toy.runner(path, train_cfg=toy.exploration(num_rounds=2)).train()
+    Config(
+        dict(
+            custom_imports=dict(imports=[__name__]),
+            default_scope='mmengine',
+            model=MODEL,
+            train_dataloader=toy.dataloader(),
+            optim_wrapper=toy.OPTIM_WRAPPER,
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+            randomness=dict(seed=7),
+        )
+    ).dump(path / 'config.py')
+    return path
+
+
+def constant(path, weights, names):
+    policy = ConstantPolicy.of(torch.tensor(weights).double())
+    ones = torch.ones(len(weights)).double()
+    ensemble = PolicyEnsemble(
+        (policy.requires_grad_(False),), ones, ones.clone(), objectives=names
+    )
+    return save_policy(path, ensemble)
+
+
+def test_tables_for_a_person(inspect, tmp_path):
+    path = constant(tmp_path / 'p.safetensors', [4.0, 0.25], ('cls', 'box'))
+    result = inspect(path, '--epochs', 2)
+    assert result.status == 0
+    assert result.out.splitlines()[5:] == [
+        'The first epoch, with the initial losses of the search:',
+        '                cls   box',
+        'loss              1     1',
+        'weight, final     1     1',
+        'weight, pred      4  0.25',
+        'weight, single    4  0.25',
+        'weight, comb      4  0.25',
+        '',
+        'The last policy when one loss changes, the others at the initial '
+        'losses:',
+        'loss       cls   box',
+        'cls x0.25    4  0.25',
+        'cls x0.5     4  0.25',
+        'cls x2       4  0.25',
+        'cls x4       4  0.25',
+        'box x0.25    4  0.25',
+        'box x0.5     4  0.25',
+        'box x2       4  0.25',
+        'box x4       4  0.25',
+        '',
+        'The combined policies over the epochs (Eq. 7), same losses:',
+        'epoch  cls   box',
+        '1        4  0.25',
+        '2        4  0.25',
+        '',
+        'warning: cls is weighted 16 times as much as box.',
+    ]
+    assert 'negative sample: not known' in result.out
+
+
+def test_a_dry_run_gives_the_weights_for_the_losses_of_the_model(
+    inspect, work_dir, tmp_path
+):
+    policy, config = work_dir / 'policy.safetensors', work_dir / 'config.py'
+    report = json.loads(inspect(policy, '--json', '--config', config).out)
+    found = report['dry_run']
+    # The very losses of the first batches, computed apart.
+    runner = toy.runner(tmp_path, model=MODEL)
+    runner._init_model_weights()
+    assert found['objectives'] == ['a', 'b']
+    expected = _losses(runner)
+    assert found['losses'] == pytest.approx(expected, rel=1e-5)
+    losses = torch.tensor(found['losses'], dtype=torch.float64)
+    ensemble = load_policy(policy)
+    assert found['modes']['single'] == ensemble.last_weights(losses).tolist()
+    assert found['modes']['comb'] == pytest.approx(
+        ensemble.weights(1, 12, losses).tolist()
+    )
+    assert found['warnings'] == []
+    # Another checkpoint has other losses.
+    explored = work_dir / 'explored.pth'
+    arguments = policy, '--json', '--config', config, '--checkpoint', explored
+    trained = json.loads(inspect(*arguments).out)['dry_run']
+    assert sum(trained['losses']) < sum(found['losses'])
+
+
+def _losses(runner):
+    """Mean losses of the dry run's batches by a loop of their own."""
+    model = runner.model.detector
+    loader = SegmentLoader(toy.dataloader(), 4, 7)
+    sums = [0.0, 0.0]
+    model.train()
+    with torch.no_grad():
+        for batch in loader.segment(0):
+            losses = model(**batch, mode='loss')
+            sums[0] += float(losses['loss_a'])
+            sums[1] += float(sum(b.mean() for b in losses['loss_b']))
+    return [total / 4 for total in sums]
+
+
+def test_names_that_do_not_fit_the_config(inspect, work_dir, tmp_path):
+    path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'c'))
+    result = inspect(path, '--config', work_dir / 'config.py')
+    assert result.status == 0
+    assert result.out.splitlines()[-1] == (
+        'warning: The objectives differ: the policy does not know b; the '
+        'config does not have c. A training would refuse it.'
+    )
+
+
+def test_a_config_that_is_not_wrapped(inspect, work_dir, tmp_path):
+    path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'b'))
+    config = Config.fromfile(work_dir / 'config.py')
+    config.model = config.model.detector
+    config.dump(tmp_path / 'plain.py')
+    result = inspect(path, '--config', tmp_path / 'plain.py')
+    assert result.status == 2
+    (line,) = result.err.strip().splitlines()[-1:]
+    assert line.startswith('inspect_policy: `model.type` is ToyDetector')
+
+
+def other_schema(path):
+    header = _read_header(path.read_bytes())
+    tensors = safetensors.torch.load(path.read_bytes())
+    del header['sha256']
+    header['schema'] = 9
+    header['sha256'] = _digest(header, tensors)
+    data = safetensors.torch.save(
+        tensors, {'mmada_policy': json.dumps(header)}
+    )
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ('harm', 'reason'),
+    [
+        (lambda p: p.unlink(), 'No such file'),
+        (lambda p: p.write_text('{}'), 'not in the safetensors format'),
+        (lambda p: p.write_bytes(p.read_bytes()[:-8]), 'malformed'),
+        (other_schema, 'its schema is 9, this version of mmada reads 1'),
+    ],
+)
+def test_files_that_are_no_policy_end_with_one_line(
+    inspect, tmp_path, harm, reason
+):
+    path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'b'))
+    harm(path)
+    result = inspect(path)
+    assert (result.status, result.out) == (2, '')
+    (line,) = result.err.splitlines()
+    assert line.startswith('inspect_policy: ')
+    assert str(path) in line
+    assert reason in line
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'reason'),
+    [
+        (['--epochs', 0], '--epochs is 0'),
+        (['--disagreement', 0.5], '--disagreement is 0.5'),
+        (['--checkpoint', 'x.pth'], '--checkpoint needs --config'),
+    ],
+)
+def test_options_out_of_range(inspect, tmp_path, arguments, reason):
+    result = inspect(tmp_path / 'p.safetensors', *arguments)
+    assert result.status == 2
+    assert reason in result.err
+
+
+def test_json_is_nothing_but_json_in_a_process_of_its_own(work_dir):
+    path = work_dir / 'policy.safetensors'
+    done = subprocess.run(
+        [sys.executable, SCRIPT, path, '--json'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)['schema'] == 1

@@ -1,0 +1,182 @@
+"""Tells what a policy file would do, before a training is spent on it.
+
+With a config it also measures the losses of the first batches, and tells the
+weights that the training would start with. The exit status is 2 if the file
+or the config cannot be used, else 0; warnings do not change it.
+
+python tools/inspect_policy.py policy.safetensors --config CONFIG
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+# mmdet prints on import; --json promises nothing but JSON.
+with contextlib.redirect_stdout(sys.stderr):
+    from mmada.engine.policy_outlook import dry_run, outlook
+
+_LEGEND = 'the others at the initial losses'
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('file', type=Path, help='a policy file')
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        default=12,
+        help='epochs of the training to look ahead to; default: 12',
+    )
+    parser.add_argument(
+        '--config', type=Path, help='of a training, for a dry run'
+    )
+    parser.add_argument(
+        '--checkpoint', help='that its model starts from; default: its own'
+    )
+    parser.add_argument(
+        '--disagreement',
+        type=float,
+        default=3.0,
+        help='ratio between two policies of the ensemble from which on they '
+        'are said to disagree; default: 3',
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object'
+    )
+    args = parser.parse_args()
+    if args.epochs < 1:
+        parser.error(f'--epochs is {args.epochs}; expected at least 1')
+    if args.disagreement < 1:
+        parser.error(
+            f'--disagreement is {args.disagreement}; expected at least 1'
+        )
+    if args.checkpoint is not None and args.config is None:
+        parser.error('--checkpoint needs --config')
+    return args
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Returns lines with columns of equal width, numbers to the right."""
+    cells = [list(header)] + [
+        [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        '  '.join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def grid_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yields the table of what becomes of all weights."""
+    names = report['policy']['objectives']
+    grid = report['grid']
+    rows = [
+        [f'{name} x{factor:g}', *weights]
+        for name, block in zip(names, grid['weights'], strict=True)
+        for factor, weights in zip(grid['factors'], block, strict=True)
+        if factor != 1
+    ]
+    yield from table(['loss', *names], rows)
+
+
+def policy_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yields what the file says of itself."""
+    policy, file = report['policy'], report['file']
+    yield f'{file["path"]}: {file["size"]} bytes, sha256 {file["sha256"]}'
+    yield (
+        f'{policy["num_rounds"]} policies of {json.dumps(policy["spec"])}, '
+        f'normaliser {policy["normaliser"]}, gamma {policy["gamma"]:g}, '
+        f'floor {policy["floor"]:g}'
+    )
+    yield f'from: {json.dumps(report["provenance"])}'
+    negative = report['negative']['probability']
+    if negative is None:
+        yield 'probability of a negative sample: not known'
+    else:
+        low, high = min(negative), max(negative)
+        shown = f'{low:.3g}' if low == high else f'{low:.3g} to {high:.3g}'
+        yield f'probability of a negative sample: {shown}'
+
+
+def mode_lines(
+    names: Sequence[str],
+    losses: Sequence[float],
+    modes: dict[str, Sequence[float]],
+) -> list[str]:
+    """Returns a table of losses and of the weights of each mode."""
+    rows = [['loss', *losses]]
+    rows += [[f'weight, {mode}', *row] for mode, row in modes.items()]
+    return table(['', *names], rows)
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yields the lines of a report for people."""
+    policy = report['policy']
+    names = policy['objectives']
+    yield from policy_lines(report)
+    yield '\nThe first epoch, with the initial losses of the search:'
+    yield from mode_lines(names, policy['initial_losses'], report['modes'])
+    yield f'\nThe last policy when one loss changes, {_LEGEND}:'
+    yield from grid_lines(report)
+    yield '\nThe combined policies over the epochs (Eq. 7), same losses:'
+    epochs = enumerate(report['epochs'], start=1)
+    rows = [[str(epoch), *row] for epoch, row in epochs]
+    yield from table(['epoch', *names], rows)
+    yield from (f'\nwarning: {text}' for text in report['warnings'])
+    if report['dry_run'] is not None:
+        yield from dry_run_lines(report['dry_run'])
+
+
+def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
+    """Yields what a training would start with."""
+    yield (
+        f'\nThe first {found["batches"]} batches of {found["config"]}, '
+        'and what a training would start with:'
+    )
+    names, losses = found['objectives'], found['losses']
+    yield from mode_lines(names, losses, found['modes'] or {})
+    yield from (f'\nwarning: {text}' for text in found['warnings'])
+
+
+def inspect(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the report of the file, and of the config if there is one."""
+    ensemble, report = outlook(args.file, args.epochs, args.disagreement)
+    if args.config is not None:
+        report['dry_run'] = dry_run(
+            ensemble,
+            args.config,
+            args.checkpoint,
+            args.epochs,
+            args.disagreement,
+        )
+    return report
+
+
+def main() -> None:
+    """Prints the report."""
+    args = parse_args()
+    try:
+        report = inspect(args)
+    except (OSError, TypeError, ValueError) as error:
+        text = ' '.join(str(error).split())
+        print(f'inspect_policy: {text}', file=sys.stderr)
+        raise SystemExit(2) from error
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print('\n'.join(lines(report)))
+
+
+if __name__ == '__main__':
+    main()
