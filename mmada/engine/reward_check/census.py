@@ -1,0 +1,151 @@
+"""How much of each class a model predicts, against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.structures import BaseDataElement
+from numpy.typing import NDArray
+
+from mmada.datasets import LoadPanopticAnnotations
+from mmada.evaluation.label_map import INSTANCE_OFFSET
+
+Counts = NDArray[np.int64]
+
+
+class Census(NamedTuple):
+    """Counts over a data set; the entry behind the classes is void.
+
+    Attributes:
+        classes: Names in the order of the labels.
+        num_things: How many classes, the first, are things.
+        unit: What is counted, 'pixels' or 'boxes'.
+        truth: Amount of each class in the truth.
+        predicted: Amount of each class in the predictions.
+        shared: Pixels by true and predicted class, zeros for boxes.
+        images: Number of images.
+        with_things: Number of images with a predicted thing.
+    """
+
+    classes: tuple[str, ...]
+    num_things: int
+    unit: str
+    truth: Counts
+    predicted: Counts
+    shared: Counts
+    images: int
+    with_things: int
+
+
+class CensusTaker:
+    """Counts what a model predicts while it is evaluated.
+
+    Stands in for the model: the evaluation sees the very same outputs.
+
+    Args:
+        model: The model.
+        dataset: What it is evaluated on; without classes nothing is
+            counted.
+    """
+
+    def __init__(self, model: Any, dataset: Any) -> None:
+        self._model = model
+        self._dataset = dataset
+        info = getattr(dataset, 'metainfo', None) or {}
+        self._classes = tuple(info.get('classes', ()))
+        self._num_things = len(info.get('thing_classes', self._classes))
+        size = len(self._classes) + 1
+        self._shared = np.zeros((size, size), dtype=np.int64)
+        self._boxes = np.zeros((2, size), dtype=np.int64)
+        self._units: set[str] = set()
+        self._images = self._with_things = 0
+        self._load = LoadPanopticAnnotations(
+            with_bbox=False, with_label=False, with_mask=False
+        )
+        self._index: dict[Any, int] | None = None
+
+    def eval(self) -> None:
+        """Sets the model to evaluation."""
+        self._model.eval()
+
+    def val_step(self, batch: Any) -> Any:
+        """Predicts a batch and counts."""
+        outputs = self._model.val_step(batch)
+        if self._classes:
+            for sample in outputs:
+                self._count(
+                    sample.to_dict()
+                    if isinstance(sample, BaseDataElement)
+                    else sample
+                )
+        return outputs
+
+    def census(self) -> Census | None:
+        """Returns the counts; None if nothing could be counted."""
+        if len(self._units) != 1:
+            return None
+        (unit,) = self._units
+        pixels = unit == 'pixels'
+        return Census(
+            self._classes,
+            self._num_things,
+            unit,
+            self._shared.sum(1) if pixels else self._boxes[0],
+            self._shared.sum(0) if pixels else self._boxes[1],
+            self._shared,
+            self._images,
+            self._with_things,
+        )
+
+    def _count(self, sample: Mapping[str, Any]) -> None:
+        if 'pred_panoptic_seg' in sample:
+            self._units.add('pixels')
+            self._count_pixels(sample)
+        elif 'pred_instances' in sample:
+            self._units.add('boxes')
+            self._count_boxes(sample)
+
+    def _count_pixels(self, sample: Mapping[str, Any]) -> None:
+        void = len(self._classes)
+        ids = sample['pred_panoptic_seg']['sem_seg'][0].cpu().numpy()
+        predicted = np.minimum(ids % INSTANCE_OFFSET, void)
+        truth = self._true_map(sample['img_id'], predicted.shape)
+        size = void + 1
+        pairs = truth.astype(np.int64) * size + predicted
+        self._shared += np.bincount(
+            pairs.ravel(), minlength=size * size
+        ).reshape(size, size)
+        self._images += 1
+        self._with_things += bool((predicted < self._num_things).any())
+
+    def _count_boxes(self, sample: Mapping[str, Any]) -> None:
+        size = len(self._classes) + 1
+        labels = sample['pred_instances']['labels'].cpu().numpy()
+        self._boxes[1] += np.bincount(labels, minlength=size)[:size]
+        for instance in self._info(sample['img_id']).get('instances', ()):
+            if not instance.get('ignore_flag'):
+                self._boxes[0, instance['bbox_label']] += 1
+        self._images += 1
+        self._with_things += bool(len(labels))
+
+    def _true_map(self, image_id: Any, shape: tuple[int, ...]) -> Counts:
+        """Returns the true labels; all void if there is no annotation."""
+        void = len(self._classes)
+        info = self._info(image_id)
+        if not info.get('seg_map_path'):
+            return np.full(shape, void, dtype=np.int64)
+        loaded = self._load(dict(info, ori_shape=shape))['gt_seg_map']
+        return np.minimum(loaded, void)
+
+    def _info(self, image_id: Any) -> Mapping[str, Any]:
+        if not hasattr(self._dataset, 'get_data_info'):
+            return {}
+        if self._index is None:
+            self._index = {
+                self._dataset.get_data_info(i).get('img_id'): i
+                for i in range(len(self._dataset))
+            }
+        index = self._index.get(image_id)
+        return {} if index is None else self._dataset.get_data_info(index)
