@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.toy import MODEL, OPTIM_WRAPPER, dataloader
+from tests.trained_scenes import train_on_rewards
 
 Run = Callable[..., None]
 
@@ -47,3 +48,14 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / 'toy_config.py'
     path.write_text(''.join(f'{k} = {v!r}\n' for k, v in content.items()))
     return path
+
+
+@pytest.fixture(scope='session')
+def trained_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of scenes with a small cascade that knows some of them.
+
+    `checkpoint.pth` was trained on the images of the reward.
+    """
+    folder = tmp_path_factory.mktemp('trained') / 'scenes'
+    train_on_rewards(folder)
+    return folder

@@ -1,0 +1,140 @@
+"""Checks that the reward of a config can be believed, before a long run.
+
+Scores checkpoints of the detector through the very path of the exploration's
+rewards (`reward_dataloader`, `reward_evaluator`, `reward_metric`; the test
+data for a config without an exploration) and says in plain words what cannot
+be right.
+
+python tools/check_reward.py CONFIG CHECKPOINT --max-images 200
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+
+from mmada.engine.reward_check import (
+    Census,
+    CheckpointReport,
+    Finding,
+    RewardSource,
+    check_checkpoints,
+    find_reward,
+)
+
+TOP_CLASSES = 20
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description='Scores checkpoints as the exploration would and says '
+        'what cannot be right.'
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        metavar='CHECKPOINT',
+        help='of the detector, bare or wrapped; of several it is seen, too, '
+        'whether the reward tells them apart',
+    )
+    parser.add_argument(
+        '--max-images',
+        type=int,
+        metavar='N',
+        help='score the first N images only',
+    )
+    parser.add_argument(
+        '--strict', action='store_true', help='exit with 1 on a warning'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of the config',
+    )
+    return parser.parse_args(argv)
+
+
+def source_line(source: RewardSource) -> str:
+    """Returns a line on what is measured."""
+    if source.explores:
+        return f"the exploration's rewards, maximising {source.metric!r}"
+    return 'the test data: the config has no exploration'
+
+
+def report_lines(report: CheckpointReport) -> Iterator[str]:
+    """Yields the lines on a checkpoint."""
+    loaded = report.loaded
+    yield f'\n{report.path}'
+    yield (
+        f'weights: {loaded.total}, of them missing {len(loaded.missing)}, of '
+        f'another shape {len(loaded.misshapen)}, not finite '
+        f'{len(loaded.not_finite)}; without a place in the model '
+        f'{len(loaded.unexpected)}'
+    )
+    if report.value is not None:
+        yield f'reward: {report.value:.4f}'
+    yield from (f'{k}: {v:.4f}' for k, v in report.metrics.items())
+    if report.census is not None:
+        yield from census_lines(report.census)
+    yield from map(warning_line, report.findings)
+
+
+def census_lines(census: Census) -> Iterator[str]:
+    """Yields the lines on the classes that most is true or predicted of."""
+    yield (
+        f'images: {census.images}, with a predicted thing: '
+        f'{census.with_things}'
+    )
+    names = (*census.classes, '(void)')
+    total = max(1, census.truth.sum()), max(1, census.predicted.sum())
+    shares = sorted(
+        zip(
+            100 * census.truth / total[0],
+            100 * census.predicted / total[1],
+            names,
+            strict=True,
+        ),
+        key=lambda row: -max(row[:2]),
+    )
+    yield f'percent of {census.unit}: true, predicted'
+    for true, predicted, name in shares[:TOP_CLASSES]:
+        if true or predicted:
+            yield f'  {true:6.2f}  {predicted:6.2f}  {name}'
+
+
+def warning_line(finding: Finding) -> str:
+    """Returns a line on what is wrong."""
+    return f'WARNING ({finding.rule}): {finding.text}'
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the report; returns the exit code."""
+    args = parse_args(argv)
+    try:
+        config = Config.fromfile(args.config)
+        config.merge_from_dict(args.cfg_options or {})
+        init_default_scope(config.get('default_scope', 'mmdet'))
+        source = find_reward(config)
+        reports, together = check_checkpoints(
+            config.model, source, args.checkpoints, args.max_images
+        )
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'check_reward: error: {error}') from None
+    print(source_line(source))
+    for report in reports:
+        print('\n'.join(report_lines(report)))
+    print('\n'.join(map(warning_line, together)))
+    count = sum(len(report.findings) for report in reports) + len(together)
+    print(f'{count} warning(s)')
+    return 1 if args.strict and count else 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
