@@ -1,4 +1,4 @@
-"""FCOS and GFL, as small as they go."""
+"""FCOS, ATSS, GFL and RetinaNet, as small as they go."""
 
 from __future__ import annotations
 
@@ -56,6 +56,14 @@ FCOS = _dense(
     ),
 )
 
+_SQUARES = dict(
+    type='AnchorGenerator',
+    ratios=[1.0],
+    octave_base_scale=4,
+    scales_per_octave=1,
+    strides=[8, 16, 32],
+)
+
 # Its normaliser depends on the predictions, not on the truth alone: replicas
 # that train the same batch at the same time have different ones.
 GFL = _dense(
@@ -63,16 +71,42 @@ GFL = _dense(
     'gfl_cls',
     dict(
         type='GFLHead',
-        anchor_generator=dict(
-            type='AnchorGenerator',
-            ratios=[1.0],
-            octave_base_scale=4,
-            scales_per_octave=1,
-            strides=[8, 16, 32],
-        ),
+        anchor_generator=_SQUARES,
         loss_cls=dict(type='QualityFocalLoss', use_sigmoid=True, beta=2.0),
         loss_dfl=dict(type='DistributionFocalLoss', loss_weight=0.25),
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
         reg_max=8,
     ),
+)
+
+ATSS = _dense(
+    'ATSS',
+    'atss_cls',
+    dict(
+        type='ATSSHead',
+        anchor_generator=_SQUARES,
+        loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
+        loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True),
+    ),
+)
+
+RETINANET = _dense(
+    'RetinaNet',
+    'retina_cls',
+    dict(
+        type='RetinaHead',
+        anchor_generator=_SQUARES,
+        loss_cls=dict(type='FocalLoss', use_sigmoid=True),
+        loss_bbox=dict(type='L1Loss', loss_weight=1.0),
+    ),
+)
+RETINANET['train_cfg'].update(
+    assigner=dict(
+        type='MaxIoUAssigner',
+        pos_iou_thr=0.5,
+        neg_iou_thr=0.4,
+        min_pos_iou=0,
+        ignore_iof_thr=-1,
+    ),
+    sampler=dict(type='PseudoSampler'),
 )

@@ -12,7 +12,7 @@ from tests.tiny_data import STUFF, THINGS
 from tests.tiny_parts import GROUP_NORM, PREPROCESSOR, WIDTH, backbone
 
 
-def _attention(**options):
+def attention(**options):
     return dict(
         embed_dims=WIDTH,
         num_heads=2,
@@ -22,23 +22,23 @@ def _attention(**options):
     )
 
 
-_FFN = dict(
+FFN = dict(
     embed_dims=WIDTH,
     feedforward_channels=2 * WIDTH,
     num_fcs=2,
     ffn_drop=0.0,
     act_cfg=dict(type='ReLU', inplace=True),
 )
-_DECODER = dict(
+DECODER = dict(
     num_layers=2,
     layer_cfg=dict(
-        self_attn_cfg=_attention(),
-        cross_attn_cfg=_attention(),
-        ffn_cfg=_FFN,
+        self_attn_cfg=attention(),
+        cross_attn_cfg=attention(),
+        ffn_cfg=FFN,
     ),
     return_intermediate=True,
 )
-_POSITIONS = dict(num_feats=WIDTH // 2, normalize=True)
+POSITIONS = dict(num_feats=WIDTH // 2, normalize=True)
 
 DETR = dict(
     type='DETR',
@@ -55,10 +55,10 @@ DETR = dict(
     ),
     encoder=dict(
         num_layers=1,
-        layer_cfg=dict(self_attn_cfg=_attention(), ffn_cfg=_FFN),
+        layer_cfg=dict(self_attn_cfg=attention(), ffn_cfg=FFN),
     ),
-    decoder=_DECODER,
-    positional_encoding=_POSITIONS,
+    decoder=DECODER,
+    positional_encoding=POSITIONS,
     bbox_head=dict(
         type='DETRHead',
         num_classes=THINGS,
@@ -105,14 +105,14 @@ MASK2FORMER = dict(
             encoder=dict(
                 num_layers=1,
                 layer_cfg=dict(
-                    self_attn_cfg=_attention(num_levels=3, num_points=2),
-                    ffn_cfg=_FFN,
+                    self_attn_cfg=attention(num_levels=3, num_points=2),
+                    ffn_cfg=FFN,
                 ),
             ),
-            positional_encoding=_POSITIONS,
+            positional_encoding=POSITIONS,
         ),
-        positional_encoding=_POSITIONS,
-        transformer_decoder=_DECODER,
+        positional_encoding=POSITIONS,
+        transformer_decoder=DECODER,
         # With equal class weights the one normaliser that Mask2Former does
         # not average over the ranks is the same on all of them.
         loss_cls=dict(
