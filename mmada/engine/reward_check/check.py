@@ -69,7 +69,7 @@ def check_checkpoints(
     ]
     if not rewarded:
         return reports, ()
-    rewards = {report.path: report.value for report in reports}
+    rewards = [report.value for report in reports]
     return reports, tuple(findings.rewards_equal(rewards))
 
 

@@ -134,14 +134,12 @@ def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
                 )
 
 
-def rewards_equal(
-    rewards: Mapping[str, float | None],
-) -> Iterator[Finding]:
+def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
     """Finds a reward that does not tell models apart."""
-    if len(rewards) > 1 and len(set(rewards.values())) == 1:
+    if len(rewards) > 1 and len(set(rewards)) == 1:
         yield Finding(
             'rewards equal',
-            f'the reward is {next(iter(rewards.values()))} for all '
+            f'the reward is {rewards[0]} for all '
             f'{len(rewards)} checkpoints: a search would learn nothing.',
         )
 

@@ -90,9 +90,9 @@ def test_one_kind_missing(things, stuff, expected):
 
 def test_rewards_equal():
     rule = findings.rewards_equal
-    assert found(rule, dict(a=1.5, b=1.5, c=1.5))
-    assert not found(rule, dict(a=1.5, b=1.5, c=1.6))
-    assert not found(rule, dict(a=1.5))
+    assert found(rule, [1.5, 1.5, 1.5])
+    assert not found(rule, [1.5, 1.5, 1.6])
+    assert not found(rule, [1.5])
 
 
 def census(shared, with_things=1):
