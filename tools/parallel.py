@@ -52,7 +52,8 @@ def with_progress(
     for count, result in enumerate(results, start=1):
         yield result
         now = time.monotonic()
-        if now - said > SECONDS or (count == total and said > start):
+        # The first results come late, and say nothing of the others.
+        if now - said > SECONDS and count > total / 100:
             said = now
             left = (now - start) * (total - count) / count
             print(
