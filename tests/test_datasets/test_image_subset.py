@@ -9,8 +9,10 @@ import pickle
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.samplers import AspectRatioBatchSampler
+from mmdet.datasets.transforms import PackDetInputs
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATASETS
+from mmengine.runner import Runner
 
 from mmada.datasets import ImageSubset, SceneOptions, make_scenes
 from mmada.datasets.image_ids import ImageIdList, digest_ids, format_ids
@@ -107,6 +109,28 @@ def test_items_and_batches(root, write):
     sampler = DefaultSampler(part, shuffle=True, seed=0)
     batches = list(AspectRatioBatchSampler(sampler, batch_size=3))
     assert sorted(sum(batches, [])) == [0, 1, 2, 3]
+
+
+def test_a_dataloader_of_a_config(root, write):
+    steps = [LoadImageFromFile(), PackDetInputs(meta_keys=('img_id',))]
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=2,
+            num_workers=1,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            batch_sampler=dict(type='mmdet.AspectRatioBatchSampler'),
+            collate_fn=dict(type='pseudo_collate'),
+            dataset=dict(
+                type='ImageSubset',
+                ids_file=write(LISTED),
+                keep='listed',
+                dataset=scenes(root, pipeline=steps),
+            ),
+        )
+    )
+    assert loader.dataset.metainfo['classes'][0] == 'ball'
+    ids = [x.img_id for batch in loader for x in batch['data_samples']]
+    assert ids == list(LISTED)
 
 
 def test_a_copy_for_worker_processes(root, write):
