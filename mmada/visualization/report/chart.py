@@ -25,6 +25,7 @@ BLUE, ORANGE, GREEN, RED = '#0072B2', '#E69F00', '#009E73', '#D55E00'
 SKY, PINK = '#56B4E9', '#CC79A7'
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK, '#8C6D31', MUTED)
 _SPREAD = 0.5
+_DASHES: tuple[Dash, ...] = ('-', '--', ':', '-.')
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,18 @@ def cloud(
 
 
 def styles_of(names: Sequence[str]) -> dict[str, Style]:
-    """Return a line for each objective that shows on any background."""
-    return {
-        name: style._replace(color=INK) if style.color == '#000000' else style
-        for name, style in objective_styles(names).items()
-    }
+    """Return a line for each objective that shows on any background.
+
+    Where colours run out, dashes tell those of the same colour apart.
+    """
+    found: dict[str, Style] = {}
+    for name, style in objective_styles(names).items():
+        if style.color == '#000000':
+            style = style._replace(color=INK)
+        free = [
+            choice
+            for dash in (style.dash, *_DASHES)
+            if (choice := style._replace(dash=dash)) not in found.values()
+        ]
+        found[name] = free[0] if free else style
+    return found

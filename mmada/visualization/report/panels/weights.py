@@ -20,8 +20,10 @@ from .panel import Panel
 CAPTION = (
     'Dots are what the replicas of a round tried, the line is what the '
     'winner of the round used. Look for lines that settle on one side of the '
-    'dots and stay there; lines that jump from round to round follow chance. '
-    'On the logarithmic axis, a weight of 2 is as far from 1 as one of 0.5.'
+    'dots and stay there; lines that jump from round to round follow chance.'
+)
+LOGARITHMIC = (
+    ' On the logarithmic axis, a weight of 2 is as far from 1 as one of 0.5.'
 )
 SKIPPED = 'no update of the policy'
 
@@ -33,7 +35,13 @@ def weights_panel(run: Run) -> Panel | None:
         charts.append(_epochs_chart(run.epochs))
     if not charts:
         return None
-    return Panel('weights', 'Weights', CAPTION, charts=charts)
+    log = any(chart.log for chart in charts)
+    return Panel(
+        'weights',
+        'Weights' if log else 'Actions',
+        CAPTION + (LOGARITHMIC if log else ''),
+        charts=charts,
+    )
 
 
 def skipped(search: Search) -> Sequence[float]:

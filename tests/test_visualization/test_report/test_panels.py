@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+
+from mmada.visualization.report import read_run
+from mmada.visualization.report.panels import (
+    comparison_panel,
+    configuration_panel,
+    costs_panel,
+    losses_panel,
+    metrics_panel,
+    rewards_panel,
+    sanity_panel,
+    summary_panel,
+    weights_panel,
+)
+from tests.test_visualization.records import write
+from tests.test_visualization.test_report.runs import (
+    asl_record,
+    make_run,
+    resampled,
+    step,
+    write_log,
+)
+
+ALL = (
+    weights_panel,
+    losses_panel,
+    metrics_panel,
+    rewards_panel,
+    sanity_panel,
+    costs_panel,
+    configuration_panel,
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return read_run(make_run(tmp_path, rounds=3, epochs=2))
+
+
+def lines(chart):
+    """Return the values of a chart's lines by name."""
+    return {
+        series.name: list(series.y)
+        for series in chart.series
+        if series.kind != 'dots'
+    }
+
+
+def dots(chart, name):
+    (series,) = (s for s in chart.series if (s.name, s.kind) == (name, 'dots'))
+    return list(series.y)
+
+
+def test_weights_of_replicas_winner_and_training(run):
+    search, training = weights_panel(run).charts
+    assert lines(search) == {
+        's0.cls': [0.5] * 3,
+        's1.cls': [0.25] * 3,
+        'seg': [4, 8, 12],
+    }
+    assert dots(search, 'seg') == [3, 4, 6, 8, 9, 12]
+    assert lines(training)['s1.cls'] == [0.5, 1]
+    assert search.log and search.level == 1
+
+
+def test_replicas_that_rest_have_no_dot(tmp_path):
+    run = read_run(make_run(tmp_path, rounds=1, plan=['paused', 'own']))
+    (chart,) = weights_panel(run).charts
+    assert dots(chart, 'seg') == [4]
+
+
+def test_rounds_without_an_update_are_shaded_unless_all_are(tmp_path):
+    run = make_run(tmp_path, rounds=2)
+    path = run / 'exploration' / 'history.jsonl'
+    text = path.read_text()
+    path.write_text(text.replace('"updated": true', '"updated": false', 1))
+    assert weights_panel(read_run(run)).charts[0].shaded == [1]
+    path.write_text(text.replace('"updated": true', '"updated": false'))
+    assert not weights_panel(read_run(run)).charts[0].shaded
+
+
+def test_losses_before_and_after_weighting(run):
+    raw, weighted = losses_panel(run).charts
+    assert lines(raw)['seg'] == [0.3] * 3
+    assert lines(weighted)['seg'] == pytest.approx([1.2, 2.4, 3.6])
+
+
+def test_losses_of_a_plain_training_come_from_its_log(tmp_path):
+    write_log(tmp_path, [step(1, loss_seg=2.0), step(4, loss_seg=1.0)])
+    (chart,) = losses_panel(read_run(tmp_path)).charts
+    assert lines(chart) == {'loss_seg': [2, 1]}
+
+
+def test_metric_of_replicas_winner_and_things(run):
+    (chart,) = metrics_panel(run).charts
+    assert dots(chart, 'replica') == [41, 51, 42, 52, 43, 53]
+    assert lines(chart) == {
+        'winner': [51, 52, 53],
+        'winner, things': [2, 2, 2],
+    }
+
+
+def test_metrics_of_the_validation(tmp_path):
+    found = [{'a/PQ': 9.0, 'a/SQ': 5.0, 'time': 0.1, 'step': 3}]
+    write_log(tmp_path, found)
+    (chart,) = metrics_panel(read_run(tmp_path)).charts
+    assert lines(chart) == {'PQ': [9]}
+
+
+def test_both_parts_of_the_reward(run):
+    parts, used = rewards_panel(run).charts
+    assert dots(parts, 'r_local') == pytest.approx([-1, 1] * 3)
+    # Over 30, in units of the spread 5.
+    assert dots(parts, 'r_imp') == pytest.approx(
+        [2.2, 4.2, 2.4, 4.4, 2.6, 4.6]
+    )
+    assert lines(parts)['mean r_imp'] == pytest.approx([3.2, 3.4, 3.6])
+    assert dots(used, 'replica') == [-1, 1] * 3
+
+
+def test_spread_against_noise_and_the_steps(tmp_path):
+    run = read_run(make_run(tmp_path, rounds=2, resamples=resampled(1)))
+    spread, steps = sanity_panel(run).charts
+    found = lines(spread)
+    root = np.sqrt(2)
+    assert found['spread between replicas'] == pytest.approx([10 / root] * 2)
+    assert found['noise of the metric'] == pytest.approx([8 / root] * 2)
+    assert found['exceeded by chance in 5 %'] == pytest.approx([8 / root] * 2)
+    assert lines(steps) == {'step of the policy (KL)': [0.1, 0.1]}
+
+
+def test_share_of_invalid_replicas(tmp_path):
+    metrics = [{}, {'coco_panoptic/PQ': 1.0}]
+    run = read_run(make_run(tmp_path, rounds=1, metrics=metrics))
+    assert lines(sanity_panel(run).charts[-1]) == {'without a metric': [0.5]}
+
+
+def test_a_search_of_parameters(tmp_path):
+    write(tmp_path / 'search' / 'history.jsonl', [asl_record(1)])
+    run = read_run(tmp_path)
+    panel = weights_panel(run)
+    assert panel.title == 'Actions'
+    assert not panel.charts[0].log
+    assert losses_panel(run) is None
+    assert rewards_panel(run) and metrics_panel(run) and sanity_panel(run)
+
+
+def test_a_round_that_nobody_survived_with_a_metric(tmp_path):
+    run = read_run(make_run(tmp_path, rounds=2, metrics=[{}, {}]))
+    assert metrics_panel(run) is None and rewards_panel(run) is None
+    assert sanity_panel(run) and summary_panel(run)
+
+
+def test_nothing_to_show_is_left_out(tmp_path):
+    run = read_run(tmp_path)
+    assert [panel(run) for panel in ALL] == [None] * len(ALL)
+    (note,) = summary_panel(run).advice
+    assert note.text.startswith('Nothing was recorded yet')
+
+
+def test_facts_of_the_summary(run):
+    (table,) = summary_panel(run).tables
+    facts = dict(table.rows)
+    assert facts['exploration'] == '3 of 4 rounds of 2 replicas'
+    assert facts['controller'] == 'AdaSegment, stable'
+    assert facts['PQ of the winners'].startswith(
+        '51.00 in the first round, 53'
+    )
+
+
+def test_costs_as_a_table(run):
+    (table,) = costs_panel(run).tables
+    assert table.rows[1] == ['exploration', '6', '60', '6', '-']
+    assert table.rows[-1] == ['all so far', '7', '70', '7', '-']
+
+
+def test_runs_side_by_side(tmp_path, run):
+    other = make_run(tmp_path / 'other', rounds=2, resamples=resampled(1, 9))
+    panel = comparison_panel([run, read_run(other)])
+    metric, weights = panel.charts
+    assert lines(metric) == {run.name: [51, 52, 53], 'other': [51, 52]}
+    assert dots(weights, run.name) == [1, 1, 2]  # of the training
+    assert dots(weights, 'other') == [0.5, 0.25, 8]
+    assert panel.tables[0].rows[1][:4] == ['other', '2', 'PQ 52.00', '2 of 2']
+    assert comparison_panel([run]) is None
