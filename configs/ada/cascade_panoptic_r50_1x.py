@@ -11,7 +11,11 @@ _base_ = [
     '../_base_/schedules/head_rule_1x.py',
     '../_base_/default_runtime.py',
 ]
-custom_imports = dict(imports=['mmada'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['mmada', 'mmada.visualization'], allow_failed_imports=False
+)
+# The weights over the rounds as a picture, for each visual backend.
+default_hooks = dict(exploration_figure=dict(type='ExplorationFigureHook'))
 
 train_cfg = dict(
     _delete_=True,

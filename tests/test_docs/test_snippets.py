@@ -9,6 +9,7 @@ import pytest
 from mmengine.registry import DefaultScope, Registry, root
 
 import mmada  # noqa: F401  registers everything
+import mmada.visualization  # noqa: F401  registers its hook
 from tests.test_docs.commands import problem_of, split_commands
 from tests.test_docs.pages import PAGES, REPO, Block, read_blocks
 
