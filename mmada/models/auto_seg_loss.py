@@ -54,8 +54,8 @@ class AutoSegLoss(nn.Module):
             BF1. None: 5.
         drop_bg (bool, optional): Whether class 0 has no edges, for BIoU and
             BF1. None: as released, True for BIoU and False for BF1.
-        loss_name (str): Its name in the losses of a decode head, with ``loss_``
-            in front. Defaults to 'loss_asl'.
+        loss_name (str): Its name in the losses of a decode head, with
+            ``loss_`` in front. Defaults to 'loss_asl'.
 
     Raises:
         ValueError: If an option is not legal.
