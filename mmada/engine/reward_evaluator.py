@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,8 +57,9 @@ class RewardEvaluator:
         model.eval()
         batch = next(iter(self.dataloader))
         outputs = model.val_step(batch)
-        self._evaluator.process(data_samples=outputs, data_batch=batch)
-        self.metric.check(self._evaluator.evaluate(len(outputs)))
+        trial = self._trial()
+        trial.process(data_samples=outputs, data_batch=batch)
+        self.metric.check(trial.evaluate(len(outputs)))
 
     @torch.no_grad()
     def score(
@@ -78,6 +80,20 @@ class RewardEvaluator:
             between()
         size = len(self.dataloader.dataset)
         return self.metric.score(self._evaluator.evaluate(size))
+
+    def _trial(self) -> Evaluator:
+        """Returns an evaluator that leaves no trace in the real one.
+
+        A metric may take the truth it sees first for all there is, as
+        mmdet's CocoMetric does without an annotation file. The copies are
+        shallow, since a truth that was read from a file is large.
+        """
+        metrics = [copy.copy(metric) for metric in self._evaluator.metrics]
+        for metric in metrics:
+            metric.results = []
+        trial = Evaluator(metrics)
+        trial.dataset_meta = self._evaluator.dataset_meta
+        return trial
 
     def evaluate(self, model: Any) -> dict[str, float]:
         """Returns all metrics of the model on the reward data."""

@@ -76,6 +76,28 @@ def test_a_check_leaves_nothing_in_the_evaluator(model):
     assert evaluator.evaluate(model) == fresh.evaluate(model)
 
 
+@METRICS.register_module()
+class FirstSightMetric(BaseMetric):
+    """Takes the images it sees first for all there are, like CocoMetric."""
+
+    default_prefix = 'first'
+    images = None
+
+    def process(self, data_batch, data_samples):
+        self.results += [1] * len(data_samples)
+
+    def compute_metrics(self, results):
+        if self.images is None:
+            self.images = len(results)
+        return dict(images=self.images)
+
+
+def test_a_check_is_not_what_a_metric_sees_first(model):
+    evaluator = build('first/images', dict(type='FirstSightMetric'))
+    evaluator.check(model)
+    assert evaluator.evaluate(model) == {'first/images': 12}
+
+
 def test_the_model_is_left_as_it_is(model):
     before = toy.state_of(model)
     evaluator = build()
