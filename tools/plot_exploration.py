@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         '--out', type=Path, help='default: WORK_DIR/exploration/weights.png'
     )
     parser.add_argument(
-        '--metric', default='PQ', help='shown in the last panel; default: PQ'
+        '--metric', help='shown in the last panel; default: the maximised one'
     )
     return parser.parse_args()
 
@@ -33,10 +33,11 @@ def main() -> None:
     args = parse_args()
     epochs = args.work_dir / WEIGHTS_FILE
     try:
+        history = read_history(args.work_dir / HISTORY_FILE)
         figure = weights_figure(
-            read_history(args.work_dir / HISTORY_FILE),
+            history,
             read_weights(epochs) if epochs.exists() else (),
-            args.metric,
+            args.metric or (history[-1].metric if history else ''),
         )
         out = args.out or args.work_dir / 'exploration' / 'weights.png'
         print(save_figure(figure, out))

@@ -29,6 +29,7 @@ class Round:
         metrics: Metrics of each replica; empty for one that diverged.
         best: Index of the winner.
         updated: Whether the policy was updated.
+        metric: What was maximised, without prefix.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Round:
     metrics: tuple[Mapping[str, float], ...]
     best: int
     updated: bool
+    metric: str = 'PQ'
 
     def values(self, metric: str) -> Array:
         """Return a metric of each replica, by its name without prefix.
@@ -166,6 +168,7 @@ def _parse_round(record: Mapping[str, Any]) -> Round:
         metrics=metrics,
         best=best,
         updated=bool(record['updated']),
+        metric=record.get('reward_metric', 'PQ').rpartition('/')[2],
     )
 
 

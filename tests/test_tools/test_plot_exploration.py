@@ -34,6 +34,16 @@ def test_writes_the_picture(tmp_path: Path) -> None:
     assert matplotlib.image.imread(target).shape[1] > 500
 
 
+def test_shows_what_was_maximised_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    metrics = [{'weighted_sum': 1.0}, {'weighted_sum': 2.0}]
+    record = round_record(1, metrics=metrics, reward_metric='weighted_sum')
+    write(tmp_path / 'exploration/history.jsonl', [record])
+    assert plot(tmp_path).returncode == 0
+    assert "metric 'PQ'" in plot(tmp_path, '--metric', 'PQ').stderr
+
+
 def test_no_exploration(tmp_path: Path) -> None:
     result = plot(tmp_path)
     assert result.returncode == 1

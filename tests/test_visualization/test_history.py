@@ -33,6 +33,16 @@ def test_rounds(tmp_path: Path) -> None:
     assert second.values('PQ_th').tolist() == [1, 2]
 
 
+def test_what_was_maximised(tmp_path: Path) -> None:
+    records = [
+        round_record(1),
+        round_record(2, reward_metric='coco/bbox_mAP'),
+        round_record(3, reward_metric='weighted_sum'),
+    ]
+    found = read_history(write(tmp_path / 'h', records))
+    assert [r.metric for r in found] == ['PQ', 'bbox_mAP', 'weighted_sum']
+
+
 def test_a_diverged_replica_has_no_metrics(tmp_path: Path) -> None:
     metrics = [{}, {'PQ': math.nan, 'PQ_th': 3.0}]
     (entry,) = read_history(
