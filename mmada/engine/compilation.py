@@ -22,6 +22,21 @@ def step_outside_of_graphs(optim_wrapper: OptimWrapper) -> None:
     wrapper.update_params = torch.compiler.disable(wrapper.update_params)
 
 
+def refuse_full_graph(runner: Any) -> None:
+    """Refuses a compilation that may not end where the losses are known.
+
+    Raises:
+        ValueError: If `compile.fullgraph` is set.
+    """
+    options = runner.cfg.get('compile')
+    if isinstance(options, dict) and options.get('fullgraph'):
+        raise ValueError(
+            f'`compile.fullgraph` is {options["fullgraph"]}; expected False: '
+            'the losses are weighted, and the optimizer steps, outside of '
+            'the graph.'
+        )
+
+
 def compiled_as(runner: Any, model: Any) -> nn.Module:
     """Compiles a replica's `train_step` where the run's own is compiled.
 

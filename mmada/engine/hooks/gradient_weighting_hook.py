@@ -33,9 +33,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
 
     Heads are shielded by the head rule, so the weights act on the trunk. As
     they change every iteration, `head_rule.mode='grad'` is the exact one for
-    an optimizer with momentum or with accumulated gradients. Layers that
-    are recomputed in the backward pass (`with_cp`) have to be so without
-    reentrant autograd.
+    an optimizer with momentum or with accumulated gradients.
 
     Once a period, at its end, the mean weights of its iterations, and the
     mean raw losses of those that computed some, are published as by

@@ -10,12 +10,12 @@ from mmengine.hooks import Hook
 from mmengine.utils import apply_to
 from torch import Tensor
 
-from mmada.engine.activation_checkpointing import allow_single_gradients
 from mmada.engine.distributed import Share
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.scalar_names import scalar_name
 from mmada.engine.seeding import preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.training_features import prepare_features
 from mmada.engine.weights_file import append_weights
 from mmada.models import LossWeightWrapper
 
@@ -82,7 +82,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probes the model and builds the weighting."""
-        allow_single_gradients(runner)
+        prepare_features(runner)
         loader = self.probe_loader(runner, MAX_BATCHES)
         with preserve_rng():
             probe_objectives(

@@ -10,7 +10,6 @@ from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.engine.activation_checkpointing import allow_single_gradients
 from mmada.engine.compilation import compiled_as
 from mmada.engine.distributed import (
     Channel,
@@ -26,6 +25,7 @@ from mmada.engine.seeding import preserve_rng
 from mmada.engine.segment_loader import SegmentLoader
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.targets import Target
+from mmada.engine.training_features import prepare_features
 
 from .checks import check_length, controller_class, refuse_averages
 from .exploration import Exploration
@@ -169,7 +169,7 @@ class ParallelExplorationLoop(BaseLoop):
             live: Model, optimizer and schedulers at the schedule's start.
             monitor: Shows where the run is.
         """
-        allow_single_gradients(self.runner)
+        prepare_features(self.runner)
         with contextlib.ExitStack() as stack:
             channel = Channel(self._replica_timeout)
             stack.callback(channel.close)

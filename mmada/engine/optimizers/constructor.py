@@ -6,7 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
+from mmengine.optim import (
+    ApexOptimWrapper,
+    DefaultOptimWrapperConstructor,
+    OptimWrapper,
+)
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
@@ -39,6 +43,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg: dict[str, Any] | None = None,
     ) -> None:
         optim_wrapper_cfg = dict(optim_wrapper_cfg)
+        _refuse_apex(optim_wrapper_cfg.get('type'))
         self.mode, self.limits = _parse_head_rule(
             optim_wrapper_cfg.pop('head_rule', {})
         )
@@ -99,6 +104,15 @@ def suspended_head_rule(optim_wrapper: OptimWrapper) -> Iterator[None]:
         rule = getattr(optim_wrapper, 'head_rule', None)
         if rule is not None:
             rule.attach()
+
+
+def _refuse_apex(kind: Any) -> None:
+    if kind in ('ApexOptimWrapper', ApexOptimWrapper):
+        raise ValueError(
+            "`optim_wrapper.type` is 'ApexOptimWrapper', whose scale belongs "
+            'to the process and not to a replica or an optimizer; expected '
+            "'AmpOptimWrapper', which does the same."
+        )
 
 
 def _parse_head_rule(

@@ -146,5 +146,13 @@ def test_a_replica_may_follow_one_that_failed_in_the_middle_of_a_step():
     assert lives.train(live, [1.0, 1.0]) is not None
 
 
+def test_a_scale_of_the_process_is_refused(tmp_path):
+    runner = uses.build(
+        'training', tmp_path, optim=dict(type='ApexOptimWrapper')
+    )
+    with pytest.raises(ValueError, match="is 'Apex.*expected 'AmpOptim"):
+        runner.train()
+
+
 def fail(*args, **kwargs):
     raise MemoryError

@@ -82,6 +82,15 @@ def test_graphs_are_passed_backwards_once_for_each_objective(tmp_path):
     assert graphs() >= 1
 
 
+@pytest.mark.parametrize('use', uses.USES)
+def test_a_single_graph_is_refused_before_training(tmp_path, use):
+    whole = dict(backend='eager', fullgraph=True)
+    runner = uses.build(use, tmp_path, compile=whole)
+    with pytest.raises(ValueError, match='`compile.fullgraph` is True'):
+        runner.train()
+    assert graphs() == 0
+
+
 class Step(torch.nn.Module):
     def train_step(self, value):
         return value + 1
