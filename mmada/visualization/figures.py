@@ -1,11 +1,17 @@
-"""Writing figures without pyplot, whose state is global."""
+"""Writing figures without pyplot, whose state is global, and their scales."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    LogLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 _MAX_DPI = 150
 
@@ -33,3 +39,11 @@ def save_figure(figure: Figure, path: Path, dpi: int = 120) -> Path:
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=dpi)
     return path
+
+
+def scale_log(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers beside it."""
+    axes.set_yscale('log')
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))

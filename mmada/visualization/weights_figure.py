@@ -8,13 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import (
-    LogLocator,
-    MaxNLocator,
-    NullLocator,
-    StrMethodFormatter,
-)
+from matplotlib.ticker import MaxNLocator
 
+from .figures import scale_log
 from .history import Epoch, Round
 from .objective_styles import Style, objective_styles
 
@@ -165,10 +161,7 @@ def _dress(axes: Axes, title: str, label: str) -> None:
 
 
 def _logarithmic(axes: Axes) -> None:
-    axes.set_yscale('log')
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
+    scale_log(axes)
     axes.axhline(1, color='#B0B0B0', lw=0.8, zorder=0)
 
 

@@ -86,15 +86,26 @@ class Run:
         """Whether nothing more is to come."""
         if self.status:
             return self.status.get('phase') in ('finished', 'failed')
+        if not self.search_over:
+            return False
         training = self.config.training
-        epochs = training.get('max_epochs')
-        if not self.search_over or epochs is None:
-            return self.search_over
-        last = self.epochs.numbers[-1] if self.epochs else 0
-        saved = (self.work_dir / f'epoch_{epochs}.pth').exists()
-        logged = max(self.log.epoch, last) >= epochs
-        quiet = time.time() - self.last_written > _QUIET
-        return saved or (logged and quiet)
+        if 'max_epochs' in training:
+            last = self.epochs.numbers[-1] if self.epochs else 0
+            last = max(self.log.epoch, last)
+            return self._reached('epoch', training['max_epochs'], last)
+        if 'max_iters' in training:
+            last = self.log.iterations
+            return self._reached('iter', training['max_iters'], last)
+        return bool(self.config.explorations) or self._quiet
+
+    def _reached(self, unit: str, goal: int, last: int) -> bool:
+        """Tell whether the training's end was saved, or begun long ago."""
+        saved = (self.work_dir / f'{unit}_{goal}.pth').exists()
+        return saved or (last >= goal and self._quiet)
+
+    @property
+    def _quiet(self) -> bool:
+        return time.time() - self.last_written > _QUIET
 
     @cached_property
     def last_written(self) -> float:

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mmada.visualization.figures import scale_log
+
 from .chart import INK, Chart, Series
 
 _INK = '#202124'
@@ -65,7 +67,7 @@ def _dress(axes: Axes, chart: Chart) -> None:
     axes.spines[['top', 'right']].set_visible(False)
     named = any(isinstance(v, str) for s in chart.series for v in s.x)
     if chart.log:
-        axes.set_yscale('log')
+        scale_log(axes)
     if chart.sideways:
         axes.invert_yaxis()
         axes.margins(y=0.01)
@@ -77,10 +79,8 @@ def _dress(axes: Axes, chart: Chart) -> None:
 
 def _add_legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    # Of dots and a line of the same name, the line.
-    entries = {
-        label: handle for label, handle in zip(labels, handles, strict=True)
-    }
+    # Of dots and a line of the same name, the line, which comes later.
+    entries = dict(zip(labels, handles, strict=True))
     if len(entries) > 1:
         figure.legend(
             list(entries.values()),

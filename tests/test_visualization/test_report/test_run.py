@@ -38,6 +38,15 @@ def test_a_training_without_checkpoints_is_over_when_it_went_quiet(tmp_path):
     assert read_run(run).finished
 
 
+def test_a_training_of_iterations_is_over_with_the_last_one(tmp_path):
+    config = "train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)"
+    run = make_run(tmp_path, rounds=0, config=config)
+    write_log(run, [step(3)])
+    assert not read_run(run).finished
+    (run / 'iter_4.pth').touch()
+    assert read_run(run).finished
+
+
 def test_what_the_run_says_of_itself_counts_first(tmp_path):
     run = make_run(tmp_path, rounds=2)
     status = dict(phase='failed', error='out of disk')
