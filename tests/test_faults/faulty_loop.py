@@ -107,8 +107,8 @@ class FaultyLoop(ParallelExplorationLoop):
         self._corrupt = corrupt
         self._commit_fault = commit_fault
 
-    def _prepare(self, live, groups, channel):
-        exploration = super()._prepare(live, groups, channel)
+    def _prepare(self, live, groups, channel, monitor):
+        exploration = super()._prepare(live, groups, channel, monitor)
         self._watch_replicas(live.module)
         self._watch_evaluations(live.module)
         if self._corrupt and dist.get_rank() == 1:
