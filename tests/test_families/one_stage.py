@@ -90,7 +90,6 @@ ONE_STAGE = [
         optimizer=ADAM,
         mode='grad',
         remark='Classes and boxes share one tower, and levels its '
-        'convolutions: a `paramwise_cfg` of your own needs '
-        '`bypass_duplicate=True`.',
+        'convolutions.',
     ),
 ]

@@ -47,9 +47,11 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         self.mode, self.limits = _parse_head_rule(
             optim_wrapper_cfg.pop('head_rule', {})
         )
-        # A non-empty config makes MMEngine put each parameter in a group.
+        # A non-empty config makes MMEngine put each parameter in a group. One
+        # that modules share is trained once, as without any config.
         super().__init__(
-            optim_wrapper_cfg, paramwise_cfg or dict(bypass_duplicate=True)
+            optim_wrapper_cfg,
+            dict(bypass_duplicate=True) | dict(paramwise_cfg or {}),
         )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:

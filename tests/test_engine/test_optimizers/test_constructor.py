@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
+from torch import nn
 
 from mmada.engine import HeadRuleOptimWrapperConstructor
 from mmada.engine.optimizers import head_rule_of
@@ -44,6 +45,17 @@ def test_limits_bound_the_factor_of_a_head(limits):
         moved.append((before - weight.detach()).mean().item())
     # Weight 10 asks for a tenth; a half is the least that may be left.
     assert moved[1] / moved[0] == pytest.approx(max(0.1, limits[0]), rel=1e-3)
+
+
+@pytest.mark.parametrize('paramwise', [None, dict(norm_decay_mult=0.0)])
+def test_a_parameter_that_modules_share_is_one_group(paramwise):
+    model = MODELS.build(copy.deepcopy(toy.MODEL))
+    model.detector.rpn = nn.Sequential(model.detector.head_a)
+    constructor = HeadRuleOptimWrapperConstructor(config(), paramwise)
+    groups = constructor(model).optimizer.param_groups
+    assert len(groups) == len(list(model.parameters())) == 8
+    decays = {group['weight_decay'] for group in groups}
+    assert decays == ({1e-4} if paramwise is None else {1e-4, 0.0})
 
 
 def test_a_part_that_was_frozen_later_needs_no_care():
