@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmada.engine.monitor.status_file import FILE as STATUS_FILE
 from mmada.visualization.history import WEIGHTS_FILE, read_records
 
 from .rounds import Search
@@ -20,7 +21,6 @@ from .run_config import RunConfig, read_config
 from .search_file import read_search
 from .training_log import TrainingLog, read_training_log
 
-STATUS_FILE = 'status.json'
 FOUND_FILES = ('policy.safetensors', 'curve.json')
 """What a finished search leaves."""
 
@@ -143,7 +143,7 @@ def read_run(work_dir: Path) -> Run:
         [search for search in searches if search],
         _read_epochs(work_dir / WEIGHTS_FILE),
         read_training_log(work_dir),
-        _read_status(work_dir / STATUS_FILE),
+        _read_status(work_dir),
     )
 
 
@@ -166,9 +166,14 @@ def _read_epochs(path: Path) -> Epochs | None:
     )
 
 
-def _read_status(path: Path) -> dict[str, Any]:
+def _read_status(work_dir: Path) -> dict[str, Any]:
+    """Return what the newest of the searches' status files says."""
+    paths = sorted(
+        work_dir.glob(f'*/{STATUS_FILE}'),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = json.loads(paths[-1].read_text())
+    except (IndexError, OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -50,10 +50,10 @@ def test_a_training_of_iterations_is_over_with_the_last_one(tmp_path):
 def test_what_the_run_says_of_itself_counts_first(tmp_path):
     run = make_run(tmp_path, rounds=2)
     status = dict(phase='failed', error='out of disk')
-    (run / 'status.json').write_text(json.dumps(status))
+    (run / 'exploration' / 'status.json').write_text(json.dumps(status))
     assert read_run(run).finished
     assert re.fullmatch(r'failed at .*: out of disk', state(read_run(run)))
-    (run / 'status.json').write_text('{"pha')
+    (run / 'exploration' / 'status.json').write_text('{"pha')
     assert not read_run(run).finished
 
 
