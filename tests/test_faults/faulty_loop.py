@@ -137,13 +137,13 @@ class FaultyLoop(ParallelExplorationLoop):
         reporter.pseudo_iteration = watched(reporter.pseudo_iteration)
 
     def _watch_evaluations(self, module):
-        evaluate = self.evaluator.evaluate
+        score = self.evaluator.score
 
         def watched(*args):
             self._strike('evaluation', module)
-            return evaluate(*args)
+            return score(*args)
 
-        self.evaluator.evaluate = watched
+        self.evaluator.score = watched
 
     def _note(self, done):
         self._append('iterations.txt', (*self._playing, done))
