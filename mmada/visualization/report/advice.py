@@ -72,12 +72,19 @@ def _advise_noise(found: Sequence[RoundNoise | None]) -> Advice:
             'controller hears noise. Use more reward images or longer '
             'rounds.',
         )
-    level: Level = 'good' if clear > len(known) / 2 else 'note'
-    return Advice(
-        level,
+    stand_out = (
         'The differences between the replicas stand out clearly from the '
-        f'noise of the metric in {clear} of {len(known)} rounds, and are '
-        f'smaller than it in {lost}.',
+        f'noise of the metric in {clear} of {len(known)} rounds'
+    )
+    if clear < len(known) / 3:
+        return Advice(
+            'warning',
+            f'{stand_out} only: of the others, nobody knows. More reward '
+            'images or longer rounds would tell.',
+        )
+    return Advice(
+        'good' if clear > len(known) / 2 else 'note',
+        f'{stand_out}, and are smaller than it in {lost}.',
     )
 
 

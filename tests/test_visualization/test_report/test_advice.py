@@ -67,6 +67,19 @@ def test_replicas_that_stand_out_are_good(tmp_path):
     )
 
 
+def test_replicas_that_hardly_ever_stand_out_are_a_warning(tmp_path):
+    # Ten apart: more than the noise of 6, less than the limit of 12.
+    rows = [[-6.0] + [0.0] * 7 + [6.0], [6.0] + [0.0] * 7 + [-6.0]]
+    means = (41.0, 51.0)
+    resamples = [
+        [mean + offset for offset in row]
+        for mean, row in zip(means, rows, strict=True)
+    ]
+    search = search_of(tmp_path, {'resamples': resamples})
+    (text,) = texts(search, 'warning')
+    assert 'clearly from the noise of the metric in 0 of 1 rounds' in text
+
+
 def test_an_old_run_is_told_that_nothing_is_known(tmp_path):
     (text,) = texts(search_of(tmp_path, {}), 'note')
     assert 'did not record' in text
