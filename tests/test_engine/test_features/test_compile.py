@@ -27,7 +27,7 @@ def graphs():
     return counters['stats']['unique_graphs']
 
 
-@pytest.mark.parametrize('use', [*uses.USES, 'both'])
+@pytest.mark.parametrize('use', uses.USES)
 def test_compiled_runs_have_the_same_bits_and_few_graphs(tmp_path, use):
     """Six iterations or more, all with other weights and learning rates.
 

@@ -26,7 +26,7 @@ class SyncDetector(toy.ToyDetector):
 SYNC = dict(toy.MODEL, detector=dict(type='SyncDetector'))
 
 
-@pytest.mark.parametrize('use', [*uses.USES, 'both'])
+@pytest.mark.parametrize('use', uses.USES)
 def test_on_one_rank_it_is_batch_norm(tmp_path, use):
     plain = uses.run(use, tmp_path / 'plain')
     synced = uses.run(use, tmp_path / 'synced', model=SYNC, sync_bn='torch')
