@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ def emulate(driver: Any, width: int, scheme: str = 'light') -> None:
         'Emulation.setEmulatedMedia',
         dict(features=[dict(name='prefers-color-scheme', value=scheme)]),
     )
+
+
+def eventually(driver: Any, script: str, expected: Any) -> None:
+    """Wait for what a script returns: plots follow a change of the window."""
+    deadline = time.monotonic() + 30
+    while (found := driver.execute_script(script)) != expected:
+        assert time.monotonic() < deadline, f'{found} is not {expected}'
+        time.sleep(0.1)
 
 
 def errors(driver: Any) -> list[str]:

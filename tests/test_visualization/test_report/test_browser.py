@@ -6,6 +6,7 @@ from mmada.visualization.report import ReportOptions, write_report
 from tests.test_visualization.test_report.browser import (
     emulate,
     errors,
+    eventually,
     start,
 )
 from tests.test_visualization.test_report.oracle import (
@@ -22,9 +23,14 @@ OVERFLOW = (
     'return document.documentElement.scrollWidth'
     ' - document.documentElement.clientWidth'
 )
+WIDER = (
+    "return [...document.querySelectorAll('main p, .key, figure')]"
+    '.filter((e) => e.scrollWidth > e.clientWidth + 1)'
+    '.map((e) => e.outerHTML.slice(0, 80))'
+)
 INKS = (
-    "return [...document.querySelectorAll('.xtitle')]"
-    '.map((e) => getComputedStyle(e).fill)'
+    "return [...new Set([...document.querySelectorAll('.xtitle')]"
+    '.map((e) => getComputedStyle(e).fill))]'
 )
 
 
@@ -83,14 +89,9 @@ def test_all_plots_are_drawn_without_an_error(opened):
 @pytest.mark.parametrize('width', [1280, 390])
 def test_nothing_is_wider_than_the_window(opened, width):
     emulate(opened, width)
-    assert opened.execute_script(OVERFLOW) == 0
+    eventually(opened, OVERFLOW, 0)
     # Text that runs over would be hidden by the plot's own frame.
-    wide = opened.execute_script(
-        "return [...document.querySelectorAll('main p, .key, figure')]"
-        '.filter((e) => e.scrollWidth > e.clientWidth + 1)'
-        '.map((e) => e.outerHTML.slice(0, 80))'
-    )
-    assert wide == []
+    eventually(opened, WIDER, [])
 
 
 def test_the_contents_lead_to_every_section(opened):
@@ -148,9 +149,7 @@ def test_a_name_in_the_legend_hides_dots_and_line(opened):
 
 
 def test_text_of_plots_follows_the_colour_scheme(opened):
-    light = set(opened.execute_script(INKS))
+    eventually(opened, INKS, ['rgb(32, 33, 36)'])
     emulate(opened, 1280, 'dark')
-    dark = set(opened.execute_script(INKS))
-    assert light == {'rgb(32, 33, 36)'}
-    assert dark == {'rgb(232, 234, 237)'}
+    eventually(opened, INKS, ['rgb(232, 234, 237)'])
     assert errors(opened) == []
