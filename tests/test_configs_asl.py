@@ -15,10 +15,10 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 
-from mmada.engine.live_replica import LiveReplica
 from mmada.engine.loops import ParallelExplorationLoop
 from mmada.engine.loops.meeting import build_controller
-from mmada.engine.reward_evaluator import RewardEvaluator
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.models import AutoSegLoss
 from mmada.surrogates import NAMED_POINTS, SURROGATES
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
-from mmada.engine.reward_check import (
+from mmada.engine.rewards.reward_check import (
     Census,
     CheckpointReport,
     Finding,

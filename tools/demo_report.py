@@ -18,7 +18,7 @@ from mmengine.runner import load_checkpoint
 
 from mmada.datasets import scene_metainfo
 from mmada.datasets.id_maps import decode_id_map
-from mmada.engine.reward_evaluator import RewardEvaluator
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,

@@ -22,11 +22,11 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from mmada.engine.reward_check.findings import (
+from mmada.engine.rewards.reward_check.findings import (
     weights_missing,
     weights_not_finite,
 )
-from mmada.engine.reward_check.loading import load_weights
+from mmada.engine.rewards.reward_check.loading import load_weights
 from mmada.evaluation.coco_files import read_categories
 from mmada.evaluation.label_map import label_categories
 from mmada.evaluation.submission import SubmissionWriter, to_segments

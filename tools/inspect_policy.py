@@ -19,7 +19,7 @@ from typing import Any
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.engine.policy_outlook import dry_run, outlook
+    from mmada.engine.policies.policy_outlook import dry_run, outlook
 
 _LEGEND = 'the others at the initial losses'
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.engine.inspection import (
+    from mmada.engine.checkpoints.inspection import (
         FileReport,
         WorkDirReport,
         inspect_work_dir,

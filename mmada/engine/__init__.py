@@ -4,6 +4,10 @@ from mmengine.registry import TASK_UTILS
 
 from mmada import controllers, weightings
 
+from .checkpoints.latest_checkpoint import (
+    CheckpointError,
+    find_latest_checkpoint,
+)
 from .hooks import (
     DurableCheckpointHook,
     EpochSeedHook,
@@ -12,10 +16,9 @@ from .hooks import (
     PolicyWeightingHook,
     StepWeightingHook,
 )
-from .latest_checkpoint import CheckpointError, find_latest_checkpoint
 from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
 from .optimizers import HeadRuleOptimWrapperConstructor
-from .policy_file import PolicyFileError, load_policy, save_policy
+from .policies.policy_file import PolicyFileError, load_policy, save_policy
 from .shuffled_rewards import ShuffledRewards
 
 # The mathematics knows nothing of a registry, so it is registered from here.

@@ -8,7 +8,7 @@ from mmengine.registry import TASK_UTILS
 
 from mmada import controllers
 
-from .seeding import derive_seed
+from .replicas.seeding import derive_seed
 
 
 @TASK_UTILS.register_module()

@@ -6,8 +6,8 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS
 
-from mmada.engine.live_replica import LiveReplica
-from mmada.engine.segment import train_segment
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter
 from tests import toy
 

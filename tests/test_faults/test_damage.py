@@ -20,11 +20,11 @@ from mmada.engine.state import (
     StateStore,
 )
 from tests import toy
-from tests.test_engine.test_inspection import damage
+from tests.test_engine.test_checkpoints.test_inspection import damage
 from tests.test_engine.test_loops import (
     test_explore_then_train_loop as algorithm,
 )
-from tests.test_engine.test_policy_file import LOSSES, changed
+from tests.test_engine.test_policies.test_policy_file import LOSSES, changed
 from tests.test_faults.damage import CLOTHING, Payload
 
 # MMEngine keeps loggers by name and second; these runs may share them.

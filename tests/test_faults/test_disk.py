@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mmada.engine import find_latest_checkpoint
-from mmada.engine.inspection import inspect_work_dir
+from mmada.engine.checkpoints.inspection import inspect_work_dir
 from mmada.engine.state import StateError
 from tests import toy
 from tests.test_faults.disks import small_disk

@@ -16,13 +16,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmada.engine.latest_checkpoint import checkpoint_problem
-from mmada.engine.policy_codec import _read_header
-from mmada.engine.policy_file import PolicyFileError, load_policy
+from mmada.engine.checkpoints.latest_checkpoint import checkpoint_problem
+from mmada.engine.policies.policy_codec import _read_header
+from mmada.engine.policies.policy_file import PolicyFileError, load_policy
 from mmada.engine.state import StateError
 from mmada.engine.state.atomic import sha256
 from mmada.engine.state.manifest import _canonical
-from tests.test_engine.test_policy_file import (
+from tests.test_engine.test_policies.test_policy_file import (
     DATA,
     ENSEMBLE,
     LATER,

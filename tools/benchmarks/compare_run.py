@@ -39,8 +39,8 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 import mmada  # noqa: F401  registers everything
-from mmada.engine.policy_file import DEFAULT_FILE
-from mmada.engine.reward_evaluator import RewardEvaluator
+from mmada.engine.policies.policy_file import DEFAULT_FILE
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 
 TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 

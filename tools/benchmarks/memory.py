@@ -25,7 +25,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 from wide_problem import DEPTH, num_bytes
 
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.replicas.live_replica import LiveReplica
 
 ROUNDS = 2
 

@@ -19,7 +19,7 @@ from mmengine.optim import OptimWrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 from wide_problem import DEPTH, WideModel, clone_tensors, num_bytes
 
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.replicas.live_replica import LiveReplica
 
 COPIES = (
     torch.ops.aten.clone.default,

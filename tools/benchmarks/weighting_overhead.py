@@ -25,7 +25,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from tiny_problem import TinyProblem
 from torch import nn
 
-from mmada.engine.seeding import seed_all
+from mmada.engine.replicas.seeding import seed_all
 
 UNEVEN = (0.5, 1.5, 0.8, 1.2)
 

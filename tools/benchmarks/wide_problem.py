@@ -16,7 +16,7 @@ from mmengine.registry import DATASETS, METRICS, MODELS
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mmada.engine.live_replica import Snapshot
+from mmada.engine.replicas.live_replica import Snapshot
 
 DEPTH = 50
 

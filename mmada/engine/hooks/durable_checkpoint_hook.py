@@ -12,7 +12,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
-from mmada.engine.durable_backend import (
+from mmada.engine.checkpoints.durable_backend import (
     DURABLE,
     DurableBackend,
     write_durably,

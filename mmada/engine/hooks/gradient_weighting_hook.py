@@ -10,8 +10,11 @@ from mmengine import dist
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.compilation import allow_several_backwards
-from mmada.engine.trunk_gradients import TrunkGradients, trunk_parameters
+from mmada.engine.features.compilation import allow_several_backwards
+from mmada.engine.losses.trunk_gradients import (
+    TrunkGradients,
+    trunk_parameters,
+)
 from mmada.models import iteration_losses
 from mmada.weightings import GradientWeighting
 

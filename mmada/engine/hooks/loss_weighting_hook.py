@@ -9,9 +9,9 @@ import torch
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.live_replica import LiveReplica
-from mmada.engine.seeding import derive_seed, preserve_rng
-from mmada.engine.segment import train_segment
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.seeding import derive_seed, preserve_rng
+from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter
 from mmada.weightings import Weighting
 

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.policy_file import DEFAULT_FILE, load_policy
+from mmada.engine.policies.policy_file import DEFAULT_FILE, load_policy
 from mmada.weightings import POLICY_MODES, Weighting
 
 from .loss_weighting_hook import LossWeightingHook

@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.batch_replay import BatchReplay
+from mmada.engine.losses.batch_replay import BatchReplay
 from mmada.models import iteration_losses
 from mmada.weightings import StepWeighting
 

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.targets import Target
 
 

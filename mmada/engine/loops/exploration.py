@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from mmada.controllers import Controller
-from mmada.engine.agreement import ReplicaError, check_equal
-from mmada.engine.digest import digest
 from mmada.engine.distributed import Channel, ReplicaGroups
 from mmada.engine.preemption import stop_on_sigterm
-from mmada.engine.replica_runner import Outcome, ReplicaRunner
+from mmada.engine.replicas.agreement import ReplicaError, check_equal
+from mmada.engine.replicas.digest import digest
+from mmada.engine.replicas.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.state import StateStore, failpoint
 
 from .exploration_reporter import ExplorationReporter

@@ -9,9 +9,9 @@ from typing import Any
 
 from mmengine.logging import MMLogger, print_log
 
-import mmada.engine.reporting as text
+import mmada.engine.monitor.reporting as text
 from mmada.engine.monitor import PROGRESS, Monitor, Phase
-from mmada.engine.reward_metric import RewardMetric
+from mmada.engine.rewards.reward_metric import RewardMetric
 from mmada.engine.targets import Target
 
 from .exploration_state import ExplorationState

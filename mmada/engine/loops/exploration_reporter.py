@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-import mmada.engine.reporting as text
+import mmada.engine.monitor.reporting as text
 from mmada.controllers import RoundResult
 
 from .exploration_progress import ExplorationProgress

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmada.engine.live_replica import Snapshot
+from mmada.engine.replicas.live_replica import Snapshot
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 

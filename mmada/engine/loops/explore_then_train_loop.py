@@ -13,10 +13,10 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmada.engine.distributed import Channel
-from mmada.engine.live_replica import LiveReplica, Snapshot
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
-from mmada.engine.seeding import derive_seed, seed_all
+from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.seeding import derive_seed, seed_all
 from mmada.engine.state import StateStore
 
 

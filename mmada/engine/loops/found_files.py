@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.hooks import EMAHook
 
 from mmada.controllers import Controller
+from mmada.engine.checkpoints.durable_backend import DURABLE
 from mmada.engine.distributed import Channel
-from mmada.engine.durable_backend import DURABLE
 from mmada.engine.state import failpoint
 from mmada.engine.state.atomic import remove_leftovers
 from mmada.engine.targets import Target

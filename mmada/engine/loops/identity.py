@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.targets import Target
 
 from .exploration_state import STATE_LAYOUT

@@ -8,9 +8,9 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
 from mmada.engine.distributed import Share
-from mmada.engine.live_replica import LiveReplica
-from mmada.engine.seeding import derive_seed, preserve_rng
-from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.seeding import derive_seed, preserve_rng
+from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.targets import Target
 
 from .checks import check_optimization

@@ -10,22 +10,22 @@ from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmada.engine.compilation import compiled_as
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
     refuse_world_bound,
 )
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.features.compilation import compiled_as
+from mmada.engine.features.training_features import prepare_features
 from mmada.engine.monitor import Monitor
-from mmada.engine.replica_runner import ReplicaRunner
-from mmada.engine.reward_evaluator import RewardEvaluator
-from mmada.engine.reward_metric import RewardMetric
-from mmada.engine.seeding import preserve_rng
-from mmada.engine.segment_loader import SegmentLoader
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.replica_runner import ReplicaRunner
+from mmada.engine.replicas.seeding import preserve_rng
+from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.rewards.reward_metric import RewardMetric
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.targets import Target
-from mmada.engine.training_features import prepare_features
 
 from .checks import check_length, controller_class, refuse_averages
 from .exploration import Exploration

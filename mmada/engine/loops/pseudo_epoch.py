@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from mmada.engine.agreement import ReplicaError, check_equal
 from mmada.engine.distributed import Channel, ReplicaGroups
-from mmada.engine.replica_runner import Outcome, ReplicaRunner
+from mmada.engine.replicas.agreement import ReplicaError, check_equal
+from mmada.engine.replicas.replica_runner import Outcome, ReplicaRunner
 
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState

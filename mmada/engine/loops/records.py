@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmada.controllers import Rest
-from mmada.engine.scalar_names import scalar_name
+from mmada.engine.monitor.scalar_names import scalar_name
 
 
 def resting(record: dict[str, Any]) -> list[int]:

@@ -8,7 +8,7 @@ import shutil
 import time
 from typing import TextIO
 
-from mmada.engine.reporting import format_duration, format_fixed
+from mmada.engine.monitor.reporting import format_duration, format_fixed
 
 from .status import Phase, RunStatus
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from mmada.engine.reward_metric import RewardMetric
+from mmada.engine.rewards.reward_metric import RewardMetric
 
 from .monitor import Monitor
 from .status import Phase

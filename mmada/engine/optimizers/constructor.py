@@ -14,7 +14,7 @@ from mmengine.optim import (
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from mmada.engine.compilation import step_outside_of_graphs
+from mmada.engine.features.compilation import step_outside_of_graphs
 
 from .head_rule import HEAD_RULES, HeadRule
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from mmada.controllers import Controller
-from mmada.engine.live_replica import LiveReplica
-from mmada.engine.segment import Meter
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.segment import Meter
 
 
 class Target(ABC):

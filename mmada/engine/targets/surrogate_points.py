@@ -11,7 +11,7 @@ from mmengine.registry import TASK_UTILS
 from torch import Tensor, nn
 
 from mmada.controllers import ActionController, Controller
-from mmada.engine.live_replica import LiveReplica
+from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.models import AutoSegLoss
 from mmada.surrogates import (
     SurrogateShape,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mmada.engine.policy_file import DEFAULT_FILE, load_policy
+from mmada.engine.policies.policy_file import DEFAULT_FILE, load_policy
 
 from .rounds import Search
 from .run import Run

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.fileio import get, join_path
 
 from mmada.datasets.id_maps import decode_id_map
-from mmada.engine.latest_checkpoint import find_latest_checkpoint
+from mmada.engine.checkpoints.latest_checkpoint import find_latest_checkpoint
 from mmada.evaluation.coco_files import (
     Annotation,
     Category,

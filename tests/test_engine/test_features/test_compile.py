@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from mmada.engine.compilation import compiled_as
+from mmada.engine.features.compilation import compiled_as
 from tests import toy
 from tests.test_engine.test_features import uses
 

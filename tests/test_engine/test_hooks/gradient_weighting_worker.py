@@ -11,7 +11,7 @@ from mmengine.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from mmada.engine.probe import unwrap  # noqa: E402
+from mmada.engine.losses.probe import unwrap  # noqa: E402
 from tests import ranks, toy  # noqa: E402
 
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.hooks import Hook
 
 from mmada.engine import EpochSeedHook
-from mmada.engine.seeding import derive_seed
+from mmada.engine.replicas.seeding import derive_seed
 from tests import toy
 
 

@@ -7,9 +7,9 @@ from mmengine.optim import OptimWrapperDict
 
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
-from mmada.engine.live_replica import LiveReplica
 from mmada.engine.loops.checks import check_optimization
-from mmada.engine.seeding import derive_seed
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.seeding import derive_seed
 from mmada.engine.state import RunLock
 from tests import toy
 from tests.test_engine import lives

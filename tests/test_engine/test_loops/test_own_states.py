@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmada.engine.digest import digest
 from mmada.engine.loops.exploration_state import ExplorationState
 from mmada.engine.loops.succession import FromOwn
+from mmada.engine.replicas.digest import digest
 from tests import ranks, toy
 from tests.test_engine.test_loops import planned
 from tests.test_engine.test_loops import test_faults as faults

@@ -13,7 +13,7 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import AdaSegment, WeightController
 from mmada.engine import ShuffledRewards, load_policy
-from mmada.engine.seeding import derive_seed
+from mmada.engine.replicas.seeding import derive_seed
 from tests import toy
 
 # Of two objectives, in two rounds of two replicas.

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from mmada.controllers import Plan, Rest, Start
 from mmada.engine.distributed import Channel
-from mmada.engine.live_replica import LiveReplica, Snapshot
 from mmada.engine.loops.exploration_state import ExplorationState
+from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 
 
 class Origin(NamedTuple):

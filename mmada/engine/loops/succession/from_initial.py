@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from mmada.controllers import Start
 from mmada.engine.distributed import Channel
-from mmada.engine.live_replica import LiveReplica, Snapshot
 from mmada.engine.loops.exploration_state import ExplorationState
+from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 
 from .base import Origin, Succession
 

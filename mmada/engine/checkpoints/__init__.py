@@ -1,0 +1,1 @@
+"""What a work directory holds beside the states of a search."""

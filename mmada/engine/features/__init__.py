@@ -1,0 +1,1 @@
+"""What else a training may use: compilation, activation checkpointing."""

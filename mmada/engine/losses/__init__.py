@@ -1,0 +1,1 @@
+"""Asking a model for its losses and their gradients one by one."""

@@ -1,0 +1,1 @@
+"""Policy files, and what a policy would do."""

@@ -1,0 +1,1 @@
+"""One replica on the live model: its state, its batches, its segment."""

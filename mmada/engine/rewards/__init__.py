@@ -1,0 +1,1 @@
+"""What a replica is scored by, and whether that can be believed."""

@@ -1,0 +1,228 @@
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
+
+from mmada.engine.replicas.seeding import derive_seed, preserve_rng, seed_all
+from mmada.engine.replicas.segment_loader import SegmentLoader, SegmentSampler
+from tests import toy
+
+WIDE = (0, 2, 3, 5, 6)  # of ten images
+
+
+def draw():
+    return random.random(), np.random.random(), torch.rand(()).item()
+
+
+@DATASETS.register_module()
+class IndexDataset(Dataset):
+    """Gives each index with what an augmentation would draw."""
+
+    def __init__(self, size=10):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return dict(index=index, drawn=draw())
+
+    def get_data_info(self, index):
+        return dict(width=6 if index in WIDE else 3, height=4)
+
+    def __deepcopy__(self, memo):
+        raise AssertionError('a data set may be too large to copy')
+
+
+def config(size=10, batch_size=2, workers=0, **options):
+    return dict(
+        batch_size=batch_size,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='IndexDataset', size=size),
+        **options,
+    )
+
+
+def loader(num_iters=None, seed=7, **options):
+    return SegmentLoader(config(**options), num_iters, seed)
+
+
+def indices(batches):
+    return [batch['index'] for batch in batches]
+
+
+def flat(batches):
+    return [i for batch in indices(batches) for i in batch]
+
+
+def order(epoch, size=10, seed=7):
+    """The permutation of an epoch, made apart."""
+    generator = torch.Generator()
+    generator.manual_seed(derive_seed(seed, 'epoch', epoch))
+    return torch.randperm(size, generator=generator).tolist()
+
+
+@pytest.mark.parametrize('num_iters', [1, 2, 3, 7, None])
+def test_segments_are_slices_of_whole_epochs(num_iters):
+    segments = loader(num_iters)
+    taken = []
+    for s in range(-(-3 * 5 // segments.num_iters)):
+        batches = indices(segments.segment(s))
+        assert [len(b) for b in batches] == [2] * segments.num_iters
+        taken += [i for b in batches for i in b]
+    expected = [i for epoch in range(5) for i in order(epoch)]
+    assert taken == expected[: len(taken)]
+    assert Counter(taken[:30]) == {i: 3 for i in range(10)}
+
+
+def test_an_odd_epoch_is_rounded_up_to_full_batches():
+    segments = loader(size=7, batch_size=3)
+    assert segments.epoch_length == segments.num_iters == 3
+    assert len(segments.segment(0)) == 3
+    taken = flat(segments.segment(0)) + flat(segments.segment(1))
+    expected = order(0, 7) + order(1, 7) + order(2, 7)
+    assert taken == expected[:18]
+
+
+def test_order_depends_on_seed_and_segment_alone():
+    first, second = loader(3), loader(3)
+    torch.manual_seed(1)
+    expected = indices(first.segment(4))
+    torch.manual_seed(2)
+    for s in (0, 1, 4):
+        found = indices(second.segment(s))
+    assert found == expected
+    assert indices(loader(3, seed=8).segment(4)) != expected
+    assert len(second.segment(4)) == 3
+
+
+def test_two_passes_over_a_segment_give_the_same_batches():
+    segment = loader(4).segment(2)
+    first = indices(segment)
+    torch.rand(9)
+    assert indices(segment) == first
+
+
+def test_segments_do_not_know_of_each_other():
+    segments = loader(4)
+    expected = [indices(segments.segment(s)) for s in range(2)]
+    both = [segments.segment(s) for s in range(2)]
+    assert [indices(segment) for segment in both] == expected
+
+
+def test_a_segment_left_early_does_not_change_the_next():
+    segments = loader(4)
+    expected = indices(loader(4).segment(1))
+    next(iter(segments.segment(0)))
+    assert indices(segments.segment(1)) == expected
+
+
+def test_the_global_generators_are_not_touched():
+    segments = loader(4)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    for _ in segments.segment(0).batch_sampler:
+        pass
+    iter(segments.segment(0))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+BY_RATIO = dict(type='mmdet.AspectRatioBatchSampler')
+
+
+def test_buckets_of_a_batch_sampler_start_empty_in_each_segment():
+    segments = loader(3, batch_sampler=BY_RATIO)
+    assert type(segments.template.batch_sampler).__name__ == (
+        'AspectRatioBatchSampler'
+    )
+    whole = [i for epoch in range(3) for i in order(epoch)]
+    for s in (0, 1, 2, 0):
+        batches = indices(segments.segment(s))
+        assert sorted(i for b in batches for i in b) == sorted(
+            whole[6 * s : 6 * s + 6]
+        )
+        assert len(batches) == 3
+        next(iter(segments.segment(s)))  # leaves a bucket filled
+    assert not any(segments.template.batch_sampler._aspect_ratio_buckets)
+
+
+def test_a_batch_sampler_still_groups_by_shape():
+    batches = indices(loader(5, batch_sampler=BY_RATIO).segment(0))
+    shapes = [{i in WIDE for i in batch} for batch in batches]
+    # Five of each: two full batches of each kind, and the two left over.
+    assert [len(kinds) for kinds in shapes] == [1, 1, 1, 1, 2]
+
+
+def drawn(segments, index):
+    return [batch['drawn'] for batch in segments.segment(index)]
+
+
+def test_workers_augment_a_segment_always_in_the_same_way():
+    segments = loader(4, workers=2)
+    assert not segments.template.persistent_workers
+    random.seed(1)
+    first = drawn(segments, 0)
+    random.seed(2)
+    other = drawn(segments, 1)
+    assert drawn(segments, 0) == first
+    values = [v for batch in first + other for row in batch for v in row]
+    assert len(set(values)) == len(values)  # no stream is used twice
+
+
+def test_a_worker_is_seeded_by_segment_and_number():
+    """Batches go to the two workers in turn."""
+    found = drawn(loader(4, workers=2), 3)
+    seed = derive_seed(7, 'segment', 3)
+    for worker in range(2):
+        with preserve_rng():
+            seed_all(derive_seed(seed, 'worker', worker))
+            for batch in found[worker::2]:
+                for row in zip(*batch, strict=True):
+                    assert row == draw()
+
+
+def test_options_of_the_dataloader_stay_in_force():
+    options = dict(timeout=60, prefetch_factor=5, pin_memory=True)
+    segment = loader(4, workers=2, **options).segment(0)
+    assert {name: getattr(segment, name) for name in options} == options
+    assert segment.num_workers == 2
+
+
+def test_the_dataset_is_shared_not_copied():
+    for options in ({}, dict(batch_sampler=BY_RATIO)):
+        segments = loader(4, **options)
+        segment = segments.segment(1)
+        assert segment.dataset is segments.template.dataset
+        sampler = segment.batch_sampler.sampler
+        assert sampler.dataset is segments.template.dataset
+
+
+def test_the_config_is_left_as_it_is():
+    given = config(workers=2)
+    kept = config(workers=2)
+    SegmentLoader(given, 4, 7)
+    assert given == kept
+
+
+def test_sampler_length_is_that_of_a_segment():
+    sampler = SegmentSampler(toy.ToyDataset(), 5, 2, 7)
+    assert len(sampler) == len(list(sampler)) == 10
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(size=0), '`dataloader.dataset` has no image'),
+        (dict(num_iters=0), '`iters_per_round` is 0'),
+        (dict(num_iters=-2), '`iters_per_round` is -2'),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        loader(**options)
