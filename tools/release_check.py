@@ -82,7 +82,7 @@ def try_out(environment: Environment, out: Path) -> None:
     run(python, *demo, '--work-dir', str(work_dir), cwd=out)
 
 
-def run(*command: str, cwd: Path = REPO) -> str:
+def run(*command: str, cwd: Path | None = None) -> str:
     """Run a command without the caller's Python path; return its output.
 
     Raises:
@@ -91,7 +91,7 @@ def run(*command: str, cwd: Path = REPO) -> str:
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     done = subprocess.run(
         command,
-        cwd=cwd,
+        cwd=cwd or REPO,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
