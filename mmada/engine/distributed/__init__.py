@@ -2,6 +2,7 @@
 
 from .channel import Channel, RemoteError
 from .default_group import default_group
+from .no_reductions import no_reductions
 from .replica_groups import (
     ReplicaGroups,
     Share,
@@ -15,6 +16,7 @@ __all__ = [
     'ReplicaGroups',
     'Share',
     'default_group',
+    'no_reductions',
     'partition',
     'refuse_world_bound',
 ]

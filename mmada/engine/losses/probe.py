@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
+from mmada.engine.distributed import no_reductions
 from mmada.engine.features.activation_checkpointing import refuse_reentrant
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.replicas.seeding import preserve_rng
@@ -115,7 +116,9 @@ def _owners(
     parameters: Mapping[str, nn.Parameter],
 ) -> dict[str, tuple[int, ...]]:
     try:
-        return find_owners(objectives, parameters)
+        # A rank may lack an objective, and with it a backward pass.
+        with no_reductions():
+            return find_owners(objectives, parameters)
     except RuntimeError as error:
         refuse_reentrant(error, wrapper)
         raise

@@ -61,8 +61,8 @@ def stream(position, count=9):
         yield batch
 
 
-def build(**options):
-    return lives.build(detector='LateDetector', owners=False, **options)
+def build(detector='LateDetector', **options):
+    return lives.build(detector=detector, owners=False, **options)
 
 
 def probe(live, batches):
@@ -298,12 +298,17 @@ def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
     assert level == logging.WARNING
 
 
+@pytest.mark.parametrize('detector', ['LateDetector', 'MeetingDetector'])
 @pytest.mark.parametrize('objectives', ['auto', 'patterns'])
-def test_what_one_rank_sees_all_ranks_know(objectives):
-    outputs = ranks.run(WORKER, 2, json.dumps(objectives))
+def test_what_one_rank_sees_all_ranks_know(objectives, detector):
+    """Even if all ranks have to take part in each pass of the model."""
+    workers = ranks.start(WORKER, 2, json.dumps(objectives), detector)
+    codes, outputs = ranks.finish(workers, timeout=60)
+    assert codes == [0, 0], '\n'.join(outputs)
     first, second = (json.loads(o.splitlines()[-1]) for o in outputs)
     assert first == second
-    names, found = first
+    names, found, calls = first
+    assert calls == (MAX_BATCHES if objectives == 'auto' else 2)
     b = len(names) - 1
     assert 'b' in names[b]
     assert found['detector.head_b.weight'] == [b]
