@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from tests import ranks, toy
+from tests.test_engine.test_loops import test_reward_sums
 
 
 @MODELS.register_module()
@@ -45,6 +46,8 @@ toy.runner(
     train_cfg=toy.exploration(
         num_rounds=2,
         controller=dict(type='AdaSegment', num_replicas=2),
+        reward_evaluator=dict(type='PairMetric'),
+        reward_metric=test_reward_sums.SUM,
         ranks_per_replica=min(2, int(os.environ['WORLD_SIZE'])),
     ),
     **ranks.join(),

@@ -54,6 +54,8 @@ def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(tmp_path):
             assert np.allclose(one[name], two[name], rtol=1e-4), name
         for first, second in zip(one['metrics'], two['metrics'], strict=True):
             assert first == pytest.approx(second, rel=1e-4)
+        assert np.shape(one['resamples']) == (2, 2)
+        assert np.allclose(one['resamples'], two['resamples'], rtol=1e-4)
 
 
 def test_a_rank_that_is_left_over_waits(tmp_path):

@@ -1,3 +1,7 @@
+import gc
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -74,6 +78,29 @@ def test_a_check_leaves_nothing_in_the_evaluator(model):
     evaluator, fresh = build(), build()
     evaluator.check(model)
     assert evaluator.evaluate(model) == fresh.evaluate(model)
+
+
+@METRICS.register_module()
+class FilesMetric(toy.ToyMetric):
+    """Has a folder that goes with it, as mmdet's CityScapesMetric."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+
+    def process(self, data_batch, data_samples):
+        super().process(data_batch, data_samples)
+        Path(self.folder.name, 'found.txt').write_text('files')
+
+    def __del__(self):
+        self.folder.cleanup()
+
+
+def test_a_check_leaves_the_files_of_a_metric_there(model):
+    evaluator = build(evaluator=dict(type='FilesMetric'))
+    evaluator.check(model)
+    gc.collect()
+    assert evaluator.evaluate(model) == build().evaluate(model)
 
 
 @METRICS.register_module()
