@@ -83,12 +83,15 @@ class WeightingHook(Hook, ABC, Generic[W]):
     def before_train(self, runner: Any) -> None:
         """Probes the model and builds the weighting."""
         prepare_features(runner)
+        self.model = unwrap(runner.model)
+        if self._resumed is not None and self.model.bound_objectives is None:
+            # A trained model may have other losses in the first batches.
+            self.model.bind(self._resumed['objectives'])
         loader = self.probe_loader(runner, MAX_BATCHES)
         with preserve_rng():
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
-        self.model = unwrap(runner.model)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.weighting = self.build_weighting(runner)

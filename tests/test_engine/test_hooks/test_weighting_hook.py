@@ -50,6 +50,30 @@ class LateTrunkDetector(toy.ToyDetector):
         return found
 
 
+@toy.MODELS.register_module()
+class MatureDetector(toy.ToyDetector):
+    """Has a loss more, before the others, once it is trained."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode == 'loss' and self.trunk[1].num_batches_tracked > 5:
+            found = dict(loss_new=found['loss_a'] * 0.1, **found)
+        return found
+
+
+def test_objectives_auto_are_those_of_the_checkpoint_after_a_resume(tmp_path):
+    hook = static(2.0, 0.5, 3.0)
+    model = dict(
+        type='LossWeightWrapper', detector=dict(type='MatureDetector')
+    )
+    train(tmp_path, hook, model=model)
+    names = ['loss_rpn', 'loss_a', 'loss_b']
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    train(tmp_path, hook, model=model, resume=True)
+    state = toy.torch.load(tmp_path / 'epoch_3.pth', weights_only=False)
+    assert state['mmada_loss_weighting']['objectives'] == names
+
+
 @pytest.mark.parametrize(
     ('hook', 'given', 'expected'),
     [
