@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
-from mmengine.registry import LOOPS, TASK_UTILS
-from mmengine.runner import BaseLoop
+from mmengine.registry import LOOPS
 from torch import nn
 
 from mmada.engine.distributed import (
@@ -21,13 +19,10 @@ from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.replica_runner import ReplicaRunner
 from mmada.engine.replicas.seeding import preserve_rng
-from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
-from mmada.engine.rewards.reward_metric import RewardMetric
 from mmada.engine.state import RunLock, StateStore
-from mmada.engine.targets import Target
 
-from .checks import check_length, controller_class, refuse_averages
+from .checks import refuse_averages
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
@@ -35,10 +30,11 @@ from .found_files import write_found
 from .identity import identity_of
 from .meeting import build_controller
 from .resume import load_newest
+from .search_loop import SearchLoop
 
 
 @LOOPS.register_module()
-class ParallelExplorationLoop(BaseLoop):
+class ParallelExplorationLoop(SearchLoop):
     """Searches with m replicas for what makes a training better.
 
     In each round every replica trains the same q batches with an action of
@@ -77,74 +73,6 @@ class ParallelExplorationLoop(BaseLoop):
         directory: Where in the work directory the states and the history
             are; searches of one run need different ones.
     """
-
-    def __init__(
-        self,
-        runner: Any,
-        dataloader: dict[str, Any],
-        num_rounds: int,
-        controller: dict[str, Any],
-        reward_dataloader: dict[str, Any],
-        reward_evaluator: dict[str, Any] | list[dict[str, Any]],
-        reward_metric: str | dict[str, float] = 'coco_panoptic/PQ',
-        target: dict[str, Any] | None = None,
-        iters_per_round: int | None = None,
-        log_interval: int = 50,
-        seed: int | None = None,
-        ranks_per_replica: int | None = None,
-        replica_timeout: float = 12 * 3600,
-        directory: str = 'exploration',
-    ) -> None:
-        check_length(num_rounds, replica_timeout)
-        self.reward_metric = RewardMetric(reward_metric)
-        self.seed = runner.seed if seed is None else seed
-        self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
-        super().__init__(runner, self.loader.template)
-        self.num_rounds = num_rounds
-        self._reward = (
-            reward_dataloader,
-            reward_evaluator,
-            reward_metric,
-            self.seed,
-        )
-        self.target: Target = TASK_UTILS.build(
-            target or dict(type='LossWeights')
-        )
-        self._controller_config = controller
-        self._training_rounds = controller_class(
-            controller, self.target
-        ).training_rounds(num_rounds, controller)
-        self._directory = directory
-        self._ranks_per_replica = ranks_per_replica
-        self._replica_timeout = replica_timeout
-        self._log_interval = log_interval
-        self._epoch = 0
-        self._iter = 0
-
-    @property
-    def iter(self) -> int:
-        """Iterations of the committed trajectory."""
-        return self._iter
-
-    @property
-    def epoch(self) -> int:
-        """Epochs of the committed trajectory."""
-        return self._epoch
-
-    @property
-    def max_iters(self) -> int:
-        """Iterations of the schedule, of one training in rounds."""
-        return self._training_rounds * self.loader.num_iters
-
-    @property
-    def max_epochs(self) -> int:
-        """Epochs of the committed trajectory, rounded up."""
-        return -(-self.max_iters // self.loader.epoch_length)
-
-    @property
-    def directory(self) -> Path:
-        """Where the states of the exploration are."""
-        return Path(self.runner.work_dir) / self._directory
 
     def run(self) -> nn.Module:
         """Explores with the runner's own optimizer and schedulers."""
@@ -192,7 +120,7 @@ class ParallelExplorationLoop(BaseLoop):
             self.reporter.rounds()
             while not exploration.is_over(state):
                 record = exploration.run_round(state)
-                self._count(state, exploration)
+                self._count(exploration.succession.rounds_done(state))
                 if record is not None:
                     self.reporter.publish(record, state)
             self._finish(live, state, exploration)
@@ -269,17 +197,9 @@ class ParallelExplorationLoop(BaseLoop):
         state = load_newest(self.store, channel, self.runner._resume)
         if state is not None:
             self.controller.load_state_dict(state.controller)
-            self._count(state, exploration)
+            self._count(exploration.succession.rounds_done(state))
             self.reporter.resumed(state)
         return state
-
-    def _count(
-        self, state: ExplorationState, exploration: Exploration
-    ) -> None:
-        """Sets the counters that hooks and checkpoints read."""
-        done = exploration.succession.rounds_done(state)
-        self._iter = done * self.loader.num_iters
-        self._epoch = self._iter // self.loader.epoch_length
 
     def _finish(
         self,
