@@ -84,7 +84,8 @@ class RewardMetric:
 
     def _resamples(self, found: Mapping[str, Any]) -> list[float] | None:
         lists = [found.get(key + RESAMPLES) for key in self.weights]
-        counts = {len(values or ()) for values in lists}
+        # Something else may have that name; only a list is meant.
+        counts = {len(v) if isinstance(v, list) else 0 for v in lists}
         if len(counts) > 1 or not all(counts):
             return None
         return [

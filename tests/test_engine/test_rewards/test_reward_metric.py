@@ -51,7 +51,8 @@ def test_resamples_of_a_sum_need_those_of_each_part():
     assert metric.score(found).resamples == [3.0, 4.0]
     other = {**found, 'time_resamples': [1.0]}
     assert metric.score(other).resamples is None
-    assert metric.score({**found, 'time_resamples': []}).resamples is None
+    for other in ([], 3.0, np.array([1.0, 3.0])):
+        assert metric.score({**found, 'time_resamples': other})[2] is None
 
 
 @pytest.mark.parametrize('config', ['a', dict(a=1, b=1), dict(a=0, b=1)])
