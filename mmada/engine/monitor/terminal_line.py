@@ -117,9 +117,12 @@ class TerminalLine:
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    if stream is None or stream.closed:  # a file handler that is not open
+    if getattr(stream, 'closed', False):
         return False
-    return stream.isatty() and os.environ.get('TERM') != 'dumb'
+    # No stream: a file handler that is not open. Without the method: what
+    # stands in for `sys.stdout` to copy it elsewhere can often only write.
+    isatty = getattr(stream, 'isatty', None)
+    return bool(isatty and isatty()) and os.environ.get('TERM') != 'dumb'
 
 
 def _bar(part: float) -> str:

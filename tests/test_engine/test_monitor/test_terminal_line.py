@@ -120,6 +120,26 @@ def test_elsewhere_nothing_but_the_log_is_written(kind, monkeypatch):
     assert stream.getvalue() == 'round 1/4\n'
 
 
+class Copier:
+    """Stands in for `sys.stdout`, and can no more than write."""
+
+    def __init__(self):
+        self.text = ''
+
+    def write(self, text):
+        self.text += text
+
+
+def test_a_stream_that_can_only_write_gets_the_log():
+    stream = Copier()
+    logger = logger_to(stream)
+    line = TerminalLine(logger)
+    line.show(EXPLORING, urgent=True)
+    logger.warning('round 1/4', extra={PROGRESS: True})
+    line.close()
+    assert stream.text == 'round 1/4\n'
+
+
 def test_a_terminal_that_is_gone_ends_nothing():
     stream = Terminal()
     line = TerminalLine(logger_to(stream))
