@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from bad_input import read_config
 from check_data_image import DataSet
 from check_data_set import Checked
-from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmada.datasets.image_ids import read_ids
@@ -50,9 +50,9 @@ def read_loaders(path: str) -> Loaders:
 
     Raises:
         OSError: If the config cannot be read.
-        ValueError: If it has no panoptic data set.
+        ValueError: If it is none, or has no panoptic data set.
     """
-    config = Config.fromfile(path)
+    config = read_config(path)
     init_default_scope(config.get('default_scope') or 'mmdet')
     found = {name: config[name] for name in LOADERS if config.get(name)}
     pairs = [(LOADERS[0], scored) for scored in LOADERS[1:]]

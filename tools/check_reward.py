@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from mmengine.config import Config, DictAction
+from bad_input import one_line_errors, read_config
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 from mmada.engine.rewards.reward_check import (
@@ -117,16 +118,16 @@ def warning_line(finding: Finding) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Prints the report; returns the exit code."""
     args = parse_args(argv)
-    try:
-        config = Config.fromfile(args.config)
+    with one_line_errors('check_reward', KeyError):
+        config = read_config(args.config)
         config.merge_from_dict(args.cfg_options or {})
         init_default_scope(config.get('default_scope', 'mmdet'))
         source = find_reward(config)
+        if config.get('model') is None:
+            raise ValueError(f'{args.config} has no `model`')
         reports, together = check_checkpoints(
             config.model, source, args.checkpoints, args.max_images
         )
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'check_reward: error: {error}') from None
     print(source_line(source))
     for report in reports:
         print('\n'.join(report_lines(report)))

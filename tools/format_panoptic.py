@@ -9,18 +9,16 @@ python tools/format_panoptic.py CONFIG CHECKPOINT OUT_DIR --name mine \
 from __future__ import annotations
 
 import argparse
-import copy
-import json
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
+from bad_input import one_line_errors, read_config
+from format_panoptic_data import load_data
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
 
 from mmada.engine.rewards.reward_check.findings import (
     weights_missing,
@@ -72,35 +70,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def read_content(images: str, categories: str | None) -> dict[str, Any]:
-    """Reads images and categories as one annotation file without truth."""
-    content = json.loads(Path(images).read_text())
-    if categories is not None:
-        listed = json.loads(Path(categories).read_text())
-        content['categories'] = (
-            listed['categories'] if isinstance(listed, dict) else listed
-        )
-    return dict(
-        images=content['images'],
-        categories=content.get('categories', []),
-        annotations=[],
-    )
-
-
-def image_dataset(
-    dataset: dict[str, Any], ann_file: str, image_dir: str
-) -> dict[str, Any]:
-    """Returns the config of a data set with other images, without truth."""
-    found = copy.deepcopy(dataset)
-    found.update(
-        ann_file=ann_file,
-        data_root=None,
-        data_prefix=dict(img=image_dir),
-        test_mode=True,
-    )
-    return found
-
-
 def build_model(config: Config, checkpoint: str) -> Any:
     """Builds the model with all of its weights.
 
@@ -136,29 +105,13 @@ def write(
             writer.add(sample.img_id, name, ids, segments)
 
 
-def load_data(
-    config: Config, args: argparse.Namespace, scratch: str
-) -> tuple[Any, dict[str, Any]]:
-    """Returns the dataloader and what the files say of its images."""
-    loader = copy.deepcopy(config.test_dataloader)
-    content = None
-    if args.image_info is not None:
-        content = read_content(args.image_info, args.categories)
-        merged = Path(scratch) / 'images.json'
-        merged.write_text(json.dumps(content))
-        loader['dataset'] = image_dataset(
-            loader['dataset'], str(merged), args.image_dir
-        )
-    dataloader = Runner.build_dataloader(loader, seed=0)
-    if content is None:
-        content = read_content(dataloader.dataset.ann_file, args.categories)
-    return dataloader, content
-
-
 def run(args: argparse.Namespace, scratch: str) -> list[str]:
     """Writes and reads again; returns what is wrong with the files."""
-    config = Config.fromfile(args.config)
+    config = read_config(args.config)
     config.merge_from_dict(args.cfg_options or {})
+    for name in ('model', 'test_dataloader'):
+        if config.get(name) is None:
+            raise ValueError(f'{args.config} has no `{name}`')
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataloader, content = load_data(config, args, scratch)
     source = args.categories or args.image_info or 'the test annotations'
@@ -179,11 +132,11 @@ def run(args: argparse.Namespace, scratch: str) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Writes the files; returns the exit code."""
     args = parse_args(argv)
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            problems = run(args, scratch)
-        except (OSError, ValueError, KeyError) as error:
-            raise SystemExit(f'format_panoptic: error: {error}') from None
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        one_line_errors('format_panoptic', KeyError),
+    ):
+        problems = run(args, scratch)
     for problem in problems:
         print(f'PROBLEM: {problem}')
     print(f'read again: {len(problems) or "no"} problem(s)')

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bad_input import one_line_errors
+
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
     from mmada.engine.policies.policy_outlook import dry_run, outlook
@@ -166,12 +168,8 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Prints the report."""
     args = parse_args()
-    try:
+    with one_line_errors('inspect_policy', KeyError, SyntaxError, TypeError):
         report = inspect(args)
-    except (OSError, TypeError, ValueError) as error:
-        text = ' '.join(str(error).split())
-        print(f'inspect_policy: {text}', file=sys.stderr)
-        raise SystemExit(2) from error
     if args.json:
         print(json.dumps(report, indent=2))
     else:

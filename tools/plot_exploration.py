@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bad_input import one_line_errors
+
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,
@@ -32,7 +34,7 @@ def main() -> None:
     """Writes the picture."""
     args = parse_args()
     epochs = args.work_dir / WEIGHTS_FILE
-    try:
+    with one_line_errors('plot_exploration'):
         history = read_history(args.work_dir / HISTORY_FILE)
         figure = weights_figure(
             history,
@@ -41,8 +43,6 @@ def main() -> None:
         )
         out = args.out or args.work_dir / 'exploration' / 'weights.png'
         print(save_figure(figure, out))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'plot_exploration: {error}') from error
 
 
 if __name__ == '__main__':

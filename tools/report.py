@@ -6,8 +6,11 @@ python tools/report.py work_dirs/run --baseline work_dirs/ones --images 12
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
+
+from bad_input import one_line_errors
 
 try:
     from mmada.visualization.report import ReportOptions, write_report
@@ -72,17 +75,16 @@ def main() -> None:
         images=args.images,
         refresh=args.watch or 60,
     )
-    try:
+    with (
+        one_line_errors('report'),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         while True:
             report = write_report(args.work_dir, options)
             print(f'{report.page}: {len(report.written)} files written anew')
             if not args.watch or report.finished:
                 return
             time.sleep(args.watch)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'report: {error}') from error
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == '__main__':

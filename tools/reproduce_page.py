@@ -1,8 +1,11 @@
-"""Tables in Markdown, and their place on a page between two marks."""
+"""The numbers that were reached, tables in Markdown, their place on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import yaml
 
 BEGIN = '<!-- begin: python tools/reproduce_table.py --write -->'
 END = '<!-- end -->'
@@ -46,3 +49,23 @@ def insert(page: str, lines: str) -> str:
     if not begin or not end:
         raise ValueError(f'the page should have {BEGIN!r} and {END!r}')
     return f'{before}{BEGIN}\n\n{lines}\n{END}{after}'
+
+
+def read_results(path: Path) -> dict[str, Sequence[float]]:
+    """Returns what the runs reached.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it holds no results.
+    """
+    try:
+        found = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {error}') from None
+    if not isinstance(found, dict) or not all(
+        isinstance(values, list) for values in found.values()
+    ):
+        raise ValueError(
+            f'{path} should have names of runs with a list of numbers each'
+        )
+    return found

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from bad_input import one_line_errors
 from mmengine.config import Config
 from reproduce_cost import GPUS, Work, read_config, test_of, work_of
-from reproduce_page import insert, markdown, quality
+from reproduce_page import insert, markdown, quality, read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPER = ROOT / 'configs/paper'
@@ -154,18 +155,26 @@ def parse_args() -> argparse.Namespace:
         const=ROOT / 'docs/reproduce.md',
         help='put the tables into this page instead of printing them',
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ('seconds_per_iter', 'seconds_per_image'):
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            option = name.replace('_', '-')
+            parser.error(f'--{option} should be positive, found {value}')
+    return args
 
 
 def main() -> None:
     args = parse_args()
-    results = yaml.safe_load(args.results.read_text()) if args.results else {}
-    seconds = Seconds(args.seconds_per_iter, args.seconds_per_image)
-    lines = '\n'.join(Book(seconds, results).lines())
-    if args.write is None:
-        print(lines)
-    else:
-        args.write.write_text(insert(args.write.read_text(), f'{lines}\n'))
+    with one_line_errors('reproduce_table'):
+        results = read_results(args.results) if args.results else {}
+        page = args.write.read_text() if args.write else None
+        seconds = Seconds(args.seconds_per_iter, args.seconds_per_image)
+        lines = '\n'.join(Book(seconds, results).lines())
+        if page is None:
+            print(lines)
+        else:
+            args.write.write_text(insert(page, f'{lines}\n'))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 """Verifies what a work directory holds and tells where a resume goes on.
 
 Changes nothing and needs no config. The exit status is 1 if something is
-damaged, else 0, also where nothing is there to resume.
+damaged, 2 if WORK_DIR is no directory, else 0, also where nothing is there to
+resume.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+
+from bad_input import one_line_errors
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
@@ -85,9 +88,10 @@ def lines(report: WorkDirReport) -> Iterator[str]:
 def main() -> None:
     """Prints the report."""
     args = parse_args()
-    if not args.work_dir.is_dir():
-        raise SystemExit(f'verify_state: {args.work_dir} is no directory')
-    report = inspect_work_dir(args.work_dir)
+    with one_line_errors('verify_state'):
+        if not args.work_dir.is_dir():
+            raise ValueError(f'{args.work_dir} is no directory')
+        report = inspect_work_dir(args.work_dir)
     if args.json:
         print(json.dumps(asdict(report), indent=2))
     else:

@@ -26,11 +26,11 @@ def check(run, trained_scenes, monkeypatch, capsys):
         capsys.readouterr()
         with pytest.raises(SystemExit) as found:
             run(TOOLS / 'check_reward.py', config, *paths, *options)
+        said = capsys.readouterr()
+        assert found.value.code == (2 if isinstance(code, str) else code)
         if isinstance(code, str):
-            assert code in found.value.code
-        else:
-            assert found.value.code == code
-        return capsys.readouterr().out
+            assert code in said.err.splitlines()[-1]
+        return said.out
 
     return call
 
@@ -115,3 +115,8 @@ def test_fewer_images_and_the_test_data(check, weights):
 )
 def test_bad_input_is_an_error(check, weights, options, message):
     check([weights], *options, code=message)
+
+
+def test_a_file_that_is_no_checkpoint(check, weights, tmp_path):
+    (tmp_path / 'text.pth').write_text('hello')
+    check([weights], tmp_path / 'text.pth', code='text.pth should be a check')

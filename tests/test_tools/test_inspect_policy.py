@@ -41,6 +41,7 @@ class Result(NamedTuple):
 @pytest.fixture
 def inspect(monkeypatch, capsys):
     def run(*arguments):
+        monkeypatch.syspath_prepend(str(SCRIPT.parent))
         monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, arguments)])
         status = 0
         try:
@@ -173,7 +174,9 @@ def test_a_config_that_is_not_wrapped(inspect, work_dir, tmp_path):
     result = inspect(path, '--config', tmp_path / 'plain.py')
     assert result.status == 2
     (line,) = result.err.strip().splitlines()[-1:]
-    assert line.startswith('inspect_policy: `model.type` is ToyDetector')
+    assert line.startswith(
+        'inspect_policy: error: `model.type` is SureDetector'
+    )
 
 
 def other_schema(path):

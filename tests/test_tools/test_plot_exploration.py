@@ -46,6 +46,6 @@ def test_shows_what_was_maximised_unless_told_otherwise(
 
 def test_no_exploration(tmp_path: Path) -> None:
     result = plot(tmp_path)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert 'history.jsonl' in result.stderr.splitlines()[-1]
     assert 'Traceback' not in result.stderr

@@ -36,15 +36,18 @@ def test_watches_until_the_run_is_over(run, tmp_path, capsys, monkeypatch):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_no_work_directory(run, tmp_path):
-    with pytest.raises(SystemExit, match='report: work_dir should be'):
+def test_no_work_directory(run, tmp_path, capsys):
+    with pytest.raises(SystemExit, match='2'):
         run(REPORT, tmp_path / 'absent')
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('report: error: work_dir should be')
 
 
-def test_no_baseline(run, tmp_path):
+def test_no_baseline(run, tmp_path, capsys):
     work_dir = make_run(tmp_path / 'run')
-    with pytest.raises(SystemExit, match='should be a checkpoint'):
+    with pytest.raises(SystemExit, match='2'):
         run(REPORT, work_dir, '--baseline', make_run(tmp_path / 'other'))
+    assert 'should be a checkpoint' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,29 @@ def test_results_and_measured_seconds_go_into_the_table(run, tmp_path, capsys):
     assert '0.5 an iteration (given)' in '\n'.join(lines)
 
 
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'No such file'),
+        ('not results', 'should have names of runs'),
+        ('a: [1', 'is not YAML'),
+    ],
+)
+def test_results_that_are_none(run, tmp_path, capsys, content, message):
+    results = tmp_path / 'results.yml'
+    if content is not None:
+        results.write_text(content)
+    with pytest.raises(SystemExit, match='2'):
+        run(SCRIPT, '--results', results)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_seconds_are_positive(run):
+    with pytest.raises(SystemExit, match='2'):
+        run(SCRIPT, '--seconds-per-iter', 0)
+
+
 def test_a_page_without_marks_is_refused(page_tool):
     with pytest.raises(ValueError, match='begin'):
         page_tool.insert('a page', 'a table')

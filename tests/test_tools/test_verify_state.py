@@ -31,6 +31,7 @@ def verify(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Result]:
     def run(*arguments: object) -> Result:
+        monkeypatch.syspath_prepend(str(SCRIPT.parent))
         monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             runpy.run_path(str(SCRIPT), run_name='__main__')
@@ -90,4 +91,10 @@ def test_nothing_there(tmp_path: Path, verify: Callable[..., Result]) -> None:
     result = verify(tmp_path)
     assert result.status == 0
     assert result.lines[-1] == 'There is nothing to resume.'
-    assert 'is no directory' in str(verify(tmp_path / 'absent').status)
+
+
+def test_no_directory(
+    tmp_path: Path,
+    verify: Callable[..., Result],
+) -> None:
+    assert verify(tmp_path / 'absent').status == 2

@@ -133,7 +133,13 @@ def _runner(cfg: Config, checkpoint: str | None, work_dir: str) -> Runner:
     """Builds a runner that knows the model and leaves nothing behind."""
     cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
     cfg.update(
-        launcher='none', log_level='ERROR', custom_hooks=[], visualizer=None
+        launcher='none',
+        log_level='ERROR',
+        custom_hooks=[],
+        visualizer=None,
+        # MMEngine keeps loggers and visualizers by this name, with the second
+        # in it: two dry runs in one second would share a directory.
+        experiment_name=Path(work_dir).name,
     )
     if checkpoint is not None:
         cfg.load_from = checkpoint

@@ -42,8 +42,18 @@ def load_weights(model: nn.Module, path: str) -> LoadReport:
 
     Raises:
         OSError: If the file cannot be read.
+        ValueError: If it is no checkpoint.
     """
-    checkpoint = load_checkpoint(model, path, map_location='cpu')
+    try:
+        checkpoint = load_checkpoint(model, path, map_location='cpu')
+    except OSError:
+        raise
+    except Exception as error:
+        # What torch makes of the bytes of another file can be any error.
+        raise ValueError(
+            f'{path} should be a checkpoint, found {type(error).__name__}: '
+            f'{error}'
+        ) from error
     found = _entries(checkpoint)
     bare = model.detector if isinstance(model, LossWeightWrapper) else model
     wanted = bare.state_dict()
