@@ -95,6 +95,7 @@ class ExploreThenTrainLoop(BaseLoop):
             return self._train(monitor)
 
     def _train(self, monitor: Monitor) -> nn.Module:
+        monitor.begin()  # a resumed run has not explored
         metric = self.explorations[-1].reward_metric
         self.runner.register_hook(TrainingMonitorHook(monitor, metric))
         self.training._epoch = self._epoch

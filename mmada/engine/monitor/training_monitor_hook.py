@@ -31,7 +31,6 @@ class TrainingMonitorHook(Hook):
         """Begins the phase, maybe in the middle after a resume."""
         self._first_iter = runner.iter
         self._began = time.monotonic()
-        self._monitor.begin()
         self._monitor.enter_phase(
             Phase.TRAINING,
             iteration=runner.iter,

@@ -33,6 +33,10 @@ class Watch(Hook):
         if place == self.at:
             raise self.error
 
+    def before_train(self, runner):
+        if self.at == 'start':
+            self.look('start')
+
     def after_exploration_round(self, runner, record):
         self.look(f'round {record["round"]}')
 
@@ -152,6 +156,16 @@ def test_an_exploration_alone_that_cannot_begin(tmp_path):
     found = status(tmp_path)
     assert found['phase'] == 'failed'
     assert found['error'].startswith('ValueError: `reward_metric` ')
+
+
+def test_a_resumed_training_that_cannot_begin(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        explore_and_train(tmp_path, error=KeyboardInterrupt(), at='iter 4')
+    with pytest.raises(ValueError):
+        explore_and_train(tmp_path, True, ValueError('no weights'), 'start')
+    found = status(tmp_path)
+    assert found['phase'] == 'failed'
+    assert found['error'] == 'ValueError: no weights'
 
 
 def test_a_run_that_finds_the_directory_in_use_leaves_the_status(tmp_path):
