@@ -1,4 +1,4 @@
-"""The page's config, as a new user would run it, at the smallest sizes."""
+"""The page's configs, as a new user would run it, at the smallest sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from mmada.engine import load_policy
@@ -61,18 +61,28 @@ def write_coco(root: Path, split: str, count: int) -> None:
     path.write_text(json.dumps(content))
 
 
-def snippet() -> str:
-    """The config on the page."""
+def snippet(test: str = 'test_the_config_explores_and_trains') -> str:
+    """The config on the page that a test runs."""
     (text,) = [
         block.text
         for block in read_blocks(DOCS / 'your_own_detector.md')
-        if block.text.startswith('_base_')
+        if block.mark and block.mark[1].endswith(f'::{test}')
     ]
     return text
 
 
 def shrink(cfg: Config) -> None:
     """Changes sizes only, and what a machine without a network lacks."""
+    shrink_detector(cfg)
+    loop = cfg.train_cfg.exploration
+    loop.update(num_rounds=2, iters_per_round=2)
+    loop.controller.num_replicas = 2
+    cfg.train_cfg.training.max_epochs = 1
+    shrink_images(loop.dataloader, loop.reward_dataloader)
+
+
+def shrink_detector(cfg: Config) -> None:
+    shrink_images(cfg.train_dataloader, cfg.val_dataloader)
     detector = cfg.model.detector
     detector.backbone.update(depth=18, init_cfg=None)
     detector.neck.update(in_channels=[64, 128, 256, 512], out_channels=32)
@@ -82,16 +92,10 @@ def shrink(cfg: Config) -> None:
     head.mask_roi_extractor.out_channels = 32
     head.bbox_head.update(in_channels=32, fc_out_channels=64)
     head.mask_head.update(num_convs=1, in_channels=32, conv_out_channels=32)
-    loop = cfg.train_cfg.exploration
-    loop.update(num_rounds=2, iters_per_round=2)
-    loop.controller.num_replicas = 2
-    cfg.train_cfg.training.max_epochs = 1
-    for loader in (
-        cfg.train_dataloader,
-        cfg.val_dataloader,
-        loop.dataloader,
-        loop.reward_dataloader,
-    ):
+
+
+def shrink_images(*loaders: ConfigDict) -> None:
+    for loader in loaders:
         loader.update(num_workers=0, persistent_workers=False)
         dataset = loader.dataset.get('dataset', loader.dataset)
         for step in dataset.pipeline:
@@ -100,12 +104,38 @@ def shrink(cfg: Config) -> None:
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the page's commands were run in."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder, with data where the stock config looks for them."""
     folder = tmp_path_factory.mktemp('user')
     coco = folder / 'data/coco'
     write_coco(coco, 'train2017', 8)
     write_coco(coco, 'val2017', 2)
+    return folder
+
+
+def test_the_short_config_trains(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = snippet('test_the_short_config_trains')
+    assert len(text.splitlines()) == 6
+    assert '## In six lines' in (DOCS / 'your_own_detector.md').read_text()
+    path = folder / 'mask_rcnn_weighted.py'
+    path.write_text(text)
+    monkeypatch.chdir(folder)
+    cfg = Config.fromfile(path)
+    shrink_detector(cfg)
+    cfg.train_cfg.update(max_epochs=2, val_interval=3)
+    cfg.work_dir = 'work_dirs/mask_rcnn_weighted'
+    cfg.log_level = 'ERROR'
+    Runner.from_cfg(cfg).train()
+    lines = Path(cfg.work_dir, 'weights.jsonl').read_text().splitlines()
+    assert len(lines) == 2
+    assert len(set(json.loads(lines[-1])['weights'])) == 5
+
+
+@pytest.fixture(scope='module')
+def finished(folder: Path) -> Path:
+    """The folder that the commands of a search were run in."""
     command = [sys.executable, str(REPO / 'tools/make_proxy_split.py')]
     annotations = 'data/coco/annotations/instances_train2017.json'
     subprocess.run(
