@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bad_input import one_line_errors
+from bad_input import one_line_errors, read_config
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
@@ -155,6 +155,8 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Returns the report of the file, and of the config if there is one."""
     ensemble, report = outlook(args.file, args.epochs, args.disagreement)
     if args.config is not None:
+        # Names the file where it is no config.
+        read_config(args.config)
         report['dry_run'] = dry_run(
             ensemble,
             args.config,
@@ -168,7 +170,7 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Prints the report."""
     args = parse_args()
-    with one_line_errors('inspect_policy', KeyError, SyntaxError, TypeError):
+    with one_line_errors('inspect_policy', KeyError, TypeError):
         report = inspect(args)
     if args.json:
         print(json.dumps(report, indent=2))

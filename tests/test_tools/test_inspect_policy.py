@@ -179,6 +179,14 @@ def test_a_config_that_is_not_wrapped(inspect, work_dir, tmp_path):
     )
 
 
+def test_a_config_that_is_none(inspect, tmp_path):
+    path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'b'))
+    (tmp_path / 'broken.py').write_text('model = (')
+    result = inspect(path, '--config', tmp_path / 'broken.py')
+    assert (result.status, result.out) == (2, '')
+    assert f'{tmp_path}/broken.py should be a config' in result.err
+
+
 def other_schema(path):
     header = _read_header(path.read_bytes())
     tensors = safetensors.torch.load(path.read_bytes())

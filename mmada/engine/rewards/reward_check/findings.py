@@ -130,7 +130,9 @@ def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
                     f'{kinds[1]} is {good:.2f}. Do things come before stuff '
                     'in the categories of the annotation files, as when the '
                     'model was trained, and are num_things_classes and '
-                    'num_stuff_classes those of the data?',
+                    'num_stuff_classes those of the data? Else the model is '
+                    'hardly trained, or its score_thr (things) or '
+                    'stuff_area_limit (stuff) too high.',
                 )
 
 
