@@ -126,7 +126,10 @@ def test_an_average_over_nothing_is_null(folder, run_here):
     [
         (['--gt-json', 'none.json'], 'No such file .*none.json'),
         (['--pred-folder', 'none'], 'No such file .*none/1.png'),
-        (['--gt-json', str(SCRIPT)], 'eval_panoptic.py should be a JSON object'),
+        (
+            ['--gt-json', str(SCRIPT)],
+            'eval_panoptic.py should be a JSON object',
+        ),
         (['--gt-folder', str(REPO)], 'No such file'),
     ],
 )
