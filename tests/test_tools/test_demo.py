@@ -35,7 +35,8 @@ def start(work_dir):
 def finish(work_dir):
     process = start(work_dir)
     output, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, output[-3000:]
+    logs = (path.read_text() for path in work_dir.glob('*/output.log'))
+    assert process.returncode == 0, '\n'.join([output, *logs])
     return output
 
 
