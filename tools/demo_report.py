@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mmcv
 from mmengine.config import Config
-from mmengine.logging import MMLogger
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
 
 from mmada.datasets import scene_metainfo
 from mmada.datasets.id_maps import decode_id_map
@@ -33,6 +27,7 @@ from mmada.visualization import (
     save_figure,
     weights_figure,
 )
+from mmada.visualization.trained_model import build_trained, quiet
 
 METRICS = ('PQ', 'PQ_th', 'PQ_st')
 PANEL_IMAGES = 3
@@ -57,27 +52,10 @@ class Model:
     note: str = ''
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what loading data and checkpoints prints off the table."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel('ERROR')
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
-
-
 def load(model: Model) -> tuple[Any, Config]:
     """Builds a model with its checkpoint."""
     config = Config.fromfile(model.config)
-    init_default_scope(config.default_scope)
-    config.model.init_cfg = None
-    network = MODELS.build(config.model)
-    load_checkpoint(network, str(model.checkpoint), map_location='cpu')
-    return network.eval(), config
+    return build_trained(config, model.checkpoint), config
 
 
 def test_evaluator(config: Config) -> RewardEvaluator:

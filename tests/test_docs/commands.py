@@ -27,7 +27,7 @@ def problem_of(command: str) -> str:
     """Tells what is wrong with a command; '' if nothing is.
 
     A script has to be there, to know the options that it is given, and to be
-    run by a test. What installs something is compared with what the set-up
+    named by a test. What installs something is compared with what the set-up
     itself says.
     """
     words = shlex.split(command)
@@ -47,8 +47,6 @@ def problem_of(command: str) -> str:
 
 
 def _problem_of_make(words: list[str]) -> str:
-    phony = re.search(r'^\.PHONY:((?:.|\\\n)*?)$', _MAKEFILE, re.M)
-    assert phony
     target = words[0]
     if not re.search(rf'^{re.escape(target)}:', _MAKEFILE, re.M):
         return f'the Makefile has no target {target}'
@@ -84,7 +82,7 @@ def _problem_of_script(words: list[str]) -> str:
     stem = re.escape(script.stem)
     pattern = re.compile(rf"\b{stem}\.(py|sh)\b|'{stem}'|import {stem}\b")
     if not any(pattern.search(text) for text in TESTS.values()):
-        return f'no test runs {words[0]}'
+        return f'no test names {words[0]}'
     given = {w.partition('=')[0] for w in words[1:] if w.startswith('--')}
     unknown = given - _options(script) if script.suffix == '.py' else set()
     return f'{words[0]} has no {", ".join(sorted(unknown))}' if unknown else ''

@@ -1,4 +1,4 @@
-"""Every snippet is run, or says what it needs that a test has not."""
+"""Configs of pages are run, commands looked up, or marked with their needs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_piece_of_a_config_names_what_there_is(block: Block) -> None:
 
 
 @pytest.mark.parametrize('block', COMMANDS, ids=str)
-def test_a_command_is_one_that_tests_run(block: Block) -> None:
+def test_a_command_is_one_that_tests_know(block: Block) -> None:
     problems = {c: problem_of(c) for c in split_commands(block.text)}
     assert {c: p for c, p in problems.items() if p} == {}
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.logging import MMLogger
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 from numpy.typing import NDArray
 
 from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.counting import ImageCounts, Match
+from mmada.visualization.trained_model import build_trained, quiet
 
 COUNTS = 'counts.json'
 _TRUTH = ('ann_file', 'seg_prefix', 'backend_args')
@@ -94,19 +89,6 @@ def truth_options(config: Config) -> dict[str, Any]:
     )
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what loading data and checkpoints prints off the screen."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel('ERROR')
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
-
-
 def _fingerprint(config: Config, checkpoint: Path) -> str:
     state = checkpoint.stat()
     parts = (
@@ -122,11 +104,8 @@ def _fingerprint(config: Config, checkpoint: Path) -> str:
 
 @torch.no_grad()
 def _evaluate(config: Config, checkpoint: Path, folder: Path) -> None:
-    init_default_scope(config.get('default_scope', 'mmdet'))
     metric = PanopticQuality(**truth_options(config))
-    config.model.init_cfg = None
-    network = MODELS.build(config.model).to(get_device()).eval()
-    load_checkpoint(network, str(checkpoint), map_location='cpu')
+    network = build_trained(config, checkpoint)
     loader = Runner.build_dataloader(config.test_dataloader, seed=0)
     metric.dataset_meta = loader.dataset.metainfo
     files: dict[int | str, str] = {}
