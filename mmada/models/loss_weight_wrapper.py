@@ -31,9 +31,10 @@ class LossWeightWrapper(BaseModel):
 
     Args:
         detector: The model, or its config.
-        objectives: A preset ('cascade_panoptic', 'panoptic_fpn'), 'auto'
-            (each loss that the first batches have) or a dict of name to
-            pattern(s), see :class:`Objectives`.
+        objectives: A preset ('cascade_panoptic', 'panoptic_fpn'; with '_rpn'
+            behind it the losses of the region proposals count as well),
+            'auto' (each loss that the first batches have) or a dict of name
+            to pattern(s), see :class:`Objectives`.
         weights: Weights at the start, a list in the objectives' order or a
             dict by name (others 1). Defaults to all 1.
 

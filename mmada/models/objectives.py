@@ -9,8 +9,8 @@ from torch import Tensor
 
 AUTO = 'auto'
 
-# RPN losses are left out on purpose: they keep weight 1 in the paper.
-OBJECTIVE_PRESETS: dict[str, dict[str, str]] = {
+# The losses of the region proposals keep weight 1 in the paper.
+_WITHOUT_RPN: dict[str, dict[str, str]] = {
     'cascade_panoptic': {
         **{
             f's{stage}.{kind}': rf's{stage}\.loss_{kind}'
@@ -33,6 +33,12 @@ OBJECTIVE_PRESETS: dict[str, dict[str, str]] = {
         'mask': 'loss_mask',
         'seg': 'loss_seg',
     },
+}
+# Where they are left out, the others' common scale is one against them, which
+# no optimizer takes away: it matters when losses come on wrong scales.
+OBJECTIVE_PRESETS: dict[str, dict[str, str]] = _WITHOUT_RPN | {
+    f'{name}_rpn': preset | {'rpn': 'loss_rpn_.*'}
+    for name, preset in _WITHOUT_RPN.items()
 }
 
 

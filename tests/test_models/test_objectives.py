@@ -42,6 +42,23 @@ def test_panoptic_fpn_preset_leaves_the_rpn_out():
     assert objectives.index('loss_bbox') == 1
 
 
+@pytest.mark.parametrize(
+    ('preset', 'size'),
+    [('cascade_panoptic', 10), ('cascade_kinds', 4), ('panoptic_fpn', 4)],
+)
+def test_each_preset_can_weigh_the_region_proposals_too(preset, size):
+    without, objectives = (
+        build_objectives(preset),
+        build_objectives(f'{preset}_rpn'),
+    )
+    assert objectives.names == (*without.names, 'rpn')
+    assert without.index('loss_rpn_cls') is None
+    assert objectives.index('loss_rpn_cls') == size
+    assert objectives.index('loss_rpn_bbox') == size
+    # mmdet's loss of boxes in a detector of one stage has the same ending.
+    assert objectives.index('loss_bbox') == without.index('loss_bbox')
+
+
 def test_unknown_preset_lists_the_known_ones():
     with pytest.raises(ObjectiveError, match='cascade_panoptic.*auto'):
         build_objectives('cascade')

@@ -22,6 +22,8 @@ MODULES = (
     'compare',
     'compare_configs',
     'compare_cost',
+    'compare_design',
+    'compare_effects',
     'compare_figure',
     'compare_jobs',
     'compare_kinds',
@@ -163,11 +165,9 @@ def test_bad_filters_are_named(tools, tmp_path, arguments, message):
         tools.compare.main([str(tmp_path / 'x'), *arguments])
 
 
-def test_a_method_without_implementation(tools, monkeypatch, capsys):
+def test_a_method_without_implementation(tools, monkeypatch):
     row = tools.kinds.Method('new', 'control', dict(type='NotThere'))
     monkeypatch.setitem(tools.methods.METHODS, 'new', row)
-    assert row not in tools.selection.select_methods(None)
-    assert "Left out: 'new' needs NotThere" in capsys.readouterr().out
     with pytest.raises(ValueError, match='NotThere'):
         tools.selection.select_methods(['new'])
 
@@ -270,6 +270,87 @@ def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
     assert 'num_replicas' not in config
     # The table itself is as it was.
     assert 'num_replicas' not in search.controller['controller']
+
+
+def test_region_proposals_are_one_more_objective(tools, problem, tmp_path):
+    search = tools.methods.SEARCHES['SlopeSearch +rpn']
+    cascade = problem._replace(objectives='cascade_panoptic')
+    config = tools.kinds.controller_config(search, cascade)
+    assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]]
+    assert config['num_replicas'] == 5
+    without = tools.methods.SEARCHES['SlopeSearch']
+    config = tools.kinds.controller_config(without, cascade)
+    assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]]
+
+    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    tools.kinds.apply_search(search, problem, cfg)
+    assert cfg.model.objectives == 'panoptic_fpn_rpn'
+    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    row = tools.methods.METHODS['inverse-loss +rpn']
+    tools.kinds.apply_method(row, cfg, None, None)
+    assert cfg.model.objectives == 'panoptic_fpn_rpn'
+
+
+@pytest.mark.parametrize(('epochs', 'rounds'), [(6, 3), (1, 1), (5, 3)])
+def test_half_a_search_has_half_the_rounds(tools, problem, epochs, rounds):
+    problem = problem._replace(epochs=epochs)
+    cfg = tools.configs.base_config(problem, Path('/none'), 0)
+    search = tools.methods.SEARCHES['SlopeSearch half']
+    tools.kinds.apply_search(search, problem, cfg)
+    assert cfg.train_cfg.num_rounds == rounds
+
+
+def test_design_tells_effects_apart(tools):
+    levels = tools.design.design()
+    assert levels.shape == (16, 15)
+    assert (levels.T @ levels == 16 * np.eye(15)).all()
+    assert (levels.sum(0) == 0).all()
+    # What is put in comes out, whatever the mean is.
+    worth = np.linspace(-1, 1, 15)
+    scores = 40 + levels @ np.stack([worth, -2 * worth], 1)
+    found = tools.effects.effects(scores)
+    np.testing.assert_allclose(found[:, 0], 2 * worth, atol=1e-12)
+    np.testing.assert_allclose(found[:, 1], -4 * worth, atol=1e-12)
+
+
+def test_weights_of_a_designed_training(tools):
+    levels = dict.fromkeys(tools.design.FACTORS, 0)
+    assert set(tools.design.weights_of(levels).values()) == {(1.0, 1.0)}
+    up = np.exp(0.69)
+    levels |= {'mask': 1, 'stages': -1, 'seg, early': 1}
+    weights = tools.design.weights_of(levels)
+    assert weights['s0.mask'] == pytest.approx((1, 1))
+    assert weights['s1.mask'] == pytest.approx((up, up))
+    assert weights['s2.mask'] == pytest.approx((up**2, up**2))
+    assert weights['s2.cls'] == pytest.approx((up, up))
+    assert weights['seg'] == pytest.approx((up**0.5, up**-0.5))
+    assert weights['rpn'] == (1, 1)
+
+
+def test_effects_are_read_from_results(tools):
+    known = tools.problems.ALL['tuning']
+    levels, records = tools.design.design(), {}
+    for row, signs in zip(tools.design.design_rows(), levels, strict=True):
+        for seed, noise in ((0, -3.0), (1, 3.0)):
+            score = 30 + 0.5 * signs[0] + noise
+            metrics = dict(PQ=score, PQ_th=0.0, PQ_st=2 * score)
+            key = tools.jobs.result_job(known, row, seed).key
+            records[key] = dict(error='', metrics=metrics)
+    text = tools.effects.effects_markdown(
+        tools.effects.read(records, 'tuning', [0, 1])
+    )
+    assert '| cls | +1.00 | +0.00 | +2.00 |' in text
+    assert text.count('(none)') == 2
+    records[key] = dict(error='broken')
+    with pytest.raises(ValueError, match='1 trainings .*design_15-1'):
+        tools.effects.read(records, 'tuning', [0, 1])
+
+
+def test_the_design_is_run_only_if_named(tools):
+    names = {row.name for row in tools.design.design_rows()}
+    assert len(names) == 16
+    assert names <= set(tools.methods.METHODS)
+    assert not names & set(tools.methods.DEFAULT)
 
 
 def test_mean_of_found_weights(tools, problem, tmp_path):

@@ -19,7 +19,7 @@ from pathlib import Path
 from compare_configs import draw_scenes
 from compare_figure import compare_figure
 from compare_jobs import Job, jobs_of, pretrain_job, unit_job
-from compare_methods import QUICK
+from compare_methods import DEFAULT, QUICK
 from compare_problems import ALL, PROBLEMS, TRANSFERS, quick
 from compare_results import Results
 from compare_rows import Row, make_rows
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     problems = list(select('problems', names, ALL).values())
     if args.quick:
         problems = [quick(problem) for problem in problems]
-    default = QUICK if args.quick else None
+    default = QUICK if args.quick else DEFAULT
     methods = select_methods(args.methods or default)
     pairs = select_pairs(problems, methods, named=args.methods is not None)
     work_dir = args.work_dir.resolve()

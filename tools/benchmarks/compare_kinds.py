@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,18 +29,22 @@ class Search(NamedTuple):
         trainings: How many whole trainings it runs, m a round; 0 for a
             search in rounds of an epoch, m replicas each.
         length: Rounds of an epoch, in units of E.
+        replicas: How many, where it is not the problem's number m.
         told: Option of the controller that is E, '' for none.
         grid: Whether it tries `GRID_VALUES` for detection and segmentation.
         grouped: Whether it learns one factor for each kind of losses.
+        rpn: Whether the losses of the region proposals are weighted, too.
         options: Changes of the config, by dotted name.
     """
 
     controller: Options
     trainings: int = 0
-    length: int = 1
+    length: float = 1
+    replicas: int = 0
     told: str = ''
     grid: bool = False
     grouped: bool = False
+    rpn: bool = False
     options: Options = {}
 
 
@@ -59,6 +64,7 @@ class Method(NamedTuple):
         after: Name of the method whose weights `edit` reads.
         edit: Changes the config, given the weights of `after` by epoch, or
             none.
+        rpn: Whether it weighs the losses of the region proposals, too.
         options: Changes of the config, by dotted name.
     """
 
@@ -71,6 +77,7 @@ class Method(NamedTuple):
     edit: Callable[[Config, list[list[float]]], None] | None = None
     options: Options = {}
     source: str = ''
+    rpn: bool = False
 
 
 def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
@@ -85,9 +92,10 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
     epoch = -(-problem.scenes.num['train'] // batch)
     rounds = -(-search.trainings // problem.replicas)
     cfg.merge_from_dict(search.options)
+    cfg.model.objectives += '_rpn' * search.rpn
     cfg.train_cfg = dict(
         type='ParallelExplorationLoop',
-        num_rounds=rounds or search.length * problem.epochs,
+        num_rounds=rounds or math.ceil(search.length * problem.epochs),
         iters_per_round=problem.epochs * epoch if rounds else epoch,
         controller=controller_config(search, problem),
         reward_dataloader=cfg.reward_dataloader,
@@ -108,11 +116,12 @@ def controller_config(search: Search, problem: Problem) -> Options:
             groups[name == SEGMENTATION].append(i)
         config.update(groups=groups, values=GRID_VALUES)
     if search.grouped:
-        config.get('controller', config)['groups'] = problem.groups
+        config.get('controller', config)['groups'] = problem.groups(search.rpn)
     if search.told:
         config[search.told] = problem.epochs
     # A control has the controller, and so the replicas, inside of it.
-    config.get('controller', config)['num_replicas'] = problem.replicas
+    replicas = search.replicas or problem.replicas
+    config.get('controller', config)['num_replicas'] = replicas
     return config
 
 
@@ -128,6 +137,7 @@ def apply_method(
         weights_file: Weights of the method that it comes after, if any.
     """
     cfg.merge_from_dict(method.options)
+    cfg.model.objectives += '_rpn' * method.rpn
     if method.hook:
         hook = ConfigDict(copy.deepcopy(method.hook))
         if policy is not None:

@@ -6,6 +6,7 @@ import math
 import statistics
 from typing import Any
 
+from compare_design import design_rows
 from compare_kinds import GRID_VALUES, SEGMENTATION, Method, Options, Search
 from mmengine.config import Config
 
@@ -80,6 +81,20 @@ _SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
 SEARCHES: dict[str, Search] = {
     _OURS: Search(_STABLE, grouped=True),
     'SlopeSearch': Search(dict(type='SlopeSearch'), grouped=True),
+    'SlopeSearch half': Search(
+        dict(type='SlopeSearch'), length=1 / 2, grouped=True
+    ),
+    # One kind of losses more is one replica more, or a direction is left out.
+    'SlopeSearch +rpn': Search(
+        dict(type='SlopeSearch'), replicas=5, grouped=True, rpn=True
+    ),
+    'SlopeSearch +rpn half': Search(
+        dict(type='SlopeSearch'),
+        length=1 / 2,
+        replicas=5,
+        grouped=True,
+        rpn=True,
+    ),
     'paper': Search(_PAPER),
     _R_IMP: Search(dict(_PAPER, reward='local')),
     'head rule off': Search(_STABLE, grouped=True, options=_HEAD_RULE_OFF),
@@ -115,7 +130,27 @@ _ROWS = [
         (_OURS, _policy('comb'), _OURS),
         ('Ada-Segment-A', None, _OURS, True),
     ),
-    Method('SlopeSearch', 'Ada-Segment', _policy('pred'), 'SlopeSearch'),
+    *(
+        Method(name, 'Ada-Segment', _policy('pred'), name, rpn='+rpn' in name)
+        for name in (
+            'SlopeSearch',
+            'SlopeSearch half',
+            'SlopeSearch +rpn',
+            'SlopeSearch +rpn half',
+        )
+    ),
+    Method(
+        'inverse-loss +rpn',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        rpn=True,
+    ),
+    Method(
+        'uncertainty +rpn',
+        'single run',
+        _weighted('UncertaintyWeighting', _STEP),
+        rpn=True,
+    ),
     *_rows(
         'population',
         ('PBT', None, 'PBT', True),
@@ -142,6 +177,14 @@ _ROWS = [
         _policy('comb', initial_losses='probe'),
         _OURS,
         source='cascade',
+    ),
+    Method(
+        'SlopeSearch of cascade',
+        'Ada-Segment',
+        _policy('pred', initial_losses='probe'),
+        'SlopeSearch +rpn half',
+        source='cascade',
+        rpn=True,
     ),
     *_rows(
         'control',
@@ -198,7 +241,17 @@ _ROWS = [
         options=_HEAD_RULE_OFF,
     ),
 ]
-METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
+# Which of them are run if none is named.
+DEFAULT = tuple(row.name for row in _ROWS)
+METHODS: dict[str, Method] = {
+    row.name: row for row in (*_ROWS, *design_rows())
+}
 # What a policy from elsewhere is compared with where it is used.
-TRANSFERRED = ('ones', 'inverse-loss', _OURS, f'{_OURS} of cascade')
-QUICK = (*TRANSFERRED, 'SlopeSearch', 'Ada-Segment-A', 'PBT')
+TRANSFERRED = (
+    'ones',
+    'inverse-loss',
+    _OURS,
+    f'{_OURS} of cascade',
+    'SlopeSearch of cascade',
+)
+QUICK = (*TRANSFERRED, 'SlopeSearch +rpn half', 'Ada-Segment-A', 'PBT')

@@ -59,10 +59,14 @@ class Problem(NamedTuple):
         """Name and fingerprint: another definition has another key."""
         return f'{self.name}-{digest(_plain(self))}'
 
-    @property
-    def groups(self) -> list[list[int]]:
-        """Objectives of one kind together, such as those of all stages."""
+    def groups(self, rpn: bool) -> list[list[int]]:
+        """Returns objectives of one kind together, as those of all stages.
+
+        Args:
+            rpn: Whether the losses of the region proposals are one of them.
+        """
         kinds = [name.split('.')[-1] for name in self.objective_names]
+        kinds += ['rpn'] * rpn
         return [
             [i for i, one in enumerate(kinds) if one == kind]
             for kind in dict.fromkeys(kinds)

@@ -16,15 +16,13 @@ Pair = tuple[Problem, Method]
 
 
 def select(
-    kind: str, names: Sequence[str] | None, known: dict[str, T]
+    kind: str, names: Sequence[str], known: dict[str, T]
 ) -> dict[str, T]:
-    """Returns the entries that were asked for; all if none was named.
+    """Returns the entries that were asked for.
 
     Raises:
         ValueError: If there is no entry of a name, or it was named twice.
     """
-    if names is None:
-        return dict(known)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
@@ -35,27 +33,20 @@ def select(
     return {name: known[name] for name in names}
 
 
-def select_methods(names: Sequence[str] | None) -> list[Method]:
-    """Returns the methods; those that cannot be built yet only if named.
+def select_methods(names: Sequence[str]) -> list[Method]:
+    """Returns the methods.
 
     Raises:
-        ValueError: If a method that was named has no implementation.
+        ValueError: If one is not known, or has no implementation.
     """
-    methods = []
-    for method in select('methods', names, METHODS).values():
+    methods = list(select('methods', names, METHODS).values())
+    for method in methods:
         missing = ', '.join(missing_types(method))
-        if missing and names is not None:
+        if missing:
             raise ValueError(
                 f'`--methods` has {method.name!r}, which needs {missing}; '
                 'expected methods whose types are registered.'
             )
-        if missing:
-            print(
-                f'Left out: {method.name!r} needs {missing}, which nobody '
-                'has registered.'
-            )
-        else:
-            methods.append(method)
     return methods
 
 
