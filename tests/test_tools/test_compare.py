@@ -291,15 +291,6 @@ def test_region_proposals_are_one_more_objective(tools, problem, tmp_path):
     assert cfg.model.objectives == 'panoptic_fpn_rpn'
 
 
-@pytest.mark.parametrize(('epochs', 'rounds'), [(6, 3), (1, 1), (5, 3)])
-def test_half_a_search_has_half_the_rounds(tools, problem, epochs, rounds):
-    problem = problem._replace(epochs=epochs)
-    cfg = tools.configs.base_config(problem, Path('/none'), 0)
-    search = tools.methods.SEARCHES['SlopeSearch half']
-    tools.kinds.apply_search(search, problem, cfg)
-    assert cfg.train_cfg.num_rounds == rounds
-
-
 def test_design_tells_effects_apart(tools):
     levels = tools.design.design()
     assert levels.shape == (16, 15)

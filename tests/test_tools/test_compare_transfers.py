@@ -94,7 +94,7 @@ def test_rows_go_where_they_fit(tools):
             problems, methods, named=False
         )
     ]
-    moved = {MOVED, 'SlopeSearch of cascade'}
+    moved = {MOVED, 'SlopeSearch of tuning'}
     others = set(tools.methods.METHODS) - moved
     assert {m for p, m in pairs if p == 'cascade'} == others
     assert {m for p, m in pairs if p == 'panoptic_fpn'} == others

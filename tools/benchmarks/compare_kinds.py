@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +38,7 @@ class Search(NamedTuple):
 
     controller: Options
     trainings: int = 0
-    length: float = 1
+    length: int = 1
     replicas: int = 0
     told: str = ''
     grid: bool = False
@@ -95,7 +94,7 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
     cfg.model.objectives += '_rpn' * search.rpn
     cfg.train_cfg = dict(
         type='ParallelExplorationLoop',
-        num_rounds=rounds or math.ceil(search.length * problem.epochs),
+        num_rounds=rounds or search.length * problem.epochs,
         iters_per_round=problem.epochs * epoch if rounds else epoch,
         controller=controller_config(search, problem),
         reward_dataloader=cfg.reward_dataloader,
