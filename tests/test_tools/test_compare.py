@@ -34,6 +34,7 @@ MODULES = (
     'compare_rows',
     'compare_run',
     'compare_schedule',
+    'compare_searches',
     'compare_selection',
     'compare_tables',
 )
@@ -176,7 +177,7 @@ def test_every_method_is_there(tools):
     assert tools.methods.METHODS
     for method in tools.methods.METHODS.values():
         assert tools.selection.missing_types(method) == []
-        assert not method.search or method.search in tools.methods.SEARCHES
+        assert not method.search or method.search in tools.searches.SEARCHES
 
 
 def test_plan_has_each_job_once_after_its_needs(tools, problem):
@@ -256,7 +257,7 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
 
 def test_grid_of_twenty_points(tools, problem):
     problem = problem._replace(objectives='cascade_panoptic')
-    search = tools.methods.SEARCHES['Baseline-G']
+    search = tools.searches.SEARCHES['Baseline-G']
     config = tools.kinds.controller_config(search, problem)
     assert config['groups'] == [list(range(9)), [9]]
     assert [len(values) for values in config['values']] == [4, 5]
@@ -264,7 +265,7 @@ def test_grid_of_twenty_points(tools, problem):
 
 
 def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
-    search = tools.methods.SEARCHES['shuffled rewards']
+    search = tools.searches.SEARCHES['shuffled rewards']
     config = tools.kinds.controller_config(search, problem)
     assert config['controller']['num_replicas'] == 2
     assert 'num_replicas' not in config
@@ -273,12 +274,12 @@ def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
 
 
 def test_region_proposals_are_one_more_objective(tools, problem, tmp_path):
-    search = tools.methods.SEARCHES['SlopeSearch +rpn']
+    search = tools.searches.SEARCHES['SlopeSearch +rpn']
     cascade = problem._replace(objectives='cascade_panoptic')
     config = tools.kinds.controller_config(search, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]]
     assert config['num_replicas'] == 5
-    without = tools.methods.SEARCHES['SlopeSearch']
+    without = tools.searches.SEARCHES['SlopeSearch']
     config = tools.kinds.controller_config(without, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]]
 

@@ -1,18 +1,16 @@
-"""The methods of the comparison, as data: rows, and what searches for them."""
+"""The rows of the comparison, as data."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from typing import Any
 
 from compare_design import design_rows
-from compare_kinds import GRID_VALUES, SEGMENTATION, Method, Options, Search
+from compare_kinds import SEGMENTATION, Method, Options
+from compare_searches import HEAD_RULE_OFF, OURS, R_IMP
 from mmengine.config import Config
 
 from mmada.models import build_objectives
-
-GRID_SIZE = math.prod(map(len, GRID_VALUES))
 
 
 def _weighted(weighting: str, kind: str = 'Loss', **options: Any) -> Options:
@@ -71,42 +69,8 @@ def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
         part.lr_mult *= mean
 
 
-_HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
-_STABLE = dict(type='AdaSegment', preset='stable')
-_PAPER = dict(type='AdaSegment', preset='paper')
-_OURS, _R_IMP = 'Ada-Segment', 'paper without r_imp'
 _STEP, _GRADIENT = 'Step', 'Gradient'
 _SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
-
-SEARCHES: dict[str, Search] = {
-    _OURS: Search(_STABLE, grouped=True),
-    'SlopeSearch': Search(dict(type='SlopeSearch'), grouped=True),
-    # One kind of losses more is one replica more, or a direction is left out.
-    'SlopeSearch +rpn': Search(
-        dict(type='SlopeSearch'), replicas=5, grouped=True, rpn=True
-    ),
-    # To be used elsewhere: more replicas, for a surer slope.
-    'SlopeSearch +rpn, 12': Search(
-        dict(type='SlopeSearch'), replicas=12, grouped=True, rpn=True
-    ),
-    'paper': Search(_PAPER),
-    _R_IMP: Search(dict(_PAPER, reward='local')),
-    'head rule off': Search(_STABLE, grouped=True, options=_HEAD_RULE_OFF),
-    'no learning': Search(dict(_STABLE, kl_limit=0.0), grouped=True),
-    'shuffled rewards': Search(
-        dict(type='ShuffledRewards', controller=_STABLE), grouped=True
-    ),
-    'random weights': Search(dict(type='RandomWeights')),
-    'PBT': Search(dict(type='PopulationTraining')),
-    'AM-LFS': Search(dict(type='AmLfs')),
-    'Baseline-G': Search(dict(type='GridSearch'), GRID_SIZE, grid=True),
-    # Candidates start only where a whole training still fits.
-    'BOHB': Search(
-        dict(type='BohbSearch'), length=2, told='rounds_per_training'
-    ),
-    'random': Search(dict(type='RandomSearch'), trainings=4),
-    'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
-}
 
 
 def _rows(group: str, *rows: tuple) -> list[Method]:
@@ -121,8 +85,8 @@ _ROWS = [
     ),
     *_rows(
         'Ada-Segment',
-        (_OURS, _policy('comb'), _OURS),
-        ('Ada-Segment-A', None, _OURS, True),
+        (OURS, _policy('comb'), OURS),
+        ('Ada-Segment-A', None, OURS, True),
     ),
     Method('SlopeSearch', 'Ada-Segment', _policy('pred'), 'SlopeSearch'),
     Method(
@@ -159,16 +123,16 @@ _ROWS = [
     ),
     *_rows(
         'Ada-Segment',
-        ('Ada-Segment single', _policy('single'), _OURS),
-        ('Ada-Segment pred', _policy('pred'), _OURS),
-        ('Ada-Segment final', _policy('final'), _OURS),
+        ('Ada-Segment single', _policy('single'), OURS),
+        ('Ada-Segment pred', _policy('pred'), OURS),
+        ('Ada-Segment final', _policy('final'), OURS),
     ),
     Method(
-        f'{_OURS} of cascade',
+        f'{OURS} of cascade',
         'Ada-Segment',
         # The losses of another problem start elsewhere.
         _policy('comb', initial_losses='probe'),
-        _OURS,
+        OURS,
         source='cascade',
     ),
     Method(
@@ -191,10 +155,10 @@ _ROWS = [
         'constant mean',
         'control',
         _weighted('StaticWeighting'),
-        after=_OURS,
+        after=OURS,
         edit=_mean_weights,
     ),
-    Method('scaled trunk', 'control', after=_OURS, edit=_scaled_trunk),
+    Method('scaled trunk', 'control', after=OURS, edit=_scaled_trunk),
     Method(
         'RLW',
         'single run',
@@ -224,14 +188,14 @@ _ROWS = [
         'ablation',
         ('paper', _policy('comb'), 'paper'),
         ('paper-A', None, 'paper', True),
-        (_R_IMP, _policy('comb'), _R_IMP),
+        (R_IMP, _policy('comb'), R_IMP),
     ),
     Method(
         'head rule off',
         'ablation',
         _policy('comb'),
         'head rule off',
-        options=_HEAD_RULE_OFF,
+        options=HEAD_RULE_OFF,
     ),
 ]
 # Which of them are run if none is named.
@@ -243,8 +207,8 @@ METHODS: dict[str, Method] = {
 TRANSFERRED = (
     'ones',
     'inverse-loss',
-    _OURS,
-    f'{_OURS} of cascade',
+    OURS,
+    f'{OURS} of cascade',
     'SlopeSearch of tuning',
 )
 QUICK = (*TRANSFERRED[:-1], 'SlopeSearch', 'Ada-Segment-A', 'PBT')

@@ -23,7 +23,7 @@ from compare_jobs import (
     search_job,
 )
 from compare_kinds import apply_method, apply_search
-from compare_methods import METHODS, SEARCHES
+from compare_methods import METHODS
 from compare_panoptic import ImagewisePanopticQuality
 from compare_places import (
     COUNTS,
@@ -33,6 +33,7 @@ from compare_places import (
     job_folder,
     log_file,
 )
+from compare_searches import SEARCHES
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from compare_jobs import is_applicable
 from compare_kinds import Method
-from compare_methods import METHODS, SEARCHES, TRANSFERRED
+from compare_methods import METHODS, TRANSFERRED
 from compare_problems import TRANSFERS, Problem
+from compare_searches import SEARCHES
 from mmengine.registry import HOOKS, TASK_UTILS
 
 T = TypeVar('T')
