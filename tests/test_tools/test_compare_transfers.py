@@ -10,6 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
+TUNED = 'SlopeSearch of tuning'
 
 
 @pytest.fixture
@@ -94,10 +95,11 @@ def test_rows_go_where_they_fit(tools):
             problems, methods, named=False
         )
     ]
-    moved = {MOVED, 'SlopeSearch of tuning'}
-    others = set(tools.methods.METHODS) - moved
-    assert {m for p, m in pairs if p == 'cascade'} == others
-    assert {m for p, m in pairs if p == 'panoptic_fpn'} == others
+    everything, moved = set(tools.methods.METHODS), {MOVED, TUNED}
+    on_cascade = {m for p, m in pairs if p == 'cascade'}
+    assert on_cascade == everything - {MOVED}
+    on_fpn = {m for p, m in pairs if p == 'panoptic_fpn'}
+    assert on_fpn == everything - moved
     on_deeper = {m for p, m in pairs if p == 'deeper'}
     assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', *moved}
 
@@ -128,7 +130,9 @@ def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     )
     tools.compare.main([str(tmp_path), '--seeds', '0'])
     names = {job.problem.name for job in asked}
-    assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper'}
+    assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', 'tuning'}
+    on_tuning = {job.name for job in asked if job.problem.name == 'tuning'}
+    assert on_tuning == {'', 'SlopeSearch +rpn, 12'}  # and what all start at
     moved = {job.problem.name for job in asked if job.name == MOVED}
     assert moved == {'misscaled', 'small_things', 'longer', 'deeper'}
 
