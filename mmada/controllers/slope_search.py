@@ -22,6 +22,34 @@ LAST = 3
 """The last third of a training's metrics is averaged."""
 
 
+def waves(count: int, size: int) -> Tensor:
+    """Return points on waves: columns ``cos(2 pi h j / m)`` and ``sin``.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal. Odd
+    frequencies come first: with an even count each point then has another one
+    opposite, as long as ``size <= count / 2``, so that curvature is not taken
+    for a slope.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of columns, at most ``count - 1``.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    steps = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
+    columns = []
+    for frequency in sorted(
+        range(1, count // 2 + 1), key=lambda h: (h % 2 == 0, h)
+    ):
+        if 2 * frequency == count:  # whose sine is 0
+            columns.append((frequency * steps).cos())
+            continue
+        for wave in ((frequency * steps).cos(), (frequency * steps).sin()):
+            columns.append(math.sqrt(2) * wave)
+    return torch.stack(columns[:size], -1)
+
+
 def design(count: int, size: int, generator: torch.Generator) -> Tensor:
     """Place points so that a slope between them is best known.
 
@@ -40,7 +68,7 @@ def design(count: int, size: int, generator: torch.Generator) -> Tensor:
     known = min(count - 1, size)
     turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
     axes, _ = torch.linalg.qr(turn)
-    return count**0.5 * centred_basis(count).T[:, :known] @ axes[:known]
+    return waves(count, known) @ axes[:known]
 
 
 def shrunk_step(points: Tensor, metrics: Tensor, noise: float) -> Tensor:
@@ -84,7 +112,8 @@ class SlopeSearch(WeightSearch):
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds, of a whole training together.
         num_replicas: Number m of replicas, at least 2; from as many as
-            there are groups on, no direction is left out.
+            there are groups on, no direction is left out; an even number of
+            twice as many as groups less one keeps curvature apart.
         groups: Indices of the objectives of each group that shares a
             factor. Defaults to one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.

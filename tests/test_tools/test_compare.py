@@ -278,7 +278,7 @@ def test_region_proposals_are_one_more_objective(tools, problem, tmp_path):
     cascade = problem._replace(objectives='cascade_panoptic')
     config = tools.kinds.controller_config(search, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]]
-    assert config['num_replicas'] == 5
+    assert config['num_replicas'] == 8
     without = tools.searches.SEARCHES['SlopeSearch']
     config = tools.kinds.controller_config(without, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]]

@@ -132,7 +132,7 @@ def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     names = {job.problem.name for job in asked}
     assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', 'tuning'}
     on_tuning = {job.name for job in asked if job.problem.name == 'tuning'}
-    assert on_tuning == {'', 'SlopeSearch +rpn, 12'}  # and what all start at
+    assert on_tuning == {'', 'SlopeSearch +rpn'}  # and what all start at
     moved = {job.problem.name for job in asked if job.name == MOVED}
     assert moved == {'misscaled', 'small_things', 'longer', 'deeper'}
 

@@ -139,7 +139,7 @@ _ROWS = [
         'SlopeSearch of tuning',
         'Ada-Segment',
         _policy('pred', initial_losses='probe'),
-        'SlopeSearch +rpn, 12',
+        'SlopeSearch +rpn',
         source='tuning',
         rpn=True,
     ),

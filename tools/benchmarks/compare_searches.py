@@ -15,13 +15,9 @@ _PAPER = dict(type='AdaSegment', preset='paper')
 SEARCHES: dict[str, Search] = {
     OURS: Search(_STABLE, grouped=True),
     'SlopeSearch': Search(dict(type='SlopeSearch'), grouped=True),
-    # One kind of losses more is one replica more, or a direction is left out.
+    # Twice as many replicas as directions: curvature is no slope.
     'SlopeSearch +rpn': Search(
-        dict(type='SlopeSearch'), replicas=5, grouped=True, rpn=True
-    ),
-    # To be used elsewhere: more replicas, for a surer slope.
-    'SlopeSearch +rpn, 12': Search(
-        dict(type='SlopeSearch'), replicas=12, grouped=True, rpn=True
+        dict(type='SlopeSearch'), replicas=8, grouped=True, rpn=True
     ),
     'paper': Search(_PAPER),
     R_IMP: Search(dict(_PAPER, reward='local')),

@@ -13,8 +13,8 @@ param_scheduler = [
     ),
 ]
 
-# Adam's step does not depend on the size of a gradient: the common scale of
-# the loss weights drops out and what is left is their balance.
+# Adam's step does not depend on the size of a gradient: a common scale of all
+# losses drops out and what is left is their balance.
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='HeadRuleOptimWrapperConstructor',
