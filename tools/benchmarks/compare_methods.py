@@ -135,13 +135,16 @@ _ROWS = [
         OURS,
         source='cascade',
     ),
-    Method(
-        'SlopeSearch of tuning',
-        'Ada-Segment',
-        _policy('pred', initial_losses='probe'),
-        'SlopeSearch +rpn',
-        source='tuning',
-        rpn=True,
+    *(
+        Method(
+            f'SlopeSearch of {source}',
+            'Ada-Segment',
+            _policy('pred', initial_losses='probe'),
+            'SlopeSearch +rpn',
+            source=source,
+            rpn=True,
+        )
+        for source in ('tuning', 'tuning, fpn')
     ),
     *_rows(
         'control',

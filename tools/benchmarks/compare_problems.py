@@ -144,6 +144,9 @@ TUNINGS: dict[str, Problem] = {
 TUNINGS['tuning, misscaled'] = Problem(
     'tuning, misscaled', _scenes(21, 6.0), drawn_scale=8.0
 )
+TUNINGS['tuning, fpn'] = PROBLEMS['panoptic_fpn']._replace(
+    name='tuning, fpn', scenes=_scenes(21, 6.0)
+)
 
 
 ALL = PROBLEMS | TRANSFERS | TUNINGS
