@@ -11,6 +11,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
 TUNED = 'SlopeSearch of tuning'
+TUNED_FPN = 'SlopeSearch of tuning, fpn'
 
 
 @pytest.fixture
@@ -95,13 +96,13 @@ def test_rows_go_where_they_fit(tools):
             problems, methods, named=False
         )
     ]
-    everything, moved = set(tools.methods.METHODS), {MOVED, TUNED}
+    everything = set(tools.methods.METHODS)
     on_cascade = {m for p, m in pairs if p == 'cascade'}
-    assert on_cascade == everything - {MOVED}
+    assert on_cascade == everything - {MOVED, TUNED_FPN}
     on_fpn = {m for p, m in pairs if p == 'panoptic_fpn'}
-    assert on_fpn == everything - moved
+    assert on_fpn == everything - {MOVED, TUNED}
     on_deeper = {m for p, m in pairs if p == 'deeper'}
-    assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', *moved}
+    assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', MOVED, TUNED}
 
     dwa = tools.methods.METHODS['DWA']
     named = tools.selection.select_pairs(problems, [dwa], named=True)
@@ -130,8 +131,9 @@ def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     )
     tools.compare.main([str(tmp_path), '--seeds', '0'])
     names = {job.problem.name for job in asked}
-    assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', 'tuning'}
-    on_tuning = {job.name for job in asked if job.problem.name == 'tuning'}
+    sources = {'tuning', 'tuning, fpn'}
+    assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', *sources}
+    on_tuning = {job.name for job in asked if job.problem.name in sources}
     assert on_tuning == {'', 'SlopeSearch +rpn'}  # and what all start at
     moved = {job.problem.name for job in asked if job.name == MOVED}
     assert moved == {'misscaled', 'small_things', 'longer', 'deeper'}
@@ -149,6 +151,7 @@ def test_keys_of_what_has_results_stay(tools):
         'longer': (found['longer'][0], 'f3a2b306'),
         'deeper': found['deeper'],
         'tuning': ('ffe06df5', 'bb5cec65'),
+        'tuning, fpn': found['tuning, fpn'],
         'tuning, lr x0.5': ('4808fce8', 'bb5cec65'),
         'tuning, lr x2': ('1cfb4a21', 'bb5cec65'),
         'tuning, trunk x0.4': ('be29d43d', 'bb5cec65'),
