@@ -25,7 +25,7 @@ from torch import nn
 
 from mmada.controllers import SlopeSearch
 from mmada.engine import PolicyWeightingHook
-from mmada.models import LossWeightWrapper
+from mmada.models import LossWeightWrapper, build_objectives
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 FULL_SIZE = CONFIGS / 'ada' / 'cascade_panoptic_r50_1x.py'
@@ -195,18 +195,26 @@ def test_panoptic_fpn_builds() -> None:
     assert wrapper.detector.semantic_head.loss_seg.loss_weight == 1.0
 
 
-def test_the_search_over_whole_trainings_is_built(model: nn.Module) -> None:
+def test_the_search_over_whole_trainings_is_built() -> None:
     config = Config.fromfile(FULL_SIZE.with_stem(f'{FULL_SIZE.stem}_slope'))
     exploration = config.train_cfg.exploration
-    size = dict(num_objectives=len(model.objectives), seed=0)
+    objectives = build_objectives(config.model.objectives)
+    assert objectives is not None
     controller = TASK_UTILS.build(
         exploration.controller,
-        default_args=dict(num_rounds=exploration.num_rounds, **size),
+        default_args=dict(
+            num_objectives=len(objectives),
+            num_rounds=exploration.num_rounds,
+            seed=0,
+        ),
     )
     assert isinstance(controller, SlopeSearch)
     hook = HOOKS.build(config.custom_hooks[-1])
     assert isinstance(hook, PolicyWeightingHook)
     # Stages of one kind share a factor.
-    kinds = [name.split('.')[-1] for name in model.objectives.names]
-    for group in exploration.controller.groups:
-        assert len({kinds[i] for i in group}) == 1
+    kinds = [name.split('.')[-1] for name in objectives.names]
+    groups = exploration.controller.groups
+    found = [{kinds[i] for i in group} for group in groups]
+    assert found == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}, {'rpn'}]
+    # Each replica has one opposite.
+    assert exploration.controller.num_replicas == 2 * (len(groups) - 1)

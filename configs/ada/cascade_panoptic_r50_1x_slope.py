@@ -1,7 +1,11 @@
 # As the config without _slope, but the reward sees whole trainings: eight
 # replicas train twelve epochs each on the proxy split, and a fresh model
-# trains with the weights that the slope between them points to.
+# trains with the weights that the slope between them points to. The losses of
+# the region proposals have a weight as well, so that no scale of the others
+# stands against them.
 _base_ = './cascade_panoptic_r50_1x.py'
+
+model = dict(objectives='cascade_panoptic_rpn')
 
 train_cfg = dict(
     exploration=dict(
@@ -9,8 +13,10 @@ train_cfg = dict(
             _delete_=True,
             type='SlopeSearch',
             num_replicas=8,
-            # Class, box and mask losses of the three stages together.
-            groups=[[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]],
+            # Class, box and mask losses of the three stages together. Five
+            # factors are four directions, for which eight replicas are two
+            # each, one opposite the other.
+            groups=[[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]],
         ),
     ),
 )
