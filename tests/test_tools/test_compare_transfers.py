@@ -11,7 +11,6 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
 TUNED = 'SlopeSearch of tuning'
-TUNED_FPN = 'SlopeSearch of tuning, fpn'
 
 
 @pytest.fixture
@@ -57,6 +56,20 @@ def test_small_problems_take_small_policies(tools):
     assert source == tools.problems.quick(tools.problems.ALL['cascade'])
 
 
+def test_the_source_has_the_detector_of_the_problem(tools):
+    every = tools.problems.ALL
+    method = tools.methods.METHODS[TUNED]
+    found = {
+        name: tools.jobs.source_of(every[name], method).name
+        for name in ('cascade', 'misscaled', 'deeper', 'panoptic_fpn')
+    }
+    assert found.pop('panoptic_fpn') == 'tuning, panoptic_fpn'
+    assert set(found.values()) == {'tuning'}
+    # Nobody searched elsewhere with this detector.
+    moved = tools.methods.METHODS[MOVED]
+    assert not tools.jobs.is_applicable(every['panoptic_fpn'], moved)
+
+
 def test_another_source_is_another_job(tools, monkeypatch):
     before = jobs_of(tools, 'longer')[-1].key
     cascade = tools.problems.ALL['cascade']._replace(lr=0.1)
@@ -98,9 +111,9 @@ def test_rows_go_where_they_fit(tools):
     ]
     everything = set(tools.methods.METHODS)
     on_cascade = {m for p, m in pairs if p == 'cascade'}
-    assert on_cascade == everything - {MOVED, TUNED_FPN}
+    assert on_cascade == everything - {MOVED}
     on_fpn = {m for p, m in pairs if p == 'panoptic_fpn'}
-    assert on_fpn == everything - {MOVED, TUNED}
+    assert on_fpn == everything - {MOVED}
     on_deeper = {m for p, m in pairs if p == 'deeper'}
     assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', MOVED, TUNED}
 
@@ -131,7 +144,7 @@ def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     )
     tools.compare.main([str(tmp_path), '--seeds', '0'])
     names = {job.problem.name for job in asked}
-    sources = {'tuning', 'tuning, fpn'}
+    sources = {'tuning', 'tuning, panoptic_fpn'}
     assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', *sources}
     on_tuning = {job.name for job in asked if job.problem.name in sources}
     assert on_tuning == {'', 'SlopeSearch +rpn'}  # and what all start at
@@ -151,7 +164,7 @@ def test_keys_of_what_has_results_stay(tools):
         'longer': (found['longer'][0], 'f3a2b306'),
         'deeper': found['deeper'],
         'tuning': ('ffe06df5', 'bb5cec65'),
-        'tuning, fpn': found['tuning, fpn'],
+        'tuning, panoptic_fpn': found['tuning, panoptic_fpn'],
         'tuning, lr x0.5': ('4808fce8', 'bb5cec65'),
         'tuning, lr x2': ('1cfb4a21', 'bb5cec65'),
         'tuning, trunk x0.4': ('be29d43d', 'bb5cec65'),

@@ -135,16 +135,13 @@ _ROWS = [
         OURS,
         source='cascade',
     ),
-    *(
-        Method(
-            f'SlopeSearch of {source}',
-            'Ada-Segment',
-            _policy('pred', initial_losses='probe'),
-            'SlopeSearch +rpn',
-            source=source,
-            rpn=True,
-        )
-        for source in ('tuning', 'tuning, fpn')
+    Method(
+        'SlopeSearch of tuning',
+        'Ada-Segment',
+        _policy('pred', initial_losses='probe'),
+        'SlopeSearch +rpn',
+        source='tuning',
+        rpn=True,
     ),
     *_rows(
         'control',

@@ -144,8 +144,8 @@ TUNINGS: dict[str, Problem] = {
 TUNINGS['tuning, misscaled'] = Problem(
     'tuning, misscaled', _scenes(21, 6.0), drawn_scale=8.0
 )
-TUNINGS['tuning, fpn'] = PROBLEMS['panoptic_fpn']._replace(
-    name='tuning, fpn', scenes=_scenes(21, 6.0)
+TUNINGS['tuning, panoptic_fpn'] = PROBLEMS['panoptic_fpn']._replace(
+    name='tuning, panoptic_fpn', scenes=_scenes(21, 6.0)
 )
 
 
@@ -170,8 +170,14 @@ def quick(problem: Problem) -> Problem:
 
 
 def counterpart(problem: Problem, name: str) -> Problem:
-    """Returns another problem, in small form if this one is."""
-    other = ALL[name]
+    """Returns another problem, in small form if this one is.
+
+    Args:
+        problem: The problem at hand.
+        name: Of the other one; where there is one of that name for this
+            problem's objectives, that.
+    """
+    other = ALL.get(f'{name}, {problem.objectives}', ALL[name])
     return quick(other) if problem.scenes.num == _QUICK else other
 
 
