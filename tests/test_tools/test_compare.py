@@ -29,6 +29,7 @@ MODULES = (
     'compare_kinds',
     'compare_methods',
     'compare_places',
+    'compare_pooled',
     'compare_problems',
     'compare_results',
     'compare_rows',

@@ -75,6 +75,23 @@ def test_bootstrap_over_images_alone_is_a_percentile(statistics):
     assert statistics.bootstrap_interval(values) == pytest.approx(expected)
 
 
+def test_pooled_t_of_two_groups_is_welch_s(statistics):
+    first, second = [1.0, 2.0, 4.0], [0.0, 0.5, -0.5, 0.2]
+    negated = [-value for value in second]
+    welch = stats.ttest_ind(first, negated, equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    found = statistics.pooled_t_interval([first, second])
+    assert found == pytest.approx((low / 2, high / 2))
+
+
+def test_pooled_t_of_one_group_is_student_s(statistics):
+    values = [1.0, 2.0, 4.0]
+    found = statistics.pooled_t_interval([values])
+    assert found == pytest.approx(statistics.t_interval(values))
+    assert statistics.pooled_t_interval([[1.0, 1.0], [3.0, 3.0]]) == (2, 2)
+    assert np.isnan(statistics.pooled_t_interval([values, [1.0]])).all()
+
+
 def test_bootstrap_is_the_same_each_time(statistics):
     values = np.random.default_rng(0).normal(size=(100, 3))
     first = statistics.bootstrap_interval(values)

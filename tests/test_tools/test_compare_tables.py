@@ -16,7 +16,7 @@ def tools(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     return {
         name: importlib.import_module(f'compare_{name}')
-        for name in ('figure', 'kinds', 'rows', 'tables')
+        for name in ('figure', 'kinds', 'pooled', 'rows', 'tables')
     }
 
 
@@ -58,6 +58,32 @@ def test_table_has_results_and_differences(tools, rows):
     ]
     found = '+2.00 [+1.50, +2.50] (-1.00, +5.00)'
     assert differences == ['other', found, '-', '-']
+
+
+def test_problems_count_alike_whatever_their_seeds(tools, rows):
+    ones, other = rows
+    worse = {
+        seed: result._replace(metrics=dict(result.metrics, PQ=39.0))
+        for seed, result in other.results.items()
+    }
+    problems = dict(
+        a=rows,
+        b=[ones, other._replace(results={0: worse[0]})],
+        c=[ones],
+    )
+    pooled = tools['pooled'].pool(problems, 'other', 'ones')
+    # +2 twice on a, -1 once on b, nothing on c.
+    assert (pooled.won, pooled.problems) == (2, 2)
+    assert pooled.difference.seeds == 3
+    assert pooled.difference.mean == pytest.approx((2 - 1) / 2)
+    assert pooled.difference.bootstrap == (0, 0)  # as the rows' draws are
+    assert tools['pooled'].pool(problems, 'ones', 'ones') is None
+    assert tools['pooled'].pool(problems, 'other', 'uncertainty') is None
+
+    table = tools['tables'].tables_markdown(problems)
+    (line,) = cells(table.split('## All problems')[1], 'other')
+    assert line == ['other', '2', '2 of 3: +0.50 [+0.00, +0.00]', '-', '-']
+    assert 'All problems' not in tools['tables'].tables_markdown({'a': rows})
 
 
 def test_picture_has_a_panel_a_problem(tools, rows):

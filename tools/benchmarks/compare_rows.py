@@ -158,21 +158,35 @@ def _differences(
     }
 
 
+def gains(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> list[float]:
+    """Returns differences in PQ, one a seed that both have."""
+    return [
+        results[seed].metrics['PQ'] - reference[seed].metrics['PQ']
+        for seed in sorted(results.keys() & reference.keys())
+    ]
+
+
+def resampled_gains(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> Floats:
+    """Returns the same on each draw of images, shape (draws, seeds)."""
+    seeds = sorted(results.keys() & reference.keys())
+    return np.stack(
+        [results[s].resampled - reference[s].resampled for s in seeds], axis=1
+    )
+
+
 def _difference(
     results: Mapping[int, Result], reference: Mapping[int, Result]
 ) -> Difference:
-    seeds = sorted(results.keys() & reference.keys())
-    resampled = np.stack(
-        [results[s].resampled - reference[s].resampled for s in seeds], axis=1
-    )
-    whole = [
-        results[s].metrics['PQ'] - reference[s].metrics['PQ'] for s in seeds
-    ]
+    whole = gains(results, reference)
     return Difference(
         statistics.fmean(whole),
-        bootstrap_interval(resampled),
+        bootstrap_interval(resampled_gains(results, reference)),
         t_interval(whole),
-        len(seeds),
+        len(whole),
     )
 
 

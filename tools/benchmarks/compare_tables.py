@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from compare_pooled import REFERENCES as POOLED
+from compare_pooled import Pooled, pool
 from compare_rows import REFERENCES, Difference, Row
 from compare_statistics import Interval, mean_and_std
 
@@ -29,12 +31,32 @@ def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
         'that was found there: what it pays is its own training and probe, '
         'not the search. Differences in PQ are paired by seed, with '
         '95 % intervals: [bootstrap over seeds and test images], '
-        "(Student's t over seeds).",
+        "(Student's t over seeds). Over all problems each counts alike; "
+        '"of" counts pairs of problem and seed in which a method is above.',
     ]
     for problem, found in rows.items():
         if found:
             parts += [f'## {problem}', _results(found), _differences(found)]
+    if sum(map(bool, rows.values())) > 1:
+        parts += ['## All problems', _pooled(rows)]
     return '\n\n'.join(parts) + '\n'
+
+
+def _pooled(rows: Mapping[str, Sequence[Row]]) -> str:
+    names = {row.method.name: None for some in rows.values() for row in some}
+    lines = [['method', 'problems', *(f'against {name}' for name in POOLED)]]
+    for name in names:
+        found = [pool(rows, name, reference) for reference in POOLED]
+        count = max(one.problems if one else 0 for one in found)
+        lines.append([name, str(count), *map(_pooled_cell, found)])
+    return _layout(lines)
+
+
+def _pooled_cell(pooled: Pooled | None) -> str:
+    if pooled is None:
+        return '-'
+    pairs = f'{pooled.won} of {pooled.difference.seeds}'
+    return f'{pairs}: {_difference(pooled.difference)}'
 
 
 def _results(rows: Sequence[Row]) -> str:
