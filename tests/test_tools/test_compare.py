@@ -178,7 +178,10 @@ def test_every_method_is_there(tools):
     assert tools.methods.METHODS
     for method in tools.methods.METHODS.values():
         assert tools.selection.missing_types(method) == []
-        assert not method.search or method.search in tools.searches.SEARCHES
+        search = tools.searches.SEARCHES.get(method.search)
+        assert not method.search or search
+        # A policy is for the objectives that it was searched for.
+        assert not search or method.explored or method.rpn == search.rpn
 
 
 def test_plan_has_each_job_once_after_its_needs(tools, problem):

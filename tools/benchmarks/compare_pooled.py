@@ -36,6 +36,9 @@ def pool(
 ) -> Pooled | None:
     """Compares two methods over problems; None if no pair has both.
 
+    Seeds of different problems count as independent, also where one policy
+    of a seed serves several of them; draws of images are the same for all.
+
     Args:
         rows: By name of the problem.
         name: Of the method.
