@@ -1,11 +1,12 @@
-# Whole trainings in place of rounds: four replicas train from the first round
+# Whole trainings in place of rounds: six replicas train from the first round
 # to the last with factors of their own, and a fresh model with those that the
-# slope between them points to.
+# slope between them points to. Four factors are three directions, for which
+# six replicas are two each, one opposite the other.
 _base_ = './cascade_panoptic_tiny_scenes.py'
 
 train_cfg = dict(
     exploration=dict(
-        controller=dict(_delete_=True, type='SlopeSearch', num_replicas=4),
+        controller=dict(_delete_=True, type='SlopeSearch', num_replicas=6),
     ),
 )
 
