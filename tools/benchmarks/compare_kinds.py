@@ -17,7 +17,7 @@ from mmada.models import build_objectives
 Options = dict[str, Any]
 # The paper's, and which half of a detector an objective belongs to.
 GRID_VALUES = ((0.5, 0.75, 1.0, 1.5), (0.1, 0.25, 0.5, 0.75, 1.0))
-SEGMENTATION = 'seg'
+SEGMENTATION, PROPOSALS = 'seg', 'rpn'
 
 
 class Search(NamedTuple):

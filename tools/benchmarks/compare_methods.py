@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from compare_design import design_rows
-from compare_kinds import SEGMENTATION, Method, Options
+from compare_kinds import PROPOSALS, SEGMENTATION, Method, Options
 from compare_searches import HEAD_RULE_OFF, OURS, R_IMP
 from mmengine.config import Config
 
@@ -47,20 +47,23 @@ def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
     cfg.custom_hooks[-1].weighting.weights = means
 
 
-def _segmentation_times(factor: float) -> Method:
-    """Returns static weights of mean 1 that are not all ones."""
+def _one_times(
+    name: str, objective: str, factor: float, **fields: Any
+) -> Method:
+    """Returns static weights of mean 1, all but one of them the same."""
 
     def edit(cfg: Config, weights: list[list[float]]) -> None:
         objectives = build_objectives(cfg.model.objectives)
         assert objectives is not None
         values = [1.0] * len(objectives)
-        values[objectives.names.index(SEGMENTATION)] = factor
+        values[objectives.names.index(objective)] = factor
         mean = statistics.fmean(values)
         values = [value / mean for value in values]
         cfg.custom_hooks[-1].weighting.weights = values
 
-    name = f'segmentation x{factor:g}'
-    return Method(name, 'balance', _weighted('StaticWeighting'), edit=edit)
+    name = f'{name} x{factor:g}'
+    hook = _weighted('StaticWeighting')
+    return Method(name, 'balance', hook, edit=edit, **fields)
 
 
 def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
@@ -143,6 +146,14 @@ _ROWS = [
         source='tuning',
         rpn=True,
     ),
+    Method(
+        'SlopeSearch from ones of tuning',
+        'Ada-Segment',
+        _policy('pred', initial_losses='probe'),
+        'SlopeSearch from ones',
+        source='tuning',
+        rpn=True,
+    ),
     *_rows(
         'control',
         ('no learning', _policy('comb'), 'no learning'),
@@ -183,7 +194,12 @@ _ROWS = [
         ('PBT replayed', _policy('comb'), 'PBT'),
         ('AM-LFS replayed', _policy('comb'), 'AM-LFS'),
     ),
-    *map(_segmentation_times, (1 / 16, 1 / 4, 4, 16)),
+    *(
+        _one_times('segmentation', SEGMENTATION, factor)
+        for factor in (1 / 16, 1 / 4, 4, 16)
+    ),
+    # As all ones but for the scale that weights of mean 1 leave.
+    _one_times('region proposals', PROPOSALS, 0.35, rpn=True),
     *_rows(
         'ablation',
         ('paper', _policy('comb'), 'paper'),
@@ -205,5 +221,9 @@ METHODS: dict[str, Method] = {
 }
 # What a policy from elsewhere is compared with where it is used.
 _MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')
-TRANSFERRED = (*_MOVED, 'SlopeSearch of tuning')
+TRANSFERRED = (
+    *_MOVED,
+    'SlopeSearch of tuning',
+    'SlopeSearch from ones of tuning',
+)
 QUICK = (*_MOVED, 'SlopeSearch', 'Ada-Segment-A', 'PBT')

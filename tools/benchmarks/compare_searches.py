@@ -19,6 +19,10 @@ SEARCHES: dict[str, Search] = {
     'SlopeSearch +rpn': Search(
         dict(type='SlopeSearch'), replicas=8, grouped=True, rpn=True
     ),
+    # Where losses come on good scales, all ones are the better start.
+    'SlopeSearch from ones': Search(
+        dict(type='SlopeSearch', start=0.0), replicas=8, grouped=True, rpn=True
+    ),
     'paper': Search(_PAPER),
     R_IMP: Search(dict(_PAPER, reward='local')),
     'head rule off': Search(_STABLE, grouped=True, options=HEAD_RULE_OFF),
