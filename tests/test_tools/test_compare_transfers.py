@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
@@ -115,7 +117,9 @@ def test_rows_go_where_they_fit(tools):
     on_fpn = {m for p, m in pairs if p == 'panoptic_fpn'}
     assert on_fpn == everything - {MOVED}
     on_deeper = {m for p, m in pairs if p == 'deeper'}
-    assert on_deeper == {'ones', 'inverse-loss', 'Ada-Segment', MOVED, TUNED}
+    searched = {'Ada-Segment', MOVED, TUNED, 'SlopeSearch from ones of tuning'}
+    free = {'ones', 'inverse-loss', 'uncertainty', 'region proposals x0.35'}
+    assert on_deeper == searched | free
 
     dwa = tools.methods.METHODS['DWA']
     named = tools.selection.select_pairs(problems, [dwa], named=True)
@@ -147,7 +151,8 @@ def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     sources = {'tuning', 'tuning, panoptic_fpn'}
     assert names == {*tools.problems.PROBLEMS, 'longer', 'deeper', *sources}
     on_tuning = {job.name for job in asked if job.problem.name in sources}
-    assert on_tuning == {'', 'SlopeSearch +rpn'}  # and what all start at
+    searches = {'SlopeSearch +rpn', 'SlopeSearch from ones'}
+    assert on_tuning == {'', *searches}  # and what all start at
     moved = {job.problem.name for job in asked if job.name == MOVED}
     assert moved == {'misscaled', 'small_things', 'longer', 'deeper'}
 
@@ -169,6 +174,42 @@ def test_keys_of_what_has_results_stay(tools):
         'tuning, lr x2': ('1cfb4a21', 'bb5cec65'),
         'tuning, trunk x0.4': ('be29d43d', 'bb5cec65'),
         'tuning, trunk x2.5': ('a85363a1', 'bb5cec65'),
+        'tuning, constant': ('43ebcedd', 'bb5cec65'),
+        'tuning, constant, lr x0.5': ('2cffb58c', 'bb5cec65'),
+        'tuning, steps': ('e2a7dc9c', 'bb5cec65'),
     }
     assert len(set(found.values())) == len(found)
     assert found['deeper'][1] not in ('f3a2b306', '28363cbc', '2b8d634d')
+
+
+@pytest.mark.parametrize(
+    ('name', 'rates'),
+    [
+        ('tuning', [1, 0.75, 0.25]),
+        ('tuning, constant', [1, 1, 1]),
+        ('tuning, steps', [1, 1, 0.1]),
+    ],
+)
+def test_courses_of_the_learning_rate(tools, tmp_path, name, rates):
+    """At the start, after two and after four of the six epochs."""
+    cfg = tools.configs.base_config(tools.problems.ALL[name], tmp_path, 0)
+    (course,) = cfg.param_scheduler
+    course.pop('convert_to_iter_based', None)  # one step is an epoch here
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    scheduler = PARAM_SCHEDULERS.build(
+        dict(course, optimizer=optimizer, end=cfg.train_cfg.max_epochs)
+    )
+    found = [1.0]
+    for _ in range(2):
+        for _ in range(2):
+            optimizer.step()
+            scheduler.step()
+        found.append(optimizer.param_groups[0]['lr'])
+    assert found == pytest.approx(rates)
+
+
+def test_pretraining_knows_no_course_of_the_comparison(tools):
+    every = tools.problems.ALL
+    assert every['tuning, steps'].start == every['tuning'].start
+    assert every['tuning, steps'].key != every['tuning'].key

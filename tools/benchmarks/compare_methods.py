@@ -223,6 +223,8 @@ METHODS: dict[str, Method] = {
 _MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')
 TRANSFERRED = (
     *_MOVED,
+    'uncertainty',
+    'region proposals x0.35',
     'SlopeSearch of tuning',
     'SlopeSearch from ones of tuning',
 )

@@ -15,7 +15,7 @@ from mmada.models import build_objectives
 
 LR = 0.003
 # Fields that came later: at their defaults they leave keys as they were.
-ADDED = ('depth',)
+ADDED = ('depth', 'schedule')
 
 
 class Problem(NamedTuple):
@@ -38,6 +38,7 @@ class Problem(NamedTuple):
             gets one of its own, log-uniform in [1/s, s], drawn anew for each
             seed; 1 is none.
         depth: Layers of the backbone, a ResNet.
+        schedule: Name of the learning rate's course.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Problem(NamedTuple):
     width: int = 8
     drawn_scale: float = 1.0
     depth: int = 18
+    schedule: str = 'cosine'
 
     @property
     def key(self) -> str:
@@ -76,7 +78,7 @@ class Problem(NamedTuple):
     def start(self) -> str:
         """Name of the pretrained state; problems may share it."""
         plain = _plain(self)
-        fields = ('config', 'scenes', 'pretraining', 'width', *ADDED)
+        fields = ('config', 'scenes', 'pretraining', 'width', 'depth')
         parts = [plain[field] for field in fields if field in plain]
         return f'pretrained-{digest(parts)}'
 
@@ -131,13 +133,16 @@ TRANSFERS: dict[str, Problem] = {
 # Is `ones` at its best? On scenes of their own, so that no test image of the
 # comparison has a say.
 TUNINGS: dict[str, Problem] = {
-    name: Problem(name, _scenes(21, 6.0), lr=lr, trunk=trunk)
-    for name, lr, trunk in (
-        ('tuning', LR, 1.0),
-        ('tuning, lr x0.5', 0.5 * LR, 1.0),
-        ('tuning, lr x2', 2 * LR, 1.0),
-        ('tuning, trunk x0.4', LR, 0.4),
-        ('tuning, trunk x2.5', LR, 2.5),
+    name: Problem(name, _scenes(21, 6.0), **fields)
+    for name, fields in (
+        ('tuning', {}),
+        ('tuning, lr x0.5', dict(lr=0.5 * LR)),
+        ('tuning, lr x2', dict(lr=2 * LR)),
+        ('tuning, trunk x0.4', dict(trunk=0.4)),
+        ('tuning, trunk x2.5', dict(trunk=2.5)),
+        ('tuning, constant', dict(schedule='constant')),
+        ('tuning, constant, lr x0.5', dict(schedule='constant', lr=0.5 * LR)),
+        ('tuning, steps', dict(schedule='steps')),
     )
 }
 # Where the controllers were chosen, beside `tuning` itself.
