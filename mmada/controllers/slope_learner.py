@@ -20,13 +20,13 @@ class SlopeLearner(Learner):
 
     With m replicas a round says little about n weights, so no round is
     thrown away; older ones count less, since the weights that help change
-    while a model trains. A step is as long as the KL allows, times the
-    confidence in the slope: after noise alone the policy moves little.
+    while a model trains. The KL of a step is the limit times the confidence
+    in the slope: after noise alone the policy hardly moves.
 
     Args:
         policy: The policy whose parameters are learned.
-        kl_limit: Largest KL between the policies before and after a round,
-            at full confidence; 0 is no learning.
+        kl_limit: Largest KL between the policies before and after a round;
+            0 is no learning.
         radius: Distance of the log-factors from the start that a slope is
             believed over; each step goes to the point this far up the slope,
             as far as the limit lets it.
@@ -91,10 +91,8 @@ class SlopeLearner(Learner):
             return torch.zeros_like(slope.mean)
         way = self.radius / size * slope.mean - policy.bias.detach()
         kl = self._divergence(policy, exploration, experience, way)
-        # The KL grows with the square of a step. Its length, not its KL, goes
-        # with the confidence: noise alone leaves one of 0.1 or so, and the
-        # root of that would be a third of the way, each round.
-        limit = self.kl_limit * slope.confidence**2
+        limit = self.kl_limit * slope.confidence
+        # The KL grows with the square of a step.
         return way if kl <= limit else (limit / kl) ** 0.5 * way
 
     @staticmethod
