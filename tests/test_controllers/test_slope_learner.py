@@ -56,7 +56,7 @@ def test_no_slope_carries_the_policy_beyond_the_radius() -> None:
     assert 0.4 < float(policy.bias.norm()) <= 0.5 + 1e-6
 
 
-def test_noise_carries_the_policy_nowhere() -> None:
+def test_noise_carries_the_policy_nowhere_in_particular() -> None:
     shares = []
     for seed in range(10):
         controller = search(seed=seed)
