@@ -65,7 +65,9 @@ def test_a_run_is_built(read, name):
     runner.build_optim_wrapper(cfg.optim_wrapper)
     assert runner.train_loop.max_iters > 0
     if exploration_of(cfg) is not None:
-        assert controller_of(cfg).num_replicas == 4
+        # Two for each of the three directions between four factors, there.
+        expected = 6 if name == 'slope' else 4
+        assert controller_of(cfg).num_replicas == expected
 
 
 def test_the_grid_is_the_papers(read):
