@@ -19,7 +19,7 @@ SEARCHES: dict[str, Search] = {
     'SlopeSearch +rpn': Search(
         dict(type='SlopeSearch'), replicas=8, grouped=True, rpn=True
     ),
-    # Where losses come on good scales, all ones are the better start.
+    # All ones to start with: losses have to come on good scales.
     'SlopeSearch from ones': Search(
         dict(type='SlopeSearch', start=0.0), replicas=8, grouped=True, rpn=True
     ),
