@@ -57,27 +57,43 @@ def design(count: int, size: int, generator: torch.Generator) -> Tensor:
     return waves(count, known) @ axes[:known]
 
 
-def shrunk_step(points: Tensor, metrics: Tensor, noise: float) -> Tensor:
-    r"""Return the step from the middle of a design up the slope.
-
-    .. math:: g = \frac1m \sum_j v_j u_j, \quad
-        \delta = \frac{g}{|g|} \sqrt{d}\,
-        \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
-
-    for m points u of variance 1 in each of d directions: as far as the
-    points themselves were, less what the noise s of the metrics may have
-    feigned (James and Stein's factor).
+def slope_at_middle(points: Tensor, metrics: Tensor) -> Tensor:
+    r"""Return the slope :math:`g = \frac1m \sum_j v_j u_j` of the metrics.
 
     Args:
-        points: Points u, centred, shape ``(m, k)``.
+        points: Points u of a design, shape ``(m, k)``.
         metrics: Metrics v, shape ``(m,)``.
+    """
+    return points.T @ (metrics - metrics.mean()) / len(points)
+
+
+def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
+    r"""Return how much of a slope noise may not have feigned.
+
+    .. math:: \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
+
+    for m points of variance 1 in each of d directions (James and Stein's
+    factor).
+
+    Args:
+        points: Points of a design, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``.
         noise: Standard deviation s of a metric by chance alone.
     """
-    count = len(points)
-    size = int(torch.linalg.matrix_rank(points))
-    slope = points.T @ (metrics - metrics.mean()) / count
     square = float(slope @ slope)
-    if square == 0 or size == 0:
-        return torch.zeros_like(slope)
-    trust = max(0.0, 1 - size * noise**2 / (count * square))
-    return slope * (trust * math.sqrt(size / square))
+    if square == 0:
+        return 0.0
+    size = int(torch.linalg.matrix_rank(points))
+    return max(0.0, 1 - size * noise**2 / (len(points) * square))
+
+
+def step_up(points: Tensor, slope: Tensor) -> Tensor:
+    r"""Return the step :math:`\sqrt{d}\, g / |g|`, as far as the points were.
+
+    Args:
+        points: Points of a design, in d directions, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
+            is zero, so is the step.
+    """
+    size = int(torch.linalg.matrix_rank(points))
+    return torch.nn.functional.normalize(slope, dim=0) * math.sqrt(size)

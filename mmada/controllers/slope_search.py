@@ -14,12 +14,19 @@ from mmada.controllers.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.controllers.group_exploration import centred_basis
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.plan import Plan, Rest, Start
-from mmada.controllers.slope_design import design, shrunk_step
+from mmada.controllers.slope_design import (
+    confidence,
+    design,
+    slope_at_middle,
+    step_up,
+)
 from mmada.controllers.verdict import Verdict
 from mmada.controllers.weight_search import WeightSearch
 
 LAST = 3
 """The last third of a training's metrics is averaged."""
+CHANCE = 0.015
+"""Usual spread of a metric over seeds, as a share of the metric."""
 
 
 class SlopeSearch(WeightSearch):
@@ -45,7 +52,8 @@ class SlopeSearch(WeightSearch):
         sigma: Standard deviation of each log-factor over the replicas.
             Defaults to 1.2.
         noise: Standard deviation of the metric between trainings that
-            differ by chance alone. Defaults to 0.5.
+            differ by chance alone, in the metric's unit. Defaults to
+            `CHANCE` times the mean of the replicas' metrics.
         seed: Seed of the directions. Defaults to 0.
 
     Raises:
@@ -62,7 +70,7 @@ class SlopeSearch(WeightSearch):
         groups: Sequence[Sequence[int]] | None = None,
         start: float = 1.0,
         sigma: float = 1.2,
-        noise: float = 0.5,
+        noise: float | None = None,
         seed: int = 0,
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
@@ -75,7 +83,9 @@ class SlopeSearch(WeightSearch):
             num_objectives, num_rounds, num_replicas, seed, options
         )
         self._sigma = check_number('sigma', sigma, 0, above=True)
-        self._noise = check_number('noise', noise, 0)
+        self._noise = (
+            None if noise is None else check_number('noise', noise, 0)
+        )
         self._basis = centred_basis(len(self._policy.groups))
         self._points = torch.empty(0)
         self._metrics: list[Tensor] = []
@@ -112,20 +122,37 @@ class SlopeSearch(WeightSearch):
         result = super().observe(metrics, reference)
         if result.best >= 0:
             self._metrics.append(metrics.double())
-        if self._round == self.num_rounds:
-            self._policy.bias.zero_()
-            self._policy.move(self._step())
-        return result
+        return self._step(result) if self._round == self.num_rounds else result
 
-    def _step(self) -> Tensor:
-        """Return the step of the log-factors, ``(k,)``."""
+    def _step(self, result: RoundResult) -> RoundResult:
+        """Move the policy; say so, or why it stays where it is."""
+        metrics = self._final_metrics()
+        noise = self._noise
+        if noise is None:
+            noise = CHANCE * abs(float(metrics.mean()))
+        slope = slope_at_middle(self._points, metrics)
+        trust = confidence(self._points, slope, noise)
+        step = trust * self._sigma * step_up(self._points, slope)
+        self._policy.bias.zero_()
+        self._policy.move(step @ self._basis)
+        result = result._replace(info=result.info | dict(confidence=trust))
+        if trust:
+            return result
+        reason = (
+            'the policy stays at its start: the replicas ended at '
+            f'{float(metrics.min()):.4g} to {float(metrics.max()):.4g}, which '
+            'chance explains if its standard deviation, the option `noise`, '
+            f'is {noise:.3g}'
+        )
+        return result._replace(updated=False, reason=reason)
+
+    def _final_metrics(self) -> Tensor:
+        """Return the mean of each replica's last rounds, ``(m,)``."""
         count = -(-self.num_rounds // LAST)
         metrics = torch.stack(self._metrics[-count:]).mean(0)
         valid = metrics.isfinite()
         # One that failed is as bad as the worst.
-        metrics = metrics.where(valid, metrics[valid].min())
-        step = shrunk_step(self._points, metrics, self._noise)
-        return self._sigma * step @ self._basis
+        return metrics.where(valid, metrics[valid].min())
 
     def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
         """Do nothing: the last rounds decide."""

@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Generator
 
-from mmada.controllers.slope_design import design, shrunk_step, waves
+from mmada.controllers.slope_design import (
+    confidence,
+    design,
+    slope_at_middle,
+    step_up,
+    waves,
+)
 
 SIZES = [(2, 1), (4, 3), (5, 4), (7, 3), (8, 3), (8, 4), (12, 4), (16, 10)]
 
@@ -64,17 +70,28 @@ def test_few_points_span_as_many_directions_as_they_can() -> None:
     assert torch.linalg.matrix_rank(points) == 2
 
 
-def test_the_step_goes_up_the_slope_as_far_as_the_points_were() -> None:
+def test_the_slope_of_a_plane_is_found() -> None:
     points = design(4, 3, Generator().manual_seed(0))
     truth = torch.tensor([2.0, 0.0, -1.0]).double()
-    step = shrunk_step(points, 30 + points @ truth, 0.0)
-    torch.testing.assert_close(step, truth * math.sqrt(3 / 5))
+    torch.testing.assert_close(
+        slope_at_middle(points, 30 + points @ truth), truth
+    )
 
 
-def test_noise_shortens_the_step_and_in_the_end_forbids_it() -> None:
+def test_the_step_goes_as_far_as_the_points_were() -> None:
     points = design(4, 3, Generator().manual_seed(0))
-    metrics = points @ torch.tensor([2.0, 0.0, 0.0]).double()
+    slope = torch.tensor([2.0, 0.0, -1.0]).double()
+    torch.testing.assert_close(
+        step_up(points, slope), slope * math.sqrt(3 / 5)
+    )
+    assert not step_up(points, torch.zeros(3).double()).any()
+
+
+def test_noise_takes_confidence_away() -> None:
+    points = design(4, 3, Generator().manual_seed(0))
+    slope = torch.tensor([2.0, 0.0, 0.0]).double()
     # 1 - 3 noise^2 / (4 * 2^2)
-    step = shrunk_step(points, metrics, 2.0)
-    assert float(step[0]) == pytest.approx(math.sqrt(3) * (1 - 12 / 16))
-    assert not shrunk_step(points, metrics, 2.4).any()
+    assert confidence(points, slope, 2.0) == pytest.approx(1 - 12 / 16)
+    assert confidence(points, slope, 2.4) == 0
+    assert confidence(points, slope, 0.0) == 1
+    assert confidence(points, torch.zeros(3).double(), 0.0) == 0

@@ -99,6 +99,42 @@ def test_metrics_of_chance_alone_leave_the_start() -> None:
     )
 
 
+def test_a_search_without_a_step_says_so() -> None:
+    controller = search(noise=1e6)
+    for index in range(3):
+        controller.propose(LOSSES)
+        result = controller.observe(torch.arange(4.0), None)
+        assert result.updated is (index < 2)
+    assert result.info['confidence'] == 0
+    assert 'ended at 0 to 3' in result.reason
+    assert '`noise`, is 1e+06' in result.reason
+
+
+def test_the_unit_of_the_metric_plays_no_part() -> None:
+    policies = []
+    for unit in (1.0, 100.0):
+        controller = search()
+        play(controller, lambda w, i, u=unit: u * (0.4 + 0.02 * w[:, 3].log()))
+        policies.append(controller.ensemble().weights(1, 3, LOSSES))
+    torch.testing.assert_close(*policies)
+    shares = policies[0] * LOSSES
+    assert float(shares[3] / shares.sum()) > 0.5  # 0.25 at the start
+
+
+def test_by_default_chance_is_a_share_of_the_metric() -> None:
+    def confidence(**options: Any) -> float:
+        controller = search(**options)
+        for _ in range(3):
+            controller.propose(LOSSES)
+            result = controller.observe(
+                torch.tensor([39.0, 40.0, 40.0, 41.0]), None
+            )
+        return result.info['confidence']
+
+    assert confidence() == pytest.approx(confidence(noise=0.015 * 40))
+    assert 0 < confidence() < confidence(noise=0.0) == 1
+
+
 def test_the_last_third_of_the_rounds_decides() -> None:
     def metric(weights: Tensor, index: int) -> Tensor:
         return weights[:, 3 if index < 4 else 0].log()

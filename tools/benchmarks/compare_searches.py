@@ -11,17 +11,16 @@ OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
 HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
 _STABLE = dict(type='AdaSegment', preset='stable')
 _PAPER = dict(type='AdaSegment', preset='paper')
+_SLOPE = dict(type='SlopeSearch', noise=0.5)
 
 SEARCHES: dict[str, Search] = {
     OURS: Search(_STABLE, grouped=True),
-    'SlopeSearch': Search(dict(type='SlopeSearch'), grouped=True),
+    'SlopeSearch': Search(_SLOPE, grouped=True),
     # Twice as many replicas as directions: curvature is no slope.
-    'SlopeSearch +rpn': Search(
-        dict(type='SlopeSearch'), replicas=8, grouped=True, rpn=True
-    ),
+    'SlopeSearch +rpn': Search(_SLOPE, replicas=8, grouped=True, rpn=True),
     # All ones to start with: losses have to come on good scales.
     'SlopeSearch from ones': Search(
-        dict(type='SlopeSearch', start=0.0), replicas=8, grouped=True, rpn=True
+        dict(_SLOPE, start=0.0), replicas=8, grouped=True, rpn=True
     ),
     'paper': Search(_PAPER),
     R_IMP: Search(dict(_PAPER, reward='local')),
