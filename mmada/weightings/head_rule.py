@@ -15,7 +15,8 @@ def head_factor(
     .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
 
     for a parameter of a head, that is, one whose objectives O are neither
-    none nor all; 1 for the trunk and for what no objective reaches.
+    none nor all; 1 for the trunk, for what no objective reaches, and where
+    the mean is 0: then there is nothing to shield but momentum and decay.
     Source: Ada-Segment (AAAI 2021), "Implementation Details", with O instead
     of a single loss so that layers shared by some heads are covered.
 
@@ -28,4 +29,4 @@ def head_factor(
         return 1.0
     mean = sum(weights[i] for i in owners) / len(owners)
     low, high = limits
-    return high if mean <= 0 else min(max(1 / mean, low), high)
+    return min(max(1 / mean, low), high) if mean > 0 else 1.0
