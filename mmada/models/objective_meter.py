@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from mmengine import dist
@@ -24,11 +23,6 @@ class ObjectiveMeter:
         # Numbers, since adding to single entries of a tensor is slow.
         self._sums = [0.0] * len(objectives)
         self._counts = [0.0] * len(objectives)
-
-    @property
-    def started(self) -> bool:
-        """Whether any objective was added."""
-        return any(self._counts)
 
     @torch.no_grad()
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
@@ -62,15 +56,6 @@ class ObjectiveMeter:
                 'no iteration of the round, so no weight can be found.'
             )
         return sums / counts
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the sums and counts so far."""
-        return dict(sums=_tensor(self._sums), counts=_tensor(self._counts))
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from stored sums and counts."""
-        self._sums = state['sums'].tolist()
-        self._counts = state['counts'].tolist()
 
 
 def _tensor(values: list[float]) -> Tensor:

@@ -10,6 +10,7 @@ from mmengine import dist
 from mmengine.registry import HOOKS
 from torch import Tensor
 
+from mmada.controllers.checks import check_int
 from mmada.engine.features.compilation import allow_several_backwards
 from mmada.engine.losses.trunk_gradients import (
     TrunkGradients,
@@ -21,7 +22,7 @@ from mmada.weightings import GradientWeighting
 from .head_rule_lag import warn_of_lag
 from .kinds import build_weighting_of
 from .period_means import PeriodMeans
-from .weighting_hook import WeightingHook, check_iterations
+from .weighting_hook import WeightingHook
 
 
 @HOOKS.register_module()
@@ -60,7 +61,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         interval: int | None = None,
     ) -> None:
         super().__init__(interval)
-        check_iterations('every', every)
+        check_int('every', every, 1)
         self._config = weighting
         self._pattern = parameters
         self._every = every

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.seeding import derive_seed, preserve_rng
 from mmada.engine.replicas.segment import train_segment
-from mmada.models import ObjectiveMeter
+from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.weightings import Weighting
 
 from .kinds import build_weighting_of
+from .period_means import PeriodMeans
 from .weighting_hook import WeightingHook, check_iterations
 
 
@@ -25,7 +25,8 @@ class LossWeightingHook(WeightingHook[Weighting]):
 
     A period is an epoch, or `interval` iterations; where gradients are
     accumulated it begins with the next step's first. The weighting sees the
-    mean raw losses of the period before; those of the first period come from
+    mean raw losses of the period before, or the last that are known of an
+    objective that was absent all along; those of the first period come from
     a pseudo epoch with all weights 1, after which model, optimizer,
     schedules and generators are put back.
 
@@ -59,7 +60,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
 
     def start(self, runner: Any) -> None:
         """Measures l^1 for a weighting that needs it."""
-        self._meter = ObjectiveMeter(self.model.objectives)
+        self._means = PeriodMeans(len(self.model.objectives))
         assert self.weighting is not None
         if self.weighting.needs_losses:
             self._losses = self.initial_losses(runner)
@@ -111,22 +112,21 @@ class LossWeightingHook(WeightingHook[Weighting]):
         """Sets the weights where a period begins."""
         if not self._begins(runner):
             return
-        if runner.iter > 0 and self._meter.started:
-            self._losses = self._meter.mean()
-        self._meter = ObjectiveMeter(self.model.objectives)
+        losses = self._latest()
+        self._losses = None if losses.isnan().all() else losses
+        self._means = PeriodMeans(len(losses))
         period = runner.iter // self.period + 1
         assert self.weighting is not None
-        losses = self._losses
-        if losses is None:  # not measured
-            losses = torch.full((len(self.model.objectives),), torch.nan)
         weights = self.weighting.weights(period, self.num_periods, losses)
         self.model.set_weights(weights)
-        self.publish(
-            runner,
-            period,
-            weights.tolist(),
-            [] if self._losses is None else self._losses.tolist(),
-        )
+        self.publish(runner, period, weights.tolist(), self._losses)
+
+    def _latest(self) -> Tensor:
+        """Returns the last known losses, NaN where there are none."""
+        found = self._means.losses
+        if self._losses is None:
+            return found
+        return found.where(~found.isnan(), self._losses)
 
     def _begins(self, runner: Any) -> bool:
         """Tells whether an iteration is the first with a period's weights.
@@ -146,14 +146,16 @@ class LossWeightingHook(WeightingHook[Weighting]):
         outputs: Any = None,
     ) -> None:
         """Collects the raw losses."""
-        self._meter.update(outputs)
+        objectives = self.model.objectives
+        losses = iteration_losses(objectives.reduce(outputs), len(objectives))
+        self._means.add(self.model.weights, losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the losses of the last period and those of this one."""
-        return dict(losses=self._losses, meter=self._meter.state_dict())
+        return dict(losses=self._losses, means=self._means.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on within a period."""
         self._losses = state['losses']
-        self._meter = ObjectiveMeter(self.model.objectives)
-        self._meter.load_state_dict(state['meter'])
+        self._means = PeriodMeans(len(self.model.objectives))
+        self._means.load_state_dict(state['means'])

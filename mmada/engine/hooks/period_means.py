@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,12 +22,12 @@ class PeriodMeans:
         self._counts = torch.zeros_like(self._sums)
 
     def add(self, weights: Sequence[float], losses: Tensor) -> None:
-        """Adds an iteration; a loss may be NaN, for absent."""
+        """Adds an iteration; a loss that is not finite counts as absent."""
         both = torch.stack(
             [torch.tensor(weights, dtype=torch.float64), losses]
         )
-        self._sums += both.nan_to_num(0.0)
-        self._counts += ~both.isnan()
+        self._sums += both.where(both.isfinite(), 0.0)
+        self._counts += both.isfinite()
 
     @property
     def weights(self) -> list[float]:
@@ -36,10 +35,9 @@ class PeriodMeans:
         return (self._sums[0] / self._counts[0]).tolist()
 
     @property
-    def losses(self) -> list[float | None]:
-        """The mean losses, None where an objective was always absent."""
-        means = (self._sums[1] / self._counts[1]).tolist()  # 0 / 0 is NaN
-        return [None if math.isnan(mean) else mean for mean in means]
+    def losses(self) -> Tensor:
+        """The mean losses, NaN where an objective was always absent."""
+        return self._sums[1] / self._counts[1]  # 0 / 0 is NaN
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the sums and counts so far."""

@@ -122,6 +122,6 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
 
     def _end_period(self, runner: Any, period: int) -> None:
         assert self.weighting is not None
-        losses = self._means.losses if self.weighting.needs_losses else []
+        losses = self._means.losses if self.weighting.needs_losses else None
         self.publish(runner, period, self._means.weights, losses)
         self._means = PeriodMeans(len(self.model.objectives))

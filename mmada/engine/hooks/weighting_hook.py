@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
@@ -141,7 +142,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
         runner: Any,
         period: int,
         weights: Sequence[float],
-        losses: Sequence[float | None],
+        losses: Tensor | None,
     ) -> None:
         """Writes the weights of a period to the file and the backends.
 
@@ -149,10 +150,11 @@ class WeightingHook(Hook, ABC, Generic[W]):
             runner: The runner.
             period: Its number, from 1.
             weights: One an objective.
-            losses: Mean raw losses that belong to them, None where an
-                objective had none; empty if the method does not measure.
+            losses: Mean raw losses that belong to them, NaN where an
+                objective had none; None if the method does not measure.
         """
         names = self.model.objectives.names
+        known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
             {scalar_name('weights', k): w for k, w in scalars.items()},
@@ -163,7 +165,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
                 epoch=period,
                 objectives=list(names),
                 weights=list(weights),
-                losses=list(losses),
+                losses=[None if math.isnan(loss) else loss for loss in known],
             )
             append_weights(runner.work_dir, record)
 
@@ -188,8 +190,8 @@ class WeightingHook(Hook, ABC, Generic[W]):
 
 
 def check_iterations(name: str, value: int | None) -> None:
-    """Raises a ValueError if a number of iterations is not positive."""
-    if value is not None and value < 1:
+    """Raises a ValueError if iterations are given and are not positive."""
+    if value is not None and (type(value) is not int or value < 1):
         raise ValueError(
-            f'`{name}` is {value}; expected a positive number, or None.'
+            f'`{name}` is {value!r}; expected a positive integer, or None.'
         )

@@ -282,7 +282,7 @@ def test_some_of_the_trunk_may_be_looked_at(tmp_path):
     [
         (dict(parameters='head_a'), "'head_a'.*such as 'detector.trunk.1"),
         (dict(parameters='('), r"`parameters` is '\(';.*regular expression"),
-        (dict(every=0), '`every` is 0'),
+        (dict(every=0), '`every` should be an integer of at least 1'),
     ],
 )
 def test_bad_options_are_named(tmp_path, options, message):

@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.registry import MODELS
 
 from mmada.controllers import AdaSegment
 from mmada.engine import save_policy
@@ -216,6 +217,59 @@ def test_an_objective_that_never_appears_is_refused(tmp_path):
         )
 
 
+@MODELS.register_module()
+class HidingDetector(toy.ToyDetector):
+    """Leaves `loss_b` out while it hides it."""
+
+    hides = False
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if self.hides:
+            del found['loss_b']
+        return found
+
+
+class HideIn(Hook):
+    """Hides `loss_b` for one epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def before_train_epoch(self, runner):
+        runner.model.detector.hides = runner.epoch == self.epoch
+
+
+@pytest.mark.parametrize('kind', ['InverseLossWeighting', 'StaticWeighting'])
+def test_an_epoch_without_an_objective_keeps_its_last_loss(tmp_path, kind):
+    options = dict(weights=[2.0, 0.5]) if kind == 'StaticWeighting' else {}
+    runner = toy.runner(
+        tmp_path,
+        model=dict(toy.MODEL, detector=dict(type='HidingDetector')),
+        custom_hooks=[weighting(kind, **options)],
+    )
+    runner.register_hook(HideIn(1))
+    runner.train()
+    first, second, third = (row['losses'] for row in rows(tmp_path))
+    assert third[1] == second[1]
+    assert third[0] != second[0]
+    assert len(first) == (2 if kind == 'InverseLossWeighting' else 0)
+
+
+def test_an_objective_that_was_never_seen_has_no_loss(tmp_path):
+    runner = toy.runner(
+        tmp_path,
+        model=dict(toy.MODEL, detector=dict(type='HidingDetector')),
+        custom_hooks=[weighting('StaticWeighting', weights=[2.0, 0.5])],
+    )
+    runner.register_hook(HideIn(0))
+    runner.train()
+    first, second, third = (row['losses'] for row in rows(tmp_path))
+    assert first == []
+    assert second[0] is not None and second[1] is None
+    assert third[1] is not None
+
+
 def test_resumed_in_pred_mode_keeps_the_probed_losses(tmp_path, policy):
     hook = policy_hook(policy, mode='pred', initial_losses='probe')
     whole = train(tmp_path / 'whole', hook)
@@ -288,9 +342,9 @@ def test_resumed_within_a_period_keeps_its_losses_and_weights(tmp_path):
     path = tmp_path / 'iter_4.pth'
     state = torch.load(path, weights_only=False)['mmada_loss_weighting']
     assert state['weights'] == rows(tmp_path)[1]['weights']
-    assert state['meter']['counts'].tolist() == [1.0, 1.0]
+    assert state['means']['counts'].tolist() == [[1.0, 1.0]] * 2
     first = seen.losses[3]
-    assert state['meter']['sums'].tolist() == pytest.approx(first)
+    assert state['means']['sums'][1].tolist() == pytest.approx(first)
     (tmp_path / 'last_checkpoint').write_text(str(path))
     resumed = toy.runner(
         tmp_path, custom_hooks=[hook], resume=True, **by_iterations()

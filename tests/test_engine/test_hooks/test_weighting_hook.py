@@ -2,6 +2,7 @@
 
 import pytest
 
+from mmada.engine import GradientWeightingHook, LossWeightingHook
 from tests import toy
 
 
@@ -87,3 +88,25 @@ def test_a_weighting_for_another_hook_is_refused(
     message = f'`weighting.type` is {given}; expected a {expected}[.]'
     with pytest.raises(ValueError, match=message):
         train(tmp_path, dict(type=hook, weighting=dict(type=given)))
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('every', None),
+        ('every', 1.5),
+        ('every', True),
+        ('interval', 2.5),
+        ('interval', '2'),
+        ('interval', 0),
+    ],
+)
+def test_what_is_no_number_of_iterations_is_named(name, value):
+    with pytest.raises(ValueError, match=f'`{name}`.* integer') as caught:
+        GradientWeightingHook({}, **{name: value})
+    assert repr(value) in str(caught.value)
+
+
+def test_where_none_has_a_meaning_it_is_legal():
+    GradientWeightingHook({}, interval=None)
+    LossWeightingHook({}, interval=None, probe_iters=None)
