@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
@@ -11,6 +12,8 @@ from mmengine.registry import TASK_UTILS
 from mmada.controllers import Controller
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.targets import Target
+
+from .batch_sizes import scales_rate
 
 
 def check_length(num_rounds: int, replica_timeout: float) -> None:
@@ -82,6 +85,26 @@ def refuse_averages(runner: Any) -> None:
             'iterations of a training, of which an exploration has none. '
             'Remove it, or explore in an ExploreThenTrainLoop, whose '
             'training it averages.'
+        )
+
+
+def refuse_scaled_rate(runner: Any) -> None:
+    """Refuses a learning rate that was scaled for too large a batch.
+
+    Args:
+        runner: Its training loop is an exploration alone.
+
+    Raises:
+        ValueError: If MMEngine scaled it on several ranks.
+    """
+    if scales_rate(runner) and get_world_size() > 1:
+        raise ValueError(
+            '`auto_scale_lr.enable` is True on '
+            f'{get_world_size()} ranks, and `train_cfg.type` is '
+            'ParallelExplorationLoop; expected False: MMEngine takes '
+            '`batch_size` for that of a rank, and here it is that of a '
+            'replica. Set the learning rate that fits it, or explore in an '
+            'ExploreThenTrainLoop, which scales by the right one.'
         )
 
 

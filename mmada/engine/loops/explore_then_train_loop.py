@@ -19,6 +19,8 @@ from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.replicas.seeding import derive_seed, seed_all
 from mmada.engine.state import StateStore
 
+from .batch_sizes import scale_rate, warn_of_batches
+
 
 @LOOPS.register_module()
 class ExploreThenTrainLoop(BaseLoop):
@@ -104,6 +106,9 @@ class ExploreThenTrainLoop(BaseLoop):
         return self.training.run()
 
     def _explore(self, exploration: Any, monitor: Monitor) -> None:
+        warn_of_batches(
+            self.runner, exploration.loader.batch_size, self.training
+        )
         with self._exploration_scope(exploration) as live:
             initial = self._initial(exploration, live)
             live.restore(initial)
@@ -141,7 +146,9 @@ class ExploreThenTrainLoop(BaseLoop):
             optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
             runner.optim_wrapper = optim_wrapper
             try:
-                runner.scale_lr(optim_wrapper, runner.auto_scale_lr)
+                scale_rate(
+                    runner, optim_wrapper, exploration.loader.batch_size
+                )
                 configs = config.get('param_scheduler')
                 schedulers = (
                     runner.build_param_scheduler(configs) if configs else []

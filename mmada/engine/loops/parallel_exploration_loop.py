@@ -22,7 +22,7 @@ from mmada.engine.replicas.seeding import preserve_rng
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.engine.state import RunLock, StateStore
 
-from .checks import refuse_averages
+from .checks import refuse_averages, refuse_scaled_rate
 from .exploration import Exploration
 from .exploration_reporter import ExplorationReporter
 from .exploration_state import ExplorationState
@@ -77,6 +77,7 @@ class ParallelExplorationLoop(SearchLoop):
     def run(self) -> nn.Module:
         """Explores with the runner's own optimizer and schedulers."""
         refuse_averages(self.runner)
+        refuse_scaled_rate(self.runner)
         with Monitor(self.runner) as monitor:
             self.runner.call_hook('before_train')
             self.explore(
