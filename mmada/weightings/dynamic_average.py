@@ -10,20 +10,19 @@ from torch import Tensor
 from mmada.controllers.checks import check_losses, check_number
 from mmada.weightings.base import Weighting
 
-_FLOOR = 1e-12  # of a loss that another one is divided by
-
 
 def dynamic_average_weights(
     last: Tensor, before: Tensor, temperature: float
 ) -> Tensor:
-    """Return ``n softmax(r / T)`` with ``r = last / before``.
+    """Return ``n softmax(r / T)`` with ``r = last / before``, 1 for 0 / 0.
 
     Args:
         last: Mean losses of the last epoch, shape ``(n,)``.
         before: Those of the epoch before it.
         temperature: T; the larger, the closer are the weights to 1.
     """
-    ratios = last / before.clamp(min=_FLOOR)
+    # A loss that was zero was absent: how fast it falls is not known.
+    ratios = torch.where(before > 0, last / before, 1.0)
     return len(ratios) * (ratios / temperature).softmax(0)
 
 

@@ -52,10 +52,24 @@ class UncertaintyWeighting(StepWeighting):
         return torch.exp(-self._log_variances.values)
 
     def observe(self, losses: Tensor) -> None:
-        """Learn from the losses of an iteration; not from infinite ones."""
-        finite = torch.where(losses.isfinite(), losses, torch.nan)
+        """Learn from the losses of an iteration.
+
+        Nothing is learned where one is zero, which is what an objective has
+        without targets, or not finite.
+
+        Raises:
+            ValueError: If a loss is negative: its weight would never end.
+        """
+        if bool((losses < 0).any()):
+            found = dict(zip(self.names, losses.tolist(), strict=True))
+            raise ValueError(
+                'Uncertainty weighting expects losses that are not negative. '
+                f'Found {found}.'
+            )
+        usable = losses.isfinite() & (losses > 0)
         weights = torch.exp(-self._log_variances.values)
-        self._log_variances.step(1 - weights * finite)
+        gradient = 1 - weights * losses
+        self._log_variances.step(gradient.where(usable, torch.nan))
 
     def state_dict(self) -> dict[str, Any]:
         """Return s and the moments of its optimizer."""

@@ -64,7 +64,7 @@ def test_for_constant_losses_the_weights_end_at_their_inverse() -> None:
     assert found == pytest.approx([0.25, 2], rel=1e-3)
 
 
-@pytest.mark.parametrize('absent', [math.nan, math.inf])
+@pytest.mark.parametrize('absent', [math.nan, math.inf, 0.0])
 def test_an_absent_objective_learns_nothing(absent: float) -> None:
     weighting, other = begun(), begun()
     for losses in (vector(3.0, 5.0), vector(3.0, absent), vector(2.0, 5.0)):
@@ -105,3 +105,8 @@ def test_a_state_is_a_copy() -> None:
 def test_bad_rate() -> None:
     with pytest.raises(ValueError, match='`lr`.*0'):
         UncertaintyWeighting(0)
+
+
+def test_a_negative_loss_is_named() -> None:
+    with pytest.raises(ValueError, match='not negative.*-1.0'):
+        begun().observe(vector(3.0, -1.0))
