@@ -78,6 +78,13 @@ class BohbSearch(WeightSearch):
         require_optuna()
         self._whole = check_int('rounds_per_training', rounds_per_training, 1)
         factor = check_int('reduction_factor', reduction_factor, 2)
+        try:
+            first = None if start is None else [list(p) for p in start]
+        except TypeError:
+            raise ValueError(
+                f'`start` should be rows of {num_objectives} weights. '
+                f'Found {start!r}.'
+            ) from None
         super().__init__(
             num_objectives,
             num_rounds,
@@ -88,7 +95,7 @@ class BohbSearch(WeightSearch):
                 reduction_factor=reduction_factor,
                 spread=spread,
                 random_fraction=random_fraction,
-                start=None if start is None else [list(p) for p in start],
+                start=first,
             ),
         )
         self._points = CandidatePoints(
@@ -131,6 +138,8 @@ class BohbSearch(WeightSearch):
             raise RuntimeError(
                 f'The search is over after {self._round} rounds.'
             )
+        if not self._race.candidates:
+            self._mirror()  # a storage that is no good ends the search here
         if self._may_start:
             for slot in self._race.free:
                 self._race.start(slot, self._points.next(self._race))
@@ -177,7 +186,7 @@ class BohbSearch(WeightSearch):
         url, name = self._mirrored
         over = self._round >= self.num_rounds
         done = [c for c in self._race.candidates if over or not c.open]
-        if url is not None and done:
+        if url is not None and (done or not self._race.candidates):
             spread = self._points.spread
             mirror(url, name, self._identity, done, self._whole, spread)
 

@@ -83,16 +83,22 @@ def mirror(
         spread: See :func:`suggest`.
 
     Raises:
-        ValueError: If the study is of another search.
+        ValueError: If the study is of another search, or cannot be opened.
     """
     optuna = require_optuna()
-    with _quiet(optuna):
-        study = optuna.create_study(
-            storage=url,
-            study_name=name,
-            direction='maximize',
-            load_if_exists=True,
-        )
+    try:
+        with _quiet(optuna):
+            study = optuna.create_study(
+                storage=url,
+                study_name=name,
+                direction='maximize',
+                load_if_exists=True,
+            )
+    except Exception as error:  # of whichever database it is
+        raise ValueError(
+            f'`storage` is {url!r}; expected a database that Optuna can '
+            f'open, but: {error}'
+        ) from error
     kept = study.user_attrs.get('search', identity)
     if kept != identity:
         raise ValueError(

@@ -220,7 +220,14 @@ def test_finished_candidates_are_copied_once(tmp_path):
         kind = 'COMPLETE' if candidate.age == 4 else 'PRUNED'
         assert trial.state.name == kind
     with pytest.raises(ValueError, match='of another search'):
-        finish(search(storage=url, seed=5))
+        search(storage=url, seed=5).propose(LOSSES[:3])  # before it trains
+
+
+def test_a_storage_that_cannot_be_opened_is_named(tmp_path):
+    pytest.importorskip('optuna')
+    url = f'sqlite:///{tmp_path}/none/study.db'
+    with pytest.raises(ValueError, match=f"`storage` is '{url}'; expected"):
+        search(storage=url).propose(LOSSES[:3])
 
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch):
@@ -237,6 +244,9 @@ def test_without_optuna_the_error_says_what_to_install(monkeypatch):
         (dict(spread=1.0), '`spread`.*1.0'),
         (dict(random_fraction=2), '`random_fraction`.*2'),
         (dict(start=[[1.0, 2.0]]), '`start`'),
+        (dict(start=[1.0, 1.0, 1.0]), r'`start`.*Found \[1.0, 1.0, 1.0\]'),
+        (dict(start=5), '`start`.*Found 5'),
+        (dict(start='abc'), "`start`.*Found 'a'"),
         (dict(start=[[1.0, 2.0, 1000.0]]), '`start`.*at most 100 times'),
     ],
 )
