@@ -24,7 +24,7 @@ from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
 from mmada.controllers import SlopeSearch
-from mmada.engine import PolicyWeightingHook
+from mmada.engine import PolicyWeightingHook, StepWeightingHook
 from mmada.models import LossWeightWrapper, build_objectives
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -218,3 +218,14 @@ def test_the_search_over_whole_trainings_is_built() -> None:
     assert found == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}, {'rpn'}]
     # Each replica has one opposite.
     assert exploration.controller.num_replicas == 2 * (len(groups) - 1)
+
+
+def test_weights_learned_in_a_training_are_built() -> None:
+    path = FULL_SIZE.with_stem(f'{FULL_SIZE.stem}_uncertainty')
+    config = Config.fromfile(path)
+    assert isinstance(MODELS.build(config.model), LossWeightWrapper)
+    assert isinstance(HOOKS.build(config.custom_hooks[-1]), StepWeightingHook)
+    assert LOOPS.get(config.train_cfg.type).__name__ == 'EpochBasedTrainLoop'
+    assert config.optim_wrapper.head_rule.mode == 'grad'
+    assert 8 * config.train_dataloader.batch_size == 16
+    assert config.train_dataloader.dataset.ann_file.endswith('train2017.json')

@@ -88,8 +88,19 @@ class AutoSegLossSearch(ActionController):
                 "`lr_decay` should be 'constant' or 'linear'. "
                 f'Found {lr_decay!r}.'
             )
+        try:
+            first = (
+                None
+                if initial is None
+                else torch.tensor(list(initial), dtype=torch.float64).tolist()
+            )
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f'`initial` should be {action_size} numbers in (0, 1). '
+                f'Found {initial!r}.'
+            ) from None
         self._learner = MeanLearner(
-            action_size, initial, sigma, lr, updates, clip
+            action_size, first, sigma, lr, updates, clip
         )
         self._advantage = Advantage(baseline, reward_scale)
         self._generator = Generator().manual_seed(check_int('seed', seed, 0))
@@ -98,7 +109,7 @@ class AutoSegLossSearch(ActionController):
             action_size=action_size,
             num_rounds=num_rounds,
             num_replicas=num_replicas,
-            initial=None if initial is None else [float(x) for x in initial],
+            initial=first,
             sigma=sigma,
             lr=lr,
             updates=updates,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import torch
@@ -30,26 +30,36 @@ def grid_points(
         ValueError: If the groups overlap or do not fit, or there is not one
             list of values for each.
     """
-    members = [index for group in groups for index in group]
-    legal = set(members) <= set(range(num_objectives))
-    if not legal or len(set(members)) < len(members) or not all(groups):
+    indices = _lists(groups)
+    members = [index for group in indices for index in group]
+    legal = all(type(i) is int and 0 <= i < num_objectives for i in members)
+    if not legal or len(set(members)) < len(members) or not all(indices):
         raise ValueError(
             '`groups` should be lists of different indices below '
             f'{num_objectives}. Found {groups!r}.'
         )
-    if len(values) != len(groups) or not all(values):
+    lists = _lists(values)
+    if len(lists) != len(groups) or not all(lists):
         raise ValueError(
             f'`values` should be {len(groups)} lists of weights, one for '
             f'each of `groups`. Found {values!r}.'
         )
     points = []
-    for combination in itertools.product(*values):
+    for combination in itertools.product(*lists):
         point = [1.0] * num_objectives
         for group, value in zip(groups, combination, strict=True):
             for index in group:
                 point[index] = value
         points.append(point)
     return points
+
+
+def _lists(value: Any) -> list[list[Any]]:
+    """Return the lists in a list; one that is empty if it is none."""
+    try:
+        return [list(row) for row in value]
+    except TypeError:
+        return [[]]
 
 
 class GridSearch(StaticSearch):
@@ -86,10 +96,12 @@ class GridSearch(StaticSearch):
         seed: int = 0,
     ) -> None:
         super().__init__(num_objectives, num_rounds, num_replicas, seed, {})
-        if (points is None) == (groups is None or values is None):
+        half = (groups is None) != (values is None)
+        if half or (points is None) == (groups is None):
             raise ValueError(
-                '`points`, or `groups` and `values`, should be given. Found '
-                f'points={points!r}, groups={groups!r}, values={values!r}.'
+                '`points`, or `groups` and `values`, should be given, not '
+                f'both. Found points={points!r}, groups={groups!r}, '
+                f'values={values!r}.'
             )
         if points is None:
             assert groups is not None and values is not None
@@ -99,6 +111,11 @@ class GridSearch(StaticSearch):
         self._failed = False
 
     def _checked(self, points: Sequence[Sequence[float]]) -> Tensor:
+        if not isinstance(points, Sized):
+            raise ValueError(
+                f'`points` should be rows of {self.num_objectives} weights. '
+                f'Found {points!r}.'
+            )
         if len(points) != self.num_rounds * self.num_replicas:
             raise ValueError(
                 '`num_rounds` times `num_replicas` should be the number of '

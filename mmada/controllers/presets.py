@@ -81,7 +81,7 @@ def paper(
     Raises:
         ValueError: If a value is out of range.
     """
-    if reward not in PAPER_REWARDS:
+    if reward not in list(PAPER_REWARDS):  # may be unhashable
         raise ValueError(
             f'`reward` should be one of {sorted(PAPER_REWARDS)}. '
             f'Found {reward!r}.'
@@ -150,7 +150,7 @@ def preset_options(preset: str) -> dict[str, Any]:
     Raises:
         ValueError: If there is no such preset.
     """
-    if preset not in PRESETS:
+    if preset not in list(PRESETS):  # may be unhashable
         raise ValueError(
             f'`preset` should be one of {sorted(PRESETS)}. Found {preset!r}.'
         )

@@ -118,7 +118,12 @@ class SlopeSearch(WeightSearch):
         return self._policy.decode(mean + self._policy.expand(factors))
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
-        """Note the metrics; after the last round, take the step."""
+        """Note the metrics; after the last round, take the step.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
         result = super().observe(metrics, reference)
         if result.best >= 0:
             self._metrics.append(metrics.double())

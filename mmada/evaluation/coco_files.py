@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -53,12 +54,15 @@ def read_categories(
     """Return the categories of an annotation file by id, in its order.
 
     Raises:
-        ValueError: If there are none or a field is missing.
+        ValueError: If there are none, or a field is missing or does not fit.
     """
+    place = f'a category of {path}'
     try:
         categories = {
-            int(c['id']): Category(str(c['name']), bool(c['isthing']))
-            for c in content['categories']
+            to_int(place, 'id', c['id']): Category(
+                str(c['name']), bool(c['isthing'])
+            )
+            for c in check_list(path, 'categories', content['categories'])
         }
     except (KeyError, TypeError) as error:
         raise ValueError(
@@ -76,7 +80,7 @@ def read_annotations(
     """Return the annotations of an annotation file by image id.
 
     Raises:
-        ValueError: If a field is missing.
+        ValueError: If a field is missing or does not fit.
     """
     try:
         return dict(iter_annotations(content['annotations'], path))
@@ -90,15 +94,55 @@ def iter_annotations(
     """Yield image id and annotation of entries of an annotation file.
 
     Raises:
-        ValueError: If a field is missing.
+        ValueError: If they are no list, or a field is missing or does not
+            fit.
     """
-    for a in annotations:
+    for a in check_list(path, 'annotations', annotations):
         try:
             found = Annotation(a['file_name'], a['segments_info'])
             image_id = a['image_id']
         except (KeyError, TypeError) as error:
             raise _no_annotations(path, error) from None
+        if not isinstance(image_id, int | str):
+            raise _misfit(
+                f'an annotation of {path}',
+                'an integer or a string',
+                'image_id',
+                image_id,
+            )
+        place = f'image {image_id} of {path}'
+        check_list(place, 'segments_info', found.segments_info)
         yield image_id, found
+
+
+def check_list(place: str, name: str, value: Any) -> Iterable[Any]:
+    """Return a member of a file if it is a list, or one that is being read.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, list | Iterator):
+        raise _misfit(place, 'a list', name, value)
+    return value
+
+
+def to_int(place: str, name: str, value: Any) -> int:
+    """Return a member of a file as an integer.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _misfit(place, 'an integer', name, value) from None
+
+
+def _misfit(place: str, expected: str, name: str, value: Any) -> ValueError:
+    return ValueError(
+        f'{place} should have {expected} as {name}, '
+        f'found {reprlib.repr(value)}'
+    )
 
 
 def _no_annotations(path: str, error: Exception) -> ValueError:

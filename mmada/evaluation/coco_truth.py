@@ -13,10 +13,12 @@ from mmada.datasets.json_members import read_members
 
 from .coco_files import (
     BackendArgs,
+    check_list,
     iter_annotations,
     read_annotations,
     read_categories,
     read_segment_map,
+    to_int,
 )
 from .counting import Truth, TruthSegment
 from .segment_map import label_areas
@@ -64,7 +66,11 @@ class CocoTruth:
         for key, value in read_members(ann_file, backend_args):
             if key == 'annotations':
                 self._list_segments(value)
-            content[key] = list(value) if key == 'categories' else None
+            content[key] = (
+                list(check_list(ann_file, key, value))
+                if key == 'categories'
+                else None
+            )
         self.categories = read_categories(content, ann_file)
         if 'annotations' not in content:
             read_annotations(content, ann_file)
@@ -91,17 +97,19 @@ class CocoTruth:
     def _row(
         self, info: Mapping[str, Any], image_id: int | str
     ) -> tuple[int, int, int, int]:
+        place = f'image {image_id}: a segment of {self._ann_file}'
+        if not isinstance(info, Mapping):
+            raise ValueError(f'{place} should be an object, found {info!r}')
         try:
             return (
-                int(info['id']),
-                int(info['category_id']),
-                int(info['area']),
-                int(info.get('iscrowd', 0)),
+                to_int(place, 'id', info['id']),
+                to_int(place, 'category_id', info['category_id']),
+                to_int(place, 'area', info['area']),
+                to_int(place, 'iscrowd', info.get('iscrowd', 0)),
             )
         except KeyError as error:
             raise ValueError(
-                f'image {image_id}: a segment of {self._ann_file} should '
-                f'have {error}, found {sorted(info)}'
+                f'{place} should have {error}, found {sorted(info)}'
             ) from None
 
     def _read(self, image_id: int | str) -> Truth:

@@ -52,6 +52,16 @@ class AggregatorWeighting(GradientWeighting):
         floor: float = 0.01,
         seed: int = 0,
     ) -> None:
+        if not isinstance(aggregator, str):
+            raise ValueError(
+                f'`aggregator` is {aggregator!r}; expected a name in '
+                'torchjd.aggregation, or a dotted path.'
+            )
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(
+                f'`options` is {options!r}; expected a dict of arguments, or '
+                'None.'
+            )
         self.name = aggregator
         self.options = dict(options or {})
         self.floor = check_number('floor', floor, 0, 1, above=True)

@@ -67,7 +67,7 @@ class GradNorm(GradientWeighting):
         self.alpha = check_number('alpha', alpha, 0)
         self.lr = check_number('lr', lr, 0, above=True)
         self.floor = check_number('floor', floor, 0, 1, above=True)
-        if optimizer not in _OPTIMIZERS:
+        if optimizer not in list(_OPTIMIZERS):  # may be unhashable
             raise ValueError(
                 f'`optimizer` is {optimizer!r}; expected one of '
                 f'{", ".join(map(repr, _OPTIMIZERS))}.'
@@ -105,13 +105,17 @@ class GradNorm(GradientWeighting):
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`."""
+        """Take over a state; options stay those given."""
         if not state:
             return
         self._start(state['initial_losses'].to('cpu', copy=True))
         with torch.no_grad():
             self._weights.copy_(state['weights'])
-        self._optimizer.load_state_dict(state['optimizer'])
+        groups = self._optimizer.state_dict()['param_groups']
+        moments = state['optimizer']['state']
+        self._optimizer.load_state_dict(
+            dict(state=moments, param_groups=groups)
+        )
 
     def _start(self, losses: Tensor) -> None:
         self._initial = losses

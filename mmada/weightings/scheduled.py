@@ -23,12 +23,18 @@ class ScheduledWeighting(StepWeighting):
             a :class:`Schedule`. Objectives that are not named keep 1.
 
     Raises:
-        ValueError: If a schedule is not legal, naming its objective.
+        ValueError: If a schedule is not legal, naming its objective, or no
+            objectives are named.
     """
 
     def __init__(
         self, schedules: Mapping[str, float | Mapping[str, Any]]
     ) -> None:
+        if not isinstance(schedules, Mapping):
+            raise ValueError(
+                f'`schedules` is {schedules!r}; expected a dict of objectives '
+                'and their schedules.'
+            )
         self._schedules = {
             name: _build(name, given) for name, given in schedules.items()
         }

@@ -24,7 +24,13 @@ class StaticWeighting(Weighting):
     needs_losses = False
 
     def __init__(self, weights: Sequence[float] | Tensor) -> None:
-        vector = torch.as_tensor(weights, dtype=torch.float64)
+        try:
+            vector = torch.as_tensor(weights, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                '`weights` should be numbers, one per objective. '
+                f'Found {weights!r}.'
+            ) from None
         if not vector.numel():
             raise ValueError(
                 '`weights` should hold at least one number. Found none.'

@@ -200,6 +200,9 @@ def test_percent_and_fractions_are_one_search() -> None:
         ('baseline', 'median'),
         ('lr_decay', 'cosine'),
         ('reward_scale', -1),
+        ('initial', 0.5),
+        ('initial', 'abc'),
+        ('initial', 5),
     ],
 )
 def test_bad_options_are_refused(name, value) -> None:

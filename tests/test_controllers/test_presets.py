@@ -66,9 +66,11 @@ def test_every_default_may_be_written_out(preset: str) -> None:
     ('options', 'message'),
     [
         (dict(preset='fast'), r"`preset`.*\['paper', 'stable'\].*'fast'"),
+        (dict(preset=['paper']), r"`preset`.*'stable'.*\['paper'\]"),
         (dict(sigme=0.1), "Unknown option 'sigme' of preset 'stable'.*sigma"),
         (dict(preset='paper', start=1), "Unknown option 'start'"),
         (dict(preset='paper', reward='x'), "`reward`.*'full', 'local'.*'x'"),
+        (dict(preset='paper', reward=['x']), r"`reward`.*'full'.*\['x'\]"),
         (dict(generator=1), "Unknown option 'generator'"),
     ],
 )

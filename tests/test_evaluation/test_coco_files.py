@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mmada.evaluation.coco_files import read_annotations, read_json
+from mmada.evaluation.coco_files import (
+    read_annotations,
+    read_categories,
+    read_json,
+)
 
 
 def test_no_json(tmp_path):
@@ -26,3 +30,14 @@ def test_annotations_by_image():
     ):
         with pytest.raises(ValueError, match=f"gt.json .*at '{field}'"):
             read_annotations(content, 'gt.json')
+
+
+@pytest.mark.parametrize(
+    ('read', 'name'),
+    [(read_annotations, 'annotations'), (read_categories, 'categories')],
+)
+@pytest.mark.parametrize('value', [5, None, {}])
+def test_what_is_no_list_is_named(read, name, value):
+    message = f'gt.json should have a list as {name}, found {value}'
+    with pytest.raises(ValueError, match=message):
+        read({name: value}, 'gt.json')

@@ -65,12 +65,15 @@ def test_of_two_segments_of_an_id_the_last_counts(write):
     assert CocoTruth(*write(content))[3].listed[256] == (4, 1, False)
 
 
+GONE = object()
+
+
 def change(path, value):
     content = json.loads(json.dumps(CONTENT))
     target = content
     for key in path[:-1]:
         target = target[key]
-    if value is None:
+    if value is GONE:
         del target[path[-1]]
     else:
         target[path[-1]] = value
@@ -84,13 +87,13 @@ SEGMENT = ('annotations', 0, 'segments_info', 1)
     ('content', 'message'),
     [
         ([], r'gt.json should be a JSON object: { should .*found \['),
-        (change(['categories'], None), "gt.json .*categories.*'categories'"),
+        (change(['categories'], GONE), "gt.json .*categories.*'categories'"),
         (change(['categories'], []), 'gt.json .*categories, found none'),
-        (change(['categories', 0, 'isthing'], None), "isthing.*'isthing'"),
-        (change(['annotations'], None), "gt.json .*at 'annotations'"),
-        (change(['annotations', 0, 'file_name'], None), "at 'file_name'"),
+        (change(['categories', 0, 'isthing'], GONE), "isthing.*'isthing'"),
+        (change(['annotations'], GONE), "gt.json .*at 'annotations'"),
+        (change(['annotations', 0, 'file_name'], GONE), "at 'file_name'"),
         (change(['annotations', 0, 'image_id'], 5), 'image 3 .*one of the 1'),
-        (change([*SEGMENT, 'area'], None), "image 3: .*'area', found"),
+        (change([*SEGMENT, 'area'], GONE), "image 3: .*'area', found"),
         (change([*SEGMENT, 'category_id'], 7), 'image 3: segment 70000 .*7'),
     ],
 )
@@ -98,6 +101,49 @@ def test_files_that_do_not_fit(write, content, message):
     paths = write(content)
     with pytest.raises(ValueError, match=message):
         CocoTruth(*paths)[3]
+
+
+LIST = r'gt.json should have a list as'
+INTEGER = r'of .*gt.json should have an integer as'
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'message'),
+    [
+        (['categories'], 5, f'{LIST} categories, found 5'),
+        (['categories'], None, f'{LIST} categories, found None'),
+        (['categories'], {}, f'{LIST} categories, found {{}}'),
+        (['categories', 0, 'id'], 'x', f"a category {INTEGER} id, found 'x'"),
+        (['categories', 0, 'id'], None, f'{INTEGER} id, found None'),
+        (['annotations'], 5, f'{LIST} annotations, found 5'),
+        (['annotations'], None, f'{LIST} annotations, found None'),
+        (['annotations'], {}, f'{LIST} annotations, found {{}}'),
+        (
+            ['annotations', 0, 'image_id'],
+            [1],
+            r'gt.json should have an integer or a string as image_id, '
+            r'found \[1\]',
+        ),
+        (
+            ['annotations', 0, 'segments_info'],
+            5,
+            f'image 3 of .*{LIST} segments_info, found 5',
+        ),
+        (SEGMENT, 5, 'image 3: a segment of .*gt.json .*an object, found 5'),
+        ([*SEGMENT, 'id'], 'x', f"segment {INTEGER} id, found 'x'"),
+        (
+            [*SEGMENT, 'category_id'],
+            None,
+            f'image 3: a segment {INTEGER} category_id, found None',
+        ),
+        ([*SEGMENT, 'area'], [2], rf'{INTEGER} area, found \[2\]'),
+        ([*SEGMENT, 'iscrowd'], 'x', f"{INTEGER} iscrowd, found 'x'"),
+    ],
+)
+def test_members_of_another_kind_are_named(write, path, value, message):
+    paths = write(change(path, value))
+    with pytest.raises(ValueError, match=message):
+        CocoTruth(*paths)
 
 
 def test_missing_files(write, tmp_path):

@@ -158,8 +158,8 @@ def rows_of(tools, problem, name, work_dir):
         (['--methods', 'twos'], "`--methods` has 'twos'; expected some of"),
         (['--problems', 'x'], "`--problems` has 'x'; expected some of"),
         (['--seeds', '0', '0'], '`--seeds` is .*different'),
-        (['--seeds', '-1'], '`--seeds` .*-1'),
-        (['--jobs', '0'], '`--jobs` '),
+        (['--seeds', '-1'], '`--seeds` is -1; expected at least 0'),
+        (['--jobs', '0'], '`--jobs` is 0; expected at least 1'),
     ],
 )
 def test_bad_filters_are_named(tools, tmp_path, arguments, message):

@@ -239,6 +239,22 @@ def test_bad_options(name: str, value: object) -> None:
         AggregatorWeighting('PCGrad', **{name: value})  # type: ignore
 
 
+@pytest.mark.parametrize(
+    ('aggregator', 'options', 'message'),
+    [
+        ('CAGrad', [1], r'`options` is \[1\]; expected a dict'),
+        ('CAGrad', 'c', "`options` is 'c'; expected a dict"),
+        (5, None, '`aggregator` is 5; expected a name'),
+        (None, None, '`aggregator` is None; expected a name'),
+    ],
+)
+def test_options_of_another_kind(
+    aggregator: Any, options: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        AggregatorWeighting(aggregator, options)
+
+
 def test_a_missing_torchjd_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(

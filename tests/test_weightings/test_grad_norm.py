@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 import torch
@@ -105,10 +106,29 @@ def test_it_goes_on_from_its_state_to_the_same_bits() -> None:
         )
 
 
+def test_a_resumed_training_has_the_present_learning_rate() -> None:
+    # Weights of 7/9 and 11/9 and steps of 0.2 * 3 and -0.2 * 1: 8/45 and
+    # 64/45 are set to the sum 2.
+    first = GradNorm(alpha=0, lr=0.1, optimizer='SGD')
+    first.weights(vector(2, 5), rows(3, 1))
+    second = GradNorm(alpha=0, lr=0.2, optimizer='SGD')
+    second.load_state_dict(first.state_dict())
+    second.weights(vector(2, 5), rows(3, 1))
+    found = second.weights(vector(2, 5), rows(3, 1)).tolist()
+    assert found == pytest.approx([2 / 9, 16 / 9])
+
+
 @pytest.mark.parametrize(
     ('name', 'value'),
-    [('alpha', -1), ('lr', 0), ('floor', 0), ('optimizer', 'Lion')],
+    [
+        ('alpha', -1),
+        ('lr', 0),
+        ('floor', 0),
+        ('optimizer', 'Lion'),
+        ('optimizer', ['Adam']),
+    ],
 )
 def test_bad_options(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
+    found = re.escape(repr(value))
+    with pytest.raises(ValueError, match=f'`{name}`.*{found}'):
         GradNorm(**{name: value})  # type: ignore[arg-type]

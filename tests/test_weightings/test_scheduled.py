@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
@@ -56,3 +59,10 @@ def test_unknown_names_are_refused() -> None:
 def test_a_bad_schedule_is_named(schedule, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         begun(seg=schedule)
+
+
+@pytest.mark.parametrize('schedules', [[1, 2], 'seg', 0.5, None])
+def test_what_names_no_objectives_is_refused(schedules: Any) -> None:
+    message = f'`schedules` is {re.escape(repr(schedules))}; expected a dict'
+    with pytest.raises(ValueError, match=message):
+        ScheduledWeighting(schedules)

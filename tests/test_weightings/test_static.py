@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
@@ -23,6 +26,13 @@ def test_the_same_weights_in_every_epoch(weights) -> None:
 @pytest.mark.parametrize('weights', [[], [1, 0], [1, -1], [1, float('nan')]])
 def test_bad_weights(weights: list[float]) -> None:
     with pytest.raises(ValueError, match='`weights`'):
+        StaticWeighting(weights)
+
+
+@pytest.mark.parametrize('weights', [{'cls': 1}, 'abc', None, ['x']])
+def test_what_is_no_list_of_numbers_is_named(weights: Any) -> None:
+    message = f'`weights` should be numbers.*Found {re.escape(repr(weights))}'
+    with pytest.raises(ValueError, match=message):
         StaticWeighting(weights)
 
 

@@ -76,9 +76,14 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
-    for name, values in dict(seeds=args.seeds, jobs=[args.jobs - 1]).items():
-        if min(values) < 0:
-            raise ValueError(f'`--{name}` is too small, found {values}.')
+    for name, least, low in (
+        ('seeds', min(args.seeds), 0),
+        ('jobs', args.jobs, 1),
+    ):
+        if least < low:
+            raise ValueError(
+                f'`--{name}` is {least}; expected at least {low}.'
+            )
     check_distinct('seeds', args.seeds)
     names = args.problems or list(PROBLEMS | TRANSFERS)
     problems = list(select('problems', names, ALL).values())

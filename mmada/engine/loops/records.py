@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +55,11 @@ def scalars(
         ('round',): float(record['round']),
         ('winner',): float(best),
     }
-    for key, value in record['metrics'][best].items():
-        found['best', short_name(key)] = value
+    scores = record['metrics'][best]
+    uses = Counter(map(short_name, scores))
+    for key, value in scores.items():
+        name = short_name(key)
+        found['best', name if uses[name] == 1 else key] = value
     for name, value in zip(record[names], record[actions][best], strict=True):
         found[actions, name] = value
     for k, (reward, metrics) in enumerate(

@@ -38,7 +38,9 @@ class FromOwn(Succession):
             raise ValueError(
                 f'The plan of a round needs the own states of replicas '
                 f'{lacking}; expected replicas that have trained, and have '
-                'neither diverged nor been dropped since.'
+                'neither diverged nor been dropped since. Where they '
+                'diverged, lower the learning rate, or let the actions of '
+                'the replicas differ less.'
             )
         state.own = {k: state.own[k] for k in needs}
 
