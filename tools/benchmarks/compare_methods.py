@@ -213,6 +213,12 @@ _ROWS = [
         'head rule off',
         options=HEAD_RULE_OFF,
     ),
+    Method(
+        'inverse-loss, head rule off',
+        'ablation',
+        _weighted('InverseLossWeighting'),
+        options=HEAD_RULE_OFF,
+    ),
 ]
 # Which of them are run if none is named.
 DEFAULT = tuple(row.name for row in _ROWS)
