@@ -26,7 +26,7 @@ env:
 	        "Install one, or name it: make PYTHON=/path/to/python3.11 env" >&2; \
 	    exit 1; \
 	fi; \
-	"$$python" tools/setup_env.py --venv "$(VENV)" --stack "$(STACK)"
+	"$$python" tools/dev/setup_env.py --venv "$(VENV)" --stack "$(STACK)"
 
 demo: env
 	$(VENV)/bin/python tools/demo.py $(ARGS)
@@ -42,22 +42,22 @@ test-faults: env
 
 # The benchmark of searched losses: a small part, and all of it (resumable).
 asl-quick: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss.py \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss/auto_seg_loss.py \
 	    work_dirs/asl_quick --quick --seeds 0 $(ARGS)
 
 asl: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss.py \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/auto_seg_loss/auto_seg_loss.py \
 	    work_dirs/asl $(ARGS)
 
 # All methods on all problems, with error bars: a small part, and all of it
 # (resumable).
 compare-quick: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare/compare.py \
 	    work_dirs/compare_quick --quick --seeds 0 1 \
 	    --problems cascade misscaled panoptic_fpn $(ARGS)
 
 compare: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare.py \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare/compare.py \
 	    work_dirs/compare $(ARGS)
 
 lint: env
@@ -74,4 +74,4 @@ docs: env
 
 # A wheel of this checkout, tried in an environment of its own.
 release-check: env
-	$(VENV)/bin/python tools/release_check.py $(ARGS)
+	$(VENV)/bin/python tools/dev/release_check.py $(ARGS)

@@ -5,7 +5,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
-from tests.checkpoint_loading import excuse
+from tests.support.checkpoint_loading import excuse
 
 
 @pytest.fixture(autouse=True)

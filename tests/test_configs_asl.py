@@ -21,8 +21,7 @@ from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.models import AutoSegLoss
 from mmada.surrogates import NAMED_POINTS, SURROGATES
-
-from .mmseg_scope import mmseg_scope
+from tests.support.mmseg_scope import mmseg_scope
 
 __all__ = ['mmseg_scope']
 

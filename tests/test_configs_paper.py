@@ -24,7 +24,7 @@ from mmada.engine.optimizers.head_rule import (
     NoHeadRule,
 )
 from mmada.models.objectives import build_objectives
-from tests.paper_runs import (
+from tests.support.paper_runs import (
     NAMES,
     SEARCHES,
     build,

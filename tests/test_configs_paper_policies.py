@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paper_runs import NAMES, SEARCHES, TRAININGS, parts_of, read
+from tests.support.paper_runs import NAMES, SEARCHES, TRAININGS, parts_of, read
 
 WITHOUT = ('ones', 'gradnorm', 'hand-tuned')
 MODES = {

@@ -23,11 +23,11 @@ with contextlib.redirect_stdout(sys.stderr):
     from check_data_config import check_parts, read_loaders
     from check_data_image import DataSet
     from check_data_report import heading, json_of, text_of, total_of
-    from check_data_set import Checked, check_data_set
     from mmdet.registry import DATASETS
-    from parallel import DEFAULT_WORKERS
 
-    from mmada.datasets.panoptic_check import Tally
+    from mmada.datasets.parallel import DEFAULT_WORKERS
+    from mmada.diagnostics.data import Tally
+    from mmada.diagnostics.data.data_set import Checked, check_data_set
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from bad_input import read_config
 from check_data_image import DataSet
-from check_data_set import Checked
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmada.datasets.image_ids import read_ids
-from mmada.datasets.panoptic_check import Fault, check_apart
+from mmada.diagnostics.data import Fault, check_apart
+from mmada.diagnostics.data.data_set import Checked
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.id_maps import decode_id_map
-from mmada.datasets.panoptic_check import (
+from mmada.diagnostics.data import (
     Fault,
     ImageEntry,
     check_map,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from check_data_set import Checked
-
-from mmada.datasets.panoptic_check import KINDS, Tally
+from mmada.diagnostics.data import KINDS, Tally
+from mmada.diagnostics.data.data_set import Checked
 
 SEVERITIES = ('error', 'warning')
 

@@ -17,7 +17,7 @@ from bad_input import one_line_errors, read_config
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
-from mmada.engine.rewards.reward_check import (
+from mmada.diagnostics.reward import (
     Census,
     CheckpointReport,
     Finding,

@@ -24,7 +24,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
 from mmada.datasets.ade20k_panoptic import (
     MAX_SEGMENTS,
@@ -33,6 +32,7 @@ from mmada.datasets.ade20k_panoptic import (
     merge_maps,
 )
 from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
 SPLITS = dict(train='training', val='validation')
 MOST_WRONG = 0.5

@@ -20,12 +20,9 @@ from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
-from mmada.engine.rewards.reward_check.findings import (
-    weights_missing,
-    weights_not_finite,
-)
-from mmada.engine.rewards.reward_check.loading import load_weights
-from mmada.evaluation.coco_files import read_categories
+from mmada.datasets.coco_panoptic import read_categories
+from mmada.diagnostics.reward.loading import load_weights
+from mmada.diagnostics.reward.rules import weights_missing, weights_not_finite
 from mmada.evaluation.label_map import label_categories
 from mmada.evaluation.submission import SubmissionWriter, to_segments
 from mmada.evaluation.submission_check import check_archive, check_submission

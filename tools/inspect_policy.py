@@ -21,7 +21,8 @@ from bad_input import one_line_errors, read_config
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.engine.policies.policy_outlook import dry_run, outlook
+    from mmada.diagnostics.policy import outlook
+    from mmada.engine.policies.policy_outlook.dry_run import dry_run
 
 _LEGEND = 'the others at the initial losses'
 

@@ -22,7 +22,7 @@ from mmada.datasets.image_ids import (
     digest_ids,
     format_ids,
 )
-from mmada.datasets.json_members import read_members
+from mmada.datasets.json_stream import read_members
 
 RULE = 'smallest sha256 of seed:id'
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-BEGIN = '<!-- begin: python tools/reproduce_table.py --write -->'
+BEGIN = '<!-- begin: python tools/dev/reproduce_table.py --write -->'
 END = '<!-- end -->'
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cli import add_common_arguments, build_runner, load_config
+from common import add_common_arguments, build_runner, load_config
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
 

@@ -19,7 +19,7 @@ from bad_input import one_line_errors
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.engine.checkpoints.inspection import (
+    from mmada.diagnostics.work_dir import (
         FileReport,
         WorkDirReport,
         inspect_work_dir,

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.exploration import GaussianExploration
-from mmada.controllers.learners import (
+from mmada.controllers.ada_segment.exploration import GaussianExploration
+from mmada.controllers.ada_segment.learners import (
     Experience,
     ReinforceLearner,
     parameters_of,
 )
-from mmada.controllers.policies import ConstantPolicy
 from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
 from mmada.controllers.verdict import Verdict
+from mmada.policies.policy import ConstantPolicy
 
 
 class AmLfs(ScheduleSearch):

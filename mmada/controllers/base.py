@@ -8,9 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
-from mmada.controllers.checks import check_int
-from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.plan import Plan, Start
+from mmada.policies.ensemble import PolicyEnsemble
+from mmada.utils.checks import check_int
 
 
 class RoundResult(NamedTuple):

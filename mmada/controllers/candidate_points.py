@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.checks import check_number
-from mmada.controllers.ensemble import WEIGHT_FLOOR
-from mmada.controllers.hyperband import Hyperband
-from mmada.controllers.optuna_study import suggest
+from mmada.controllers.bohb.hyperband import Hyperband
+from mmada.controllers.bohb.optuna_study import suggest
 from mmada.controllers.weight_draws import check_weights
+from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.utils.checks import check_number
 
 
 def mean_one(point: Sequence[float]) -> Tensor:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.checks import check_number
-from mmada.controllers.exploration import (
+from mmada.controllers.ada_segment.exploration import (
     Exploration,
     antithetic,
     gaussian_log_density,
 )
 from mmada.controllers.group_policy import membership
+from mmada.utils.checks import check_number
 
 
 def spread_out(noise: Tensor) -> Tensor:

@@ -8,12 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmada.controllers.checks import check_number
-from mmada.controllers.policies import (
-    Policy,
-    centred_log,
-    mean_one_weights,
-)
+from mmada.policies.policy import Policy, centred_log, mean_one_weights
+from mmada.utils.checks import check_number
 
 
 def check_groups(groups: Any, num_objectives: int) -> list[list[int]]:

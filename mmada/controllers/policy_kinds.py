@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmada.controllers.group_policy import GroupPolicy
-from mmada.controllers.policies import (
-    ConstantPolicy,
-    LossRatioPolicy,
-    Policy,
-)
+from mmada.policies.policy import ConstantPolicy, LossRatioPolicy, Policy
 
 POLICIES: dict[str, type[Policy]] = {
     policy.kind: policy

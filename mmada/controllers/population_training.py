@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
 from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
 from mmada.controllers.weight_draws import log_normal
+from mmada.utils.checks import check_number
 
 
 class PopulationTraining(ScheduleSearch):

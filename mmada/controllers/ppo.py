@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
 from mmada.controllers.updates import clipped_ratio_loss
+from mmada.utils.checks import check_number
 
 Baseline = Literal['mu', 'mean']
 

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
-from mmada.controllers.ensemble import WEIGHT_FLOOR
 from mmada.controllers.static_search import StaticSearch
+from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.utils.checks import check_number
 
 
 class RandomSearch(StaticSearch):

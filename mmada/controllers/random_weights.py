@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
 from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
 from mmada.controllers.weight_draws import log_normal
+from mmada.utils.checks import check_number
 
 
 class RandomWeights(ScheduleSearch):

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
-from mmada.controllers.ensemble import PolicyEnsemble
-from mmada.controllers.policies import ConstantPolicy
 from mmada.controllers.weight_draws import initial_weights
 from mmada.controllers.weight_search import WeightSearch
+from mmada.policies.ensemble import PolicyEnsemble
+from mmada.policies.policy import ConstantPolicy
+from mmada.utils.checks import check_number
 
 REPLAY = 1e-300
 """Discount with which Eq. 7 is the nearest round alone."""

@@ -10,10 +10,10 @@ import torch
 from torch import Generator, Tensor
 
 from mmada.controllers.base import RoundResult, WeightController
-from mmada.controllers.checks import check_identity, check_int, check_vector
-from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.plan import Start
 from mmada.controllers.rewards import select_best
+from mmada.policies.ensemble import PolicyEnsemble
+from mmada.utils.checks import check_identity, check_int, check_vector
 
 
 class ShuffledRewards(WeightController):

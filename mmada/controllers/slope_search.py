@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from mmada.controllers.base import RoundResult
-from mmada.controllers.checks import check_int, check_number
-from mmada.controllers.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.controllers.group_exploration import centred_basis
 from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.plan import Plan, Rest, Start
@@ -22,6 +20,8 @@ from mmada.controllers.slope_design import (
 )
 from mmada.controllers.verdict import Verdict
 from mmada.controllers.weight_search import WeightSearch
+from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.utils.checks import check_int, check_number
 
 LAST = 3
 """The last third of a training's metrics is averaged."""

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from mmada.controllers.best_action import BestAction
-from mmada.controllers.ensemble import PolicyEnsemble
 from mmada.controllers.plan import Start
-from mmada.controllers.policies import ConstantPolicy
 from mmada.controllers.weight_search import WeightSearch
+from mmada.policies.ensemble import PolicyEnsemble
+from mmada.policies.policy import ConstantPolicy
 
 
 class StaticSearch(WeightSearch):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.ensemble import WEIGHT_FLOOR
+from mmada.policies.ensemble import WEIGHT_FLOOR
 
 
 def check_weights(name: str, value: Any, size: int) -> Tensor:

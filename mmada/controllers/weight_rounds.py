@@ -9,14 +9,14 @@ from typing import Any
 from torch import Generator, Tensor
 
 from mmada.controllers.base import WeightController
-from mmada.controllers.checks import (
+from mmada.policies.policy import floored
+from mmada.utils.checks import (
     check_identity,
     check_int,
     check_losses,
     check_number,
     check_vector,
 )
-from mmada.controllers.policies import floored
 
 
 class WeightRounds(WeightController):

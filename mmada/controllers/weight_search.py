@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from mmada.controllers.base import RoundResult
-from mmada.controllers.ensemble import WEIGHT_FLOOR
 from mmada.controllers.rewards import select_best, standardised_reward
 from mmada.controllers.verdict import Verdict, judge
 from mmada.controllers.weight_rounds import WeightRounds
+from mmada.policies.ensemble import WEIGHT_FLOOR
 
 
 class WeightSearch(WeightRounds):

@@ -22,12 +22,13 @@ with these lines::
 first, four stuff classes follow (``scene_metainfo()``).
 """
 
+from mmada.datasets.scenes.classes import scene_metainfo
+from mmada.datasets.scenes.datasets import SceneSemanticDataset
+from mmada.datasets.scenes.folder import SceneOptions, make_scenes
+from mmada.datasets.scenes.scene import Scene, draw_scene, scene_rng
+
 from .image_subset import ImageSubset
-from .scene_classes import scene_metainfo
 from .scene_dataset import ScenePanopticDataset
-from .scene_folder import SceneOptions, make_scenes
-from .scene_semantic_dataset import SceneSemanticDataset
-from .scenes import Scene, draw_scene, scene_rng
 from .transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 
-from .image_ids import read_ids
+from mmada.datasets.image_ids import read_ids
 
 KEEP = ('listed', 'others')
 

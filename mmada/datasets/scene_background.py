@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .scene_classes import STUFF
-from .scene_shapes import Sprite, paste
-from .scene_textures import TEXTURES, value_noise
+from mmada.datasets.scene_textures import TEXTURES, value_noise
+from mmada.datasets.scenes.classes import STUFF
+from mmada.datasets.scenes.drawing import Sprite, paste
 
 CONTRAST = dict(sky=16.0, water=24.0, grass=30.0, forest=26.0)
 VOID_OWNER = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmdet.datasets import CocoPanopticDataset
 from mmengine.registry import DATASETS
 
-from .scene_classes import scene_metainfo
+from mmada.datasets.scenes.classes import scene_metainfo
 
 
 @DATASETS.register_module()

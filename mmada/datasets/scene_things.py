@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .scene_background import random_position
-from .scene_classes import EARTHY, THINGS, WARM, SceneClass
-from .scene_shapes import draw_sprite, paste
+from mmada.datasets.scene_background import random_position
+from mmada.datasets.scenes.classes import EARTHY, THINGS, WARM, SceneClass
+from mmada.datasets.scenes.drawing import draw_sprite, paste
 
 MAX_THINGS = 12
 RADII = (2.5, 17.5)

@@ -3,6 +3,12 @@
 from mmengine.registry import TASK_UTILS
 
 from mmada import controllers, weightings
+from mmada.engine.registration import ShuffledRewards
+from mmada.policies.policy_file import (
+    PolicyFileError,
+    load_policy,
+    save_policy,
+)
 
 from .checkpoints.latest_checkpoint import (
     CheckpointError,
@@ -18,8 +24,6 @@ from .hooks import (
 )
 from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
 from .optimizers import HeadRuleOptimWrapperConstructor
-from .policies.policy_file import PolicyFileError, load_policy, save_policy
-from .shuffled_rewards import ShuffledRewards
 
 # The mathematics knows nothing of a registry, so it is registered from here.
 for _class in (

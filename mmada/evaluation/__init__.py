@@ -1,9 +1,15 @@
 """Metrics: panoptic quality without panopticapi, semantic segmentation."""
 
-from .counting import ImageCounts, Truth, count_image
+from mmada.evaluation.averages import (
+    ClassCounts,
+    Quality,
+    average_quality,
+    class_quality,
+)
+from mmada.evaluation.matching import ImageCounts, Truth, count_image
+
 from .folders import evaluate_folders
 from .panoptic_quality import PanopticQuality
-from .quality import ClassCounts, Quality, average_quality, class_quality
 from .report import Report, class_table, group_table, make_report
 from .resampling import resample_quality
 from .segmentation_quality import SegmentationQuality

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmada.datasets.id_maps import VOID
-from mmada.datasets.json_members import read_members
-
-from .coco_files import (
+from mmada.datasets.coco_panoptic import (
     BackendArgs,
     check_list,
     iter_annotations,
@@ -20,8 +17,10 @@ from .coco_files import (
     read_segment_map,
     to_int,
 )
-from .counting import Truth, TruthSegment
-from .segment_map import label_areas
+from mmada.datasets.id_maps import VOID
+from mmada.datasets.json_stream import read_members
+from mmada.datasets.segment_map import label_areas
+from mmada.evaluation.matching import Truth, TruthSegment
 
 
 class ListedSegments(NamedTuple):

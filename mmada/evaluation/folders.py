@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .coco_files import (
+from mmada.datasets.coco_panoptic import (
     Annotation,
     read_annotations,
     read_json,
     read_segment_map,
 )
-from .coco_truth import CocoTruth
-from .counting import count_image
-from .quality import sum_counts
-from .report import ClassesOf, Report, make_report
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.coco_truth import CocoTruth
+from mmada.evaluation.matching import count_image
+from mmada.evaluation.report import ClassesOf, Report, make_report
 
 
 def evaluate_folders(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from .coco_files import Category
+from mmada.datasets.coco_panoptic import Category
 
 INSTANCE_OFFSET = 1000
 """mmdet labels a pixel with its class + 1000 x its instance."""

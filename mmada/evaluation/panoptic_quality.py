@@ -11,12 +11,13 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.registry import METRICS
 
-from .coco_files import BackendArgs
-from .coco_truth import CocoTruth, wrong_areas
-from .counting import ImageCounts, Truth, count_image
-from .label_map import label_categories, split_labels
-from .quality import sum_counts
-from .report import (
+from mmada.datasets.coco_panoptic import BackendArgs
+from mmada.datasets.segment_map import to_segment_map
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.coco_truth import CocoTruth, wrong_areas
+from mmada.evaluation.label_map import label_categories, split_labels
+from mmada.evaluation.matching import ImageCounts, Truth, count_image
+from mmada.evaluation.report import (
     ClassesOf,
     check_classes_of,
     class_table,
@@ -24,8 +25,7 @@ from .report import (
     make_report,
     warn_of_empty_groups,
 )
-from .resampling import check_resamples, resample_quality
-from .segment_map import to_segment_map
+from mmada.evaluation.resampling import check_resamples, resample_quality
 
 SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}
 

@@ -8,8 +8,13 @@ from typing import Literal, NamedTuple
 
 from mmengine.logging import print_log
 
-from .coco_files import Category
-from .quality import ClassCounts, Quality, average_quality, class_quality
+from mmada.datasets.coco_panoptic import Category
+from mmada.evaluation.averages import (
+    ClassCounts,
+    Quality,
+    average_quality,
+    class_quality,
+)
 
 ClassesOf = Literal['official', 'ground_truth']
 GROUPS = ('All', 'Things', 'Stuff')

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .coco_files import Category
-from .counting import ImageCounts
-from .quality import unique_images
-from .report import GROUPS, ClassesOf, check_classes_of
+from mmada.datasets.coco_panoptic import Category
+from mmada.evaluation.averages import unique_images
+from mmada.evaluation.matching import ImageCounts
+from mmada.evaluation.report import GROUPS, ClassesOf, check_classes_of
 
 SEED = 0
 """Of the draws: the same for all models, or they could not be compared."""

@@ -13,9 +13,9 @@ from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from torch import Tensor
 
-from .report import ClassesOf, check_classes_of
-from .semantic_counts import SemanticCounts, count_semantic
-from .semantic_quality import semantic_quality
+from mmada.evaluation.report import ClassesOf, check_classes_of
+from mmada.evaluation.semantic_counts import SemanticCounts, count_semantic
+from mmada.evaluation.semantic_quality import semantic_quality
 
 
 @METRICS.register_module()

@@ -10,7 +10,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .boundaries import holds_label, inner_edges, label_sets, spread_sets
+from mmada.evaluation.boundaries import (
+    holds_label,
+    inner_edges,
+    label_sets,
+    spread_sets,
+)
 
 
 class SemanticCounts(NamedTuple):

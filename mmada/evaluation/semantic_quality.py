@@ -18,8 +18,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .report import ClassesOf
-from .semantic_counts import SemanticCounts
+from mmada.evaluation.report import ClassesOf
+from mmada.evaluation.semantic_counts import SemanticCounts
 
 
 def class_iou(

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.id_maps import VOID, id_to_rgb, write_png
-
-from .label_map import split_labels
+from mmada.evaluation.label_map import split_labels
 
 
 def to_segments(

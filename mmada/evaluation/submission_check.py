@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmada.datasets.id_maps import VOID
-
-from .coco_files import (
+from mmada.datasets.coco_panoptic import (
     Annotation,
     read_annotations,
     read_json,
     read_segment_map,
 )
-from .segment_map import label_areas
+from mmada.datasets.id_maps import VOID
+from mmada.datasets.segment_map import label_areas
 
 MAX_SHOWN = 5
 """Problems of a kind that are spelled out."""

@@ -11,14 +11,14 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from .late_losses import LateLosses
-from .objectives import (
+from mmada.models.late_losses import LateLosses
+from mmada.models.objectives import (
     ObjectiveError,
     Objectives,
     build_objectives,
     check_loss_names,
 )
-from .state_names import add_prefix, strip_prefix
+from mmada.models.state_names import add_prefix, strip_prefix
 
 
 @MODELS.register_module()

@@ -18,7 +18,7 @@ from mmada.surrogates.points import (
     identity_action,
     identity_points,
 )
-from mmada.surrogates.released import NAMED_POINTS, NamedPoints
+from mmada.surrogates.published_curves import NAMED_POINTS, NamedPoints
 from mmada.surrogates.shape import SurrogateShape
 from mmada.surrogates.target import Target, read_target
 

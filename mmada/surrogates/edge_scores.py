@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mmada.surrogates.chunks import planes
-from mmada.surrogates.edges import line_max
+from mmada.surrogates.morphology import line_max
 from mmada.surrogates.target import Target
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from mmada.surrogates.accuracies import global_accuracy, mean_accuracy
-from mmada.surrogates.boundaries import boundary_f1
+from mmada.surrogates.boundary_f1 import boundary_f1
 from mmada.surrogates.curve import Curve
 from mmada.surrogates.points import check_points
 from mmada.surrogates.regions import (

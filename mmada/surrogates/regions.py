@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from mmada.surrogates.chunks import chunks
 from mmada.surrogates.curve import Curve
-from mmada.surrogates.edges import label_edges, window_max
+from mmada.surrogates.morphology import label_edges, window_max
 from mmada.surrogates.target import Target, where_counted
 
 EPS = 1e-8

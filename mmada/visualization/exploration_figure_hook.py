@@ -13,8 +13,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
-from .history import read_history
-from .weights_figure import weights_figure
+from mmada.visualization.history import read_history
+from mmada.visualization.weights_figure import weights_figure
 
 _FILE = 'history.jsonl'
 _DPI = 100

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from .panoptic_colors import (
+from mmada.visualization.panoptic_colors import (
     RGB,
     VOID_COLOR,
     Image,

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .figures import scale_log
-from .history import Epoch, Round
-from .objective_styles import Style, objective_styles
+from mmada.visualization.figures import scale_log
+from mmada.visualization.history import Epoch, Round
+from mmada.visualization.objective_styles import Style, objective_styles
 
 _SPREAD = 0.5
 _SKIPPED = '#EEEEEE'

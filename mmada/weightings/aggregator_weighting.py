@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_int, check_number
+from mmada.utils.checks import check_int, check_number
 from mmada.weightings.aggregators import build_aggregator, weigh_rows
 from mmada.weightings.gradient_weighting import GradientWeighting
 

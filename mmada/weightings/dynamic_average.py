@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_losses, check_number
+from mmada.utils.checks import check_losses, check_number
 from mmada.weightings.base import Weighting
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_number
+from mmada.utils.checks import check_number
 from mmada.weightings.masked_adam import MaskedAdam
 from mmada.weightings.step import StepWeighting
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
-from mmada.controllers.checks import check_losses, check_number
+from mmada.utils.checks import check_losses, check_number
 from mmada.weightings.gradient_weighting import GradientWeighting
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = dict(Adam=Adam, SGD=SGD)

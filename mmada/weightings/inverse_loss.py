@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mmada.controllers.checks import check_losses, check_number
-from mmada.controllers.ensemble import WEIGHT_FLOOR
-from mmada.controllers.policies import centred_log, mean_one_weights
+from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.policies.policy import centred_log, mean_one_weights
+from mmada.utils.checks import check_losses, check_number
 from mmada.weightings.base import Weighting
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_int
+from mmada.utils.checks import check_int
 from mmada.weightings.step import StepWeighting
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from mmada.controllers.checks import check_number
+from mmada.utils.checks import check_number
 
 _SHAPES: dict[str, Callable[[float], float]] = dict(
     hold=lambda share: 0.0,

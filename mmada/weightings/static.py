@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmada.controllers.checks import check_positive
+from mmada.utils.checks import check_positive
 from mmada.weightings.base import Weighting
 
 

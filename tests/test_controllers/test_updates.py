@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmada.controllers.exploration import gaussian_log_density
+from mmada.controllers.ada_segment.exploration import gaussian_log_density
 from mmada.controllers.updates import clipped_ratio_loss, reinforce_loss
 
 

@@ -10,7 +10,7 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import WeightController
 from mmada.weightings import Weighting
-from tests import toy
+from tests.support import toy
 from tests.test_controllers.weight_conformance import WeightConformance
 from tests.test_docs.pages import DOCS, read_blocks
 

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter
-from tests import toy
+from tests.support import toy
 
 TRUNK, HEAD_A, HEAD_B, NONE = (0, 1), (0,), (1,), ()
 PARTS = dict(trunk=TRUNK, head_a=HEAD_A, head_b=HEAD_B, rpn=NONE)

@@ -10,7 +10,7 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import BaseVisBackend
 
 import mmada.visualization  # noqa: F401  registers the hook
-from tests import toy
+from tests.support import toy
 
 # As mlflow.utils.validation has it.
 NAME = re.compile(r'^[/\w.\- ]*$')

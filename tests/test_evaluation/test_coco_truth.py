@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from mmada.datasets import coco_panoptic
 from mmada.datasets.id_maps import id_to_rgb, write_png
-from mmada.evaluation import coco_files
 from mmada.evaluation.coco_truth import CocoTruth, wrong_areas
 
 CONTENT = dict(
@@ -52,7 +52,7 @@ def test_truth_of_an_image(write):
 def test_a_map_is_read_once(write, monkeypatch):
     truth = CocoTruth(*write(CONTENT))
     first = truth[3]
-    monkeypatch.setattr(coco_files, 'get', None)
+    monkeypatch.setattr(coco_panoptic, 'get', None)
     assert truth[3] is first
 
 

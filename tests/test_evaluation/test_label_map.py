@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmdet.evaluation.functional import INSTANCE_OFFSET as MMDET_OFFSET
 
-from mmada.evaluation.coco_files import Category
+from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation.label_map import (
     INSTANCE_OFFSET,
     label_categories,

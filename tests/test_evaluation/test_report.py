@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation import class_table, group_table, make_report
-from mmada.evaluation.coco_files import Category
-from mmada.evaluation.quality import ClassCounts
+from mmada.evaluation.averages import ClassCounts
 
 CATEGORIES = {
     3: Category('cat', True),

@@ -9,9 +9,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from mmada.evaluation.coco_files import Category
-from mmada.evaluation.counting import ImageCounts, Match
-from mmada.evaluation.quality import sum_counts
+from mmada.datasets.coco_panoptic import Category
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.matching import ImageCounts, Match
 from mmada.evaluation.report import make_report
 from mmada.evaluation.resampling import draw_images, resample_quality
 

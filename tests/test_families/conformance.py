@@ -20,7 +20,7 @@ from torch import Tensor
 from mmada.engine import load_policy
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.models import Objectives
-from tests import toy
+from tests.support import toy
 from tests.test_families import exploring
 from tests.test_families.family import ALL
 from tests.test_families.gradient_conformance import GradientConformance

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope, init_default_scope
 
+from tests.support.tiny_annotations import write_annotations
 from tests.test_families.exploring import OFFSET, SIZE, explore
 from tests.test_families.models import Reference, reference
-from tests.tiny_annotations import write_annotations
 
 
 @pytest.fixture(scope='package')

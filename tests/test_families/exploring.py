@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests import tiny_data, toy
+from tests.support import tiny_data, toy
 from tests.test_families.family import SGD, Family
 
 OFFSET, SIZE = 100, 3  # of the reward images

@@ -11,7 +11,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor
 
-from tests import toy
+from tests.support import toy
 from tests.test_families.family import ALL, Family
 from tests.test_families.models import (
     LEARNING_RATE,

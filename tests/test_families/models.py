@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS
 from torch import Tensor, nn
 
-from mmada.engine.losses.probe import probe_objectives
+from mmada.engine.probe import probe_objectives
 from mmada.models import LossWeightWrapper
 from tests.test_families.family import Family
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from tests.support.tiny_dense import ATSS, FCOS, RETINANET
+from tests.support.tiny_rtmdet import RTMDET_INS
 from tests.test_families.family import ADAM, ALL, BOXES, MASKS, Family
-from tests.tiny_dense import ATSS, FCOS, RETINANET
-from tests.tiny_rtmdet import RTMDET_INS
 
 _DENSE = dict(
     cls=('loss_cls',), bbox=('loss_bbox',), centerness=('loss_centerness',)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
+from tests.support.tiny_deformable_detr import DEFORMABLE_DETR
+from tests.support.tiny_maskformer import MASKFORMER
+from tests.support.tiny_queries import DETR, MASK2FORMER
 from tests.test_families.family import (
     ADAM,
     ALL,
@@ -14,9 +17,6 @@ from tests.test_families.family import (
     PANOPTIC,
     Family,
 )
-from tests.tiny_deformable_detr import DEFORMABLE_DETR
-from tests.tiny_maskformer import MASKFORMER
-from tests.tiny_queries import DETR, MASK2FORMER
 
 
 def _names(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from tests.support.tiny_segmentor import SEGMENTOR
 from tests.test_families.family import ALL, MAPS, Family
-from tests.tiny_segmentor import SEGMENTOR
 
 SEGMENTORS = [
     Family(

@@ -9,7 +9,7 @@ import pytest
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-from mmada.engine.losses.probe import MAX_BATCHES, probe_objectives
+from mmada.engine.probe import MAX_BATCHES, probe_objectives
 from mmada.models import LossWeightWrapper, ObjectiveError
 from tests.test_families.models import bare, batch, head_rule, seed
 from tests.test_families.two_stage import TWO_STAGE

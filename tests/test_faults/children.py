@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from tests import ranks, toy
+from tests.support import processes, toy
 from tests.test_engine.test_loops import (
     test_explore_then_train_loop as algorithm,
 )
@@ -47,7 +47,7 @@ def explore(work_dir, watched=False, **options):
         resume=True,
         log_level='WARNING',
         custom_hooks=[dict(type='UsageHook')] if watched else [],
-        **ranks.join(),
+        **processes.join(),
     ).train()
 
 
@@ -80,7 +80,7 @@ def start(
     Path(work_dir).mkdir(exist_ok=True)
     shared = dict(
         MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(ranks.free_port()),
+        MASTER_PORT=str(processes.free_port()),
         WORLD_SIZE=str(world_size),
         LOCAL_WORLD_SIZE=str(world_size),
     )

@@ -19,13 +19,13 @@ from mmada.engine.state import (
     StateError,
     StateStore,
 )
-from tests import toy
-from tests.test_engine.test_checkpoints.test_inspection import damage
+from tests.support import toy
+from tests.test_diagnostics.test_work_dir import damage
 from tests.test_engine.test_loops import (
     test_explore_then_train_loop as algorithm,
 )
-from tests.test_engine.test_policies.test_policy_file import LOSSES, changed
 from tests.test_faults.damage import CLOTHING, Payload
+from tests.test_policies.test_policy_file import LOSSES, changed
 
 # MMEngine keeps loggers by name and second; these runs may share them.
 pytestmark = pytest.mark.filterwarnings('ignore:.*has been created')
@@ -113,7 +113,7 @@ def test_row_5_no_good_state_is_an_error_and_no_new_start(interrupted):
 def train(tmp_path, monkeypatch):
     """Calls tools/train.py on 3 epochs, with MMEngine's own hook."""
     content = dict(
-        custom_imports=dict(imports=['mmada', 'tests.toy']),
+        custom_imports=dict(imports=['mmada', 'tests.support.toy']),
         model=toy.MODEL,
         optim_wrapper=toy.OPTIM_WRAPPER,
         train_dataloader=toy.dataloader(),

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmada.diagnostics.work_dir import inspect_work_dir
 from mmada.engine import find_latest_checkpoint
-from mmada.engine.checkpoints.inspection import inspect_work_dir
 from mmada.engine.state import StateError
-from tests import toy
+from tests.support import toy
 from tests.test_faults.disks import small_disk
 
 

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from mmada.engine.checkpoints.latest_checkpoint import checkpoint_problem
 from mmada.engine.policies.policy_codec import _read_header
-from mmada.engine.policies.policy_file import PolicyFileError, load_policy
 from mmada.engine.state import StateError
-from mmada.engine.state.atomic import sha256
 from mmada.engine.state.manifest import _canonical
-from tests.test_engine.test_policies.test_policy_file import (
+from mmada.policies.policy_file import PolicyFileError, load_policy
+from mmada.utils.files import sha256
+from tests.test_engine.test_state.states import filled, payload, reopened
+from tests.test_faults.damage import CLOTHING, Payload, damaged, json_values
+from tests.test_policies.test_policy_file import (
     DATA,
     ENSEMBLE,
     LATER,
@@ -30,8 +32,6 @@ from tests.test_engine.test_policies.test_policy_file import (
     same,
     signed,
 )
-from tests.test_engine.test_state.states import filled, payload, reopened
-from tests.test_faults.damage import CLOTHING, Payload, damaged, json_values
 
 # torch on pickles of an unusual protocol, before it refuses them
 pytestmark = pytest.mark.filterwarnings('ignore:Detected pickle protocol')

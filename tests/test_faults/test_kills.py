@@ -15,7 +15,7 @@ import pytest
 
 import mmada
 from mmada.engine.preemption import EXIT_STATUS
-from tests import toy
+from tests.support import toy
 from tests.test_engine.test_state.states import good_steps
 from tests.test_faults import children
 from tests.test_faults.faulty_loop import PSEUDO

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmada.engine.loops.exploration_reporter import ExplorationReporter
+from mmada.engine.exploration.reporter import ExplorationReporter
 from mmada.evaluation import PanopticQuality
-from tests import toy
+from tests.support import toy
 from tests.test_evaluation import test_panoptic_quality as quality
 from tests.test_faults import children, faulty_loop
 from tests.test_faults.marks import later

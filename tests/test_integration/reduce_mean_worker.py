@@ -10,10 +10,10 @@ import sys
 
 import torch.distributed as torch_dist
 
-from tests import ranks, tiny_detectors
+from tests.support import processes, tiny_detectors
 
 folder, variants = sys.argv[1], json.loads(sys.argv[2])
-options = ranks.join()
+options = processes.join()
 for name, sizes in variants.items():
     for size in sizes:
         tiny_detectors.runner(

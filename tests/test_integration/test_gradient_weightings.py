@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from tests.support.toy import assert_same_state
 from tests.test_integration.conftest import ROOT, STEM
-from tests.toy import assert_same_state
 
 pytest.importorskip('torchjd', reason='[torchjd] is not installed')
 NAMES = ['gradnorm', 'upgrad', 'pcgrad', 'cagrad']

@@ -17,7 +17,7 @@ from torch import Tensor
 from mmada.models import AutoSegLoss
 from mmada.surrogates import identity_points, load_curve
 from mmada.surrogates.metrics import find_surrogate
-from tests.mmseg_scope import mmseg_scope
+from tests.support.mmseg_scope import mmseg_scope
 
 __all__ = ['mmseg_scope']
 

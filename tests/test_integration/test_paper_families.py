@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmada.engine import load_policy
-from tests.label_sets import write_dataset, write_held_out
-from tests.paper_runs import PAPER
+from tests.support.label_sets import write_dataset, write_held_out
+from tests.support.paper_runs import PAPER
 
 CASCADE, FPN = 'cascade-panoptic_r50-dcn-fpn', 'panoptic-fpn_r50-fpn'
 FAMILIES = {

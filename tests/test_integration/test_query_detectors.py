@@ -13,8 +13,8 @@ from mmengine.runner import load_checkpoint
 from mmada.engine import load_policy
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.models import Objectives
-from tests import ranks, tiny_detectors
-from tests.tiny_data import TinyBoxes
+from tests.support import processes, tiny_detectors
+from tests.support.tiny_data import TinyBoxes
 
 WORKER = Path(__file__).with_name('reduce_mean_worker.py')
 LAYERS = dict(
@@ -41,7 +41,7 @@ def one(tmp_path_factory):
 
 def explore(folder, world_size, variants):
     """Explores {detector: numbers of ranks per replica}."""
-    ranks.run(WORKER, world_size, folder, json.dumps(variants))
+    processes.run(WORKER, world_size, folder, json.dumps(variants))
     return folder
 
 

@@ -10,10 +10,10 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 from mmada.engine import load_policy
-from mmada.engine.losses.probe import probe_objectives
+from mmada.engine.probe import probe_objectives
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from tests.toy import assert_same_state
+from tests.support.toy import assert_same_state
 
 CASCADE = [f's{i}.{k}' for i in range(3) for k in ('cls', 'bbox', 'mask')]
 

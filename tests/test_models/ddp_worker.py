@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmada.models import ObjectiveMeter  # noqa: E402
-from tests import ranks, toy  # noqa: E402
+from tests.support import processes, toy  # noqa: E402
 
 
 def batches(rank, world_size):
@@ -64,4 +64,4 @@ def main():
 
 if __name__ == '__main__':
     main()
-    ranks.leave()
+    processes.leave()

@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import ranks
+from tests.support import processes
 
 WORKER = Path(__file__).with_name('ddp_worker.py')
 
 
 def train(path, mode, world_size):
-    ranks.run(WORKER, world_size, path, MODE=mode)
+    processes.run(WORKER, world_size, path, MODE=mode)
     return torch.load(path)
 
 

@@ -10,7 +10,7 @@ from mmengine.runner.checkpoint import (
 from torch import nn
 
 from mmada.models import LossWeightWrapper, ObjectiveError
-from tests import toy
+from tests.support import toy
 
 
 def batch():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy import MODEL, OPTIM_WRAPPER, dataloader
-from tests.trained_scenes import train_on_rewards
+from tests.support.toy import MODEL, OPTIM_WRAPPER, dataloader
+from tests.support.trained_scenes import train_on_rewards
 
 Run = Callable[..., None]
 
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 def config(tmp_path: Path) -> Path:
     """A config file of two epochs of training."""
     content = dict(
-        custom_imports=dict(imports=['mmada', 'tests.toy']),
+        custom_imports=dict(imports=['mmada', 'tests.support.toy']),
         default_scope='mmdet',
         model=MODEL,
         optim_wrapper=OPTIM_WRAPPER,

@@ -15,7 +15,7 @@ import pytest
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
 from mmada.datasets.image_ids import ImageIdList, digest_ids, format_ids
-from mmada.datasets.panoptic_check import KINDS
+from mmada.diagnostics.data import KINDS
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
+from tests.support.trained_scenes import CONFIGS
 from tests.test_tools.shell import TOOLS
-from tests.trained_scenes import CONFIGS
 
 CONFIG = CONFIGS / 'ada/cascade_panoptic_tiny_scenes.py'
 METRIC = 'train_cfg.exploration.reward_metric'

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import ranks
+from tests.support import processes
+from tests.support.toy import assert_same_state
 from tests.test_tools import shell
 from tests.test_tools.shell import CPU_ONLY, TOOLS
-from tests.toy import assert_same_state
 
 Run = Callable[..., None]
 
@@ -22,7 +22,7 @@ Run = Callable[..., None]
 def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
     """The second attempt ends as a training without a death does."""
     hooks = [dict(type='DieOnceHook'), dict(type='EpochSeedHook')]
-    imports = ['mmada', 'tests.toy', 'tests.test_tools.die_once']
+    imports = ['mmada', 'tests.support.toy', 'tests.test_tools.die_once']
     config.write_text(
         f'{config.read_text()}custom_hooks = {hooks!r}\n'
         f'custom_imports = dict(imports={imports!r})\n'
@@ -30,7 +30,9 @@ def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
     )
     plain, restarted = tmp_path / 'plain', tmp_path / 'restarted'
     launcher = ('--launcher', 'pytorch')
-    ranks.run(TOOLS / 'train.py', 2, config, '--work-dir', plain, *launcher)
+    processes.run(
+        TOOLS / 'train.py', 2, config, '--work-dir', plain, *launcher
+    )
     train = ('dist_train.sh', config, 2, '--work-dir', restarted, '--resume')
     shell.run(*train, MAX_RESTARTS='1')
     attempts = (restarted / 'attempts.txt').read_text()

@@ -9,8 +9,8 @@ import torch
 
 from mmada.datasets.id_maps import decode_id_map
 from mmada.evaluation import evaluate_folders
+from tests.support.trained_scenes import CONFIGS
 from tests.test_tools.shell import TOOLS
-from tests.trained_scenes import CONFIGS
 
 CONFIG = CONFIGS / 'ada/cascade_panoptic_tiny_scenes.py'
 OFFICIAL = (

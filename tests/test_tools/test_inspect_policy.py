@@ -15,7 +15,7 @@ from mmada.controllers import ConstantPolicy, PolicyEnsemble
 from mmada.engine import load_policy, save_policy
 from mmada.engine.policies.policy_codec import _digest, _read_header
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from tests import toy
+from tests.support import toy
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools/inspect_policy.py'
 

@@ -1,4 +1,4 @@
-"""tools/benchmarks/proxy_split_memory.py runs; its figures mean nothing."""
+"""The memory benchmark of proxy splits runs; its figures mean nothing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import yaml
 from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parents[2]
-SCRIPT = REPO / 'tools/reproduce_table.py'
+SCRIPT = REPO / 'tools/dev/reproduce_table.py'
 PAGE = REPO / 'docs/reproduce.md'
 PAPER = REPO / 'configs/paper'
 CASCADE = 'coco/cascade-panoptic_r50-dcn-fpn'

@@ -1,4 +1,4 @@
-"""tools/setup_env.py: its steps, its stamps and what it refuses."""
+"""tools/dev/setup_env.py: its steps, its stamps and what it refuses."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_make_puts_each_stack_in_its_own_folder() -> None:
             text=True,
             check=True,
         )
-        assert f'tools/setup_env.py --venv "{expected}' in done.stdout
+        assert f'tools/dev/setup_env.py --venv "{expected}' in done.stdout
 
 
 def test_missing_compiler_and_headers_are_named_at_once(

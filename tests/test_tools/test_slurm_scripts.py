@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ranks
+from tests.support import processes
 from tests.test_tools import shell
 from tests.test_tools.shell import CPU_ONLY, TOOLS
 
@@ -44,7 +44,7 @@ def test_slurm_without_gpus(config: Path, tmp_path: Path) -> None:
         **fake_slurm(tmp_path / 'bin', SRUN),
         GPUS_PER_NODE='0',
         NTASKS='2',
-        MASTER_PORT=str(ranks.free_port()),
+        MASTER_PORT=str(processes.free_port()),
     )
     shell.assert_two_ranks_trained(tmp_path / 'epoch_2.pth')
 

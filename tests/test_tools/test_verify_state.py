@@ -12,11 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.test_engine.test_checkpoints.test_inspection import (
-    damage,
-    fill,
-    state,
-)
+from tests.test_diagnostics.test_work_dir import damage, fill, state
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools/verify_state.py'
 

@@ -6,7 +6,7 @@ import pytest
 from mmengine.logging import MMLogger
 
 from mmada.visualization import ExplorationFigureHook
-from tests import toy
+from tests.support import toy
 
 accumulator = pytest.importorskip(
     'tensorboard.backend.event_processing.event_accumulator'

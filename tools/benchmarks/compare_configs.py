@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from compare_places import STATE, job_folder
-from compare_problems import Problem, digest
 from mmengine.config import Config, ConfigDict
+from problems import Problem, digest
 
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.models import build_objectives

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from compare_kinds import Method
+from method import Method
 from mmengine.config import Config
 from scipy.linalg import hadamard
 

@@ -6,8 +6,8 @@ import numpy as np
 from mmengine.registry import METRICS
 
 from mmada.evaluation import PanopticQuality
-from mmada.evaluation.counting import ImageCounts
-from mmada.evaluation.quality import sum_counts
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.matching import ImageCounts
 
 
 @METRICS.register_module()

@@ -7,12 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from compare_rows import Difference, Row, gains, resampled_gains
-from compare_statistics import (
-    bootstrap_means,
-    percentile_interval,
-    pooled_t_interval,
-)
+from intervals import bootstrap_means, percentile_interval, pooled_t_interval
+from rows import Difference, Row, gains, resampled_gains
 
 REFERENCES = ('ones', 'inverse-loss', 'uncertainty')
 

@@ -12,9 +12,9 @@ from concurrent.futures import (
 )
 from pathlib import Path
 
-from compare_jobs import Job, prune
-from compare_results import Results
-from compare_run import run
+from jobs import Job, prune
+from results import Results
+from run_job import run
 
 
 def ready_jobs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from compare_kinds import GRID_VALUES, Search
+from method import GRID_VALUES, Search
 
 GRID_SIZE = math.prod(map(len, GRID_VALUES))
 OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from .faults import Fault
+from mmada.datasets.panoptic_check.faults import Fault
 
 
 def check_categories(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .kinds import KINDS
+from mmada.diagnostics.data.faults import KINDS
 
 
 class Fault(NamedTuple):

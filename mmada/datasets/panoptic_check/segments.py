@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from mmada.datasets.id_maps import MAX_ID, VOID
 from mmada.datasets.image_ids import ImageId
-
-from .faults import Fault
+from mmada.datasets.panoptic_check.faults import Fault
 
 Box = tuple[float, float, float, float]
 

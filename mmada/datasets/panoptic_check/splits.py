@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .faults import Fault
+from mmada.datasets.panoptic_check.faults import Fault
 
 
 def check_apart(

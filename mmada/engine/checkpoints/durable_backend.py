@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from mmada.engine.state.atomic import replace_synced, write_failure
+from mmada.utils.files import replace_synced, write_failure
 
 DURABLE = 'mmada_durable'
 """Name of the backend in `backend_args`."""

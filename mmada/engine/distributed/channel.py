@@ -14,7 +14,7 @@ from mmengine import dist
 from mmengine.device import get_device
 from torch import Tensor
 
-from .replica_groups import control_group
+from mmada.engine.distributed.replica_groups import control_group
 
 T = TypeVar('T')
 

@@ -23,7 +23,11 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import distributed as torch_dist
 from torch.nn.parallel import DistributedDataParallel
 
-from .launchers import Placement, export_meeting_point, read_placement
+from mmada.engine.distributed.launchers import (
+    Placement,
+    export_meeting_point,
+    read_placement,
+)
 
 
 def prepare_launch(cfg: Config) -> None:

@@ -13,7 +13,11 @@ from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
-from .default_group import default_group, no_group, swap_works
+from mmada.engine.distributed.default_group import (
+    default_group,
+    no_group,
+    swap_works,
+)
 
 
 class Share(NamedTuple):

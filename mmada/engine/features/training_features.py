@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .activation_checkpointing import allow_single_gradients
-from .compilation import refuse_full_graph
+from mmada.engine.features.compilation import refuse_full_graph
+from mmada.engine.training_features import allow_single_gradients
 
 
 def prepare_features(runner: Any) -> None:

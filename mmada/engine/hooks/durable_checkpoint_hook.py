@@ -18,7 +18,7 @@ from mmada.engine.checkpoints.durable_backend import (
     write_durably,
 )
 from mmada.engine.state import failpoint
-from mmada.engine.state.atomic import discard, remove_leftovers
+from mmada.utils.files import discard, remove_leftovers
 
 _LOCAL = (LocalBackend, DurableBackend)
 

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from mmada.engine.replicas.seeding import derive_seed, seed_all
+from mmada.utils.seeding import derive_seed, seed_all
 
 
 @HOOKS.register_module()

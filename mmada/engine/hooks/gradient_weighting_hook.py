@@ -10,19 +10,18 @@ from mmengine import dist
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.controllers.checks import check_int
 from mmada.engine.features.compilation import allow_several_backwards
+from mmada.engine.hooks.head_rule_lag import warn_of_lag
+from mmada.engine.hooks.kinds import build_weighting_of
+from mmada.engine.hooks.period_means import PeriodMeans
+from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.losses.trunk_gradients import (
     TrunkGradients,
     trunk_parameters,
 )
 from mmada.models import iteration_losses
+from mmada.utils.checks import check_int
 from mmada.weightings import GradientWeighting
-
-from .head_rule_lag import warn_of_lag
-from .kinds import build_weighting_of
-from .period_means import PeriodMeans
-from .weighting_hook import WeightingHook
 
 
 @HOOKS.register_module()

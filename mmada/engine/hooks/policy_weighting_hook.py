@@ -8,10 +8,9 @@ from typing import Any
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.policies.policy_file import DEFAULT_FILE, load_policy
+from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
+from mmada.policies.policy_file import DEFAULT_FILE, load_policy
 from mmada.weightings import POLICY_MODES, Weighting
-
-from .loss_weighting_hook import LossWeightingHook
 
 INITIAL_LOSSES = ('stored', 'probe')
 

@@ -9,14 +9,13 @@ import torch
 from mmengine.registry import HOOKS
 from torch import Tensor
 
+from mmada.engine.hooks.head_rule_lag import warn_of_lag
+from mmada.engine.hooks.kinds import build_weighting_of
+from mmada.engine.hooks.period_means import PeriodMeans
+from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.losses.batch_replay import BatchReplay
 from mmada.models import iteration_losses
 from mmada.weightings import StepWeighting
-
-from .head_rule_lag import warn_of_lag
-from .kinds import build_weighting_of
-from .period_means import PeriodMeans
-from .weighting_hook import WeightingHook
 
 
 @HOOKS.register_module()

@@ -14,11 +14,11 @@ from torch import Tensor
 from mmada.engine.checkpoints.weights_file import append_weights
 from mmada.engine.distributed import Share
 from mmada.engine.features.training_features import prepare_features
-from mmada.engine.losses.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.monitor.scalar_names import scalar_name
-from mmada.engine.replicas.seeding import preserve_rng
+from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.models import LossWeightWrapper
+from mmada.utils.seeding import preserve_rng
 
 STATE_KEY = 'mmada_loss_weighting'
 

@@ -9,13 +9,12 @@ from typing import Any
 
 from mmengine.logging import MMLogger, print_log
 
-import mmada.engine.monitor.reporting as text
+import mmada.engine.monitor.log_text as text
+from mmada.engine.exploration.history import best_metric, short_name
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.monitor import PROGRESS, Monitor, Phase
-from mmada.engine.rewards.reward_metric import RewardMetric
+from mmada.engine.reward import RewardMetric
 from mmada.engine.targets import Target
-
-from .exploration_state import ExplorationState
-from .records import best_metric, short_name
 
 
 class ExplorationProgress:

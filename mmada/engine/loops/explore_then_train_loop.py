@@ -13,13 +13,12 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmada.engine.distributed import Channel
+from mmada.engine.loops.batch_sizes import scale_rate, warn_of_batches
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
-from mmada.engine.replicas.seeding import derive_seed, seed_all
 from mmada.engine.state import StateStore
-
-from .batch_sizes import scale_rate, warn_of_batches
+from mmada.utils.seeding import derive_seed, seed_all
 
 
 @LOOPS.register_module()

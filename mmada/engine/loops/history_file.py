@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .records import finite
+from mmada.engine.exploration.history import finite
 
 FILE = 'history.jsonl'
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmada.engine.exploration.state import STATE_LAYOUT
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.targets import Target
-
-from .exploration_state import STATE_LAYOUT
 
 
 def identity_of(

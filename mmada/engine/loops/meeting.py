@@ -8,12 +8,11 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
 from mmada.engine.distributed import Share
+from mmada.engine.loops.config_checks import check_optimization
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.seeding import derive_seed, preserve_rng
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.targets import Target
-
-from .checks import check_optimization
+from mmada.utils.seeding import derive_seed, preserve_rng
 
 
 def build_controller(

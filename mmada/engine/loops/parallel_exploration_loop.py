@@ -13,24 +13,26 @@ from mmada.engine.distributed import (
     ReplicaGroups,
     refuse_world_bound,
 )
+from mmada.engine.exploration.exploration import Exploration
+from mmada.engine.exploration.replica_runner import ReplicaRunner
+from mmada.engine.exploration.reporter import ExplorationReporter
+from mmada.engine.exploration.results import write_found
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.features.compilation import compiled_as
 from mmada.engine.features.training_features import prepare_features
+from mmada.engine.loops.config_checks import (
+    refuse_averages,
+    refuse_scaled_rate,
+)
+from mmada.engine.loops.identity import identity_of
+from mmada.engine.loops.meeting import build_controller
+from mmada.engine.loops.resume import load_newest
+from mmada.engine.loops.search_loop import SearchLoop
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.replica_runner import ReplicaRunner
-from mmada.engine.replicas.seeding import preserve_rng
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
 from mmada.engine.state import RunLock, StateStore
-
-from .checks import refuse_averages, refuse_scaled_rate
-from .exploration import Exploration
-from .exploration_reporter import ExplorationReporter
-from .exploration_state import ExplorationState
-from .found_files import write_found
-from .identity import identity_of
-from .meeting import build_controller
-from .resume import load_newest
-from .search_loop import SearchLoop
+from mmada.utils.seeding import preserve_rng
 
 
 @LOOPS.register_module()

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 
 from mmada.engine.distributed import Channel, ReplicaGroups
+from mmada.engine.exploration.replica_runner import Outcome, ReplicaRunner
+from mmada.engine.exploration.reporter import ExplorationReporter
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.replicas.agreement import ReplicaError, check_equal
-from mmada.engine.replicas.replica_runner import Outcome, ReplicaRunner
-
-from .exploration_reporter import ExplorationReporter
-from .exploration_state import ExplorationState
 
 
 def first_state(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mmada.engine.distributed import Channel
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.state import StateStore, failpoint
-
-from .exploration_state import ExplorationState
 
 
 def load_newest(

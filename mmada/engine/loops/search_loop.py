@@ -8,11 +8,10 @@ from typing import Any
 from mmengine.registry import TASK_UTILS
 from mmengine.runner import BaseLoop
 
+from mmada.engine.loops.config_checks import check_length, controller_class
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from mmada.engine.rewards.reward_metric import RewardMetric
+from mmada.engine.reward import RewardMetric
 from mmada.engine.targets import Target
-
-from .checks import check_length, controller_class
 
 
 class SearchLoop(BaseLoop):

@@ -8,10 +8,9 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from mmada.engine.replicas.seeding import RngState, capture_rng, restore_rng
+from mmada.engine.probe import raw_losses
 from mmada.models import LossWeightWrapper
-
-from .probe import raw_losses
+from mmada.utils.seeding import RngState, capture_rng, restore_rng
 
 
 class BatchReplay:

@@ -6,11 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from mmada.engine.monitor.status import Phase, RunStatus
+from mmada.engine.monitor.status_file import FILE, StatusFile
+from mmada.engine.monitor.terminal_line import TerminalLine
 from mmada.engine.preemption import Preempted
-
-from .status import Phase, RunStatus
-from .status_file import FILE, StatusFile
-from .terminal_line import TerminalLine
 
 DIRECTORY = 'exploration'
 

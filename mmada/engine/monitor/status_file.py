@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from .status import SCHEMA, RunStatus
+from mmada.engine.monitor.status import SCHEMA, RunStatus
 
 FILE = 'status.json'
 _SECONDS = 2.0

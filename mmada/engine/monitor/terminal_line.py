@@ -8,9 +8,8 @@ import shutil
 import time
 from typing import TextIO
 
-from mmada.engine.monitor.reporting import format_duration, format_fixed
-
-from .status import Phase, RunStatus
+from mmada.engine.monitor.log_text import format_duration, format_fixed
+from mmada.engine.monitor.status import Phase, RunStatus
 
 PROGRESS = 'mmada_progress'
 """Attribute of log records that the line makes superfluous."""

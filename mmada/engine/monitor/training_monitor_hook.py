@@ -7,10 +7,9 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from mmada.engine.rewards.reward_metric import RewardMetric
-
-from .monitor import Monitor
-from .status import Phase
+from mmada.engine.monitor.monitor import Monitor
+from mmada.engine.monitor.status import Phase
+from mmada.engine.reward import RewardMetric
 
 
 class TrainingMonitorHook(Hook):

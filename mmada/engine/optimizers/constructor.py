@@ -15,8 +15,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from mmada.engine.features.compilation import step_outside_of_graphs
-
-from .head_rule import HEAD_RULES, HeadRule
+from mmada.engine.optimizers.head_rule import HEAD_RULES, HeadRule
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

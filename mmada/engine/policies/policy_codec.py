@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from mmada.controllers import Policy, PolicyEnsemble, build_policy
-from mmada.engine.state.atomic import sha256
+from mmada.utils.files import sha256
 
 SCHEMA = 1
 """Version of the format; a reader refuses any other."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmada.engine.distributed import Channel
-
-from .digest import digest, digests
-from .live_replica import Snapshot
+from mmada.engine.replicas.digest import digest, digests
+from mmada.engine.replicas.live_replica import Snapshot
 
 
 class ReplicaError(RuntimeError):

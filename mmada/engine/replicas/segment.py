@@ -9,8 +9,8 @@ import torch
 from mmengine import dist
 from torch import Tensor
 
-from .live_replica import LiveReplica
-from .seeding import seed_all
+from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.utils.seeding import seed_all
 
 
 class Meter(Protocol):

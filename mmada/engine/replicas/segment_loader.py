@@ -12,8 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mmada.engine.distributed import Share
-
-from .seeding import derive_seed, seed_worker
+from mmada.utils.seeding import derive_seed, seed_worker
 
 ALONE = Share(rank=0, size=1)
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
-from .reward_metric import RewardMetric, Score
+from mmada.engine.reward import RewardMetric, Score
 
 
 class RewardEvaluator:

@@ -1,10 +1,10 @@
 """The state of a run on disk: atomic, checksummed, one writer."""
 
-from mmada.engine.state.atomic import write_synced
-from mmada.engine.state.failpoints import failpoint
 from mmada.engine.state.manifest import StateError
 from mmada.engine.state.run_lock import RunLock, RunLockedError
 from mmada.engine.state.store import StateStore
+from mmada.utils.failpoints import failpoint
+from mmada.utils.files import write_synced
 
 __all__ = [
     'RunLock',

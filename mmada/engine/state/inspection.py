@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmada.engine.state.files import (
+from mmada.engine.state.manifest import DamagedStateError, StateError
+from mmada.engine.state.state_files import (
     load_state,
     state_path,
     stored_steps,
     verify_state,
 )
-from mmada.engine.state.manifest import DamagedStateError, StateError
 
 
 @dataclass(frozen=True)

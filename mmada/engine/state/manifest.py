@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmada.engine.state.atomic import sha256
+from mmada.utils.files import sha256
 
 FORMAT = 1
 _FIELDS: dict[str, type] = {

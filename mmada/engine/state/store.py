@@ -14,25 +14,21 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mmada.engine.state.atomic import (
-    discard,
-    remove_leftovers,
-    write_failure,
-)
-from mmada.engine.state.failpoints import failpoint
-from mmada.engine.state.files import (
-    load_state,
-    state_path,
-    stored_steps,
-    verify_state,
-    write_state,
-)
 from mmada.engine.state.manifest import (
     DamagedStateError,
     StateError,
     schema_difference,
 )
 from mmada.engine.state.payload import check_payload, payload_size
+from mmada.engine.state.state_files import (
+    load_state,
+    state_path,
+    stored_steps,
+    verify_state,
+    write_state,
+)
+from mmada.utils.failpoints import failpoint
+from mmada.utils.files import discard, remove_leftovers, write_failure
 
 
 class StateStore:

@@ -15,16 +15,11 @@ from mmada.controllers import (
     PolicyEnsemble,
     WeightController,
 )
-from mmada.engine.losses.probe import probe_objectives, unwrap
-from mmada.engine.policies.policy_file import (
-    DEFAULT_FILE,
-    holds_policy,
-    save_policy,
-)
+from mmada.engine.exploration.targets import Target
+from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.models import ObjectiveMeter
-
-from .base import Target
+from mmada.policies.policy_file import DEFAULT_FILE, holds_policy, save_policy
 
 
 @TASK_UTILS.register_module()

@@ -11,6 +11,7 @@ from mmengine.registry import TASK_UTILS
 from torch import Tensor, nn
 
 from mmada.controllers import ActionController, Controller
+from mmada.engine.exploration.targets import Target
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.models import AutoSegLoss
 from mmada.surrogates import (
@@ -20,8 +21,6 @@ from mmada.surrogates import (
     load_curve,
     save_curve,
 )
-
-from .base import Target
 
 CURVE_FILE = 'curve.json'
 

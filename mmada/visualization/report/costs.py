@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mmada.engine.policies.policy_file import DEFAULT_FILE, load_policy
-
-from .rounds import Search
-from .run import Run
+from mmada.policies.policy_file import DEFAULT_FILE, load_policy
+from mmada.visualization.report.rounds import Search
+from mmada.visualization.report.run import Run
 
 T = TypeVar('T', int, float)
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmada.evaluation.coco_files import Category
-from mmada.evaluation.counting import ImageCounts
-from mmada.evaluation.quality import sum_counts
+from mmada.datasets.coco_panoptic import Category
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.matching import ImageCounts
 from mmada.evaluation.report import Report, make_report
 
 Counts = Mapping[int | str, ImageCounts]

@@ -9,20 +9,23 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.fileio import get, join_path
 
-from mmada.datasets.id_maps import decode_id_map
-from mmada.engine.checkpoints.latest_checkpoint import find_latest_checkpoint
-from mmada.evaluation.coco_files import (
+from mmada.datasets.coco_panoptic import (
     Annotation,
     Category,
     read_annotations,
     read_categories,
     read_json,
 )
+from mmada.datasets.id_maps import decode_id_map
+from mmada.engine.checkpoints.latest_checkpoint import find_latest_checkpoint
 from mmada.evaluation.label_map import label_categories
 from mmada.visualization.panoptic_colors import Segmentation
-
-from .predictions import Predictions, predict, truth_options
-from .run_config import read_config
+from mmada.visualization.report.predictions import (
+    Predictions,
+    predict,
+    truth_options,
+)
+from mmada.visualization.report.run_config import read_config
 
 EXPLORED = 'explored.pth'
 

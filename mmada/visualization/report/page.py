@@ -9,9 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from .chart import Chart
-from .panels import Panel
-from .plotly_chart import plotly_json
+from mmada.visualization.report.chart import Chart
+from mmada.visualization.report.panels import Panel
+from mmada.visualization.report.plotly_chart import plotly_json
 
 ASSETS = Path(__file__).parent / 'assets'
 

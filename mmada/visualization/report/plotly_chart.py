@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .chart import INK, Chart, Series
+from mmada.visualization.report.chart import INK, Chart, Series
 
 INK_COLOR = 'var(--ink)'
 """Replaced by the page's script with the colour of its text."""

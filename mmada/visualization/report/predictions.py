@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality
-from mmada.evaluation.counting import ImageCounts, Match
+from mmada.evaluation.matching import ImageCounts, Match
 from mmada.visualization.trained_model import build_trained, quiet
 
 COUNTS = 'counts.json'

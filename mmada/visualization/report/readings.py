@@ -14,9 +14,8 @@ from mmada.controllers.rewards import (
     local_reward,
     progress_reward,
 )
-
-from .noise import RoundNoise, round_noise
-from .rounds import Search, SearchRound
+from mmada.visualization.report.noise import RoundNoise, round_noise
+from mmada.visualization.report.rounds import Search, SearchRound
 
 Array = NDArray[np.float64]
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from mmada.engine.monitor.status_file import FILE as STATUS_FILE
 from mmada.visualization.history import WEIGHTS_FILE, read_records
-
-from .rounds import Search
-from .run_config import RunConfig, read_config
-from .search_file import read_search
-from .training_log import TrainingLog, read_training_log
+from mmada.visualization.report.rounds import Search
+from mmada.visualization.report.run_config import RunConfig, read_config
+from mmada.visualization.report.search_file import read_search
+from mmada.visualization.report.training_log import (
+    TrainingLog,
+    read_training_log,
+)
 
 FOUND_FILES = ('policy.safetensors', 'curve.json')
 """What a finished search leaves."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmada.engine.loops.records import resting
+from mmada.engine.exploration.history import resting
 from mmada.visualization.history import read_records
-
-from .rounds import Array, Search, SearchRound
+from mmada.visualization.report.rounds import Array, Search, SearchRound
 
 KEYS = (('objectives', 'weights'), ('parameters', 'actions'))
 """What targets call the names and the values of an action."""

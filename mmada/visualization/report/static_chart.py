@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mmada.visualization.figures import scale_log
-
-from .chart import INK, Chart, Series
+from mmada.visualization.report.chart import INK, Chart, Series
 
 _INK = '#202124'
 _GRID = '#E4E4E4'

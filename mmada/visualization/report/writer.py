@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 
 from mmada.visualization.figures import save_figure
 from mmada.visualization.panoptic_panel import panoptic_panel
-
-from .chart import Chart
-from .model_pair import ModelPair, predict_pair
-from .page import ASSETS, render_page
-from .panels import (
+from mmada.visualization.report.chart import Chart
+from mmada.visualization.report.model_pair import ModelPair, predict_pair
+from mmada.visualization.report.page import ASSETS, render_page
+from mmada.visualization.report.panels import (
     Panel,
     changed_rows,
     classes_panel,
@@ -32,9 +31,9 @@ from .panels import (
     summary_panel,
     weights_panel,
 )
-from .panels.summary import state
-from .run import Run, read_run
-from .static_chart import static_figure
+from mmada.visualization.report.panels.summary import state
+from mmada.visualization.report.run import Run, read_run
+from mmada.visualization.report.static_chart import static_figure
 
 FOLDER = 'report'
 PAGE = 'report.html'

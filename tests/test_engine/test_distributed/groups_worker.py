@@ -17,7 +17,7 @@ from mmada.engine.distributed import (
     refuse_world_bound,
 )
 from mmada.engine.distributed.default_group import CAN_SWAP, no_group
-from tests import ranks
+from tests.support import processes
 
 
 class SumMetric(BaseMetric):
@@ -197,8 +197,8 @@ CHECKS = (
 )
 
 if __name__ == '__main__':
-    ranks.join()
+    processes.join()
     for check in CHECKS:
         check(torch_dist.get_rank())
         print('passed', check.__name__, flush=True)
-    ranks.leave()
+    processes.leave()

@@ -4,14 +4,14 @@ import pytest
 
 from mmada.engine.distributed import Channel, ReplicaGroups, partition
 from mmada.engine.distributed.channel import _ranks_in
-from tests import ranks
+from tests.support import processes
 
 WORKER = Path(__file__).with_name('groups_worker.py')
 
 
 def test_groups_and_channel_on_four_ranks():
     """The checks of groups_worker.py, which name themselves."""
-    outputs = ranks.run(WORKER, 4)
+    outputs = processes.run(WORKER, 4)
     for output in outputs:
         assert output.count('passed') == 10
 

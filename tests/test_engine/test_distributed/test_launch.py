@@ -13,7 +13,7 @@ from mmengine.device import get_device
 from torch import distributed as torch_dist
 
 from mmada.engine.distributed import launch
-from tests import ranks
+from tests.support import processes
 
 WORKER = Path(__file__).with_name('launch_worker.py')
 
@@ -152,7 +152,7 @@ def test_mpi_tells_ddp_the_local_rank(machine):
 
 @pytest.mark.skipif(get_device() != 'cpu', reason='the ranks have GPUs')
 def test_two_ranks_of_open_mpi_meet(tmp_path):
-    ranks.run(WORKER, 2, tmp_path)
+    processes.run(WORKER, 2, tmp_path)
     for rank in range(2):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == dict(
             sum=3,

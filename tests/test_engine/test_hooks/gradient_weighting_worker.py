@@ -11,8 +11,8 @@ from mmengine.registry import MODELS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from mmada.engine.losses.probe import unwrap  # noqa: E402
-from tests import ranks, toy  # noqa: E402
+from mmada.engine.probe import unwrap  # noqa: E402
+from tests.support import processes, toy  # noqa: E402
 
 
 @MODELS.register_module()
@@ -47,11 +47,11 @@ class Watch(Hook):
 
 def main():
     """Trains, and saves parameters and weights of each rank."""
-    options = ranks.join()
+    options = processes.join()
     if options:
         options['model_wrapper_cfg']['find_unused_parameters'] = True
     loader = toy.dataloader(shuffle=False)
-    loader['batch_size'] //= ranks.world_size()
+    loader['batch_size'] //= processes.world_size()
     runner = toy.runner(
         Path(sys.argv[1]) / 'run',
         model=dict(toy.MODEL, detector=dict(type='PlainDetector')),
@@ -78,4 +78,4 @@ def main():
 
 if __name__ == '__main__':
     main()
-    ranks.leave()
+    processes.leave()

@@ -5,10 +5,10 @@ Argument: work directory.
 
 import sys
 
-from tests import ranks, toy
+from tests.support import processes, toy
 
 training = toy.dataloader()
-training['batch_size'] //= ranks.world_size()
+training['batch_size'] //= processes.world_size()
 toy.runner(
     sys.argv[1],
     train_dataloader=training,
@@ -20,6 +20,6 @@ toy.runner(
         ),
     ],
     resume=True,
-    **ranks.join(),
+    **processes.join(),
 ).train()
-ranks.leave()
+processes.leave()

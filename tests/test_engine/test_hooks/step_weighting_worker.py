@@ -15,7 +15,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from mmada.models import iteration_losses
-from tests import ranks, toy
+from tests.support import processes, toy
 
 METHODS = {
     'RandomLossWeighting': {},
@@ -56,11 +56,12 @@ def check_absent():
 
 
 options = dict(
-    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')), **ranks.join()
+    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')),
+    **processes.join(),
 )
 check_absent()
 training = toy.dataloader()
-training['batch_size'] //= ranks.world_size()
+training['batch_size'] //= processes.world_size()
 for method, given in METHODS.items():
     work_dir = Path(sys.argv[1]) / method
     runner = toy.runner(
@@ -78,4 +79,4 @@ for method, given in METHODS.items():
     runner.train()
     path = work_dir / f'seen_{dist.get_rank()}.json'
     path.write_text(json.dumps(keep.weights))
-ranks.leave()
+processes.leave()

@@ -7,8 +7,8 @@ import torch
 from mmengine.hooks import Hook
 
 from mmada.engine import EpochSeedHook
-from mmada.engine.replicas.seeding import derive_seed
-from tests import toy
+from mmada.utils.seeding import derive_seed
+from tests.support import toy
 
 
 def draw():

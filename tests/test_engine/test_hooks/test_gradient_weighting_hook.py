@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, OPTIM_WRAPPERS, TASK_UTILS
 
 from mmada.weightings import GradientWeighting
-from tests import toy
+from tests.support import toy
 
 pytest.importorskip('torchjd', reason='[torchjd] is not installed')
 

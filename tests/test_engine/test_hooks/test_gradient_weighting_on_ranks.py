@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import ranks
+from tests.support import processes
 
 pytest.importorskip('torchjd', reason='[torchjd] is not installed')
 WORKER = Path(__file__).with_name('gradient_weighting_worker.py')
@@ -12,7 +12,7 @@ WORKER = Path(__file__).with_name('gradient_weighting_worker.py')
 def train(path, world_size, aggregator, **env):
     """Returns parameters and weights of each rank."""
     path.mkdir()
-    ranks.run(WORKER, world_size, path, AGGREGATOR=aggregator, **env)
+    processes.run(WORKER, world_size, path, AGGREGATOR=aggregator, **env)
     return [torch.load(path / f'{rank}.pt') for rank in range(world_size)]
 
 
@@ -35,10 +35,10 @@ def test_a_loss_absent_from_one_rank_holds_up_none(tmp_path):
     """Random weights are new each time, and the same on all ranks."""
     path = tmp_path / 'two'
     path.mkdir()
-    processes = ranks.start(
+    started = processes.start(
         WORKER, 2, path, only=(1, dict(ABSENT='4')), AGGREGATOR='Random'
     )
-    codes, outputs = ranks.finish(processes)
+    codes, outputs = processes.finish(started)
     assert codes == [0, 0], '\n'.join(outputs)
     weights = [torch.load(path / f'{rank}.pt')[1] for rank in range(2)]
     assert weights[0] == weights[1]

@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from mmada.controllers import AdaSegment
 from mmada.engine import save_policy
 from mmada.models import ObjectiveError
-from tests import toy
+from tests.support import toy
 
 
 def train(work_dir, *hooks, **options):

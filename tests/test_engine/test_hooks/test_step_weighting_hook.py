@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, OPTIM_WRAPPERS, TASK_UTILS
 
 from mmada.engine import StepWeightingHook
 from mmada.weightings import StepWeighting
-from tests import toy
+from tests.support import toy
 
 SCHEDULES = dict(a=dict(points=[(0, 2.0), (1, 0.5)], shape='cosine'))
 METHODS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests import ranks
+from tests.support import processes
 
 WORKER = Path(__file__).with_name('step_weighting_worker.py')
 
@@ -17,7 +17,7 @@ def found(tmp_path_factory):
     """Work directories of one rank and of two, with half the batch each."""
     work_dirs = [tmp_path_factory.mktemp(str(w)) for w in (1, 2)]
     for world_size, work_dir in enumerate(work_dirs, 1):
-        ranks.run(WORKER, world_size, work_dir)
+        processes.run(WORKER, world_size, work_dir)
     return work_dirs
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mmada.engine import GradientWeightingHook, LossWeightingHook
-from tests import toy
+from tests.support import toy
 
 
 def train(work_dir, hook, **options):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from tests import ranks, toy
+from tests.support import processes, toy
 
 work_dir, auto_scale_lr = Path(sys.argv[1]), json.loads(sys.argv[2])
-joined = ranks.join()
+joined = processes.join()
 alone = toy.runner(
     work_dir / 'alone',
     train_cfg=toy.exploration(num_rounds=1),
@@ -47,4 +47,4 @@ runner.train()
 found['training'] = group['initial_lr']
 if not dist.is_initialized() or dist.get_rank() == 0:
     (work_dir / 'found.json').write_text(json.dumps(found))
-ranks.leave()
+processes.leave()

@@ -6,13 +6,13 @@ Arguments: work directory, and options of the loop as JSON.
 import json
 import sys
 
-from tests import ranks, toy
+from tests.support import processes, toy
 
 options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
 toy.runner(
     sys.argv[1],
     train_cfg=toy.exploration(**options),
     resume=True,
-    **ranks.join(),
+    **processes.join(),
 ).train()
-ranks.leave()
+processes.leave()

@@ -10,7 +10,7 @@ import sys
 from mmengine.registry import MODELS
 from torch import nn
 
-from tests import ranks, toy
+from tests.support import processes, toy
 from tests.test_engine.test_loops import test_reward_sums
 
 
@@ -50,6 +50,6 @@ toy.runner(
         reward_metric=test_reward_sums.SUM,
         ranks_per_replica=min(2, int(os.environ['WORLD_SIZE'])),
     ),
-    **ranks.join(),
+    **processes.join(),
 ).train()
-ranks.leave()
+processes.leave()

@@ -18,7 +18,7 @@ from mmada.controllers import (
     WeightController,
     select_best,
 )
-from tests import ranks, toy
+from tests.support import processes, toy
 
 PLAN_OF = dict(
     n=Start.INITIAL, o=Start.OWN, p=Rest.PAUSED, e=Rest.EMPTY, b=Start.BEST
@@ -87,6 +87,6 @@ if __name__ == '__main__':
         sys.argv[1],
         train_cfg=exploration(**json.loads(sys.argv[2])),
         resume=True,
-        **ranks.join(),
+        **processes.join(),
     ).train()
-    ranks.leave()
+    processes.leave()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import ranks
+from tests.support import processes
 
 WORKER = Path(__file__).with_name('batch_sizes_worker.py')
 LR, BASE = 0.05, 16
@@ -14,7 +14,7 @@ REPLICA, RANK = 2, 4  # images
 
 def run(work_dir, world_size, enable):
     options = json.dumps(dict(enable=enable, base_batch_size=BASE))
-    ranks.run(WORKER, world_size, work_dir, options)
+    processes.run(WORKER, world_size, work_dir, options)
     return json.loads((work_dir / 'found.json').read_text())
 
 

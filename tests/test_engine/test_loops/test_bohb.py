@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmada.engine import load_policy
-from tests import ranks, toy
+from tests.support import processes, toy
 from tests.test_engine.test_loops import test_faults as faults
 from tests.test_engine.test_loops.test_ranks import WORKER, explore
 
@@ -71,8 +71,8 @@ def test_the_policy_is_the_best_of_the_oldest(whole):
 def test_killed_and_resumed_on_two_ranks_gives_the_same_bits(
     whole, tmp_path, world_size, place
 ):
-    ranks.finish(
-        ranks.start(
+    processes.finish(
+        processes.start(
             WORKER,
             world_size,
             tmp_path,

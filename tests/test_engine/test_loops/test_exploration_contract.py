@@ -7,11 +7,11 @@ from mmengine.optim import OptimWrapperDict
 
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
-from mmada.engine.loops.checks import check_optimization
+from mmada.engine.loops.config_checks import check_optimization
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.seeding import derive_seed
 from mmada.engine.state import RunLock
-from tests import toy
+from mmada.utils.seeding import derive_seed
+from tests.support import toy
 from tests.test_engine import lives
 from tests.test_engine.test_loops import test_faults as faults
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmada.engine import load_policy
-from tests import toy
+from tests.support import toy
 
 WORKER = Path(__file__).with_name('explore_then_train_worker.py')
 HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]

@@ -11,9 +11,9 @@ from mmengine.registry import METRICS, MODELS, TASK_UTILS
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
 from mmada.engine.loops import ReplicaError
-from mmada.engine.replicas.seeding import derive_seed
 from mmada.models import ObjectiveError
-from tests import toy
+from mmada.utils.seeding import derive_seed
+from tests.support import toy
 
 
 @MODELS.register_module()

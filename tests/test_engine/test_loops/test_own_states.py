@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmada.engine.loops.exploration_state import ExplorationState
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.loops.succession import FromOwn
 from mmada.engine.replicas.digest import digest
-from tests import ranks, toy
+from tests.support import processes, toy
 from tests.test_engine.test_loops import planned
 from tests.test_engine.test_loops import test_faults as faults
 from tests.test_engine.test_loops import (  # registers TableController
@@ -150,7 +150,7 @@ def test_a_search_may_end_before_its_rounds_do(tmp_path):
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('whole')
-    ranks.run(WORKER, 1, work_dir, arguments())
+    processes.run(WORKER, 1, work_dir, arguments())
     return work_dir
 
 
@@ -171,7 +171,7 @@ def assert_same_run(first, second):
 
 
 def test_the_number_of_ranks_changes_no_bit(whole, tmp_path):
-    ranks.run(WORKER, 2, tmp_path, arguments())
+    processes.run(WORKER, 2, tmp_path, arguments())
     assert_same_run(whole, tmp_path)
 
 
@@ -188,8 +188,8 @@ def test_the_number_of_ranks_changes_no_bit(whole, tmp_path):
 def test_killed_and_resumed_gives_the_same_bits(
     whole, tmp_path, world_size, place
 ):
-    codes, outputs = ranks.finish(
-        ranks.start(
+    codes, outputs = processes.finish(
+        processes.start(
             WORKER,
             world_size,
             tmp_path,
@@ -198,7 +198,7 @@ def test_killed_and_resumed_gives_the_same_bits(
         )
     )
     assert codes[0] == -signal.SIGKILL, outputs
-    ranks.run(WORKER, 1, tmp_path, arguments())
+    processes.run(WORKER, 1, tmp_path, arguments())
     assert_same_run(whole, tmp_path)
 
 

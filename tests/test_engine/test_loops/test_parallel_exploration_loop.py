@@ -11,7 +11,7 @@ from mmengine.registry import HOOKS, TASK_UTILS
 from mmada.controllers import RoundResult, WeightController, select_best
 from mmada.engine import load_policy
 from mmada.models import ObjectiveError
-from tests import ranks, toy
+from tests.support import processes, toy
 
 WORKER = Path(__file__).with_name('explore_worker.py')
 
@@ -211,8 +211,8 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path, commits):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     explore(whole)
     failpoint = f'state.before_delete:{commits}'
-    processes = ranks.start(WORKER, 1, killed, MMADA_FAILPOINT=failpoint)
-    codes, outputs = ranks.finish(processes)
+    started = processes.start(WORKER, 1, killed, MMADA_FAILPOINT=failpoint)
+    codes, outputs = processes.finish(started)
     assert codes == [-signal.SIGKILL], outputs
     runner, _ = explore(killed, resume=True)
     assert_same_run(whole, killed)

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from mmada.engine import load_policy
-from tests import toy
+from tests.support import toy
 
 SUM = {'pair/score': 2.0, 'pair/largest': -0.5}
 

@@ -13,8 +13,8 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import AdaSegment, WeightController
 from mmada.engine import ShuffledRewards, load_policy
-from mmada.engine.replicas.seeding import derive_seed
-from tests import toy
+from mmada.utils.seeding import derive_seed
+from tests.support import toy
 
 # Of two objectives, in two rounds of two replicas.
 CONTROLLERS: dict[str, dict[str, Any]] = dict(

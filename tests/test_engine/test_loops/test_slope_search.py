@@ -7,7 +7,7 @@ import torch
 
 from mmada.controllers import SlopeSearch
 from mmada.engine import load_policy
-from tests import toy
+from tests.support import toy
 from tests.test_engine.test_loops import test_faults as faults
 
 SEARCH = dict(

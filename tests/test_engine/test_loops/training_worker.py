@@ -8,7 +8,7 @@ import sys
 from mmengine.registry import MODELS
 from torch import nn
 
-from tests import ranks, toy
+from tests.support import processes, toy
 
 
 @MODELS.register_module()
@@ -21,10 +21,11 @@ class SmoothDetector(toy.ToyDetector):
 
 
 options = dict(
-    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')), **ranks.join()
+    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')),
+    **processes.join(),
 )
 training = toy.dataloader()
-training['batch_size'] //= ranks.world_size()
+training['batch_size'] //= processes.world_size()
 toy.runner(
     f'{sys.argv[1]}/policy',
     train_dataloader=training,
@@ -51,4 +52,4 @@ toy.runner(
     ],
     **options,
 ).train()
-ranks.leave()
+processes.leave()

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests import toy
+from tests.support import toy
 
 toy.runner(
     sys.argv[1],

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from mmada.engine.monitor import status_file
 from mmada.engine.preemption import Preempted
 from mmada.engine.state import RunLock
-from tests import ranks, toy
+from tests.support import processes, toy
 from tests.test_engine import test_loops as loops
 
 MODULE = 'tests.test_engine.test_monitor.explore_worker'
@@ -210,7 +210,7 @@ def test_a_killed_run_in_a_file_is_plain_text_and_a_resume_its_own(tmp_path):
 def test_two_ranks_write_one_status(tmp_path):
     worker = Path(loops.__file__).with_name('explore_worker.py')
     options = json.dumps(dict(num_rounds=1))
-    ranks.finish(ranks.start(worker, 2, tmp_path, options))
+    processes.finish(processes.start(worker, 2, tmp_path, options))
     found = status(tmp_path)
     assert found['ranks'] == 2
     assert found['replicas'] == [3, 4]

@@ -8,7 +8,7 @@ from torch import nn
 
 from mmada.engine import HeadRuleOptimWrapperConstructor
 from mmada.engine.optimizers import head_rule_of
-from tests import toy
+from tests.support import toy
 from tests.test_engine import lives
 
 

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 from mmada.engine.optimizers import head_rule_of
-from tests import toy
+from tests.support import toy
 
 
 @MODELS.register_module()

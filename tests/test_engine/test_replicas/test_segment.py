@@ -7,7 +7,7 @@ from torch.nn.functional import mse_loss
 
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveError, ObjectiveMeter
-from tests import toy
+from tests.support import toy
 from tests.test_engine import lives
 
 ONES = [1.0, 1.0]

@@ -7,9 +7,9 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from mmada.engine.replicas.seeding import derive_seed, preserve_rng, seed_all
 from mmada.engine.replicas.segment_loader import SegmentLoader, SegmentSampler
-from tests import toy
+from mmada.utils.seeding import derive_seed, preserve_rng, seed_all
+from tests.support import toy
 
 WIDE = (0, 2, 3, 5, 6)  # of ten images
 

@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS, MODELS
 
 from mmada.engine.rewards.reward_evaluator import RewardEvaluator
-from tests import toy
+from tests.support import toy
 from tests.test_engine import lives
 
 

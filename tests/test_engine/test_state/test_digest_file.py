@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.engine.state import digest_file
-from mmada.engine.state.digest_file import DigestFile, file_sha256
+from mmada.utils import digest_file
+from mmada.utils.digest_file import DigestFile, file_sha256
 
 
 @pytest.mark.parametrize('size', [0, 1, 2**18, 2**18 + 1, 3 * 2**20])

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from mmada.engine.state.failpoints import failpoint
+from mmada.utils.failpoints import failpoint
 
 
 def exit_code(names: list[str]) -> int | None:

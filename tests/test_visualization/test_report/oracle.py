@@ -13,7 +13,7 @@ from mmengine.structures import PixelData
 
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.datasets.id_maps import decode_id_map
-from tests.trained_scenes import read_config
+from tests.support.trained_scenes import read_config
 
 NUM_IMAGES = 3
 

@@ -1,7 +1,7 @@
 import pytest
 
-from mmada.evaluation.coco_files import Category
-from mmada.evaluation.counting import ImageCounts, Match
+from mmada.datasets.coco_panoptic import Category
+from mmada.evaluation.matching import ImageCounts, Match
 from mmada.visualization.report.image_changes import (
     class_changes,
     difference_interval,

@@ -1,8 +1,8 @@
 """What a round takes over from the rounds before."""
 
 from mmada.controllers import Start
+from mmada.engine.exploration.start_states import Origin, Succession
 
-from .base import Origin, Succession
 from .from_best import FromBest
 from .from_initial import FromInitial
 from .from_own import FromOwn

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from mmada.controllers import Start
 from mmada.engine.distributed import Channel
-from mmada.engine.loops.exploration_state import ExplorationState
+from mmada.engine.exploration.start_states import Origin, Succession
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.state import failpoint
-
-from .base import Origin, Succession
 
 
 class FromBest(Succession):

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from mmada.controllers import Plan, Rest, Start
 from mmada.engine.distributed import Channel
-from mmada.engine.loops.exploration_state import ExplorationState
+from mmada.engine.exploration.start_states import Origin, Succession
+from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.state import failpoint
-
-from .base import Origin, Succession
 
 
 class FromOwn(Succession):

@@ -16,18 +16,21 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmada.controllers import PolicyEnsemble
-from mmada.engine.losses.probe import (
+from mmada.diagnostics.policy import modes
+from mmada.engine.policies.policy_outlook.warnings import (
+    ensemble_warnings,
+    name_warnings,
+    weight_warnings,
+)
+from mmada.engine.probe import (
     MAX_BATCHES,
     probe_objectives,
     raw_losses,
     unwrap,
 )
-from mmada.engine.replicas.seeding import preserve_rng
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.models import ObjectiveMeter
-
-from .outlook import modes
-from .warnings import ensemble_warnings, name_warnings, weight_warnings
+from mmada.utils.seeding import preserve_rng
 
 
 def dry_run(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .census import Census
-from .findings import Finding
+from mmada.diagnostics.reward.class_amounts import Census
+from mmada.diagnostics.reward.rules import Finding
 
 ALMOST_ALL = 0.995
 """Share of the predictions from which on they count as all."""

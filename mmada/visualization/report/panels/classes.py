@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmada.visualization.report.advice import Advice
+from mmada.visualization.report.analysis import Advice
 from mmada.visualization.report.chart import GREEN, RED, Chart, Series
 from mmada.visualization.report.image_changes import (
     class_changes,
@@ -10,8 +10,7 @@ from mmada.visualization.report.image_changes import (
     summarise,
 )
 from mmada.visualization.report.model_pair import ModelPair
-
-from .panel import Panel, Table
+from mmada.visualization.report.panels.panel import Panel, Table
 
 CAPTION = (
     'PQ of each class on the test images, ours minus baseline. A gain that '

@@ -9,12 +9,11 @@ import numpy as np
 
 from mmada.visualization.report.chart import PALETTE, Chart, Series
 from mmada.visualization.report.costs import count_costs, total_cost
+from mmada.visualization.report.panels.metrics import short
+from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.readings import noises
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
-
-from .metrics import short
-from .panel import Panel, Table
 
 CAPTION = (
     'The winners of each search on its reward images, and the weights of the '

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.run import Run
-
-from .panel import Panel
 
 CAPTION = 'The resolved config, as the run wrote it into its work directory.'
 

@@ -7,9 +7,8 @@ from mmada.visualization.report.costs import (
     count_costs,
     total_cost,
 )
+from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.run import Run
-
-from .panel import Panel, Table
 
 CAPTION = (
     'Counted, not timed: iterations of training, and how often the reward '

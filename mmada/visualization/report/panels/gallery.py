@@ -17,14 +17,13 @@ from mmada.visualization.report.image_changes import (
     most_changed,
 )
 from mmada.visualization.report.model_pair import ModelPair
+from mmada.visualization.report.panels.panel import GalleryRow, Panel, Picture
 from mmada.visualization.report.pictures import (
     display_scale,
     map_uri,
     photo_uri,
     read_image,
 )
-
-from .panel import GalleryRow, Panel, Picture
 
 CAPTION = (
     'The test images whose panoptic quality changed most from the baseline '

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.visualization.report.chart import Chart, Series, styles_of
+from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
 from mmada.visualization.report.training_log import Curve
-
-from .panel import Panel
 
 CAPTION = (
     'Raw losses say how hard an objective still is. Weighted losses, raw '

@@ -14,11 +14,10 @@ from mmada.visualization.report.chart import (
     Series,
     cloud,
 )
+from mmada.visualization.report.panels.panel import Panel
+from mmada.visualization.report.panels.weights import SKIPPED, skipped
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
-
-from .panel import Panel
-from .weights import SKIPPED, skipped
 
 CAPTION = (
     'Grey dots are the replicas of a round, the line is the winner, all on '

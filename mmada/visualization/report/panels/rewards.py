@@ -12,11 +12,10 @@ from mmada.visualization.report.chart import (
     Series,
     cloud,
 )
+from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.readings import split_reward
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
-
-from .panel import Panel
 
 CAPTION = (
     'The paper makes a reward of two parts, both in units of the spread '

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmada.visualization.report.advice import Advice, advise
+from mmada.visualization.report.analysis import Advice, advise
 from mmada.visualization.report.chart import (
     BLUE,
     GREEN,
@@ -18,6 +18,8 @@ from mmada.visualization.report.chart import (
     Series,
 )
 from mmada.visualization.report.noise import sample_spread
+from mmada.visualization.report.panels.metrics import short
+from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.readings import (
     info_values,
     invalid_counts,
@@ -25,9 +27,6 @@ from mmada.visualization.report.readings import (
 )
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
-
-from .metrics import short
-from .panel import Panel
 
 CAPTION = (
     'A search learns from differences between replicas. Spread is how far '

@@ -6,13 +6,12 @@ from datetime import datetime
 
 import numpy as np
 
-from mmada.visualization.report.advice import Advice, advise
+from mmada.visualization.report.analysis import Advice, advise
 from mmada.visualization.report.costs import count_costs, total_cost
+from mmada.visualization.report.panels.metrics import short
+from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
-
-from .metrics import short
-from .panel import Panel, Table
 
 CAPTION = (
     'What ran, how far it came, and what is worth a look. All sections say '

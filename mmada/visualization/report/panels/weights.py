@@ -12,10 +12,9 @@ from mmada.visualization.report.chart import (
     cloud,
     styles_of,
 )
+from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Epochs, Run
-
-from .panel import Panel
 
 CAPTION = (
     'Dots are what the replicas of a round tried, the line is what the '

@@ -4,7 +4,7 @@ from mmada.engine.rewards.reward_check.source import (
     build_evaluator,
     find_reward,
 )
-from tests import toy
+from tests.support import toy
 
 TEST = dict(test_dataloader=dict(name='test'), test_evaluator=dict(type='T'))
 REWARD = dict(

@@ -1,0 +1,204 @@
+"""Ada-Segment: a policy over losses, learned from a population's metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.ada_segment.learners import Experience, parameters_of
+from mmada.controllers.ada_segment.presets import build_preset, preset_options
+from mmada.controllers.base import RoundResult
+from mmada.controllers.policy_kinds import build_policy
+from mmada.controllers.rewards import select_best
+from mmada.controllers.verdict import Verdict, judge
+from mmada.controllers.weight_rounds import WeightRounds
+from mmada.policies.ensemble import PolicyEnsemble
+
+SMALLEST_SCALE = 1 / 16
+"""How far failed rounds may shrink the exploration."""
+
+
+class AdaSegment(WeightRounds):
+    """Controller of Ada-Segment (arXiv 2012.03603).
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        preset: ``'stable'`` or the literal ``'paper'``. Defaults to
+            ``'stable'``.
+        seed: Seed of the policy's first values and of the exploration.
+            Defaults to 0.
+        **options: Options of the preset, see
+            :mod:`mmada.controllers.ada_segment.presets`.
+
+    Raises:
+        ValueError: If the preset or an option is unknown, or a value is out
+            of range.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        preset: str = 'stable',
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            dict(preset=preset, options=preset_options(preset) | options),
+        )
+        self._parts = build_preset(
+            preset, num_objectives, self._generator, options
+        )
+        self._scale = 1.0
+        self._silent = 0
+        self._saved: list[dict[str, Tensor]] = []
+        self._best_weights: Tensor | None = None
+
+    def propose(self, losses: Tensor) -> Tensor:
+        """Draw the weights of one round; see :class:`WeightController`.
+
+        Raises:
+            RuntimeError: If a round is still open, or all are done.
+            ValueError: If the losses are negative or not finite.
+        """
+        losses = self._check_closed(losses)
+        with torch.no_grad():
+            mean = self._parts.policy(losses)
+        actions = self._parts.exploration.sample(
+            mean, self.num_replicas, self._scale, self._generator
+        )
+        weights = self._parts.policy.decode(actions)
+        weights = weights.clamp(min=self._parts.floor)
+        self._pending = dict(losses=losses, actions=actions, weights=weights)
+        return weights.clone()
+
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Reward the replicas and update the policy.
+
+        The update is skipped, with a reason, if the metrics tell no
+        replicas apart. After a round without any valid replica the learner
+        may go back to an earlier policy, and the exploration shrinks.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
+        metrics, reference = self._check_open(metrics, reference)
+        verdict = self._judge(metrics, reference)
+        info = dict(
+            num_valid=float(verdict.valid.sum()),
+            spread=verdict.spread,
+            scale=self._scale,
+        )
+        if verdict.teaches:
+            info |= self._learn(verdict)
+        best = select_best(metrics)
+        self._close(best, bool(verdict.valid.any()))
+        return RoundResult(
+            best,
+            verdict.rewards,
+            verdict.teaches,
+            info,
+            self._warning(verdict.reason),
+        )
+
+    def _judge(self, metrics: Tensor, reference: float | None) -> Verdict:
+        parts = self._parts
+        return judge(
+            metrics,
+            parts.exploration.legal(self._pending['actions']),
+            reference,
+            (self._round + 1) / self.num_rounds,
+            parts.reward,
+            parts.noise_floor,
+        )
+
+    def _warning(self, reason: str) -> str:
+        self._silent = self._silent + 1 if reason else 0
+        if self._silent < 2:
+            return reason
+        return (
+            f'{reason}; nothing to learn from for {self._silent} rounds '
+            'in a row: the search may be dead'
+        )
+
+    def _learn(self, verdict: Verdict) -> dict[str, float]:
+        parts, pending = self._parts, self._pending
+        return parts.learner.update(
+            parts.policy,
+            parts.exploration,
+            Experience(
+                losses=pending['losses'],
+                actions=pending['actions'],
+                rewards=verdict.rewards,
+                scale=torch.tensor(self._scale, dtype=torch.float64),
+                spread=torch.tensor(verdict.spread, dtype=torch.float64),
+            ),
+        )
+
+    def _close(self, best: int, alive: bool) -> None:
+        """Recover if the round was dead, then save pi^t.
+
+        A round without a winner is not counted: it will be tried again.
+        """
+        parts = self._parts
+        if alive:
+            self._scale = min(1.0, self._scale / parts.shrink)
+        else:
+            self._scale = max(SMALLEST_SCALE, self._scale * parts.shrink)
+            parts.learner.recover(parts.policy)
+        pending, self._pending = self._pending, {}
+        if best < 0:
+            return
+        self._best_weights = pending['weights'][best]
+        self._saved.append(parameters_of(parts.policy))
+        self._round += 1
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the policies saved so far; see :class:`WeightController`.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        losses, provenance = self._provenance()
+        assert self._best_weights is not None
+        policies = []
+        for parameters in self._saved:
+            policies.append(build_policy(self._parts.policy.spec()))
+            policies[-1].load_state_dict(parameters)
+            policies[-1].requires_grad_(False)
+        return PolicyEnsemble(
+            policies=tuple(policies),
+            gamma=self._parts.gamma,
+            floor=self._parts.floor,
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=self._best_weights.clone(),
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        return dict(
+            policy=parameters_of(self._parts.policy),
+            learner=self._parts.learner.state_dict(),
+            scale=self._scale,
+            silent=self._silent,
+            saved=self._saved,
+            best_weights=self._best_weights,
+        )
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._parts.policy.load_state_dict(memory['policy'])
+        self._parts.learner.load_state_dict(memory['learner'])
+        self._scale = memory['scale']
+        self._silent = memory['silent']
+        self._saved = memory['saved']
+        self._best_weights = memory['best_weights']

@@ -1,0 +1,118 @@
+"""Exploration: how m actions are drawn around a policy's mean action.
+
+Notation: m replicas, n objectives; log-densities broadcast over leading
+dimensions, written ``(..., n)``. A ``scale`` multiplies every standard
+deviation; a controller lowers it for a while after a failed round.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Generator, Tensor
+
+from mmada.utils.checks import check_number
+
+
+def gaussian_log_density(offsets: Tensor, sigma: Tensor) -> Tensor:
+    """Log-density of independent Gaussians (Ada-Segment, Eq. 2).
+
+    Args:
+        offsets: Unclamped samples minus their means, shape ``(..., n)``.
+        sigma: Standard deviation of every dimension, shape ``(...)``.
+
+    Returns:
+        The log-density summed over dimensions, shape ``(...)``.
+    """
+    squares = offsets.square().sum(-1) / sigma.square()
+    constant = sigma.log() + 0.5 * math.log(2 * math.pi)
+    return -0.5 * squares - offsets.shape[-1] * constant
+
+
+def antithetic(offsets: Tensor, count: int) -> Tensor:
+    """Mirror offsets into pairs ``d, -d``; an odd one out is no offset.
+
+    The pairs cancel whatever is common to both sides. The odd sample is the
+    mean itself, so that one replica always trains with the policy's own
+    weights.
+
+    Args:
+        offsets: Offsets d, shape ``(count // 2, n)``.
+        count: Number m of rows wanted.
+
+    Returns:
+        Offsets in the order ``d_1, -d_1, d_2, ...``, shape ``(m, n)``.
+    """
+    paired = torch.stack([offsets, -offsets], 1).flatten(0, 1)
+    alone = offsets.new_zeros(count - len(paired), offsets.shape[-1])
+    return torch.cat([paired, alone])
+
+
+class Exploration(ABC):
+    """A distribution of actions around a mean action."""
+
+    @abstractmethod
+    def sample(
+        self,
+        mean: Tensor,
+        count: int,
+        scale: float,
+        generator: Generator,
+    ) -> Tensor:
+        """Draw ``count`` actions around a mean ``(n,)``: ``(count, n)``."""
+
+    @abstractmethod
+    def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """Log-density of actions, shape ``(...)``.
+
+        Args:
+            actions: Samples, shape ``(..., n)``.
+            mean: Mean actions, shape ``(..., n)``.
+            scale: Factor on the standard deviations, shape ``(...)``.
+        """
+
+    @abstractmethod
+    def legal(self, actions: Tensor) -> Tensor:
+        """Return which rows of ``(m, n)`` may be rewarded, shape ``(m,)``."""
+
+    def divergence(self, old: Tensor, new: Tensor, scale: Tensor) -> Tensor:
+        """Return KL(old || new) of two means, exactly; shape ``(...)``.
+
+        Both are Gaussian with one covariance, so the KL is the drop of the
+        log-density at the old mean.
+        """
+        return self.log_prob(old, old, scale) - self.log_prob(old, new, scale)
+
+
+class GaussianExploration(Exploration):
+    """The paper's: independent noise on the weights themselves (Eq. 2).
+
+    Args:
+        sigma: Standard deviation. Defaults to 0.2.
+    """
+
+    def __init__(self, sigma: float = 0.2) -> None:
+        self.sigma = check_number('sigma', sigma, 0, above=True)
+
+    def sample(
+        self,
+        mean: Tensor,
+        count: int,
+        scale: float,
+        generator: Generator,
+    ) -> Tensor:
+        """Draw independent actions."""
+        noise = torch.randn(
+            count, len(mean), dtype=mean.dtype, generator=generator
+        )
+        return mean + self.sigma * scale * noise
+
+    def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """Log-density at the unclamped sample."""
+        return gaussian_log_density(actions - mean, self.sigma * scale)
+
+    def legal(self, actions: Tensor) -> Tensor:
+        """A sample that holds a negative weight is not legal."""
+        return (actions >= 0).all(-1)

@@ -1,0 +1,248 @@
+"""Auto Seg-Loss: searches the shape of a surrogate loss with PPO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from mmada.controllers.auto_seg_loss.ppo import MeanLearner
+from mmada.controllers.base import ActionController, RoundResult
+from mmada.controllers.best_action import BestAction
+from mmada.controllers.plan import Start
+from mmada.controllers.ppo import Advantage, Baseline
+from mmada.controllers.rewards import select_best
+from mmada.controllers.verdict import Verdict, judge
+from mmada.utils.checks import (
+    check_identity,
+    check_int,
+    check_number,
+    check_vector,
+)
+
+
+class AutoSegLossSearch(ActionController):
+    """Controller of Auto Seg-Loss (arXiv 2010.07930).
+
+    An action is a vector in [0, 1]^P. Every replica of every round starts
+    from one initial state: a round teaches how good an action is, not how
+    good a state.
+
+    A replica without a finite metric is left out of the update. If it is the
+    one that the others are compared with, they are compared with their
+    average instead.
+
+    Args:
+        action_size: Numbers P in an action.
+        num_rounds: Number T of rounds.
+        num_replicas: Number S of actions in a round, at least 2.
+        initial: First mean, P numbers in (0, 1), such as the action that
+            stands for the unchanged loss; None for one half each. Defaults
+            to None.
+        sigma: Standard deviation before truncation, never trained. Defaults
+            to 0.2.
+        lr: Adam's learning rate. Defaults to 0.2.
+        updates: Adam steps a round. Defaults to 60.
+        clip: Clipping of the density ratio. Defaults to 0.2.
+        baseline: What advantages are taken from. ``'mu'``: the first action
+            of a round is the mean itself and its metric the baseline;
+            ``'mean'``: all actions are drawn and their average metric is the
+            baseline. Defaults to ``'mu'``.
+        seed: Seed of the samples. Defaults to 0.
+        reward_scale: Factor from metric to reward. The method's reward is a
+            fraction: 0.01 for metrics in percent, 1 for metrics in [0, 1].
+            Adam divides the size of gradients out again, so the choice shows
+            only where a gradient is as small as Adam's epsilon, 1e-8.
+            Defaults to 0.01.
+        lr_decay: ``'constant'``, or ``'linear'`` for ``lr (1 - t / (T + 1))``
+            in round t = 0, 1, ... Defaults to ``'constant'``.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    start: ClassVar[Start] = Start.INITIAL
+
+    def __init__(
+        self,
+        action_size: int,
+        num_rounds: int,
+        num_replicas: int,
+        initial: Sequence[float] | None = None,
+        sigma: float = 0.2,
+        lr: float = 0.2,
+        updates: int = 60,
+        clip: float = 0.2,
+        baseline: Baseline = 'mu',
+        seed: int = 0,
+        reward_scale: float = 0.01,
+        lr_decay: Literal['constant', 'linear'] = 'constant',
+    ) -> None:
+        check_int('num_replicas', num_replicas, 2)
+        super().__init__(action_size, num_replicas, num_rounds)
+        if lr_decay not in ('constant', 'linear'):
+            raise ValueError(
+                "`lr_decay` should be 'constant' or 'linear'. "
+                f'Found {lr_decay!r}.'
+            )
+        try:
+            first = (
+                None
+                if initial is None
+                else torch.tensor(list(initial), dtype=torch.float64).tolist()
+            )
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f'`initial` should be {action_size} numbers in (0, 1). '
+                f'Found {initial!r}.'
+            ) from None
+        self._learner = MeanLearner(
+            action_size, first, sigma, lr, updates, clip
+        )
+        self._advantage = Advantage(baseline, reward_scale)
+        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
+        self._identity: dict[str, Any] = dict(
+            controller=type(self).__name__,
+            action_size=action_size,
+            num_rounds=num_rounds,
+            num_replicas=num_replicas,
+            initial=first,
+            sigma=sigma,
+            lr=lr,
+            updates=updates,
+            clip=clip,
+            baseline=baseline,
+            seed=seed,
+            reward_scale=reward_scale,
+            lr_decay=lr_decay,
+        )
+        self._best = BestAction()
+        self._round = 0
+        self._pending: Tensor | None = None
+
+    @property
+    def mean_action(self) -> Tensor:
+        """The mean mu of the policy, shape ``(P,)``."""
+        return self._learner.mean
+
+    @property
+    def best_action(self) -> Tensor:
+        """The action with the largest metric so far, the first on a tie.
+
+        Raises:
+            RuntimeError: Before a round with a valid replica.
+        """
+        return self._best.action
+
+    @property
+    def best_metric(self) -> float:
+        """The metric of :attr:`best_action`; raises as that does."""
+        return self._best.metric
+
+    @property
+    def found_action(self) -> Tensor:
+        """The best action; raises as that does.
+
+        Not the mean: with few replicas a round it wanders far from what
+        scored well, and so does the best of the means.
+        """
+        return self.best_action
+
+    def propose(self, losses: Tensor) -> Tensor:
+        """Draw the actions of one round; ``losses`` play no part.
+
+        Raises:
+            RuntimeError: If a round is still open, or all are done.
+        """
+        if self._pending is not None:
+            raise RuntimeError(
+                'propose() was called twice: observe() the '
+                'metrics of the open round first.'
+            )
+        if self._round >= self.num_rounds:
+            raise RuntimeError(f'All {self.num_rounds} rounds are done.')
+        count = self.num_replicas - self._advantage.of_first
+        actions = self._learner.sample(count, self._generator)
+        if self._advantage.of_first:
+            actions = torch.cat([self.mean_action.unsqueeze(0), actions])
+        self._pending = actions
+        return actions.clone()
+
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Move the mean; ``reference`` plays no part.
+
+        The update is skipped, with a reason, if the metrics tell no replicas
+        apart. A round without any valid replica is not counted.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
+        if self._pending is None:
+            raise RuntimeError(
+                'observe() needs an open round: propose() actions first.'
+            )
+        metrics = check_vector('metrics', metrics, self.num_replicas)
+        if reference is not None:
+            check_number('reference', reference)
+        legal = torch.ones_like(metrics, dtype=torch.bool)
+        verdict = judge(metrics, legal, None, 0.0, self._advantage, 0.0)
+        before = self.mean_action
+        if verdict.teaches:
+            self._learn(self._pending, verdict)
+        best = select_best(metrics)
+        if best >= 0:
+            self._best.note(self._pending[best], metrics[best])
+            self._round += 1
+        self._pending = None
+        return RoundResult(
+            best,
+            verdict.rewards,
+            verdict.teaches,
+            dict(
+                num_valid=float(verdict.valid.sum()),
+                baseline_valid=float(self._has_baseline(verdict)),
+                spread=verdict.spread,
+                moved=float((self.mean_action - before).abs().max()),
+            ),
+            verdict.reason,
+        )
+
+    def _has_baseline(self, verdict: Verdict) -> bool:
+        return not self._advantage.of_first or bool(verdict.valid[0])
+
+    def _learn(self, actions: Tensor, verdict: Verdict) -> None:
+        done = self._round / (self.num_rounds + 1)
+        share = 1 - done if self._identity['lr_decay'] == 'linear' else 1.0
+        valid = verdict.valid
+        self._learner.update(actions[valid], verdict.rewards[valid], share)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resume needs; see :class:`Controller`."""
+        return deepcopy(
+            dict(
+                identity=self._identity,
+                generator=self._generator.get_state(),
+                learner=self._learner.state_dict(),
+                best=self._best.state_dict(),
+                round=self._round,
+                pending=self._pending,
+            )
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of an equally built controller.
+
+        Raises:
+            ValueError: If the state is of another search, naming how.
+        """
+        check_identity(state['identity'], self._identity)
+        state = deepcopy(state)
+        self._generator.set_state(state['generator'])
+        self._learner.load_state_dict(state['learner'])
+        self._best.load_state_dict(state['best'])
+        self._round = state['round']
+        self._pending = state['pending']

@@ -1,0 +1,221 @@
+"""BOHB: Hyperband's brackets, whose candidates a model proposes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mmada.controllers.base import RoundResult
+from mmada.controllers.bohb.hyperband import Candidate, Hyperband
+from mmada.controllers.bohb.optuna_study import mirror, require_optuna
+from mmada.controllers.candidate_points import CandidatePoints, mean_one
+from mmada.controllers.plan import Plan, Rest, Start
+from mmada.controllers.verdict import Verdict
+from mmada.controllers.weight_search import WeightSearch
+from mmada.policies.ensemble import PolicyEnsemble
+from mmada.policies.policy import ConstantPolicy
+from mmada.utils.checks import check_int, check_vector
+
+
+class BohbSearch(WeightSearch):
+    """Static weights by BOHB (arXiv 1807.01774), through Optuna.
+
+    A round is a slice of several trainings: give the loop as many iterations
+    a round as the smallest part of a training after which candidates may be
+    compared. Poor candidates are stopped early and cost no more.
+
+    TPE models the metrics at the largest age of which there are enough; a
+    part of the candidates is random, so that Hyperband's guarantee holds. It
+    samples n positive numbers, which are divided by their mean.
+
+    A new candidate starts only if a whole training fits into the rounds left
+    (in a search that is shorter, only with the first); then the search ends
+    as soon as the last one does.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of trainings at a time.
+        rounds_per_training: Rounds R of a whole training.
+        reduction_factor: Eta; a part 1 / eta of a bracket goes on at each
+            rung. Defaults to 3.
+        spread: Numbers are sampled from [1 / spread, spread]. Defaults to
+            10.
+        random_fraction: Part of the candidates that is random. Defaults to
+            1/3.
+        start: The first candidates; None for all ones. Defaults to None.
+        seed: Seed of the samples. Defaults to 0.
+        storage: URL of an Optuna storage that finished candidates are copied
+            to, to be looked at with Optuna's tools; never read for the
+            search. Defaults to None.
+        study: Name of the study there. Defaults to 'bohb'.
+
+    Raises:
+        ImportError: If Optuna is not installed.
+        ValueError: If a value is out of range.
+    """
+
+    start: ClassVar[Start] = Start.OWN
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        rounds_per_training: int,
+        reduction_factor: int = 3,
+        spread: float = 10.0,
+        random_fraction: float = 1 / 3,
+        start: Sequence[Sequence[float]] | None = None,
+        seed: int = 0,
+        storage: str | None = None,
+        study: str = 'bohb',
+    ) -> None:
+        require_optuna()
+        self._whole = check_int('rounds_per_training', rounds_per_training, 1)
+        factor = check_int('reduction_factor', reduction_factor, 2)
+        try:
+            first = None if start is None else [list(p) for p in start]
+        except TypeError:
+            raise ValueError(
+                f'`start` should be rows of {num_objectives} weights. '
+                f'Found {start!r}.'
+            ) from None
+        super().__init__(
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            dict(
+                rounds_per_training=rounds_per_training,
+                reduction_factor=reduction_factor,
+                spread=spread,
+                random_fraction=random_fraction,
+                start=first,
+            ),
+        )
+        self._points = CandidatePoints(
+            num_objectives, start, spread, random_fraction, self._generator
+        )
+        self._race = Hyperband(num_replicas, self._whole, factor)
+        self._plan: Plan = ()
+        self._mirrored = storage, study
+
+    @classmethod
+    def training_rounds(
+        cls, num_rounds: int, options: Mapping[str, Any]
+    ) -> int:
+        """Return R."""
+        rounds = options.get('rounds_per_training')
+        return check_int('rounds_per_training', rounds, 1)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All candidates so far, in the order of their start."""
+        return tuple(self._race.candidates)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no candidate is open, and none will be started."""
+        return not (self._may_start or self._race.occupants)
+
+    @property
+    def _may_start(self) -> bool:
+        fits = self.num_rounds - self._round >= self._whole
+        return fits or self._race.best is None
+
+    def plan(self) -> Plan:
+        """Return what each replica does; see :class:`Controller`."""
+        return self._plan
+
+    def _draw(self) -> Tensor:
+        """Fill the free slots; one that stays free has weights of 1."""
+        if self.finished:
+            raise RuntimeError(
+                f'The search is over after {self._round} rounds.'
+            )
+        if not self._race.candidates:
+            self._mirror()  # a storage that is no good ends the search here
+        if self._may_start:
+            for slot in self._race.free:
+                self._race.start(slot, self._points.next(self._race))
+        self._plan = self._race.plan()
+        drawn = torch.ones(
+            self.num_replicas, self.num_objectives, dtype=torch.float64
+        )
+        for slot, candidate in self._race.occupants.items():
+            drawn[slot] = mean_one(candidate.point)
+        return drawn
+
+    def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
+        """Take the metrics of those that trained, and stop the poor ones.
+
+        Raises:
+            RuntimeError: If no round is open.
+            ValueError: If ``metrics`` or ``reference`` is malformed.
+        """
+        rests = torch.tensor([isinstance(e, Rest) for e in self._plan])
+        if self._pending:
+            metrics = check_vector('metrics', metrics, self.num_replicas)
+            metrics[rests] = math.nan
+        result = super().observe(metrics, reference)
+        trained = (~rests).nonzero().flatten().tolist()
+        found = {k: float(metrics[k]) for k in trained}
+        self._race.note(
+            {k: v if math.isfinite(v) else None for k, v in found.items()}
+        )
+        self._race.judge(last=not self._may_start)
+        self._mirror()
+        reason = (
+            '' if len(trained) == 1 and result.best >= 0 else result.reason
+        )
+        rewards = result.rewards.masked_fill(rests, 0.0)
+        return result._replace(rewards=rewards, reason=reason)
+
+    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+        """Do nothing: it learns from metrics of one age, not one round."""
+
+    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+        """Do nothing: the candidates keep their metrics."""
+
+    def _mirror(self) -> None:
+        url, name = self._mirrored
+        over = self._round >= self.num_rounds
+        done = [c for c in self._race.candidates if over or not c.open]
+        if url is not None and (done or not self._race.candidates):
+            spread = self._points.spread
+            mirror(url, name, self._identity, done, self._whole, spread)
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the weights that scored best at the largest age.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        losses, provenance = self._provenance()
+        best = self._race.best
+        assert best is not None
+        weights = mean_one(best.point)
+        return PolicyEnsemble(
+            policies=(ConstantPolicy.of(weights).requires_grad_(False),),
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=weights,
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        return dict(
+            race=self._race.state_dict(),
+            plan=[(type(e).__name__, e.name) for e in self._plan],
+        )
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._race.load_state_dict(memory['race'])
+        kinds: dict[str, type[Start] | type[Rest]] = dict(
+            Start=Start, Rest=Rest
+        )
+        self._plan = tuple(kinds[kind][name] for kind, name in memory['plan'])

@@ -1,0 +1,169 @@
+"""COCO panoptic annotation files and segment maps."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mmengine.fileio import get, join_path
+
+from mmada.datasets.id_maps import decode_id_map
+from mmada.datasets.segment_map import SegmentMap, to_segment_map
+
+BackendArgs = dict[str, Any] | None
+
+
+class Category(NamedTuple):
+    """Name and kind of a category."""
+
+    name: str
+    isthing: bool
+
+
+class Annotation(NamedTuple):
+    """Map file and ``segments_info`` of one image."""
+
+    file_name: str
+    segments_info: list[dict[str, Any]]
+
+
+def read_json(path: str, backend_args: BackendArgs = None) -> dict[str, Any]:
+    """Read an annotation file.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no JSON object.
+    """
+    try:
+        content = json.loads(get(path, backend_args=backend_args))
+    except ValueError as error:
+        raise ValueError(f'{path} should be JSON: {error}') from None
+    if not isinstance(content, dict):
+        raise ValueError(
+            f'{path} should hold a JSON object, found {type(content).__name__}'
+        )
+    return content
+
+
+def read_categories(
+    content: Mapping[str, Any], path: str
+) -> dict[int, Category]:
+    """Return the categories of an annotation file by id, in its order.
+
+    Raises:
+        ValueError: If there are none, or a field is missing or does not fit.
+    """
+    place = f'a category of {path}'
+    try:
+        categories = {
+            to_int(place, 'id', c['id']): Category(
+                str(c['name']), bool(c['isthing'])
+            )
+            for c in check_list(path, 'categories', content['categories'])
+        }
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'{path} should have categories with id, name and '
+            f'isthing, found none at {error}'
+        ) from None
+    if not categories:
+        raise ValueError(f'{path} should have categories, found none')
+    return categories
+
+
+def read_annotations(
+    content: Mapping[str, Any], path: str
+) -> dict[int | str, Annotation]:
+    """Return the annotations of an annotation file by image id.
+
+    Raises:
+        ValueError: If a field is missing or does not fit.
+    """
+    try:
+        return dict(iter_annotations(content['annotations'], path))
+    except KeyError as error:
+        raise _no_annotations(path, error) from None
+
+
+def iter_annotations(
+    annotations: Iterable[Mapping[str, Any]], path: str
+) -> Iterator[tuple[int | str, Annotation]]:
+    """Yield image id and annotation of entries of an annotation file.
+
+    Raises:
+        ValueError: If they are no list, or a field is missing or does not
+            fit.
+    """
+    for a in check_list(path, 'annotations', annotations):
+        try:
+            found = Annotation(a['file_name'], a['segments_info'])
+            image_id = a['image_id']
+        except (KeyError, TypeError) as error:
+            raise _no_annotations(path, error) from None
+        if not isinstance(image_id, int | str):
+            raise _misfit(
+                f'an annotation of {path}',
+                'an integer or a string',
+                'image_id',
+                image_id,
+            )
+        place = f'image {image_id} of {path}'
+        check_list(place, 'segments_info', found.segments_info)
+        yield image_id, found
+
+
+def check_list(place: str, name: str, value: Any) -> Iterable[Any]:
+    """Return a member of a file if it is a list, or one that is being read.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, list | Iterator):
+        raise _misfit(place, 'a list', name, value)
+    return value
+
+
+def to_int(place: str, name: str, value: Any) -> int:
+    """Return a member of a file as an integer.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _misfit(place, 'an integer', name, value) from None
+
+
+def _misfit(place: str, expected: str, name: str, value: Any) -> ValueError:
+    return ValueError(
+        f'{place} should have {expected} as {name}, '
+        f'found {reprlib.repr(value)}'
+    )
+
+
+def _no_annotations(path: str, error: Exception) -> ValueError:
+    return ValueError(
+        f'{path} should have annotations with image_id, file_name and '
+        f'segments_info, found none at {error}'
+    )
+
+
+def read_segment_map(
+    folder: str, file_name: str, backend_args: BackendArgs = None
+) -> SegmentMap:
+    """Read a segment map.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no image.
+    """
+    path = join_path(folder, file_name, backend_args=backend_args)
+    try:
+        return to_segment_map(
+            decode_id_map(get(path, backend_args=backend_args))
+        )
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None

@@ -1,0 +1,240 @@
+"""The rounds of an exploration: train, score, learn, pass the winner on."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from mmada.controllers import Controller
+from mmada.engine.distributed import Channel, ReplicaGroups
+from mmada.engine.exploration.history import resamples_of
+from mmada.engine.exploration.replica_runner import Outcome, ReplicaRunner
+from mmada.engine.exploration.reporter import ExplorationReporter
+from mmada.engine.exploration.state import ExplorationState
+from mmada.engine.loops.pseudo_epoch import first_state
+from mmada.engine.loops.succession import SUCCESSIONS
+from mmada.engine.preemption import stop_on_sigterm
+from mmada.engine.replicas.agreement import ReplicaError, check_equal
+from mmada.engine.replicas.digest import digest
+from mmada.engine.state import StateStore, failpoint
+
+MAX_FAILED_ROUNDS = 3
+MAX_ATTEMPTS = 2
+
+
+class Exploration:
+    """Plays all replicas in waves and commits after each.
+
+    Replica k of round t is a function of (state at the start of t, its
+    action, t, seed) alone, so a killed wave is redone to the same bits,
+    and the ranks may be more or fewer then. All ranks hold the same state;
+    rank 0 alone asks the controller and writes.
+
+    Args:
+        runner: Trains and scores a replica on this rank.
+        groups: Which ranks train which replicas.
+        channel: Messages between all ranks.
+        controller: Proposes weights and learns from the scores.
+        reporter: Tells a person.
+        store: Where each step is committed.
+    """
+
+    def __init__(
+        self,
+        runner: ReplicaRunner,
+        groups: ReplicaGroups,
+        channel: Channel,
+        controller: Controller,
+        reporter: ExplorationReporter,
+        store: StateStore,
+    ) -> None:
+        self.runner = runner
+        self.groups = groups
+        self.channel = channel
+        self.controller = controller
+        self.reporter = reporter
+        self.store = store
+        self.succession = SUCCESSIONS[controller.start]
+        self._attempts: Counter[int] = Counter()
+
+    def begin(self) -> ExplorationState:
+        """Finds l^1 in a pseudo epoch, whose model is then discarded."""
+        state = first_state(
+            self.runner,
+            self.groups,
+            self.channel,
+            self.reporter,
+            self.controller.state_dict(),
+        )
+        self._commit(state)
+        return state
+
+    def run_round(self, state: ExplorationState) -> dict[str, Any] | None:
+        """Runs what is left of the present round.
+
+        Returns:
+            The record of the round; None if no replica survived it, so that
+            it has to be tried again.
+
+        Raises:
+            ReplicaError: If a replica failed twice.
+            RuntimeError: If no replica survived, too often in succession.
+        """
+        if state.actions is None:
+            self._propose(state)
+        while pending := self._pending(state):
+            self._run_wave(state, pending[: len(self.groups)])
+            self._commit(state)
+        record = self._close_round(state)
+        self._commit(state)
+        return record
+
+    def is_over(self, state: ExplorationState) -> bool:
+        """Tells whether no round is left that is worth its cost."""
+        return self.channel.from_main(
+            lambda: (
+                state.round >= self.controller.num_rounds
+                or (state.actions is None and self.controller.finished)
+            )
+        )
+
+    def _propose(self, state: ExplorationState) -> None:
+        """Asks the controller what the round's replicas do."""
+        state.actions, plan = self.channel.from_main(
+            lambda: (
+                self.controller.propose(state.losses),
+                self.controller.plan(),
+            )
+        )
+        self.succession.open(state, plan)
+        state.controller = self.controller.state_dict()
+        failpoint('explore.after_proposal')
+
+    def _pending(self, state: ExplorationState) -> list[int]:
+        replicas = range(self.controller.num_replicas)
+        return [k for k in replicas if k not in state.results]
+
+    def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
+        """Trains one replica a group and keeps what is needed of them."""
+        began = time.monotonic()
+        replica, own = self.groups.replica_of(wave), Outcome()
+        self.reporter.wave(state, wave)
+        captured = None
+        if replica is not None:
+            own = self._play(state, replica)
+        if replica is not None and own.value is not None:
+            captured = self.succession.capture(
+                state, replica, own.value, self.runner.live
+            )
+        failpoint('explore.before_agreement')
+        outcomes = self.channel.gather(
+            own, lambda rank: self._describe(rank, wave)
+        )
+        sources = dict(zip(wave, self.groups.leaders, strict=False))
+        for k, source in sources.items():
+            self._take(state, k, outcomes[source])
+        self.succession.keep(state, captured, sources, self.channel)
+        state.seconds += time.monotonic() - began
+
+    def _play(self, state: ExplorationState, replica: int) -> Outcome:
+        """Trains and scores this rank's replica of the wave."""
+        assert state.actions is not None
+        origin = self.succession.origin(state, replica)
+        return self.runner.run(
+            origin.snapshot,
+            state.actions[replica],
+            origin.segment,
+            origin.rounds * self.runner.loader.num_iters,
+            self.reporter.start(state, replica),
+        )
+
+    def _take(
+        self, state: ExplorationState, replica: int, outcome: Outcome
+    ) -> None:
+        """Notes what became of a replica, or that it has to be redone."""
+        if outcome.error:
+            self._attempts[replica] += 1
+            if self._attempts[replica] < MAX_ATTEMPTS:
+                self.reporter.retried(state, replica, outcome.error)
+                return
+            if not outcome.out_of_memory:
+                raise ReplicaError(
+                    f'Replica {replica + 1} of round {state.round + 1} '
+                    f'failed {MAX_ATTEMPTS} times. What is committed is in '
+                    f'{self.store.root}.\n{outcome.error}'
+                )
+            self.reporter.out_of_memory(state, replica)
+        state.results[replica] = dict(
+            metrics=outcome.metrics,
+            losses=list(outcome.losses),
+            value=outcome.value,
+            resamples=outcome.resamples,
+        )
+
+    def _close_round(self, state: ExplorationState) -> dict[str, Any] | None:
+        """Lets the controller learn and passes the winner on."""
+        assert state.actions is not None
+        results = [state.results[k] for k in sorted(state.results)]
+        values = [r['value'] for r in results]
+        metrics = torch.tensor(
+            [math.nan if v is None else v for v in values],
+            dtype=torch.float64,
+        )
+        result = self.channel.from_main(
+            lambda: self.controller.observe(metrics, state.reference)
+        )
+        state.controller = self.controller.state_dict()
+        failpoint('explore.after_observation')
+        self._attempts.clear()
+        if state.leader is None:
+            self._fail(state)
+            return None
+        record = self.reporter.record(state, result)
+        record |= resamples_of(results) | self.succession.notes(state)
+        self.succession.advance(state, values[result.best])
+        state.losses = torch.tensor(
+            results[result.best]['losses'], dtype=torch.float64
+        )
+        state.best_action = state.actions[result.best]
+        state.digest = record['digest'] = self._chain(state, record)
+        state.history.append(record)
+        state.round += 1
+        state.failures = 0
+        state.clear_round()
+        return record
+
+    def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
+        """Returns the fingerprint of all rounds up to this one."""
+        kept = check_equal(self.channel, self.succession.passed_on(state))
+        return self.channel.from_main(
+            lambda: digest((state.digest, record, state.controller, kept))
+        )
+
+    def _fail(self, state: ExplorationState) -> None:
+        """Goes back to the round's start after all replicas diverged."""
+        state.failures += 1
+        if state.failures >= MAX_FAILED_ROUNDS:
+            raise RuntimeError(
+                f'All replicas of round {state.round + 1} diverged '
+                f'{state.failures} times in succession. The state before it '
+                f'is kept in {self.store.root}.'
+            )
+        self.reporter.failed(state)
+        state.clear_round()
+
+    def _describe(self, rank: int, wave: Sequence[int]) -> str:
+        for members, k in zip(self.groups.members, wave, strict=False):
+            if rank in members:
+                return f'replica {k + 1}'
+        return 'no replica of this wave'
+
+    def _commit(self, state: ExplorationState) -> None:
+        state.commits += 1
+        if self.channel.rank == 0:
+            with stop_on_sigterm():
+                self.store.commit(state.commits, state.to_payload())

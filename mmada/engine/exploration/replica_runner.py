@@ -1,0 +1,171 @@
+"""Trains and scores one replica on this rank, whatever happens to it."""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmada.engine.distributed import ReplicaGroups
+from mmada.engine.preemption import stop_on_sigterm
+from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.segment import train_segment
+from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.state import failpoint
+from mmada.engine.targets import Target
+from mmada.utils.seeding import derive_seed
+
+
+class Outcome(NamedTuple):
+    """What became of one replica's segment.
+
+    Attributes:
+        metrics: Metrics on the reward data, empty if it diverged.
+        losses: Mean raw losses, n numbers, empty if it diverged.
+        value: The reward metric; None if there is none or it is not finite.
+        resamples: The same on resampled images; None if not asked for.
+        seconds: Time it took.
+        error: Traceback of what was raised, else ''.
+        out_of_memory: Whether that was the accelerator's memory.
+    """
+
+    metrics: dict[str, float] = {}
+    losses: tuple[float, ...] = ()
+    value: float | None = None
+    resamples: list[float] | None = None
+    seconds: float = 0.0
+    error: str = ''
+    out_of_memory: bool = False
+
+
+class ReplicaRunner:
+    """Plays replicas on the live model of this rank.
+
+    Args:
+        live: The live model, its optimizer and schedulers.
+        loader: Batches of each segment.
+        evaluator: Scores a replica.
+        target: What an action is applied to.
+        groups: Which ranks train together.
+        max_iters: Iterations of the whole schedule.
+        seed: The run's seed.
+    """
+
+    def __init__(
+        self,
+        live: LiveReplica,
+        loader: SegmentLoader,
+        evaluator: RewardEvaluator,
+        target: Target,
+        groups: ReplicaGroups,
+        *,
+        max_iters: int,
+        seed: int,
+    ) -> None:
+        self.live = live
+        self.loader = loader
+        self.evaluator = evaluator
+        self.target = target
+        self.groups = groups
+        self.max_iters = max_iters
+        self.seed = seed
+
+    def run(
+        self,
+        start: Snapshot,
+        action: Tensor,
+        segment: int,
+        first_iter: int,
+        on_iteration: Callable[[int], None] = lambda done: None,
+    ) -> Outcome:
+        """Trains one segment from a snapshot and scores the live model.
+
+        An exception is returned, not raised, for a replica of one rank, so
+        that the others hear of it. Where several ranks train a replica the
+        others are inside a collective and cannot: there it is raised, which
+        ends the run.
+
+        Args:
+            start: What the replica starts from.
+            action: Its action, shape (action_size,).
+            segment: Number of the segment's data, from 0.
+            first_iter: Where in the schedule it starts, from 0.
+            on_iteration: Called with the number of iterations done.
+
+        Raises:
+            Preempted: If SIGTERM came.
+        """
+        began = time.monotonic()
+        try:
+            with self.groups.scope(), stop_on_sigterm() as check:
+                outcome = self._run(
+                    start, action, segment, first_iter, check, on_iteration
+                )
+        except Exception as error:
+            if self.groups.share.size > 1:
+                raise
+            oom = isinstance(error, torch.OutOfMemoryError)
+            outcome = Outcome(error=traceback.format_exc(), out_of_memory=oom)
+            # The frames hold the graph and the batch.
+            traceback.clear_frames(error.__traceback__)
+        if outcome.error:
+            self._free()
+        return outcome._replace(seconds=time.monotonic() - began)
+
+    def _run(
+        self,
+        start: Snapshot,
+        action: Tensor,
+        segment: int,
+        first_iter: int,
+        check: Callable[[], None],
+        on_iteration: Callable[[int], None],
+    ) -> Outcome:
+        self.live.restore(start)
+        self.target.apply(action)
+
+        def between(done: int) -> None:
+            failpoint('explore.inside_training')
+            on_iteration(done)
+            check()
+
+        losses = train_segment(
+            self.live,
+            self.loader.segment(segment),
+            self.target.meter(),
+            first_iter=first_iter,
+            max_iters=self.max_iters,
+            epoch_length=self.loader.epoch_length,
+            seed=self._segment_seed(segment),
+            on_iteration=between,
+        )
+        failpoint('explore.after_training')
+        if losses is None:
+            return Outcome()
+        score = self.evaluator.score(self.live.model, check)
+        failpoint('explore.after_evaluation')
+        return Outcome(
+            score.metrics,
+            tuple(losses.tolist()),
+            score.value,
+            score.resamples,
+        )
+
+    def _segment_seed(self, segment: int) -> int:
+        # The first rank of a group draws what a replica of one rank would.
+        rank = self.groups.share.rank
+        keys = (segment, rank) if rank else (segment,)
+        return derive_seed(self.seed, 'segment', *keys)
+
+    def _free(self) -> None:
+        """Lets go of what a failed segment left."""
+        self.live.optim_wrapper.zero_grad(set_to_none=True)
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -1,0 +1,85 @@
+"""Files that a finished exploration leaves in the work directory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import EMAHook
+
+from mmada.controllers import Controller
+from mmada.engine.checkpoints.durable_backend import DURABLE
+from mmada.engine.distributed import Channel
+from mmada.engine.state import failpoint
+from mmada.engine.targets import Target
+from mmada.utils.files import remove_leftovers
+
+EXPLORED = 'explored.pth'
+
+
+def write_found(
+    channel: Channel,
+    runner: Any,
+    target: Target,
+    controller: Controller,
+    provenance: dict[str, Any],
+    with_model: bool,
+) -> None:
+    """Writes the model, then what was found: with it both are there.
+
+    Rank 0 writes, and nothing for a finished run that was resumed.
+
+    Args:
+        channel: Between the ranks.
+        runner: Its model is the explored one.
+        target: Writes what was found.
+        controller: Has found it.
+        provenance: Where that comes from.
+        with_model: Whether there is an explored model.
+    """
+    failpoint('explore.before_policy')
+    channel.from_main(
+        lambda: _write(runner, target, controller, provenance, with_model)
+    )
+    failpoint('explore.after_policy')
+
+
+def _write(
+    runner: Any,
+    target: Target,
+    controller: Controller,
+    provenance: dict[str, Any],
+    with_model: bool,
+) -> None:
+    work_dir = Path(runner.work_dir)
+    found = work_dir, controller, provenance
+    remove_leftovers(work_dir)
+    whole = not with_model or (work_dir / EXPLORED).exists()
+    if whole and target.is_saved(*found):
+        return
+    if with_model:
+        with _without_averages(runner):
+            runner.save_checkpoint(
+                str(work_dir),
+                EXPLORED,
+                save_optimizer=False,
+                save_param_scheduler=False,
+                backend_args=dict(backend=DURABLE),
+            )
+    target.save(*found)
+
+
+@contextlib.contextmanager
+def _without_averages(runner: Any) -> Iterator[None]:
+    """Keeps an EMAHook from writing its average in place of the model.
+
+    There is none yet: it averages the training after the exploration.
+    """
+    hooks = runner._hooks
+    runner._hooks = [h for h in hooks if not isinstance(h, EMAHook)]
+    try:
+        yield
+    finally:
+        runner._hooks = hooks

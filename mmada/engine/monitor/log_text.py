@@ -1,0 +1,199 @@
+"""Text for the log of an exploration: numbers in, strings out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from mmada.engine.reward import WEIGHTED_SUM
+
+_PANOPTIC = {'PQ': 'PQ', 'PQ_th': 'things', 'PQ_st': 'stuff'}
+_MAX_COLUMNS = 3
+_GAP = '  '
+_MISSING = '-'
+
+Row = Sequence[str]
+
+
+def format_progress(
+    round: int,
+    num_rounds: int,
+    replica: int,
+    num_replicas: int,
+    iteration: int,
+    num_iters: int,
+    metric: float | None,
+    seconds_left: float | None,
+    metric_name: str = 'PQ',
+) -> str:
+    """Say in one line where an exploration is.
+
+    Args:
+        round (int): Current round, from 1.
+        num_rounds (int): T.
+        replica (int): Current replica, from 1.
+        num_replicas (int): m.
+        iteration (int): Iterations done of this replica's segment.
+        num_iters (int): q.
+        metric (float, optional): Best value so far; None or NaN if unknown.
+        seconds_left (float, optional): Estimate for the whole exploration;
+            None or NaN if unknown.
+        metric_name (str): What ``metric`` is. Defaults to ``'PQ'``.
+
+    Returns:
+        str: Such as ``round 3/12 | replica 2/4 | iter 20/40 | PQ 55.1 |
+        0:03:12 left``.
+    """
+    return ' | '.join(
+        (
+            f'round {round}/{num_rounds}',
+            f'replica {replica}/{num_replicas}',
+            f'iter {iteration}/{num_iters}',
+            f'{metric_name} {_score(metric)}',
+            f'{format_duration(seconds_left)} left',
+        )
+    )
+
+
+def format_round(
+    round: int,
+    num_rounds: int,
+    objectives: Sequence[str],
+    weights: Sequence[Sequence[float]],
+    rewards: Sequence[float],
+    metrics: Sequence[Mapping[str, float]],
+    best: int,
+    width: int = 120,
+    resting: Collection[int] = (),
+) -> str:
+    """Lay out a finished round as a table; the winner has a star.
+
+    The weights stand beside the metrics where that fits, else in a table of
+    their own with one line for each objective.
+
+    Args:
+        round (int): The round, from 1.
+        num_rounds (int): T.
+        objectives (Sequence[str]): n names.
+        weights (Sequence[Sequence[float]]): Of shape (m, n).
+        rewards (Sequence[float]): Of shape (m,).
+        metrics (Sequence[Mapping[str, float]]): Of each replica, by names
+            that may have a prefix (``coco_panoptic/PQ``); empty for one
+            that diverged or rests.
+        best (int): Index of the winner.
+        width (int): Longest line. Defaults to 120.
+        resting (Collection[int]): Indices of those that rest. Defaults to
+            none.
+
+    Returns:
+        str: Lines without a newline at the end.
+    """
+    scores = _score_rows(rewards, metrics, best, resting)
+    values = [[_significant(w) for w in row] for row in weights]
+    beside = _align(
+        [
+            [*row, *more]
+            for row, more in zip(scores, [objectives, *values], strict=True)
+        ]
+    )
+    title = f'round {round}/{num_rounds}, winner: replica {best + 1}'
+    if len(beside[0]) <= width:
+        return '\n'.join([title, *beside])
+    below = _weight_lines(objectives, values, best, width)
+    return '\n'.join([title, *_align(scores), *below])
+
+
+def _score_rows(
+    rewards: Sequence[float],
+    metrics: Sequence[Mapping[str, float]],
+    best: int,
+    resting: Collection[int],
+) -> list[list[str]]:
+    """Return a header and a row for each replica."""
+    columns = _metric_columns(metrics)
+    rows = [['replica', 'reward', *columns.values()]]
+    for k, (reward, found) in enumerate(zip(rewards, metrics, strict=True)):
+        values = [_score(found.get(name)) for name in columns]
+        if values and not found:
+            values[0] = 'rests' if k in resting else 'diverged'
+        earned = None if k in resting else reward
+        rows.append([_replica(k, best), format_fixed(earned, 2), *values])
+    return rows
+
+
+def _metric_columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Return headings by key: panoptic quality, else what comes first."""
+    short = {key: key.rpartition('/')[2] for found in metrics for key in found}
+    if 'PQ' not in short.values() or WEIGHTED_SUM in short:
+        return dict(list(short.items())[:_MAX_COLUMNS])
+    return {
+        key: heading
+        for name, heading in _PANOPTIC.items()
+        for key in short
+        if short[key] == name
+    }
+
+
+def _weight_lines(
+    objectives: Sequence[str],
+    values: Sequence[Sequence[str]],
+    best: int,
+    width: int,
+) -> list[str]:
+    """Return the weights with objectives as lines, replicas as columns.
+
+    Replicas that do not fit beside the others follow in further blocks.
+    """
+    columns = [[_replica(k, best), *row] for k, row in enumerate(values)]
+    room = width - max(map(len, ['weights', *objectives]))
+    widest = max(len(cell) for column in columns for cell in column)
+    count = max(1, room // (len(_GAP) + widest))
+    lines: list[str] = []
+    for start in range(0, len(columns), count):
+        block = columns[start : start + count]
+        rows = zip(['weights', *objectives], *block, strict=True)
+        lines += _align([list(row) for row in rows], first_left=True)
+    return lines
+
+
+def _align(rows: Sequence[Row], first_left: bool = False) -> list[str]:
+    """Pad cells to columns of equal width, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        _GAP.join(
+            cell.ljust(w) if first_left and i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _replica(index: int, best: int) -> str:
+    return f'*{index + 1}' if index == best else str(index + 1)
+
+
+def _score(value: float | None) -> str:
+    """Write percent with one digit, what is below one with three."""
+    below_one = value is not None and 0 < abs(value) < 1
+    return format_fixed(value, 3 if below_one else 1)
+
+
+def format_fixed(value: float | None, digits: int) -> str:
+    """Write a number with so many decimals, or a dash if it is unknown."""
+    if value is None or math.isnan(value):
+        return _MISSING
+    return f'{value:.{digits}f}'
+
+
+def _significant(value: float) -> str:
+    """Write three significant digits, trailing zeros kept."""
+    return f'{value:#.3g}'.rstrip('.')
+
+
+def format_duration(seconds: float | None) -> str:
+    """Write seconds as ``h:mm:ss``, or dashes if they are unknown."""
+    if seconds is None or not math.isfinite(seconds):
+        return '-:--:--'
+    minutes, second = divmod(max(0, int(seconds + 0.5)), 60)
+    hour, minute = divmod(minutes, 60)
+    return f'{hour}:{minute:02}:{second:02}'

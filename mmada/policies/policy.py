@@ -1,0 +1,210 @@
+"""Policies: from the losses of a model to the weights to train it with.
+
+Notation: n objectives. Every tensor is float64 on the CPU and every function
+accepts leading batch dimensions, written ``(..., n)``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from mmada.utils.checks import check_int, check_number
+
+LOSS_FLOOR = 1e-4
+"""Smallest loss that is divided by or whose logarithm is taken."""
+
+
+def floored(losses: Tensor) -> Tensor:
+    """Return losses ``(..., n)`` that may be divided by, without a graph."""
+    return losses.detach().clamp(min=LOSS_FLOOR)
+
+
+def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
+    """Turn desired weighted losses into weights (Ada-Segment, Eq. 1).
+
+    Args:
+        outputs: Desired weighted losses eta, shape ``(..., n)``.
+        losses: Raw losses l, constant for autograd, shape ``(..., n)``.
+
+    Returns:
+        Weights ``eta / max(l, LOSS_FLOOR)``, shape ``(..., n)``.
+    """
+    return outputs / floored(losses)
+
+
+def centred_log(losses: Tensor) -> Tensor:
+    """Return ``log l - mean(log l)``, the shape of a loss vector.
+
+    Scaling all losses together changes nothing; scaling one of them by c
+    moves it by log c against the others.
+
+    Args:
+        losses: Raw losses, floored at ``LOSS_FLOOR``, shape ``(..., n)``.
+    """
+    logs = floored(losses).log()
+    return logs - logs.mean(-1, keepdim=True)
+
+
+def mean_one_weights(log_weights: Tensor) -> Tensor:
+    """Return ``exp(z) / mean(exp(z))``: positive weights of mean 1.
+
+    Args:
+        log_weights: Log-weights z up to a common constant, ``(..., n)``.
+    """
+    return torch.softmax(log_weights, -1) * log_weights.shape[-1]
+
+
+def _linear(
+    num_in: int,
+    num_out: int,
+    mean: float,
+    std: float,
+    generator: Generator,
+) -> nn.Linear:
+    # Not nn.Linear(): its own initialisation would advance the global random
+    # stream of the training run that the policy is built in.
+    layer: nn.Linear = nn.utils.skip_init(
+        nn.Linear, num_in, num_out, dtype=torch.float64
+    )
+    with torch.no_grad():
+        layer.weight.normal_(mean, std, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+class Policy(nn.Module, ABC):
+    """Maps losses to actions, and actions to weights.
+
+    An action is what exploration adds noise to; which space it lives in is
+    the policy's choice.
+    """
+
+    kind: ClassVar[str]
+    """Name of the class in a policy file."""
+    normaliser: ClassVar[str]
+    """How weights are normalised, in words, for a policy file."""
+
+    def __init__(self, num_objectives: int) -> None:
+        super().__init__()
+        self.num_objectives = check_int('num_objectives', num_objectives, 2)
+
+    @abstractmethod
+    def decode(self, actions: Tensor) -> Tensor:
+        """Turn actions ``(..., n)`` into weights ``(..., n)``."""
+
+    def weights(self, losses: Tensor) -> Tensor:
+        """Return the weights meant for losses, both ``(..., n)``."""
+        return self.decode(self(losses))
+
+    def negative_probability(self, losses: Tensor, sigma: float) -> Tensor:
+        """Return how likely it is that a sample has a negative weight.
+
+        Args:
+            losses: Raw losses, shape ``(..., n)``.
+            sigma: Standard deviation of the noise on an action.
+
+        Returns:
+            Probabilities ``(...)``; 0 where actions are decoded to positive
+            weights whatever they are.
+        """
+        return torch.zeros(losses.shape[:-1], dtype=torch.float64)
+
+    def spec(self) -> dict[str, Any]:
+        """Return what :func:`build_policy` needs to build an equal shape."""
+        return dict(kind=self.kind, num_objectives=self.num_objectives)
+
+
+class LossRatioPolicy(Policy):
+    """The paper's policy: three linear layers predict weighted losses.
+
+    Layers n-h-h-n with ReLU, weights drawn from Normal(1 / n_in, init_std),
+    biases 0; an action is a weight vector. With ``init_std=0`` the output is
+    mean(l) for every objective, so the start is inverse-loss weighting. The
+    weights may become negative.
+
+    Args:
+        num_objectives: Number n of objectives.
+        hidden: Width h of the hidden layers. Defaults to 16.
+        init_std: Spread of the initial weights. Defaults to 0.01.
+        generator: Random stream of the initialisation. Defaults to one of
+            its own, so that the global stream is never touched.
+    """
+
+    kind = 'loss_ratio'
+    normaliser = 'none'
+
+    def __init__(
+        self,
+        num_objectives: int,
+        hidden: int = 16,
+        init_std: float = 0.01,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__(num_objectives)
+        self.hidden = check_int('hidden', hidden, 1)
+        std = check_number('init_std', init_std, 0)
+        generator = generator or Generator().manual_seed(0)
+        sizes = [num_objectives, hidden, hidden, num_objectives]
+        first, second, last = (
+            _linear(num_in, num_out, 1 / num_in, std, generator)
+            for num_in, num_out in zip(sizes, sizes[1:], strict=False)
+        )
+        self.net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Return the mean action, here the weights of Eq. 1."""
+        return loss_ratio(self.net(losses.detach()), losses)
+
+    def decode(self, actions: Tensor) -> Tensor:
+        """Return the actions themselves."""
+        return actions
+
+    def negative_probability(self, losses: Tensor, sigma: float) -> Tensor:
+        """Return 1 - prod Phi(w / sigma): the noise is on the weights."""
+        log_positive = torch.special.log_ndtr(self(losses) / sigma)
+        return -log_positive.sum(-1).expm1()
+
+    def spec(self) -> dict[str, Any]:
+        """Return the width of the layers, too; see :class:`Policy`."""
+        return super().spec() | dict(hidden=self.hidden)
+
+
+class ConstantPolicy(Policy):
+    """Gives the same weights for any losses.
+
+    What a search without a network leaves behind: one such policy for each
+    round is a schedule of weights. The parameters are log-weights, so the
+    weights are positive by construction; all are 1 at first.
+
+    Args:
+        num_objectives: Number n of objectives.
+    """
+
+    kind = 'constant'
+    normaliser = 'none'
+
+    def __init__(self, num_objectives: int) -> None:
+        super().__init__(num_objectives)
+        self.log_weights = nn.Parameter(
+            torch.zeros(num_objectives, dtype=torch.float64)
+        )
+
+    @classmethod
+    def of(cls, weights: Tensor) -> ConstantPolicy:
+        """Return the policy of some positive weights, shape ``(n,)``."""
+        policy = cls(len(weights))
+        with torch.no_grad():
+            policy.log_weights.copy_(weights.log())
+        return policy
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """Return the log-weights for each of the losses, ``(..., n)``."""
+        return self.log_weights.expand(losses.shape)
+
+    def decode(self, actions: Tensor) -> Tensor:
+        """Return the weights, not normalised."""
+        return actions.exp()

@@ -1,0 +1,73 @@
+"""Checkpoints of a model that is no panoptic one, by a metric of its own."""
+
+import pytest
+import torch
+from mmengine.registry import MODELS, DefaultScope
+
+from mmada.diagnostics.reward import check_checkpoints, find_reward
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from tests.support import toy
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        yield
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Paths of two checkpoints, and the first one's model."""
+    paths, models = [], []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        models.append(MODELS.build(toy.MODEL))
+        paths.append(str(tmp_path / f'{seed}.pth'))
+        torch.save(dict(state_dict=models[-1].state_dict()), paths[-1])
+    return paths, models[0]
+
+
+def check(paths, **options):
+    source = find_reward(dict(train_cfg=toy.exploration(**options)))
+    return check_checkpoints(toy.MODEL, source, paths)
+
+
+def test_the_reward_is_that_of_an_exploration(saved):
+    paths, model = saved
+    reports, together = check(paths)
+    loop = toy.exploration()
+    names = 'reward_dataloader', 'reward_evaluator', 'reward_metric'
+    evaluator = RewardEvaluator(*(loop[name] for name in names), seed=3)
+    assert reports[0].value == evaluator.score(model).value
+    assert reports[0].value != reports[1].value
+    assert [r.path for r in reports] == paths
+    assert [r.census for r in reports] == [None, None]
+    assert not any(r.findings for r in reports)
+    assert not together
+
+
+def test_equal_rewards_and_a_minimised_metric(saved):
+    paths, _ = saved
+    reports, together = check(
+        [paths[0], paths[0]], reward_metric={'toy/score': -2.0}
+    )
+    assert reports[0].value == -2 * reports[0].metrics['toy/score']
+    assert [finding.rule for finding in together] == ['rewards equal']
+
+
+def test_a_metric_that_nobody_gives_is_refused(saved):
+    with pytest.raises(ValueError, match='no/such'):
+        check(saved[0], reward_metric='no/such')
+
+
+def test_diverged_weights_are_found(saved):
+    paths, model = saved
+    entries = model.state_dict()
+    entries['head_a.weight'] = entries['head_a.weight'] * torch.nan
+    torch.save(dict(state_dict=entries), paths[0])
+    (report,), _ = check(paths[:1])
+    assert report.value is None
+    assert [finding.rule for finding in report.findings] == [
+        'weights not finite',
+        'no reward',
+    ]

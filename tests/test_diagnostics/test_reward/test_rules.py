@@ -1,0 +1,192 @@
+"""Each rule, on values that are just wrong and just right."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mmada.diagnostics.reward import rules
+from mmada.diagnostics.reward.class_amounts import Census
+from mmada.diagnostics.reward.loading import LoadReport
+from mmada.engine.rewards.reward_check import class_findings as of_classes
+
+
+def found(rule, *arguments):
+    return [finding.rule for finding in rule(*arguments)]
+
+
+def pq(value, prefix='coco_panoptic/', name='PQ'):
+    return {f'{prefix}{name}': value}
+
+
+def test_weights_missing_are_counted_by_part():
+    loaded = LoadReport(9, missing=('neck.a', 'neck.b', 'rpn_head.c'))
+    (finding,) = rules.weights_missing(loaded)
+    assert finding.text.startswith('3 of 9 weights are not in the checkpoint')
+    assert "neck (2), rpn_head (1), such as 'neck.a'" in finding.text
+    loaded = LoadReport(9, misshapen=('neck.a',), unexpected=('fc.weight',))
+    (finding,) = rules.weights_missing(loaded)
+    assert 'of another shape in the checkpoint' in finding.text
+    assert not found(
+        rules.weights_missing, LoadReport(9, unexpected=('fc.weight',))
+    )
+
+
+def test_weights_not_finite():
+    rule = rules.weights_not_finite
+    assert found(rule, LoadReport(9, not_finite=('neck.a',)))
+    assert not found(rule, LoadReport(9))
+
+
+@pytest.mark.parametrize(
+    ('value', 'expected'),
+    [
+        (None, ['no reward']),
+        (math.nan, ['no reward']),
+        (0.0, ['reward is zero']),
+        (-3.0, []),
+        (0.01, []),
+    ],
+)
+def test_reward_missing(value, expected):
+    assert found(rules.reward_missing, value, {}) == expected
+
+
+def test_quality_near_zero():
+    rule = rules.quality_near_zero
+    # of released weights, in a report of users
+    assert found(rule, pq(0.0086)) == ['PQ near zero']
+    assert found(rule, pq(0.9, prefix='')) == ['PQ near zero']
+    assert not found(rule, pq(1.1))
+    assert not found(rule, pq(math.nan))
+    assert not found(rule, pq(0.5, name='sky_PQ'))
+    assert not found(rule, {'coco/bbox_mAP': 0.0})
+
+
+def test_quality_implausible():
+    rule = rules.quality_implausible
+    (finding,) = rule(pq(3.004, name='SQ'))
+    assert 'at most 6 percent of the classes' in finding.text
+    (finding,) = rule(pq(785.1, name='SQ'))
+    assert 'areas' in finding.text
+    assert not found(rule, pq(5.1, name='SQ'))
+    assert not found(rule, pq(100.0, name='SQ'))
+
+
+@pytest.mark.parametrize(
+    ('things', 'stuff', 'expected'),
+    [
+        (0.0, 30.0, ['things missing']),
+        (30.0, 0.9, ['stuff missing']),
+        (0.0, 4.0, []),  # both are at their beginning
+        (1.1, 30.0, []),
+        (math.nan, 30.0, []),  # no thing in the data
+    ],
+)
+def test_one_kind_missing(things, stuff, expected):
+    metrics = pq(things, name='PQ_th') | pq(stuff, name='PQ_st')
+    assert found(rules.one_kind_missing, metrics) == expected
+
+
+def test_rewards_equal():
+    rule = rules.rewards_equal
+    assert found(rule, [1.5, 1.5, 1.5])
+    assert not found(rule, [1.5, 1.5, 1.6])
+    assert not found(rule, [1.5])
+
+
+def census(shared, with_things=1):
+    """Of two things and three stuff classes; the last row is void."""
+    shared = np.array(shared)
+    return Census(
+        ('cat', 'dog', 'sky', 'sea', 'sand'),
+        2,
+        'pixels',
+        shared.sum(1),
+        shared.sum(0),
+        shared,
+        images=4,
+        with_things=with_things,
+    )
+
+
+def diagonal(*values):
+    return np.diag([*values, 0])
+
+
+GOOD = census(diagonal(5, 9, 40, 30, 20))
+
+
+@pytest.mark.parametrize(
+    'rule',
+    [
+        of_classes.all_void,
+        of_classes.one_class,
+        of_classes.other_amounts,
+        of_classes.category_order,
+        lambda given: of_classes.no_things(given, 0.6),
+    ],
+)
+def test_a_good_prediction_passes(rule):
+    assert not found(rule, GOOD)
+
+
+def test_all_void():
+    shared = np.zeros((6, 6), dtype=int)
+    shared[:5, 5] = 500
+    assert found(of_classes.all_void, census(shared)) == ['all void']
+    shared[0, 0] = 100  # a segment of 4 percent
+    assert not found(of_classes.all_void, census(shared))
+
+
+def test_no_box_at_all_is_void():
+    boxes = GOOD._replace(unit='boxes', predicted=np.zeros(6, dtype=int))
+    assert found(of_classes.all_void, boxes) == ['all void']
+
+
+def test_one_class():
+    shared = np.zeros((6, 6), dtype=int)
+    shared[:5, 3] = 1000
+    assert found(of_classes.one_class, census(shared)) == ['one class']
+    shared[2, 2] = 1000
+    assert not found(of_classes.one_class, census(shared))
+
+
+def test_one_class_is_right_where_the_truth_has_one():
+    assert not found(of_classes.one_class, census(diagonal(0, 0, 9, 0, 0)))
+
+
+def test_no_things():
+    none = census(diagonal(5, 9, 40, 30, 20), with_things=0)
+    (finding,) = of_classes.no_things(none, 0.6)
+    assert '(0.6)' in finding.text
+    (finding,) = of_classes.no_things(none, None)
+    assert 'None' not in finding.text
+    stuff_only = census(diagonal(0, 0, 40, 30, 20), with_things=0)
+    assert not found(of_classes.no_things, stuff_only, 0.6)
+
+
+def test_other_amounts():
+    shared = diagonal(5, 9, 20, 30, 20)
+    shared[3, 3], shared[3, 4], shared[2, 2], shared[2, 4] = 0, 30, 0, 20
+    (finding,) = of_classes.other_amounts(census(shared))
+    assert finding.text.startswith('60 percent')  # 50 of 84 pixels
+    assert "'sand'" in finding.text
+    assert "'sea' is missed" in finding.text
+    shared[2, 2], shared[2, 4] = 20, 0
+    assert not found(of_classes.other_amounts, census(shared))
+
+
+def test_category_order():
+    moved = np.zeros((6, 6), dtype=int)
+    moved[0, 0] = moved[1, 1] = 10
+    moved[2, 3] = moved[3, 4] = moved[4, 2] = 30
+    (finding,) = of_classes.category_order(census(moved))
+    assert finding.text.startswith('3 of 5 classes')
+    assert "'sky' is called 'sea'" in finding.text
+
+
+def test_classes_that_fall_into_one_are_no_matter_of_order():
+    fallen = np.zeros((6, 6), dtype=int)
+    fallen[2:5, 4] = 30
+    assert not found(of_classes.category_order, census(fallen))

@@ -1,0 +1,333 @@
+import contextlib
+import copy
+import json
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
+from tests.support import processes, toy
+from tests.test_engine import lives
+
+WORKER = Path(__file__).with_name('probe_worker.py')
+
+
+@MODELS.register_module()
+class LateDetector(toy.ToyDetector):
+    """Has `loss_b` from the batch on that `x` marks; `loss_a` moves on.
+
+    Without `loss_b` the loss a goes through `early`, with it through `late`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.early = nn.Linear(1, 1)
+        self.late = nn.Linear(1, 1)
+        self.frozen = nn.Linear(1, 1).requires_grad_(False)
+        self.calls = 0
+        self.modes = []
+
+    def forward(self, x, y, mode='tensor'):
+        self.calls += 1
+        self.modes.append((mode, self.training))
+        losses = super().forward(x, y, mode)
+        marked = any(float(row[0]) == MARK for row in x)
+        branch = self.late if marked else self.early
+        value = self.frozen(branch(losses['loss_a'].reshape(1, 1)))
+        losses['loss_a'] = value.square().mean()
+        if not marked:
+            del losses['loss_b']
+        random.random(), np.random.random()
+        return losses
+
+
+MARK = 50.0
+
+
+def stream(position, count=9):
+    """Yields batches of which the one at `position` has `loss_b`."""
+    for i, batch in enumerate(lives.batches(count)):
+        if i == position:
+            batch['x'][0] = torch.full((4,), MARK)
+        yield batch
+
+
+def build(detector='LateDetector', **options):
+    return lives.build(detector=detector, owners=False, **options)
+
+
+def probe(live, batches):
+    probe_objectives(live.model, live.optim_wrapper, batches)
+
+
+def owners(live):
+    """Objectives by parameter, as the head rule sees them."""
+    names = {id(p): name for name, p in live.model.named_parameters()}
+    return {
+        names[id(group['params'][0])]: group['objectives']
+        for group in live.optim_wrapper.optimizer.param_groups
+    }
+
+
+def test_each_part_belongs_to_the_losses_that_reach_it():
+    live = lives.build(owners=False)
+    probe(live, lives.batches())
+    expected = dict(trunk=[0, 1], head_a=[0], head_b=[1], rpn=[])
+    found = owners(live)
+    assert found
+    for name, objectives in found.items():
+        assert objectives == expected[name.split('.')[1]], name
+
+
+@pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
+def test_looks_on_until_every_objective_was_seen(position):
+    live = build()
+    probe(live, stream(position))
+    assert live.model.detector.calls == position + 1
+    found = owners(live)
+    assert found['detector.late.weight'] == [0]
+    # The union: earlier batches went through another branch.
+    assert found['detector.early.weight'] == ([0] if position else [])
+    assert found['detector.head_b.weight'] == [1]
+    assert found['detector.trunk.0.weight'] == [0, 1]
+    assert 'detector.frozen.weight' not in found
+
+
+@MODELS.register_module()
+class TurnsDetector(toy.ToyDetector):
+    """Has one of its two losses in each batch."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        marked = any(float(row[0]) == MARK for row in x)
+        del losses['loss_a' if marked else 'loss_b']
+        return losses
+
+
+def test_losses_may_be_spread_over_batches():
+    live = lives.build(detector='TurnsDetector', owners=False)
+    probe(live, stream(1, 2))
+    found = owners(live)
+    assert found['detector.head_a.weight'] == [0]
+    assert found['detector.head_b.weight'] == [1]
+    assert found['detector.trunk.0.weight'] == [0, 1]
+
+
+def test_looks_at_the_losses_of_training():
+    live = build()
+    live.model.eval()
+    with torch.no_grad():
+        probe(live, stream(0))
+    assert live.model.detector.modes == [('loss', True)]
+    assert owners(live)['detector.head_b.weight'] == [1]
+
+
+class Recorder(BaseDataPreprocessor):
+    """Keeps whether it is asked to augment as in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, data, training=False):
+        self.calls.append(training)
+        return super().forward(data, training)
+
+
+def test_a_batch_is_treated_as_in_training(monkeypatch):
+    live = build()
+    live.model.detector.data_preprocessor = recorder = Recorder()
+    entered = []
+
+    @contextlib.contextmanager
+    def context(model):
+        entered.append(model)
+        yield
+
+    monkeypatch.setattr(live.optim_wrapper, 'optim_context', context)
+    probe(live, stream(0))
+    assert recorder.calls == [True]
+    assert entered == [live.model]
+
+
+def test_gives_up_after_a_few_batches():
+    live = build()
+    with pytest.raises(ObjectiveError, match="'b'.*loss_a, loss_rpn"):
+        probe(live, stream(MAX_BATCHES))
+    assert live.model.detector.calls == MAX_BATCHES
+
+
+def test_gives_up_at_the_end_of_the_data():
+    with pytest.raises(ObjectiveError, match="'b'"):
+        probe(build(), stream(None, 2))
+
+
+def draw():
+    return random.random(), np.random.random(), torch.rand(()).item()
+
+
+def test_leaves_no_trace():
+    live = build()
+    detector = live.model.detector
+    detector.register_buffer('count', torch.zeros(1), persistent=False)
+    detector.head_a.weight.grad = torch.full((1, 8), 3.0)
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    expected = draw()
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)
+    before = live.capture()
+    probe(live, stream(1))
+    assert draw() == expected
+    after = live.capture()
+    for part in ('parameters', 'buffers', 'schedulers'):
+        lives.assert_equal(after[part], before[part])
+    assert after['optimizer']['state'] == {}
+    assert detector.head_a.weight.grad.tolist() == [[3.0] * 8]
+    others = [n for n, p in live.model.named_parameters() if p.grad is None]
+    assert len(others) == len(list(live.model.parameters())) - 1
+    assert not detector.frozen.weight.requires_grad
+
+
+def test_a_part_that_is_always_in_evaluation_stays_there():
+    class Fixed(nn.BatchNorm1d):
+        def train(self, mode=True):
+            return super().train(False)
+
+    live = build()
+    live.model.detector.frozen = Fixed(1).requires_grad_(False)
+    live.model.eval()
+    probe(live, stream(0))
+    assert not live.model.detector.frozen.training
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_the_rule_acts_after_the_probe_and_only_once(mode):
+    """One step with a weight of 4 moves head a as one with a weight of 1."""
+    moved = []
+    for weights in ([1.0, 1.0], [4.0, 1.0]):
+        live = lives.build(
+            owners=False,
+            head_rule=dict(mode=mode),
+            optimizer=dict(type='SGD', lr=0.1),
+        )
+        probe(live, lives.batches())
+        before = live.model.detector.head_a.weight.detach().clone()
+        lives.train(live, weights, count=1)
+        moved.append(live.model.detector.head_a.weight.detach() - before)
+    torch.testing.assert_close(moved[0], moved[1])
+
+
+def build_auto(detector='ToyDetector'):
+    live = lives.build(detector=detector, owners=False)
+    live.model = LossWeightWrapper(live.model.detector)
+    live.optim_wrapper = build_optim_wrapper(
+        live.model, copy.deepcopy(toy.OPTIM_WRAPPER)
+    )
+    return live
+
+
+def test_auto_objectives_are_the_losses_in_their_order():
+    live = build_auto()
+    probe(live, lives.batches())
+    names = ('loss_rpn', 'loss_a', 'loss_b')
+    assert live.model.objectives.names == names
+    assert owners(live)['detector.rpn.weight'] == [0]
+
+
+@pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
+def test_auto_objectives_may_be_absent_from_the_first_batches(position):
+    live = build_auto('LateDetector')
+    probe(live, stream(position))
+    names = ('loss_rpn', 'loss_a', 'loss_b')
+    assert live.model.objectives.names == names
+    assert live.model.detector.calls == MAX_BATCHES
+    found = owners(live)
+    assert found['detector.rpn.weight'] == [0]
+    assert found['detector.head_a.weight'] == [1]
+    assert found['detector.head_b.weight'] == [2]
+    assert found['detector.trunk.0.weight'] == [0, 1, 2]
+    assert live.model.weights == (1.0, 1.0, 1.0)
+
+
+def test_owners_of_auto_are_looked_for_only_where_a_loss_is_new(monkeypatch):
+    calls = []
+
+    def spy(objectives, parameters):
+        calls.append(sorted(objectives))
+        return find_owners(objectives, parameters)
+
+    monkeypatch.setattr('mmada.engine.probe.find_owners', spy)
+    probe(build_auto('LateDetector'), stream(2))
+    assert calls == [[0, 1], [0, 1, 2]]
+
+
+def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
+    warnings = []
+    monkeypatch.setattr(
+        'mmada.models.late_losses.print_log',
+        lambda text, **options: warnings.append((text, options['level'])),
+    )
+    live = build_auto('LateDetector')
+    probe(live, stream(MAX_BATCHES))
+    assert live.model.objectives.names == ('loss_rpn', 'loss_a')
+    live.model.set_weights([1.0, 5.0])
+    (batch,) = stream(0, 1)
+    losses = live.model.detector(**batch, mode='loss')
+    for _ in range(2):
+        total, _ = live.model.parse_losses(losses)
+    expected = (
+        losses['loss_rpn']
+        + 5 * losses['loss_a']
+        + sum(loss.mean() for loss in losses['loss_b'])
+    )
+    torch.testing.assert_close(total, expected)
+    ((text, level),) = warnings
+    assert text.startswith("Loss 'loss_b' was in none")
+    assert level == logging.WARNING
+
+
+@pytest.mark.parametrize('detector', ['LateDetector', 'MeetingDetector'])
+@pytest.mark.parametrize('objectives', ['auto', 'patterns'])
+def test_what_one_rank_sees_all_ranks_know(objectives, detector):
+    """Even if all ranks have to take part in each pass of the model."""
+    workers = processes.start(WORKER, 2, json.dumps(objectives), detector)
+    codes, outputs = processes.finish(workers, timeout=60)
+    assert codes == [0, 0], '\n'.join(outputs)
+    first, second = (json.loads(o.splitlines()[-1]) for o in outputs)
+    assert first == second
+    names, found, calls = first
+    assert calls == (MAX_BATCHES if objectives == 'auto' else 2)
+    b = len(names) - 1
+    assert 'b' in names[b]
+    assert found['detector.head_b.weight'] == [b]
+    assert b in found['detector.trunk.0.weight']
+
+
+def test_finds_the_wrapper_inside_a_model_wrapper():
+    class Parallel(nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+    live = lives.build(owners=False)
+    parallel = Parallel(live.model)
+    assert unwrap(parallel) is unwrap(live.model) is live.model
+    probe_objectives(parallel, live.optim_wrapper, lives.batches())
+    assert owners(live)['detector.head_a.weight'] == [0]
+
+
+def test_a_bare_detector_is_named():
+    with pytest.raises(TypeError, match='`model.type` is ToyDetector'):
+        unwrap(toy.ToyDetector())

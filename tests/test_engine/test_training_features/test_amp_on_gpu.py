@@ -1,0 +1,24 @@
+"""AmpOptimWrapper in float16 with a GradScaler, on a GPU."""
+
+import pytest
+import torch
+
+from tests.test_engine.test_training_features import uses
+
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='float16 asks for a GPU'
+)
+
+HALF = dict(
+    type='AmpOptimWrapper',
+    dtype='float16',
+    loss_scale=dict(init_scale=16.0, growth_interval=2),
+)
+
+
+@pytest.mark.parametrize('use', [*uses.USES, 'both'])
+def test_float16_comes_near_to_float32(tmp_path, use):
+    full = uses.run(use, tmp_path / 'full', model=uses.SMOOTH)
+    half = uses.run(use, tmp_path / 'half', model=uses.SMOOTH, optim=HALF)
+    assert uses.largest_difference(full, half) > 0
+    uses.assert_close(full, half, rtol=0.1, atol=0.1)

@@ -1,0 +1,136 @@
+import math
+
+import numpy as np
+import pytest
+
+from mmada.visualization.report import read_run
+from mmada.visualization.report.analysis import advise
+from mmada.visualization.report.readings import (
+    info_values,
+    invalid_counts,
+    split_reward,
+)
+from tests.test_visualization.records import round_record, write
+from tests.test_visualization.test_report.runs import (
+    CONFIG,
+    resampled,
+)
+
+PQ = 'coco_panoptic/PQ'
+
+
+def search_of(tmp_path, *changes):
+    records = [round_record(i, **c) for i, c in enumerate(changes, start=1)]
+    write(tmp_path / 'exploration' / 'history.jsonl', records)
+    (tmp_path / 'config.py').write_text(CONFIG)
+    return read_run(tmp_path).searches[0]
+
+
+def texts(search, level):
+    return [found.text for found in advise(search) if found.level == level]
+
+
+def test_parts_of_the_reward(tmp_path):
+    search = search_of(tmp_path, {'reference': 41.0})
+    parts = split_reward(search.rounds[0], PQ)
+    # Metrics 41 and 51: mean 46, spread 5.
+    assert parts.local.tolist() == [-1, 1]
+    assert parts.improvement.tolist() == [0, 2]
+
+
+def test_parts_without_a_reference_or_a_metric(tmp_path):
+    metrics = [{}, {PQ: 4.0}, {PQ: 6.0}]
+    changes = dict(
+        metrics=metrics,
+        reference=None,
+        weights=[[1.0] * 3] * 3,
+        rewards=[-1.0, 0.0, 0.0],
+    )
+    parts = split_reward(search_of(tmp_path, changes).rounds[0], PQ)
+    np.testing.assert_array_equal(parts.local, [math.nan, -1, 1])
+    np.testing.assert_array_equal(parts.improvement, [math.nan, 0, 0])
+
+
+def test_noise_that_hides_the_replicas_is_a_warning(tmp_path):
+    loud, faint = ({'resamples': resampled(1, k)} for k in (2.0, 0.1))
+    search = search_of(tmp_path, loud, loud, faint)
+    (text,) = texts(search, 'warning')
+    assert 'smaller than the noise of the metric in 2 of 3 rounds' in text
+    assert 'Use more reward images or longer rounds.' in text
+
+
+def test_replicas_that_stand_out_are_good(tmp_path):
+    faint = {'resamples': resampled(1, 0.1)}
+    assert any(
+        'clearly from the noise of the metric in 2 of 2 rounds' in text
+        for text in texts(search_of(tmp_path, faint, faint), 'good')
+    )
+
+
+def test_replicas_that_hardly_ever_stand_out_are_a_warning(tmp_path):
+    # Ten apart: more than the noise of 6, less than the limit of 12.
+    rows = [[-6.0] + [0.0] * 7 + [6.0], [6.0] + [0.0] * 7 + [-6.0]]
+    means = (41.0, 51.0)
+    resamples = [
+        [mean + offset for offset in row]
+        for mean, row in zip(means, rows, strict=True)
+    ]
+    search = search_of(tmp_path, {'resamples': resamples})
+    (text,) = texts(search, 'warning')
+    assert 'clearly from the noise of the metric in 0 of 1 rounds' in text
+
+
+def test_an_old_run_is_told_that_nothing_is_known(tmp_path):
+    (text,) = texts(search_of(tmp_path, {}), 'note')
+    assert 'did not record' in text
+
+
+def test_replicas_that_diverged_count_and_those_that_rest_do_not(tmp_path):
+    lost = {'metrics': [{}, {PQ: 4.0}]}
+    rests = lost | {'plan': ['paused', 'own']}
+    search = search_of(tmp_path, lost, rests, {})
+    assert invalid_counts(search) == [1, 0, 0]
+    assert any(
+        text.startswith('1 of 5 trained replicas (20%)')
+        for text in texts(search, 'warning')
+    )
+
+
+@pytest.mark.parametrize(
+    ('info', 'level', 'words'),
+    [
+        ({'kl': 1e-5}, 'warning', 'hardly learns'),
+        ({'kl': 3.0}, 'warning', 'turn it over'),
+        ({'kl': 0.1}, 'good', 'neither still nor jumpy'),
+        ({'confidence': 0.02}, 'warning', '2% sure'),
+        ({'confidence': 0.4}, 'good', '40% sure'),
+    ],
+)
+def test_what_the_learner_says_of_itself(tmp_path, info, level, words):
+    search = search_of(tmp_path, {'info': info})
+    assert any(words in text for text in texts(search, level))
+
+
+def test_scalars_that_a_round_lacks(tmp_path):
+    search = search_of(tmp_path, {}, {'info': {'kl': None}}, {'info': {}})
+    np.testing.assert_array_equal(
+        info_values(search, 'kl'), [0.1, math.nan, math.nan]
+    )
+
+
+def test_rounds_without_an_update_and_why(tmp_path):
+    idle = {'updated': False, 'reason': 'equal metrics'}
+    search = search_of(tmp_path, {}, idle)
+    assert (
+        'The policy was not updated in 1 of 2 rounds (equal metrics).'
+        in texts(search, 'note')
+    )
+
+
+def test_the_published_reward_that_drowns_its_replicas(tmp_path):
+    # T is 4; r_local is -1 and 1, r_imp (v - 11) / 5.
+    rewards = [0.25 * (-1 + 6), 0.25 * (1 + 8)]
+    search = search_of(tmp_path, {'reference': 11.0, 'rewards': rewards})
+    assert any('7.0 times' in text for text in texts(search, 'warning'))
+    other = search_of(tmp_path, {'reference': 11.0})
+    assert not any('times' in text for text in texts(other, 'warning'))

@@ -1,0 +1,109 @@
+"""The jobs of the comparison, what each needs, and where it leaves what."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from compare_places import EXPLORED, job_folder
+from method import Method
+from methods import METHODS
+from problems import Problem, counterpart
+
+PRETRAIN, UNIT, SEARCH, TRAIN = 'pretrain', 'unit', 'search', 'train'
+
+
+class Job(NamedTuple):
+    """Something to run.
+
+    Attributes:
+        kind: One of the four above.
+        problem: What on.
+        name: Name of the search or of the method.
+        seed: Of everything; 0 for what all seeds share.
+        needs: Keys of the jobs that have to be done before.
+        source: The problem whose policy is used, if that is another one.
+    """
+
+    kind: str
+    problem: Problem
+    name: str
+    seed: int
+    needs: tuple[str, ...] = ()
+    source: Problem | None = None
+
+    @property
+    def key(self) -> str:
+        """A name that is unique in the benchmark, and its directory's."""
+        if self.kind == PRETRAIN:
+            return self.problem.start
+        name = self.name.replace(' ', '_')
+        if self.source:  # whose other definition makes it another job
+            name += f'-{self.source.key}'
+        return f'{self.problem.key}/{self.kind}-{name}-{self.seed}'
+
+
+def pretrain_job(problem: Problem) -> Job:
+    """Returns the job that makes the state all trainings start from."""
+    return Job(PRETRAIN, problem, '', 0)
+
+
+def unit_job(problem: Problem) -> Job:
+    """Returns the job that measures what an evaluated image costs."""
+    return Job(UNIT, problem, 'ones', 0, (pretrain_job(problem).key,))
+
+
+def search_job(problem: Problem, name: str, seed: int) -> Job:
+    """Returns a search."""
+    return Job(SEARCH, problem, name, seed, (pretrain_job(problem).key,))
+
+
+def source_of(problem: Problem, method: Method) -> Problem | None:
+    """Returns the problem that a method's policy is from, if another one."""
+    return counterpart(problem, method.source) if method.source else None
+
+
+def is_applicable(problem: Problem, method: Method) -> bool:
+    """Tells whether the policy that a method uses fits a problem."""
+    source = source_of(problem, method)
+    return source is None or (
+        source.key != problem.key
+        and source.objective_names == problem.objective_names
+    )
+
+
+def result_job(problem: Problem, method: Method, seed: int) -> Job:
+    """Returns the job whose model is a method's result."""
+    if method.explored:
+        return search_job(problem, method.search, seed)
+    source = source_of(problem, method)
+    needs = [pretrain_job(problem).key]
+    if method.search:
+        needs.append(search_job(source or problem, method.search, seed).key)
+    if method.after:
+        needs.append(result_job(problem, METHODS[method.after], seed).key)
+    return Job(TRAIN, problem, method.name, seed, tuple(needs), source)
+
+
+def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
+    """Returns the jobs behind a row, without what all methods share.
+
+    Those on another problem are not counted as the row's cost.
+    """
+    jobs = [result_job(problem, method, seed)]
+    if method.search and not method.explored:
+        source = source_of(problem, method)
+        jobs.insert(0, search_job(source or problem, method.search, seed))
+        if source:
+            jobs.insert(0, pretrain_job(source))
+    if method.after:
+        jobs = jobs_of(problem, METHODS[method.after], seed) + jobs
+    return jobs
+
+
+def prune(job: Job, work_dir: Path) -> None:
+    """Removes what a recorded job's directory need not keep."""
+    folder = job_folder(work_dir, job.key)
+    shutil.rmtree(folder / 'exploration' / 'states', ignore_errors=True)
+    (folder / EXPLORED).unlink(missing_ok=True)

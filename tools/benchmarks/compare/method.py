@@ -1,0 +1,147 @@
+"""What a method of the comparison is, and the configs that it makes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from compare_configs import REWARD_METRIC
+from mmengine.config import Config, ConfigDict
+from problems import Problem
+
+from mmada.models import build_objectives
+
+Options = dict[str, Any]
+# The paper's, and which half of a detector an objective belongs to.
+GRID_VALUES = ((0.5, 0.75, 1.0, 1.5), (0.1, 0.25, 0.5, 0.75, 1.0))
+SEGMENTATION, PROPOSALS = 'seg', 'rpn'
+
+
+class Search(NamedTuple):
+    """An exploration; several rows may use what it found.
+
+    Attributes:
+        controller: Config of the controller, without `num_replicas`.
+        trainings: How many whole trainings it runs, m a round; 0 for a
+            search in rounds of an epoch, m replicas each.
+        length: Rounds of an epoch, in units of E.
+        replicas: How many, where it is not the problem's number m.
+        told: Option of the controller that is E, '' for none.
+        grid: Whether it tries `GRID_VALUES` for detection and segmentation.
+        grouped: Whether it learns one factor for each kind of losses.
+        rpn: Whether the losses of the region proposals are weighted, too.
+        options: Changes of the config, by dotted name.
+    """
+
+    controller: Options
+    trainings: int = 0
+    length: int = 1
+    replicas: int = 0
+    told: str = ''
+    grid: bool = False
+    grouped: bool = False
+    rpn: bool = False
+    options: Options = {}
+
+
+class Method(NamedTuple):
+    """A row of the tables.
+
+    Attributes:
+        name: Its name.
+        group: What it is compared as.
+        hook: What weights its training; None for nothing.
+        search: Name of the search whose policy the hook uses.
+        source: Name of the problem that the search ran on, another one; '' for
+            the problem at hand. A search elsewhere is not counted as cost of
+            the row, which pays its own training and probe alone: whoever
+            transfers a policy has it already, as in Table 3 of the paper.
+        explored: Whether the row is the search's own model: no training.
+        after: Name of the method whose weights `edit` reads.
+        edit: Changes the config, given the weights of `after` by epoch, or
+            none.
+        rpn: Whether it weighs the losses of the region proposals, too.
+        options: Changes of the config, by dotted name.
+    """
+
+    name: str
+    group: str
+    hook: Options | None = None
+    search: str = ''
+    explored: bool = False
+    after: str = ''
+    edit: Callable[[Config, list[list[float]]], None] | None = None
+    options: Options = {}
+    source: str = ''
+    rpn: bool = False
+
+
+def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
+    """Turns the config of `ones` into that of a search.
+
+    Args:
+        search: The search.
+        problem: The problem.
+        cfg: Changed in place.
+    """
+    batch = cfg.train_dataloader.batch_size
+    epoch = -(-problem.scenes.num['train'] // batch)
+    rounds = -(-search.trainings // problem.replicas)
+    cfg.merge_from_dict(search.options)
+    cfg.model.objectives += '_rpn' * search.rpn
+    cfg.train_cfg = dict(
+        type='ParallelExplorationLoop',
+        num_rounds=rounds or search.length * problem.epochs,
+        iters_per_round=problem.epochs * epoch if rounds else epoch,
+        controller=controller_config(search, problem),
+        reward_dataloader=cfg.reward_dataloader,
+        reward_evaluator=cfg.reward_evaluator,
+        reward_metric=REWARD_METRIC,
+    )
+    cfg.resume = True
+
+
+def controller_config(search: Search, problem: Problem) -> Options:
+    """Returns the config of a search's controller on a problem."""
+    config = copy.deepcopy(search.controller)
+    if search.grid:
+        objectives = build_objectives(problem.objectives)
+        assert objectives is not None
+        groups: list[list[int]] = [[], []]  # detection, segmentation
+        for i, name in enumerate(objectives.names):
+            groups[name == SEGMENTATION].append(i)
+        config.update(groups=groups, values=GRID_VALUES)
+    if search.grouped:
+        config.get('controller', config)['groups'] = problem.groups(search.rpn)
+    if search.told:
+        config[search.told] = problem.epochs
+    # A control has the controller, and so the replicas, inside of it.
+    replicas = search.replicas or problem.replicas
+    config.get('controller', config)['num_replicas'] = replicas
+    return config
+
+
+def apply_method(
+    method: Method, cfg: Config, policy: Path | None, weights_file: Path | None
+) -> None:
+    """Turns the config of `ones` into that of a method's training.
+
+    Args:
+        method: The method.
+        cfg: Changed in place.
+        policy: What its search found, if it has one.
+        weights_file: Weights of the method that it comes after, if any.
+    """
+    cfg.merge_from_dict(method.options)
+    cfg.model.objectives += '_rpn' * method.rpn
+    if method.hook:
+        hook = ConfigDict(copy.deepcopy(method.hook))
+        if policy is not None:
+            hook.policy = str(policy)
+        cfg.custom_hooks.append(hook)
+    if method.edit:
+        lines = weights_file.read_text().splitlines() if weights_file else []
+        method.edit(cfg, [json.loads(line)['weights'] for line in lines])

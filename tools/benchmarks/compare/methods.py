@@ -1,0 +1,237 @@
+"""The rows of the comparison, as data."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from compare_design import design_rows
+from compare_searches import HEAD_RULE_OFF, OURS, R_IMP
+from method import PROPOSALS, SEGMENTATION, Method, Options
+from mmengine.config import Config
+
+from mmada.models import build_objectives
+
+
+def _weighted(weighting: str, kind: str = 'Loss', **options: Any) -> Options:
+    return dict(
+        type=f'{kind}WeightingHook', weighting=dict(type=weighting, **options)
+    )
+
+
+def _aggregated(aggregator: str, **options: Any) -> Options:
+    return _weighted(
+        'AggregatorWeighting',
+        'Gradient',
+        aggregator=aggregator,
+        options=options,
+    )
+
+
+def _policy(mode: str, **options: Any) -> Options:
+    return dict(type='PolicyWeightingHook', mode=mode, **options)
+
+
+def _draw_of_seed(cfg: Config, weights: list[list[float]]) -> None:
+    cfg.custom_hooks[-1].weighting.seed = cfg.randomness.seed
+
+
+def _mean_one(cfg: Config, weights: list[list[float]]) -> None:
+    objectives = build_objectives(cfg.model.objectives)
+    assert objectives is not None
+    cfg.custom_hooks[-1].weighting.total = float(len(objectives))
+
+
+def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
+    means = [statistics.fmean(column) for column in zip(*weights, strict=True)]
+    cfg.custom_hooks[-1].weighting.weights = means
+
+
+def _one_times(
+    name: str, objective: str, factor: float, **fields: Any
+) -> Method:
+    """Returns static weights of mean 1, all but one of them the same."""
+
+    def edit(cfg: Config, weights: list[list[float]]) -> None:
+        objectives = build_objectives(cfg.model.objectives)
+        assert objectives is not None
+        values = [1.0] * len(objectives)
+        values[objectives.names.index(objective)] = factor
+        mean = statistics.fmean(values)
+        values = [value / mean for value in values]
+        cfg.custom_hooks[-1].weighting.weights = values
+
+    name = f'{name} x{factor:g}'
+    hook = _weighted('StaticWeighting')
+    return Method(name, 'balance', hook, edit=edit, **fields)
+
+
+def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
+    mean = statistics.fmean(w for row in weights for w in row)
+    for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
+        part.lr_mult *= mean
+
+
+_STEP, _GRADIENT = 'Step', 'Gradient'
+_SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
+
+
+def _rows(group: str, *rows: tuple) -> list[Method]:
+    return [Method(name, group, *rest) for name, *rest in rows]
+
+
+_ROWS = [
+    *_rows(
+        'reference',
+        ('ones',),
+        ('inverse-loss', _weighted('InverseLossWeighting')),
+    ),
+    *_rows(
+        'Ada-Segment',
+        (OURS, _policy('comb'), OURS),
+        ('Ada-Segment-A', None, OURS, True),
+    ),
+    Method('SlopeSearch', 'Ada-Segment', _policy('pred'), 'SlopeSearch'),
+    Method(
+        'SlopeSearch +rpn',
+        'Ada-Segment',
+        _policy('pred'),
+        'SlopeSearch +rpn',
+        rpn=True,
+    ),
+    Method(
+        'inverse-loss +rpn',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        rpn=True,
+    ),
+    Method(
+        'uncertainty +rpn',
+        'single run',
+        _weighted('UncertaintyWeighting', _STEP),
+        rpn=True,
+    ),
+    *_rows(
+        'population',
+        ('PBT', None, 'PBT', True),
+        ('AM-LFS', None, 'AM-LFS', True),
+        ('Baseline-G', _policy('final'), 'Baseline-G'),
+        ('BOHB', _policy('final'), 'BOHB'),
+    ),
+    *_rows(
+        'single run',
+        ('GradNorm', _weighted('GradNorm', _GRADIENT)),
+        ('DWA', _weighted('DynamicWeightAverage')),
+        ('uncertainty', _weighted('UncertaintyWeighting', _STEP)),
+    ),
+    *_rows(
+        'Ada-Segment',
+        ('Ada-Segment single', _policy('single'), OURS),
+        ('Ada-Segment pred', _policy('pred'), OURS),
+        ('Ada-Segment final', _policy('final'), OURS),
+    ),
+    Method(
+        f'{OURS} of cascade',
+        'Ada-Segment',
+        # The losses of another problem start elsewhere.
+        _policy('comb', initial_losses='probe'),
+        OURS,
+        source='cascade',
+    ),
+    Method(
+        'SlopeSearch of tuning',
+        'Ada-Segment',
+        _policy('pred', initial_losses='probe'),
+        'SlopeSearch +rpn',
+        source='tuning',
+        rpn=True,
+    ),
+    Method(
+        'SlopeSearch from ones of tuning',
+        'Ada-Segment',
+        _policy('pred', initial_losses='probe'),
+        'SlopeSearch from ones',
+        source='tuning',
+        rpn=True,
+    ),
+    *_rows(
+        'control',
+        ('no learning', _policy('comb'), 'no learning'),
+        ('no learning-A', None, 'no learning', True),
+        ('random weights-A', None, 'random weights', True),
+        ('shuffled rewards', _policy('comb'), 'shuffled rewards'),
+        ('shuffled rewards-A', None, 'shuffled rewards', True),
+    ),
+    Method(
+        'constant mean',
+        'control',
+        _weighted('StaticWeighting'),
+        after=OURS,
+        edit=_mean_weights,
+    ),
+    Method('scaled trunk', 'control', after=OURS, edit=_scaled_trunk),
+    Method(
+        'RLW',
+        'single run',
+        _weighted('RandomLossWeighting', _STEP),
+        edit=_draw_of_seed,
+    ),
+    Method('FAMO', 'single run', _weighted('Famo', _STEP), edit=_mean_one),
+    *_rows(
+        'single run',
+        ('UPGrad', _aggregated('UPGrad')),
+        ('PCGrad', _aggregated('PCGrad')),
+        ('CAGrad', _aggregated('CAGrad', c=0.5)),
+        (
+            'scheduled',
+            _weighted('ScheduledWeighting', _STEP, schedules=_SCHEDULES),
+        ),
+    ),
+    *_rows(
+        'population',
+        ('random', _policy('final'), 'random'),
+        ('static tuned', _policy('final'), 'static tuned'),
+        ('PBT replayed', _policy('comb'), 'PBT'),
+        ('AM-LFS replayed', _policy('comb'), 'AM-LFS'),
+    ),
+    *(
+        _one_times('segmentation', SEGMENTATION, factor)
+        for factor in (1 / 16, 1 / 4, 4, 16)
+    ),
+    # As all ones but for the scale that weights of mean 1 leave.
+    _one_times('region proposals', PROPOSALS, 0.35, rpn=True),
+    *_rows(
+        'ablation',
+        ('paper', _policy('comb'), 'paper'),
+        ('paper-A', None, 'paper', True),
+        (R_IMP, _policy('comb'), R_IMP),
+    ),
+    Method(
+        'head rule off',
+        'ablation',
+        _policy('comb'),
+        'head rule off',
+        options=HEAD_RULE_OFF,
+    ),
+    Method(
+        'inverse-loss, head rule off',
+        'ablation',
+        _weighted('InverseLossWeighting'),
+        options=HEAD_RULE_OFF,
+    ),
+]
+# Which of them are run if none is named.
+DEFAULT = tuple(row.name for row in _ROWS)
+METHODS: dict[str, Method] = {
+    row.name: row for row in (*_ROWS, *design_rows())
+}
+# What a policy from elsewhere is compared with where it is used.
+_MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')
+TRANSFERRED = (
+    *_MOVED,
+    'uncertainty',
+    'region proposals x0.35',
+    'SlopeSearch of tuning',
+    'SlopeSearch from ones of tuning',
+)
+QUICK = (*_MOVED, 'SlopeSearch', 'Ada-Segment-A', 'PBT')

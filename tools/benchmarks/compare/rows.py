@@ -1,0 +1,201 @@
+"""From records of jobs to the rows of the tables."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from compare_places import COUNTS, job_folder
+from cost import Counts, Unit, cost, total
+from intervals import (
+    Floats,
+    Interval,
+    bootstrap_interval,
+    image_draws,
+    resampled_quality,
+    t_interval,
+)
+from jobs import Job, jobs_of, result_job, unit_job
+from method import Method
+from problems import Problem
+from results import Record
+
+REFERENCES = ('ones', 'Baseline-G', 'inverse-loss')
+DRAWS = 4000
+
+
+class Result(NamedTuple):
+    """What a method reached with one seed.
+
+    Attributes:
+        metrics: On the test images.
+        cost: In units of one training, of all that the method needed.
+        seconds: Processor time of the same.
+        resampled: PQ on each draw of test images.
+    """
+
+    metrics: dict[str, float]
+    cost: float
+    seconds: float
+    resampled: Floats
+
+
+class Difference(NamedTuple):
+    """A method against a reference, over the seeds that both have."""
+
+    mean: float
+    bootstrap: Interval
+    student: Interval
+    seeds: int
+
+
+class Row(NamedTuple):
+    """A method on a problem.
+
+    Attributes:
+        method: The method.
+        results: By seed.
+        differences: In PQ, by name of the reference.
+        seconds: Processor time in units of that of `ones`, over the seeds
+            that both have; None without one.
+    """
+
+    method: Method
+    results: dict[int, Result]
+    differences: dict[str, Difference]
+    seconds: float | None
+
+    def values(self, metric: str) -> list[float]:
+        """Returns a metric of all seeds."""
+        return [r.metrics[metric] for r in self.results.values()]
+
+    @property
+    def cost(self) -> float:
+        """The mean over seeds; a search need not cost the same in each."""
+        return statistics.fmean(r.cost for r in self.results.values())
+
+
+def make_rows(
+    problem: Problem,
+    methods: Sequence[Method],
+    seeds: Sequence[int],
+    records: Mapping[str, Record],
+    work_dir: Path,
+) -> list[Row]:
+    """Returns the rows of a problem's table, in the methods' order.
+
+    Args:
+        problem: The problem.
+        methods: The methods; those without a result are left out.
+        seeds: Which seeds count.
+        records: All records by key.
+        work_dir: Directory of the benchmark.
+    """
+    named = {
+        method.name: results
+        for method in methods
+        if (results := _results(problem, method, seeds, records, work_dir))
+    }
+    return [
+        Row(
+            method,
+            named[method.name],
+            _differences(method.name, named),
+            _ratio(named[method.name], named.get('ones', {})),
+        )
+        for method in methods
+        if method.name in named
+    ]
+
+
+def _results(
+    problem: Problem,
+    method: Method,
+    seeds: Sequence[int],
+    records: Mapping[str, Record],
+    work_dir: Path,
+) -> dict[int, Result]:
+    results = {}
+    unit = unit_job(problem)
+    for seed in seeds:
+        jobs = jobs_of(problem, method, seed)
+        if not all(_succeeded(records, job) for job in (unit, *jobs)):
+            continue
+        counts = total(
+            [
+                Counts(**records[job.key]['counts'])
+                for job in jobs
+                if job.problem == problem  # the others are not its cost
+            ]
+        )
+        key = result_job(problem, method, seed).key
+        with np.load(job_folder(work_dir, key) / COUNTS) as file:
+            counted = file['counts']
+        results[seed] = Result(
+            records[key]['metrics'],
+            cost(counts, Unit(**records[unit.key]['unit'])),
+            counts.seconds,
+            resampled_quality(counted, image_draws(len(counted), DRAWS)),
+        )
+    return results
+
+
+def _succeeded(records: Mapping[str, Record], job: Job) -> bool:
+    return job.key in records and not records[job.key]['error']
+
+
+def _differences(
+    name: str, results: Mapping[str, Mapping[int, Result]]
+) -> dict[str, Difference]:
+    return {
+        reference: _difference(results[name], results[reference])
+        for reference in REFERENCES
+        if reference != name
+        and results[name].keys() & results.get(reference, {}).keys()
+    }
+
+
+def gains(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> list[float]:
+    """Returns differences in PQ, one a seed that both have."""
+    return [
+        results[seed].metrics['PQ'] - reference[seed].metrics['PQ']
+        for seed in sorted(results.keys() & reference.keys())
+    ]
+
+
+def resampled_gains(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> Floats:
+    """Returns the same on each draw of images, shape (draws, seeds)."""
+    seeds = sorted(results.keys() & reference.keys())
+    return np.stack(
+        [results[s].resampled - reference[s].resampled for s in seeds], axis=1
+    )
+
+
+def _difference(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> Difference:
+    whole = gains(results, reference)
+    return Difference(
+        statistics.fmean(whole),
+        bootstrap_interval(resampled_gains(results, reference)),
+        t_interval(whole),
+        len(whole),
+    )
+
+
+def _ratio(
+    results: Mapping[int, Result], ones: Mapping[int, Result]
+) -> float | None:
+    seeds = results.keys() & ones.keys()
+    if not seeds:
+        return None
+    return sum(results[s].seconds for s in seeds) / sum(
+        ones[s].seconds for s in seeds
+    )

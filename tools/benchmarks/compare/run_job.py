@@ -1,0 +1,163 @@
+"""Runs one job of the comparison in this process."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from compare_configs import REWARD_METRIC, base_config, state_file
+from compare_panoptic import ImagewisePanopticQuality
+from compare_places import (
+    COUNTS,
+    EXPLORED,
+    NOTED,
+    WEIGHTS,
+    job_folder,
+    log_file,
+)
+from compare_searches import SEARCHES
+from cost import Counter, Unit
+from jobs import PRETRAIN, SEARCH, TRAIN, UNIT, Job, result_job, search_job
+from method import apply_method, apply_search
+from methods import METHODS
+from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
+
+import mmada  # noqa: F401  registers everything
+from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.policies.policy_file import DEFAULT_FILE
+
+TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
+
+
+def run(job: Job, work_dir: Path) -> dict[str, Any]:
+    """Runs a job in this process, or goes on with it.
+
+    Returns:
+        Its record; with the error's text if it failed.
+    """
+    record: dict[str, Any] = dict(
+        key=job.key,
+        kind=job.kind,
+        problem=job.problem.name,
+        name=job.name,
+        seed=job.seed,
+        error='',
+    )
+    log = log_file(work_dir, job.key)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('a') as file, redirect_stdout(file), redirect_stderr(file):
+        _forget_runners()
+        try:
+            return record | _RUN[job.kind](job, work_dir)
+        except (Exception, SystemExit):  # the latter by SIGTERM
+            return record | dict(error=traceback.format_exc())
+
+
+def _forget_runners() -> None:
+    """Clears what MMEngine shares between the runners of a process."""
+    torch.set_num_threads(1)
+    for manager in (MMLogger, MessageHub, Visualizer):
+        manager._instance_dict.clear()
+    MMLogger.get_instance('compare', log_level='WARNING')  # until the run's
+
+
+def _pretrain(job: Job, work_dir: Path) -> dict[str, Any]:
+    cfg = base_config(job.problem, work_dir, job.seed, pretraining=True)
+    runner = _runner(cfg, job, work_dir)
+    runner.train()
+    target = state_file(job.problem, work_dir)
+    runner.save_checkpoint(
+        str(target.parent),
+        target.name,
+        save_optimizer=False,
+        save_param_scheduler=False,
+    )
+    return {}
+
+
+def _unit(job: Job, work_dir: Path) -> dict[str, Any]:
+    """Times the first epoch of `ones`, and an evaluation after it."""
+    cfg = base_config(job.problem, work_dir, job.seed)
+    cfg.train_cfg.max_epochs = 1
+    runner = _runner(cfg, job, work_dir)
+    began = time.process_time()
+    runner.train()
+    trained = time.process_time()
+    evaluator = RewardEvaluator(
+        cfg.reward_dataloader, cfg.reward_evaluator, REWARD_METRIC, job.seed
+    )
+    prepared = time.process_time()
+    evaluator.evaluate(runner.model)
+    seconds = time.process_time() - prepared
+    epoch = len(runner.train_dataloader)
+    unit = Unit(
+        iterations=job.problem.epochs * epoch,
+        iteration=(trained - began) / epoch,
+        image=seconds / len(evaluator.dataloader.dataset),
+    )
+    return dict(unit=unit._asdict())
+
+
+def _search(job: Job, work_dir: Path) -> dict[str, Any]:
+    cfg = base_config(job.problem, work_dir, job.seed)
+    apply_search(SEARCHES[job.name], job.problem, cfg)
+    runner, record = _counted_training(cfg, job, work_dir)
+    if (Path(runner.work_dir) / EXPLORED).exists():
+        record['metrics'] = _test(runner)
+    return record
+
+
+def _train(job: Job, work_dir: Path) -> dict[str, Any]:
+    method, problem, seed = METHODS[job.name], job.problem, job.seed
+    # What a killed one has left: a training begins anew.
+    shutil.rmtree(job_folder(work_dir, job.key), ignore_errors=True)
+    policy = weights = None
+    if method.search:
+        search = search_job(job.source or problem, method.search, seed)
+        policy = job_folder(work_dir, search.key) / DEFAULT_FILE
+    if method.after:
+        before = result_job(problem, METHODS[method.after], seed)
+        weights = job_folder(work_dir, before.key) / WEIGHTS
+    cfg = base_config(problem, work_dir, seed)
+    apply_method(method, cfg, policy, weights)
+    runner, record = _counted_training(cfg, job, work_dir)
+    return record | dict(metrics=_test(runner))
+
+
+def _counted_training(
+    cfg: Config, job: Job, work_dir: Path
+) -> tuple[Runner, dict[str, Any]]:
+    runner = _runner(cfg, job, work_dir)
+    counter = Counter(Path(runner.work_dir) / NOTED)
+    counter.watch(runner.model)
+    runner.train()
+    counts = counter.read()
+    return runner, dict(counts=counts._asdict(), starts=counter.starts)
+
+
+def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
+    cfg.work_dir = str(job_folder(work_dir, job.key))
+    cfg.experiment_name = job.key.replace('/', '-')
+    cfg.visualizer = dict(type='Visualizer')  # without files
+    cfg.test_evaluator.type = ImagewisePanopticQuality.__name__
+    return Runner.from_cfg(cfg)
+
+
+def _test(runner: Runner) -> dict[str, float]:
+    """Tests once, and writes the counts of each image."""
+    metrics = runner.test()
+    (metric,) = runner.test_loop.evaluator.metrics
+    np.savez_compressed(Path(runner.work_dir) / COUNTS, counts=metric.counts)
+    return {k: float(metrics[f'coco_panoptic/{k}']) for k in TESTED}
+
+
+_RUN = {PRETRAIN: _pretrain, UNIT: _unit, SEARCH: _search, TRAIN: _train}

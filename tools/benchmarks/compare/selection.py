@@ -1,0 +1,115 @@
+"""What was asked for: problems, methods, and which of them go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from compare_searches import SEARCHES
+from jobs import is_applicable
+from method import Method
+from methods import METHODS, TRANSFERRED
+from mmengine.registry import HOOKS, TASK_UTILS
+from problems import TRANSFERS, Problem
+
+T = TypeVar('T')
+Pair = tuple[Problem, Method]
+
+
+def select(
+    kind: str, names: Sequence[str], known: dict[str, T]
+) -> dict[str, T]:
+    """Returns the entries that were asked for.
+
+    Raises:
+        ValueError: If there is no entry of a name, or it was named twice.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f'`--{kind}` has {", ".join(map(repr, unknown))}; expected some '
+            f'of {", ".join(map(repr, known))}.'
+        )
+    check_distinct(kind, names)
+    return {name: known[name] for name in names}
+
+
+def select_methods(names: Sequence[str]) -> list[Method]:
+    """Returns the methods.
+
+    Raises:
+        ValueError: If one is not known, or has no implementation.
+    """
+    methods = list(select('methods', names, METHODS).values())
+    for method in methods:
+        missing = ', '.join(missing_types(method))
+        if missing:
+            raise ValueError(
+                f'`--methods` has {method.name!r}, which needs {missing}; '
+                'expected methods whose types are registered.'
+            )
+    return methods
+
+
+def select_pairs(
+    problems: Sequence[Problem], methods: Sequence[Method], named: bool
+) -> list[Pair]:
+    """Returns which method runs on which problem, method by method.
+
+    Args:
+        problems: The problems.
+        methods: In the order of their importance.
+        named: Whether they were asked for by name; else problems that
+            policies are transferred to have the few rows that say something
+            about that.
+
+    Raises:
+        ValueError: If a method that was named fits none of the problems.
+    """
+    pairs = []
+    for method in methods:
+        fit = [p for p in problems if is_applicable(p, method)]
+        if named and not fit:
+            names = ', '.join(repr(problem.name) for problem in problems)
+            raise ValueError(
+                f'`--methods` has {method.name!r}, which fits none of '
+                f'{names}; expected `--problems` with another problem than '
+                f'{method.source!r} that has the same objectives.'
+            )
+        pairs += [
+            (problem, method)
+            for problem in fit
+            if named
+            or problem.name not in TRANSFERS
+            or method.name in TRANSFERRED
+        ]
+    return pairs
+
+
+def missing_types(method: Method) -> list[str]:
+    """Returns the types that a method needs and that nobody registered."""
+    wanted = []
+    if method.hook:
+        wanted.append((HOOKS, method.hook['type']))
+        weighting = method.hook.get('weighting')
+        if weighting:
+            wanted.append((TASK_UTILS, weighting['type']))
+    if method.search:
+        controller = SEARCHES[method.search].controller
+        wanted.append((TASK_UTILS, controller['type']))
+    missing = [name for registry, name in wanted if not registry.get(name)]
+    if method.after:
+        missing += missing_types(METHODS[method.after])
+    return missing
+
+
+def check_distinct(kind: str, values: Sequence[object]) -> None:
+    """Raises an error if a value was given twice.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    if len(set(values)) < len(values):
+        raise ValueError(
+            f'`--{kind}` is {list(values)}; expected different values.'
+        )

@@ -1,0 +1,96 @@
+"""What raising each weight does to PQ, early and late, around all ones.
+
+Reads the trainings `design 0` to `design 15` of `compare.py` on one problem
+and prints, for each factor, how far apart those with it raised and those with
+it lowered ended, in PQ. Lines without a factor show what chance does.
+
+python tools/benchmarks/compare/compare.py work_dirs/compare --seeds 0 \\
+    --problems tuning --methods "design "{0..15}
+python tools/benchmarks/compare/weight_effects.py work_dirs/compare tuning
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from compare_design import FACTORS, design, design_rows
+from jobs import result_job
+from problems import ALL
+from results import Record, Results
+from selection import select
+
+SCORES = ('PQ', 'PQ_th', 'PQ_st')
+
+
+def effects(scores: np.ndarray) -> np.ndarray:
+    """Returns mean where a factor is raised minus mean where it is lowered.
+
+    Args:
+        scores: Of the trainings, shape ``(SIZE, k)``.
+
+    Returns:
+        Of each column of the design, shape ``(SIZE - 1, k)``.
+    """
+    return 2 * design().T @ scores / len(scores)
+
+
+def read(
+    records: dict[str, Record], problem: str, seeds: Sequence[int]
+) -> np.ndarray:
+    """Returns the scores of the trainings, means over seeds.
+
+    Raises:
+        ValueError: If a training is missing.
+    """
+    (known,) = select('problem', [problem], ALL).values()
+    keys = [
+        [result_job(known, row, seed).key for seed in seeds]
+        for row in design_rows()
+    ]
+    missing = [
+        key
+        for row in keys
+        for key in row
+        if records.get(key, dict(error='missing'))['error']
+    ]
+    if missing:
+        raise ValueError(
+            f'{len(missing)} trainings of the design are missing, such as '
+            f'{missing[0]!r}; run `compare.py` with them first.'
+        )
+    scores = [
+        [[records[k]['metrics'][s] for s in SCORES] for k in row]
+        for row in keys
+    ]
+    return np.mean(scores, axis=1)
+
+
+def effects_markdown(scores: np.ndarray) -> str:
+    """Lays out the effects, those on columns without a factor as well."""
+    lines = ['| factor | PQ | things | stuff |', '| - | -: | -: | -: |']
+    found = effects(scores)
+    names = [*FACTORS, *['(none)'] * (len(found) - len(FACTORS))]
+    for name, row in zip(names, found, strict=True):
+        cells = ' | '.join(f'{value:+.2f}' for value in row)
+        lines.append(f'| {name} | {cells} |')
+    return '\n'.join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('work_dir', type=Path)
+    parser.add_argument('problem')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0])
+    args = parser.parse_args(arguments)
+    records = Results(args.work_dir / 'results.jsonl').read()
+    print(effects_markdown(read(records, args.problem, args.seeds)))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,167 @@
+"""Memory of an exploration of 2 and of 8 replicas.
+
+Each runs in a process of its own, on a ResNet-50 whose state (parameters,
+buffers, momentum) is by far the largest thing there. Its peak is the largest
+resident set, on CUDA the largest amount that torch allocated.
+
+OMP_NUM_THREADS=1 python tools/benchmarks/speed/memory.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import parser, show_ratio, show_surroundings
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import Runner
+from wide_problem import DEPTH, num_bytes
+
+from mmada.engine.replicas.live_replica import LiveReplica
+
+ROUNDS = 2
+
+
+def make_config(folder: str, replicas: int, depth: int) -> Config:
+    """Returns the config of an exploration."""
+    loader = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(type='WideImages'),
+    )
+    return Config(
+        dict(
+            model=dict(
+                type='LossWeightWrapper',
+                objectives={'0': 'loss_0', '1': 'loss_1'},
+                detector=dict(type='WideModel', depth=depth),
+            ),
+            work_dir=folder,
+            train_dataloader=loader,
+            optim_wrapper=dict(
+                type='OptimWrapper',
+                constructor='HeadRuleOptimWrapperConstructor',
+                optimizer=dict(type='SGD', lr=1e-6, momentum=0.9),
+            ),
+            train_cfg=dict(
+                type='ParallelExplorationLoop',
+                num_rounds=ROUNDS,
+                controller=dict(type='AdaSegment', num_replicas=replicas),
+                reward_dataloader=loader,
+                reward_evaluator=dict(type='NoMetric'),
+                reward_metric='wide/score',
+            ),
+            log_level='ERROR',
+            default_scope='mmengine',
+        )
+    )
+
+
+def now() -> int:
+    """Returns the bytes that are in use."""
+    if get_device() == 'cuda':
+        return torch.cuda.memory_allocated()
+    return _resident('VmRSS')
+
+
+def most() -> int:
+    """Returns the most bytes that ever were in use."""
+    if get_device() == 'cuda':
+        return torch.cuda.max_memory_allocated()
+    return _resident('VmHWM')
+
+
+def _resident(field: str) -> int:
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(
+        1024 * int(line.split()[1])
+        for line in lines
+        if line.startswith(f'{field}:')
+    )
+
+
+def explore(replicas: int, depth: int) -> dict[str, int]:
+    """Explores and returns sizes in bytes.
+
+    Returns:
+        `state`, what one replica needs; `before`, what was there already,
+        libraries above all; `peak`, the most that was there.
+    """
+    before = now()
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner.from_cfg(make_config(folder, replicas, depth))
+        runner.train()
+    peak = most()  # before the state is captured again, for its size
+    live = LiveReplica(runner.model, runner.optim_wrapper)
+    return dict(state=num_bytes(live.capture()), before=before, peak=peak)
+
+
+def measure(replicas: int, depth: int) -> dict[str, Any]:
+    """Explores in a process of its own."""
+    output = subprocess.run(
+        [sys.executable, __file__, '--worker', str(replicas), str(depth)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def show(replicas: int, found: dict[str, int]) -> None:
+    """Prints what one exploration took."""
+    own = found['peak'] - found['before']
+    print(
+        f'm = {replicas}: peak {found["peak"] / 1e6:.0f} MB, '
+        f'{own / 1e6:.0f} MB more than before; the state is '
+        f'{found["state"] / 1e6:.0f} MB, so live model, snapshots and '
+        f'gradients took {own / found["state"]:.2f} states',
+        flush=True,
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Prints peaks and ratios."""
+    options = parser(__doc__, repeats=3)
+    options.add_argument('--worker', type=int, nargs=2, help=argparse.SUPPRESS)
+    args = options.parse_args(argv)
+    if args.worker:
+        print(json.dumps(explore(*args.worker)))
+        return
+    depth, most_replicas = (18, 3) if args.quick else (DEPTH, 8)
+    repeats = 1 if args.quick else args.repeats
+    show_surroundings(
+        f'{ROUNDS} rounds of 2 and of {most_replicas} replicas, ResNet-{depth}'
+    )
+    few, many = [], []
+    for _ in range(repeats):
+        with ThreadPoolExecutor() as pool:  # they do not share memory
+            found = pool.map(lambda m: measure(m, depth), (2, most_replicas))
+        few.append(next(found))
+        many.append(next(found))
+        show(2, few[-1])
+        show(most_replicas, many[-1])
+    name = f'peak of {most_replicas} replicas / peak of 2'
+    show_ratio(
+        name,
+        [f['peak'] for f in many],
+        [f['peak'] for f in few],
+        'goal: at most 1.10',
+    )
+    show_ratio(
+        f'{name}, both less what was there before',
+        [f['peak'] - f['before'] for f in many],
+        [f['peak'] - f['before'] for f in few],
+    )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,122 @@
+"""What weighted losses cost in an iteration of an ordinary training.
+
+The demo's tiny panoptic detector, wrapped, with LossWeightingHook and head
+rule, against the bare detector with MMEngine's own hooks. All trainings take
+turns iteration by iteration, on the same batches and with the same random
+numbers; with weights of 1 the parameters have to end equal to the bit. The
+bare one runs twice, to show which differences mean nothing. Loading of data
+is not counted, nor the pseudo epoch that some weightings begin with.
+
+OMP_NUM_THREADS=1 python tools/benchmarks/speed/weighting_overhead.py
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from measure import busy, parser, show_ratio, show_surroundings
+from mmengine.config import Config
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from tiny_problem import TinyProblem
+from torch import nn
+
+from mmada.utils.seeding import seed_all
+
+UNEVEN = (0.5, 1.5, 0.8, 1.2)
+
+
+@LOOPS.register_module()
+class SteppedLoop(EpochBasedTrainLoop):
+    """An epoch that is begun here, its iterations called from outside."""
+
+    def run(self) -> nn.Module:
+        """Begins the epoch."""
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        return self.runner.model
+
+
+class Side:
+    """A training of which single iterations are timed.
+
+    Args:
+        config: Config of an epoch.
+    """
+
+    def __init__(self, config: Config) -> None:
+        config.train_cfg.type = 'SteppedLoop'
+        self.runner = Runner.from_cfg(config)
+        seed_all(0)
+        self.runner.train()
+        self.seconds: list[float] = []
+
+    def step(self, index: int, batch: Any) -> None:
+        """Does an iteration with all its hooks."""
+        batch = copy.deepcopy(batch)
+        seed_all(index)
+        began = busy()
+        self.runner.train_loop.run_iter(index, batch)
+        self.seconds.append(busy() - began)
+
+
+def make_sides(problem: TinyProblem) -> dict[str, Side]:
+    """Returns the trainings that are compared, the bare one first."""
+    one_group = problem.bare('one_group')
+    one_group.optim_wrapper.pop('paramwise_cfg')
+    return {
+        'bare': Side(problem.bare('bare')),
+        'bare, a second time': Side(problem.bare('again')),
+        'weights of 1': Side(problem.weighted('ones')),
+        'uneven weights': Side(problem.weighted('uneven', UNEVEN)),
+        'bare, all parameters in one group': Side(one_group),
+    }
+
+
+def run(problem: TinyProblem, warm_up: int) -> dict[str, Side]:
+    """Runs an epoch of all sides, taking turns in changing order."""
+    sides = make_sides(problem)
+    players = list(sides.values())
+    for i, batch in enumerate(players[0].runner.train_dataloader):
+        first = i % len(players)
+        for side in players[first:] + players[:first]:
+            side.step(i, batch)
+    for side in players:
+        del side.seconds[:warm_up]
+    return sides
+
+
+def check_equal(first: nn.Module, second: nn.Module) -> None:
+    """Raises a RuntimeError if two models differ in a bit."""
+    others = second.state_dict()
+    for name, value in first.state_dict().items():
+        if not torch.equal(value, others[name]):
+            raise RuntimeError(f'the trainings differ in {name}')
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Prints the ratios."""
+    args = parser(__doc__, repeats=300).parse_args(argv)
+    warm_up, repeats = (1, 2) if args.quick else (10, args.repeats)
+    show_surroundings(
+        'An iteration of 4 images, in units of one of the bare detector'
+    )
+    with tempfile.TemporaryDirectory() as name:
+        problem = TinyProblem(Path(name), warm_up + repeats, reward=1)
+        sides = run(problem, warm_up)
+    bare = sides.pop('bare')
+    check_equal(bare.runner.model, sides['weights of 1'].runner.model)
+    milliseconds = 1000 * sum(bare.seconds) / len(bare.seconds)
+    print(f'{milliseconds:.1f} ms an iteration of the bare detector')
+    for name, side in sides.items():
+        goal = 'goal: at most 1.01' if 'weights' in name else 'no goal'
+        show_ratio(name, side.seconds, bare.seconds, goal)
+
+
+if __name__ == '__main__':
+    main()
