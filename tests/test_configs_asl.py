@@ -16,9 +16,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmada.engine.loops import ParallelExplorationLoop
-from mmada.engine.loops.meeting import build_controller
+from mmada.engine.loops.parallel_exploration_loop import build_controller
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator
 from mmada.models import AutoSegLoss
 from mmada.surrogates import NAMED_POINTS, SURROGATES
 from tests.support.mmseg_scope import mmseg_scope

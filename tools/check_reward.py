@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from bad_input import one_line_errors, read_config
+from common import one_line_errors, read_config
 from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 

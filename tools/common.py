@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -61,3 +64,44 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+# ~~ bad_input: Bad input of a command: one line that says what is wrong, e
+
+
+@contextlib.contextmanager
+def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
+    """Ends the process with a line where files or options cannot be used.
+
+    Args:
+        command: Name of the command, which begins the line.
+        also: Errors that stand for bad input there, beside OSError and
+            ValueError. Any other one is a fault of the program, and its
+            traceback is wanted.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, *also)
+    try:
+        yield
+    except expected as error:
+        # A KeyError is shown as the repr of its message.
+        said = error.args[0] if isinstance(error, KeyError) else error
+        text = ' '.join(str(said).split())
+        print(f'{command}: error: {text}', file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def read_config(path: str | Path) -> Config:
+    """Reads a config, which is a program of the user's.
+
+    Raises:
+        OSError: If the file, or one that it names, cannot be read.
+        ValueError: If it ends with an error of its own.
+    """
+    try:
+        return Config.fromfile(path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f'{path} should be a config, found {type(error).__name__}: {error}'
+        ) from error

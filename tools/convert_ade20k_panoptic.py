@@ -31,7 +31,7 @@ from mmada.datasets.ade20k_panoptic import (
     disagreement,
     merge_maps,
 )
-from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.datasets.parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
 SPLITS = dict(train='training', val='validation')

@@ -17,12 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bad_input import one_line_errors, read_config
+from common import one_line_errors, read_config
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.diagnostics.policy import outlook
-    from mmada.engine.policies.policy_outlook.dry_run import dry_run
+    from mmada.diagnostics.policy import dry_run, outlook
 
 _LEGEND = 'the others at the initial losses'
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmada.datasets.image_ids import (
+from mmada.datasets.image_subset import (
     ImageId,
     ImageIdList,
     digest_ids,

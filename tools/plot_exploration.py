@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bad_input import one_line_errors
+from common import one_line_errors
 
 from mmada.visualization import (
     HISTORY_FILE,

@@ -10,7 +10,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from bad_input import one_line_errors
+from common import one_line_errors
 
 try:
     from mmada.visualization.report import ReportOptions, write_report

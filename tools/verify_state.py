@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from bad_input import one_line_errors
+from common import one_line_errors
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
     from mmada.diagnostics.work_dir import (
         FileReport,
+        StateReport,
         WorkDirReport,
         inspect_work_dir,
     )
-    from mmada.engine.state.inspection import StateReport
 
 
 def parse_args() -> argparse.Namespace:

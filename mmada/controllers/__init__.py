@@ -3,29 +3,37 @@
 Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
-from mmada.controllers.ada_segment.controller import AdaSegment
-from mmada.controllers.ada_segment.presets import PRESETS, preset_options
+from mmada.controllers.ada_segment import (
+    PRESETS,
+    AdaSegment,
+    preset_options,
+)
 from mmada.controllers.am_lfs import AmLfs
-from mmada.controllers.auto_seg_loss.controller import AutoSegLossSearch
+from mmada.controllers.auto_seg_loss import AutoSegLossSearch
 from mmada.controllers.base import (
     ActionController,
     Controller,
+    Plan,
+    Rest,
     RoundResult,
+    Start,
     WeightController,
 )
-from mmada.controllers.bohb.controller import BohbSearch
+from mmada.controllers.bohb import BohbSearch
 from mmada.controllers.grid_search import GridSearch
-from mmada.controllers.group_policy import GroupPolicy
-from mmada.controllers.plan import Plan, Rest, Start
-from mmada.controllers.policy_kinds import build_policy
 from mmada.controllers.population_training import PopulationTraining
-from mmada.controllers.random_search import RandomSearch
-from mmada.controllers.random_weights import RandomWeights
+from mmada.controllers.random_search import RandomSearch, RandomWeights
 from mmada.controllers.rewards import select_best
 from mmada.controllers.shuffled_rewards import ShuffledRewards
 from mmada.controllers.slope_search import SlopeSearch
 from mmada.policies.ensemble import PolicyEnsemble, ensemble_coefficients
-from mmada.policies.policy import ConstantPolicy, LossRatioPolicy, Policy
+from mmada.policies.policy import (
+    ConstantPolicy,
+    GroupPolicy,
+    LossRatioPolicy,
+    Policy,
+    build_policy,
+)
 
 __all__ = [
     'PRESETS',

@@ -14,8 +14,8 @@ from mmada.controllers.ada_segment.learners import (
     ReinforceLearner,
     parameters_of,
 )
-from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
-from mmada.controllers.verdict import Verdict
+from mmada.controllers.rewards import Verdict
+from mmada.controllers.weight_search import REPLAY, ScheduleSearch
 from mmada.policies.policy import ConstantPolicy
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.static_search import StaticSearch
-from mmada.controllers.weight_draws import check_weights
+from mmada.controllers.weight_search import StaticSearch, check_weights
 
 
 def grid_points(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmada.controllers.schedule_search import REPLAY, ScheduleSearch
-from mmada.controllers.weight_draws import log_normal
+from mmada.controllers.weight_search import REPLAY, ScheduleSearch, log_normal
 from mmada.utils.checks import check_number
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import RoundResult, WeightController
-from mmada.controllers.plan import Start
+from mmada.controllers.base import RoundResult, Start, WeightController
 from mmada.controllers.rewards import select_best
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.utils.checks import check_identity, check_int, check_vector

@@ -2,26 +2,113 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from mmada.controllers.base import RoundResult
-from mmada.controllers.group_exploration import centred_basis
-from mmada.controllers.group_policy import GroupPolicy
-from mmada.controllers.plan import Plan, Rest, Start
-from mmada.controllers.slope_design import (
-    confidence,
-    design,
-    slope_at_middle,
-    step_up,
-)
-from mmada.controllers.verdict import Verdict
+from mmada.controllers.base import Plan, Rest, RoundResult, Start
+from mmada.controllers.rewards import Verdict
 from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.policies.policy import GroupPolicy, centred_basis
 from mmada.utils.checks import check_int, check_number
+
+# ~~ slope_design: Points that tell a slope, and the step that is taken up
+
+
+def waves(count: int, size: int) -> Tensor:
+    """Return points on waves: columns ``cos(2 pi h j / m)`` and ``sin``.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal. Odd
+    frequencies come first: with an even count each point then has another one
+    opposite, as long as ``size <= count / 2``, so that curvature is not taken
+    for a slope.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of columns, at most ``count - 1``.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    steps = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
+    columns = []
+    for frequency in sorted(
+        range(1, count // 2 + 1), key=lambda h: (h % 2 == 0, h)
+    ):
+        if 2 * frequency == count:  # whose sine is 0
+            columns.append((frequency * steps).cos())
+            continue
+        for wave in ((frequency * steps).cos(), (frequency * steps).sin()):
+            columns.append(math.sqrt(2) * wave)
+    return torch.stack(columns[:size], -1)
+
+
+def design(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Place points so that a slope between them is best known.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal, as
+    far as there are points: in ``count - 1`` directions. Chance turns them,
+    so that no direction is always left out.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of dimensions.
+        generator: Source of the turn.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    known = min(count - 1, size)
+    turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
+    axes, _ = torch.linalg.qr(turn)
+    return waves(count, known) @ axes[:known]
+
+
+def slope_at_middle(points: Tensor, metrics: Tensor) -> Tensor:
+    r"""Return the slope :math:`g = \frac1m \sum_j v_j u_j` of the metrics.
+
+    Args:
+        points: Points u of a design, shape ``(m, k)``.
+        metrics: Metrics v, shape ``(m,)``.
+    """
+    return points.T @ (metrics - metrics.mean()) / len(points)
+
+
+def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
+    r"""Return how much of a slope noise may not have feigned.
+
+    .. math:: \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
+
+    for m points of variance 1 in each of d directions (James and Stein's
+    factor).
+
+    Args:
+        points: Points of a design, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``.
+        noise: Standard deviation s of a metric by chance alone.
+    """
+    square = float(slope @ slope)
+    if square == 0:
+        return 0.0
+    size = int(torch.linalg.matrix_rank(points))
+    return max(0.0, 1 - size * noise**2 / (len(points) * square))
+
+
+def step_up(points: Tensor, slope: Tensor) -> Tensor:
+    r"""Return the step :math:`\sqrt{d}\, g / |g|`, as far as the points were.
+
+    Args:
+        points: Points of a design, in d directions, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
+            is zero, so is the step.
+    """
+    size = int(torch.linalg.matrix_rank(points))
+    return torch.nn.functional.normalize(slope, dim=0) * math.sqrt(size)
+
 
 LAST = 3
 """The last third of a training's metrics is averaged."""

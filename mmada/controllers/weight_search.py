@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from mmada.controllers.base import RoundResult
-from mmada.controllers.rewards import select_best, standardised_reward
-from mmada.controllers.verdict import Verdict, judge
-from mmada.controllers.weight_rounds import WeightRounds
-from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.controllers.base import RoundResult, Start, WeightRounds
+from mmada.controllers.rewards import (
+    Verdict,
+    judge,
+    select_best,
+    standardised_reward,
+)
+from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.policies.policy import ConstantPolicy
+from mmada.utils.checks import check_number
 
 
 class WeightSearch(WeightRounds):
@@ -107,3 +113,260 @@ class WeightSearch(WeightRounds):
         return RoundResult(
             best, verdict.rewards, verdict.teaches, info, verdict.reason
         )
+
+
+# ~~ best_action: The best action that a search has seen.
+
+
+class BestAction:
+    """Keeps the action with the largest metric, the first on a tie."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Tensor] = {}
+
+    def note(self, action: Tensor, metric: Tensor) -> None:
+        """Keep an action if its finite metric is the largest so far."""
+        if not self._known or metric > self._known['metric']:
+            self._known = dict(action=action.clone(), metric=metric.clone())
+
+    @property
+    def action(self) -> Tensor:
+        """The action.
+
+        Raises:
+            RuntimeError: If none was noted yet.
+        """
+        return self._get('action')
+
+    @property
+    def metric(self) -> float:
+        """Its metric.
+
+        Raises:
+            RuntimeError: If none was noted yet.
+        """
+        return float(self._get('metric'))
+
+    def _get(self, name: str) -> Tensor:
+        if not self._known:
+            raise RuntimeError(
+                'There is nothing to hand out before a round '
+                'with a valid replica.'
+            )
+        return self._known[name].clone()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what is known."""
+        return dict(self._known)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take over a state made by :meth:`state_dict`."""
+        self._known = dict(state)
+
+
+# ~~ static_search: Searches for weights that stay as they are during a who
+
+
+class StaticSearch(WeightSearch):
+    """Base of the searches that try one vector of weights a training.
+
+    Every replica of every round starts from one initial state, so a round
+    is m trainings: give the loop as many iterations a round as a training
+    has. What is found is the vector that scored best in all rounds, as one
+    constant policy.
+    """
+
+    start: ClassVar[Start] = Start.INITIAL
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        seed: int,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, options
+        )
+        self._best = BestAction()
+
+    @property
+    def best_metric(self) -> float:
+        """The largest metric so far.
+
+        Raises:
+            RuntimeError: Before a round with a valid replica.
+        """
+        return self._best.metric
+
+    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+        self._best.note(weights, metric)
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the best weights so far; see :class:`WeightController`.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        losses, provenance = self._provenance()
+        weights = self._best.action
+        return PolicyEnsemble(
+            policies=(ConstantPolicy.of(weights).requires_grad_(False),),
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=weights,
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        return dict(best=self._best.state_dict())
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._best.load_state_dict(memory['best'])
+
+
+# ~~ weight_draws: Weights that a search without a policy network starts fr
+
+
+def check_weights(name: str, value: Any, size: int) -> Tensor:
+    """Return weights as a float64 vector that may be trained with.
+
+    Raises:
+        ValueError: If they are not ``size`` finite numbers of at least
+            ``WEIGHT_FLOOR``, below which a policy file gives no weights.
+    """
+    try:
+        vector = torch.tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        vector = torch.empty(0)
+    legal = vector.isfinite() & (vector >= WEIGHT_FLOOR)
+    if tuple(vector.shape) != (size,) or not bool(legal.all()):
+        raise ValueError(
+            f'`{name}` should be {size} numbers of at least {WEIGHT_FLOOR}. '
+            f'Found {value!r}.'
+        )
+    return vector
+
+
+def initial_weights(initial: Sequence[float] | None, size: int) -> Tensor:
+    """Return what a search starts from, all ones unless told.
+
+    Raises:
+        ValueError: If ``initial`` is no vector of weights.
+    """
+    if initial is None:
+        return torch.ones(size, dtype=torch.float64)
+    return check_weights('initial', initial, size)
+
+
+def log_normal(
+    centre: Tensor, sigma: float, count: int, generator: Generator
+) -> Tensor:
+    """Multiply weights by independent factors ``exp(sigma N(0, 1))``.
+
+    Args:
+        centre: Positive weights, shape ``(n,)``.
+        sigma: Standard deviation of the logarithm of a factor.
+        count: Number m of rows.
+        generator: Random stream of the factors.
+
+    Returns:
+        Weights, shape ``(m, n)``.
+    """
+    noise = torch.randn(
+        count, len(centre), dtype=torch.float64, generator=generator
+    )
+    return centre * (sigma * noise).exp()
+
+
+# ~~ schedule_search: Searches that end with a schedule: weights for each r
+
+
+REPLAY = 1e-300
+"""Discount with which Eq. 7 is the nearest round alone."""
+
+
+class ScheduleSearch(WeightSearch):
+    """Base of the searches that go on from the best replica.
+
+    They leave one constant policy for each round. With the discount
+    ``REPLAY`` a training of as many epochs as rounds replays the schedule;
+    a larger one blends rounds, as Ada-Segment's Eq. 7 does.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        seed: Seed of what is drawn.
+        initial: Weights to start from; None for all ones.
+        gamma: Discount of the ensemble, in (0, 1].
+        options: The subclass's own options, JSON-able.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        seed: int,
+        initial: Sequence[float] | None,
+        gamma: float,
+        options: dict[str, Any],
+    ) -> None:
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, options
+        )
+        self._initial = initial_weights(initial, num_objectives)
+        self._gamma = check_number('gamma', gamma, 0, 1, above=True)
+        self._identity['options'] |= dict(
+            initial=self._initial.tolist(), gamma=gamma
+        )
+        self._schedule: list[Tensor] = []
+        self._winner: Tensor | None = None
+
+    @property
+    def _centre(self) -> Tensor:
+        """Weights of the last winner, at first the initial ones, ``(n,)``."""
+        return self._initial if self._winner is None else self._winner
+
+    def _scheduled(self, winner: Tensor) -> Tensor:
+        """Return the weights that stand for a round, ``(n,)``.
+
+        Args:
+            winner: Weights that the round's winner trained with, which are
+                returned by default.
+        """
+        return winner
+
+    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+        self._winner = weights
+        self._schedule.append(self._scheduled(weights))
+
+    def ensemble(self) -> PolicyEnsemble:
+        """Return the schedule so far; see :class:`WeightController`.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        losses, provenance = self._provenance()
+        assert self._winner is not None
+        return PolicyEnsemble(
+            policies=tuple(
+                ConstantPolicy.of(weights).requires_grad_(False)
+                for weights in self._schedule
+            ),
+            gamma=self._gamma,
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=self._winner.clone(),
+        )
+
+    def _memory(self) -> dict[str, Any]:
+        return dict(schedule=self._schedule, winner=self._winner)
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        self._schedule = memory['schedule']
+        self._winner = memory['winner']

@@ -22,14 +22,18 @@ with these lines::
 first, four stuff classes follow (``scene_metainfo()``).
 """
 
-from mmada.datasets.scenes.classes import scene_metainfo
-from mmada.datasets.scenes.datasets import SceneSemanticDataset
-from mmada.datasets.scenes.folder import SceneOptions, make_scenes
-from mmada.datasets.scenes.scene import Scene, draw_scene, scene_rng
-
-from .image_subset import ImageSubset
-from .scene_dataset import ScenePanopticDataset
-from .transforms import LoadPanopticAnnotations, MergeThingLabels
+from mmada.datasets.image_subset import ImageSubset
+from mmada.datasets.scenes import (
+    Scene,
+    SceneOptions,
+    ScenePanopticDataset,
+    SceneSemanticDataset,
+    draw_scene,
+    make_scenes,
+    scene_metainfo,
+    scene_rng,
+)
+from mmada.datasets.transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [
     'ImageSubset',

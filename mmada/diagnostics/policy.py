@@ -2,22 +2,112 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import math
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import Tensor
 
-from mmada.controllers import PolicyEnsemble
-from mmada.engine.policies.policy_codec import SCHEMA as FILE_SCHEMA
-from mmada.engine.policies.policy_outlook.warnings import (
-    ensemble_warnings,
-    weight_warnings,
+from mmada.engine.probe import (
+    MAX_BATCHES,
+    probe_objectives,
+    raw_losses,
+    unwrap,
 )
+from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.models import ObjectiveMeter
+from mmada.policies import PolicyEnsemble
+from mmada.policies.policy_file import SCHEMA as FILE_SCHEMA
 from mmada.policies.policy_file import load_policy
 from mmada.utils.files import sha256
+from mmada.utils.seeding import preserve_rng
 from mmada.weightings import POLICY_MODES
+
+# ~~ warnings: What a person should know of a policy's weights, in plain wo
+
+
+LARGEST_RATIO = 10.0
+"""Between two weights, from which on it is worth a word."""
+
+
+def weight_warnings(ensemble: PolicyEnsemble, losses: Tensor) -> list[str]:
+    """Says which weights of the last policy are at the floor or far apart.
+
+    Args:
+        ensemble: What was learned.
+        losses: Raw losses, shape (n,).
+    """
+    names = ensemble.objectives
+    with torch.no_grad():
+        raw = ensemble.policies[-1].weights(losses).tolist()
+    found = [
+        f'The weight of {name} would be {weight:.3g}, which the floor raises '
+        f'to {ensemble.floor:g}: that loss is all but switched off.'
+        for name, weight in zip(names, raw, strict=True)
+        if weight < ensemble.floor
+    ]
+    weights = ensemble.last_weights(losses)
+    high, low = int(weights.argmax()), int(weights.argmin())
+    ratio = float(weights[high] / weights[low])
+    if ratio > LARGEST_RATIO:
+        found.append(
+            f'{names[high]} is weighted {ratio:.3g} times as much as '
+            f'{names[low]}.'
+        )
+    return found
+
+
+def ensemble_warnings(
+    ensemble: PolicyEnsemble, losses: Tensor, limit: float
+) -> list[str]:
+    """Says for which objectives the saved policies disagree.
+
+    Args:
+        ensemble: What was learned.
+        losses: Raw losses, shape (n,).
+        limit: Ratio between two of them from which on they disagree.
+    """
+    with torch.no_grad():
+        rows = torch.stack([p.weights(losses) for p in ensemble.policies])
+    rows = rows.clamp(min=ensemble.floor)
+    low, high = rows.amin(0).tolist(), rows.amax(0).tolist()
+    return [
+        f'The policies of the rounds disagree on {name}: its weight is '
+        f'{a:.3g} with one and {b:.3g} with another.'
+        for name, a, b in zip(ensemble.objectives, low, high, strict=True)
+        if b > limit * a
+    ]
+
+
+def name_warnings(policy: Sequence[str], model: Sequence[str]) -> list[str]:
+    """Says why a policy does not fit the objectives of a model."""
+    if list(policy) == list(model):
+        return []
+    missing = [name for name in model if name not in policy]
+    unknown = [name for name in policy if name not in model]
+    if not missing and not unknown:
+        return [
+            'The policy has the objectives in another order, '
+            f'{", ".join(policy)}; the config has {", ".join(model)}. A '
+            'training would refuse it.'
+        ]
+    parts = [
+        f'the policy does not know {", ".join(missing)}' if missing else '',
+        f'the config does not have {", ".join(unknown)}' if unknown else '',
+    ]
+    return [
+        'The objectives differ: '
+        f'{"; ".join(filter(None, parts))}. A training would refuse it.'
+    ]
+
 
 SCHEMA = 1
 """Version of the layout of `outlook`; raise it when it changes."""
@@ -145,3 +235,125 @@ def _shape(ensemble: PolicyEnsemble) -> dict[str, Any]:
         initial_losses=ensemble.initial_losses.tolist(),
         best_weights=ensemble.best_weights.tolist(),
     )
+
+
+# ~~ dry_run: The weights that a training with a config would start with.
+
+
+def dry_run(
+    ensemble: PolicyEnsemble,
+    config: str | Path,
+    checkpoint: str | None,
+    num_epochs: int,
+    disagreement: float,
+) -> dict[str, Any]:
+    """Measures a model's losses and asks the policy for its weights.
+
+    Args:
+        ensemble: What was learned.
+        config: Config file of a training.
+        checkpoint: What the model starts from; None for what the config
+            says.
+        num_epochs: E.
+        disagreement: See :func:`ensemble_warnings`.
+
+    Returns:
+        A JSON object; without weights where the policy does not fit.
+    """
+    names, losses = probe_losses(config, checkpoint)
+    found = dict(
+        config=str(config),
+        checkpoint=checkpoint,
+        batches=MAX_BATCHES,
+        objectives=names,
+        losses=losses.tolist(),
+    )
+    differences = name_warnings(ensemble.objectives, names)
+    if differences:
+        return dict(found, modes=None, warnings=differences)
+    return dict(
+        found,
+        modes=modes(ensemble, losses, num_epochs),
+        warnings=[
+            *weight_warnings(ensemble, losses),
+            *ensemble_warnings(ensemble, losses, disagreement),
+        ],
+    )
+
+
+def probe_losses(
+    config: str | Path, checkpoint: str | None = None
+) -> tuple[list[str], Tensor]:
+    """Measures the mean losses of a config's first batches, no step done.
+
+    What the config would write goes to a temporary directory, and what it
+    would print to the standard error.
+
+    Args:
+        config: Config file of a training.
+        checkpoint: What the model starts from; None for what the config
+            says.
+
+    Returns:
+        Names of the objectives, and their raw losses, shape (n,).
+
+    Raises:
+        TypeError: If the model is no LossWeightWrapper.
+        ValueError: If the config is not that of a training.
+        ObjectiveError: If an objective has no loss in any batch.
+    """
+    with (
+        contextlib.redirect_stdout(sys.stderr),
+        tempfile.TemporaryDirectory() as work_dir,
+    ):
+        runner = _runner(_read(config), checkpoint, work_dir)
+        model = unwrap(runner.model)
+        optim_wrapper = runner.build_optim_wrapper(
+            copy.deepcopy(runner.cfg.optim_wrapper)
+        )
+        loader = SegmentLoader(
+            dict(runner.cfg.train_dataloader), MAX_BATCHES, runner.seed
+        )
+        probe_objectives(runner.model, optim_wrapper, loader.segment(0))
+        meter = ObjectiveMeter(model.objectives)
+        with torch.no_grad(), preserve_rng():
+            for losses in _losses(model, optim_wrapper, loader):
+                meter.update(losses)
+        return list(model.objectives.names), meter.mean()
+
+
+def _losses(
+    model: Any, optim_wrapper: Any, loader: SegmentLoader
+) -> Iterator[dict[str, Tensor]]:
+    for batch in loader.segment(0):
+        yield raw_losses(model, optim_wrapper, batch)
+
+
+def _read(config: str | Path) -> Config:
+    cfg = Config.fromfile(config)
+    for name in ('model', 'train_dataloader', 'optim_wrapper'):
+        if cfg.get(name) is None:
+            raise ValueError(
+                f'{config} has no `{name}`; expected the config of a training.'
+            )
+    return cfg
+
+
+def _runner(cfg: Config, checkpoint: str | None, work_dir: str) -> Runner:
+    """Builds a runner that knows the model and leaves nothing behind."""
+    cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
+    cfg.update(
+        launcher='none',
+        log_level='ERROR',
+        custom_hooks=[],
+        visualizer=None,
+        # MMEngine keeps loggers and visualizers by this name, with the second
+        # in it: two dry runs in one second would share a directory.
+        experiment_name=Path(work_dir).name,
+    )
+    if checkpoint is not None:
+        cfg.load_from = checkpoint
+    runner = Runner.from_cfg(cfg)
+    runner._init_model_weights()
+    runner.load_or_resume()
+    return runner

@@ -1,20 +1,7 @@
 """Loops, hooks and the state of a run: timing and transactions."""
 
-from mmengine.registry import TASK_UTILS
-
-from mmada import controllers, weightings
-from mmada.engine.registration import ShuffledRewards
-from mmada.policies.policy_file import (
-    PolicyFileError,
-    load_policy,
-    save_policy,
-)
-
-from .checkpoints.latest_checkpoint import (
-    CheckpointError,
-    find_latest_checkpoint,
-)
-from .hooks import (
+from mmada.engine.checkpoints import CheckpointError, find_latest_checkpoint
+from mmada.engine.hooks import (
     DurableCheckpointHook,
     EpochSeedHook,
     GradientWeightingHook,
@@ -22,31 +9,14 @@ from .hooks import (
     PolicyWeightingHook,
     StepWeightingHook,
 )
-from .loops import ExploreThenTrainLoop, ParallelExplorationLoop
-from .optimizers import HeadRuleOptimWrapperConstructor
-
-# The mathematics knows nothing of a registry, so it is registered from here.
-for _class in (
-    controllers.AdaSegment,
-    controllers.AmLfs,
-    controllers.AutoSegLossSearch,
-    controllers.BohbSearch,
-    controllers.GridSearch,
-    controllers.PopulationTraining,
-    controllers.RandomSearch,
-    controllers.RandomWeights,
-    controllers.SlopeSearch,
-    weightings.StaticWeighting,
-    weightings.InverseLossWeighting,
-    weightings.GradNorm,
-    weightings.AggregatorWeighting,
-    weightings.DynamicWeightAverage,
-    weightings.Famo,
-    weightings.RandomLossWeighting,
-    weightings.ScheduledWeighting,
-    weightings.UncertaintyWeighting,
-):
-    TASK_UTILS.register_module(module=_class)
+from mmada.engine.loops import ExploreThenTrainLoop, ParallelExplorationLoop
+from mmada.engine.optimizers import HeadRuleOptimWrapperConstructor
+from mmada.engine.registration import ShuffledRewards
+from mmada.policies.policy_file import (
+    PolicyFileError,
+    load_policy,
+    save_policy,
+)
 
 __all__ = [
     'CheckpointError',

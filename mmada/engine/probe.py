@@ -11,11 +11,12 @@ from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 from mmada.engine.distributed import no_reductions
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import refuse_reentrant
-from mmada.models import LossWeightWrapper, Objectives, find_owners
+from mmada.models import LossWeightWrapper, Objectives
 from mmada.utils.seeding import preserve_rng
 
 MAX_BATCHES = 4  # a cascade stage may have no proposal in the first ones
@@ -159,3 +160,39 @@ def _log_owners(
         f'Parameters by the objectives that reach them: {text}.',
         logger='current',
     )
+
+
+# ~~ ownership: Which objectives a parameter serves, found by asking autogr
+
+
+def find_owners(
+    objectives: Mapping[int, Tensor], parameters: Mapping[str, Parameter]
+) -> dict[str, tuple[int, ...]]:
+    """Finds the objectives that reach each parameter.
+
+    An objective reaches a parameter if its gradient there is not None. A
+    gradient of zeros counts: an RoI level without boxes gives one.
+
+    Args:
+        objectives: Objective index to its scalar loss, one graph for all.
+        parameters: Name to parameter.
+
+    Returns:
+        Parameter name to the ascending indices of its objectives; () for a
+        frozen parameter and for one that no objective reaches.
+    """
+    trainable = {n: p for n, p in parameters.items() if p.requires_grad}
+    owners: dict[str, list[int]] = {name: [] for name in parameters}
+    for i, loss in sorted(objectives.items()):
+        if not loss.requires_grad:
+            continue
+        grads = torch.autograd.grad(
+            loss,
+            list(trainable.values()),
+            retain_graph=True,
+            allow_unused=True,
+        )
+        for name, grad in zip(trainable, grads, strict=True):
+            if grad is not None:
+                owners[name].append(i)
+    return {name: tuple(indices) for name, indices in owners.items()}

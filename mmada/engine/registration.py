@@ -1,4 +1,4 @@
-"""The control with shuffled rewards, as a config names it."""
+"""Controllers and weightings, as a config names them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,31 @@ from typing import Any
 
 from mmengine.registry import TASK_UTILS
 
-from mmada import controllers
+from mmada import controllers, weightings
 from mmada.utils.seeding import derive_seed
+
+# The mathematics knows nothing of a registry, so it is registered from here.
+for _class in (
+    controllers.AdaSegment,
+    controllers.AmLfs,
+    controllers.AutoSegLossSearch,
+    controllers.BohbSearch,
+    controllers.GridSearch,
+    controllers.PopulationTraining,
+    controllers.RandomSearch,
+    controllers.RandomWeights,
+    controllers.SlopeSearch,
+    weightings.StaticWeighting,
+    weightings.InverseLossWeighting,
+    weightings.GradNorm,
+    weightings.AggregatorWeighting,
+    weightings.DynamicWeightAverage,
+    weightings.Famo,
+    weightings.RandomLossWeighting,
+    weightings.ScheduledWeighting,
+    weightings.UncertaintyWeighting,
+):
+    TASK_UTILS.register_module(module=_class)
 
 
 @TASK_UTILS.register_module()

@@ -3,19 +3,24 @@
 from mmada.evaluation.averages import (
     ClassCounts,
     Quality,
+    Report,
     average_quality,
     class_quality,
+    class_table,
+    group_table,
+    make_report,
 )
+from mmada.evaluation.folders import evaluate_folders
 from mmada.evaluation.matching import ImageCounts, Truth, count_image
-
-from .folders import evaluate_folders
-from .panoptic_quality import PanopticQuality
-from .report import Report, class_table, group_table, make_report
-from .resampling import resample_quality
-from .segmentation_quality import SegmentationQuality
-from .semantic_counts import SemanticCounts, count_semantic
-from .semantic_quality import semantic_quality
-from .subset_coco_metric import SubsetCocoMetric
+from mmada.evaluation.panoptic_quality import PanopticQuality
+from mmada.evaluation.resampling import resample_quality
+from mmada.evaluation.segmentation_quality import SegmentationQuality
+from mmada.evaluation.semantic_counts import (
+    SemanticCounts,
+    count_semantic,
+    semantic_quality,
+)
+from mmada.evaluation.subset_coco_metric import SubsetCocoMetric
 
 __all__ = [
     'ClassCounts',

@@ -10,10 +10,14 @@ from mmada.datasets.coco_panoptic import (
     read_json,
     read_segment_map,
 )
-from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.averages import (
+    ClassesOf,
+    Report,
+    make_report,
+    sum_counts,
+)
 from mmada.evaluation.coco_truth import CocoTruth
 from mmada.evaluation.matching import count_image
-from mmada.evaluation.report import ClassesOf, Report, make_report
 
 
 def evaluate_folders(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from mmada.datasets.id_maps import VOID
+from mmada.datasets.coco_panoptic import VOID
 from mmada.datasets.segment_map import SegmentMap, label_areas, overlaps
 
 Overlaps = Mapping[tuple[int, int], int]

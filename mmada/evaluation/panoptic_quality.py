@@ -13,18 +13,22 @@ from mmengine.registry import METRICS
 
 from mmada.datasets.coco_panoptic import BackendArgs
 from mmada.datasets.segment_map import to_segment_map
-from mmada.evaluation.averages import sum_counts
-from mmada.evaluation.coco_truth import CocoTruth, wrong_areas
-from mmada.evaluation.label_map import label_categories, split_labels
-from mmada.evaluation.matching import ImageCounts, Truth, count_image
-from mmada.evaluation.report import (
+from mmada.evaluation.averages import (
     ClassesOf,
     check_classes_of,
     class_table,
     group_table,
     make_report,
+    sum_counts,
     warn_of_empty_groups,
 )
+from mmada.evaluation.coco_truth import (
+    CocoTruth,
+    label_categories,
+    split_labels,
+    wrong_areas,
+)
+from mmada.evaluation.matching import ImageCounts, Truth, count_image
 from mmada.evaluation.resampling import check_resamples, resample_quality
 
 SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.coco_panoptic import Category
-from mmada.evaluation.averages import unique_images
+from mmada.evaluation.averages import (
+    GROUPS,
+    ClassesOf,
+    check_classes_of,
+    unique_images,
+)
 from mmada.evaluation.matching import ImageCounts
-from mmada.evaluation.report import GROUPS, ClassesOf, check_classes_of
 
 SEED = 0
 """Of the draws: the same for all models, or they could not be compared."""

@@ -13,9 +13,12 @@ from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from torch import Tensor
 
-from mmada.evaluation.report import ClassesOf, check_classes_of
-from mmada.evaluation.semantic_counts import SemanticCounts, count_semantic
-from mmada.evaluation.semantic_quality import semantic_quality
+from mmada.evaluation.averages import ClassesOf, check_classes_of
+from mmada.evaluation.semantic_counts import (
+    SemanticCounts,
+    count_semantic,
+    semantic_quality,
+)
 
 
 @METRICS.register_module()

@@ -1,14 +1,15 @@
-"""The wrapped detector, its objectives, and who owns its parameters."""
+"""The wrapped detector, its objectives."""
 
-from mmada.models.meters import ObjectiveMeter
-
-from .auto_seg_loss import AutoSegLoss
-from .iteration_losses import iteration_losses
-from .loss_sum import LossSum
-from .loss_weight_wrapper import LossWeightWrapper
-from .map_panoptic_fpn_head import MapPanopticFPNHead
-from .objectives import ObjectiveError, Objectives, build_objectives
-from .ownership import find_owners
+from mmada.models.auto_seg_loss import AutoSegLoss
+from mmada.models.loss_sum import LossSum
+from mmada.models.loss_weight_wrapper import LossWeightWrapper
+from mmada.models.map_panoptic_fpn_head import MapPanopticFPNHead
+from mmada.models.meters import ObjectiveMeter, iteration_losses
+from mmada.models.objectives import (
+    ObjectiveError,
+    Objectives,
+    build_objectives,
+)
 
 __all__ = [
     'AutoSegLoss',
@@ -19,6 +20,5 @@ __all__ = [
     'ObjectiveMeter',
     'Objectives',
     'build_objectives',
-    'find_owners',
     'iteration_losses',
 ]

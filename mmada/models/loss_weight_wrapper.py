@@ -2,23 +2,88 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from mmada.models.late_losses import LateLosses
 from mmada.models.objectives import (
     ObjectiveError,
     Objectives,
     build_objectives,
     check_loss_names,
 )
-from mmada.models.state_names import add_prefix, strip_prefix
+
+# ~~ late_losses: Losses that a model has only after its objectives were fo
+
+
+class LateLosses:
+    """Warns once of each loss that no objective was made for.
+
+    With `objectives='auto'` each loss should be an objective, but what the
+    first batches lack is not known when the weights are first needed. Such a
+    loss keeps weight 1: a training of many hours should not end for it.
+    """
+
+    def __init__(self) -> None:
+        self._noted: set[str] = set()
+
+    def note(self, name: str) -> None:
+        """Notes a loss that belongs to no objective."""
+        if name in self._noted:
+            return
+        self._noted.add(name)
+        print_log(
+            f'Loss {name!r} was in none of the batches that '
+            "`objectives='auto'` was found from, so it keeps weight 1. To "
+            'weight it, name the objectives by patterns.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+# ~~ state_names: Names in the state dict of a wrapper that is invisible th
+
+
+_INNER = 'detector.'
+
+
+def strip_prefix(
+    module: nn.Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    local_metadata: dict[str, Any],
+) -> None:
+    """Names the entries of a state dict as the bare detector does."""
+    _rename(state_dict, prefix + _INNER, prefix)
+    metadata = getattr(state_dict, '_metadata', {})
+    for key in [k for k in metadata if f'{k}.'.startswith(prefix + _INNER)]:
+        value = metadata.pop(key)
+        metadata[f'{prefix}{key[len(prefix + _INNER) :]}'.rstrip('.')] = value
+
+
+def add_prefix(
+    module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any
+) -> None:
+    """Names the entries of a bare detector's state dict as the wrapper's."""
+    # Layers that changed their format read their version from here.
+    metadata = getattr(state_dict, '_metadata', None) or {}
+    for key in [k for k in metadata if k.startswith(prefix)]:
+        metadata.setdefault(
+            prefix + _INNER + key[len(prefix) :], metadata[key]
+        )
+    _rename(state_dict, prefix, prefix + _INNER)
+
+
+def _rename(state_dict: dict[str, Any], old: str, new: str) -> None:
+    for key in [k for k in state_dict if k.startswith(old)]:
+        state_dict[new + key[len(old) :]] = state_dict.pop(key)
 
 
 @MODELS.register_module()

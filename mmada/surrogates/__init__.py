@@ -5,21 +5,21 @@ replaced by curves whose control points are searched. Pure torch: nothing here
 knows of a detector, a config or a training loop.
 """
 
-from mmada.surrogates.curve import Curve
+from mmada.surrogates.curve import (
+    Curve,
+    SurrogateShape,
+    check_points,
+    decode,
+    identity_action,
+    identity_points,
+)
 from mmada.surrogates.curve_file import StoredCurves, load_curve, save_curve
 from mmada.surrogates.metrics import (
     SURROGATES,
     SurrogateMetric,
     find_surrogate,
 )
-from mmada.surrogates.points import (
-    check_points,
-    decode,
-    identity_action,
-    identity_points,
-)
 from mmada.surrogates.published_curves import NAMED_POINTS, NamedPoints
-from mmada.surrogates.shape import SurrogateShape
 from mmada.surrogates.target import Target, read_target
 
 __all__ = [

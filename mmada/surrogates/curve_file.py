@@ -18,8 +18,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmada.surrogates.curve import check_points
 from mmada.surrogates.metrics import find_surrogate
-from mmada.surrogates.points import check_points
 
 SCHEMA = 1
 _FIELDS = {

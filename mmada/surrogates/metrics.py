@@ -8,16 +8,15 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from mmada.surrogates.accuracies import global_accuracy, mean_accuracy
 from mmada.surrogates.boundary_f1 import boundary_f1
-from mmada.surrogates.curve import Curve
-from mmada.surrogates.points import check_points
+from mmada.surrogates.curve import Curve, SurrogateShape, check_points
 from mmada.surrogates.regions import (
     boundary_iou,
     frequency_weighted_iou,
+    global_accuracy,
+    mean_accuracy,
     mean_iou,
 )
-from mmada.surrogates.shape import SurrogateShape
 
 
 @dataclass(frozen=True)

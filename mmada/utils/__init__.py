@@ -1,0 +1,31 @@
+"""Checks of options, files that survive a kill, and seeds.
+
+Below all layers: nothing here knows of a detector, a config or a loop.
+"""
+
+from mmada.utils.checks import (
+    check_identity,
+    check_int,
+    check_losses,
+    check_number,
+    check_positive,
+    check_vector,
+)
+from mmada.utils.files import failpoint, file_sha256, replace_synced, sha256
+from mmada.utils.seeding import derive_seed, preserve_rng, seed_all
+
+__all__ = [
+    'check_identity',
+    'check_int',
+    'check_losses',
+    'check_number',
+    'check_positive',
+    'check_vector',
+    'derive_seed',
+    'failpoint',
+    'file_sha256',
+    'preserve_rng',
+    'replace_synced',
+    'seed_all',
+    'sha256',
+]

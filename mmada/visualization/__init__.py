@@ -1,9 +1,8 @@
 """Pictures and tables of what a run left in its work directory."""
 
-from .curves_figure import curves_figure
-from .exploration_figure_hook import ExplorationFigureHook
-from .figures import save_figure
-from .history import (
+from mmada.visualization.exploration_figure_hook import ExplorationFigureHook
+from mmada.visualization.figures import save_figure
+from mmada.visualization.history import (
     HISTORY_FILE,
     WEIGHTS_FILE,
     Epoch,
@@ -11,11 +10,14 @@ from .history import (
     read_history,
     read_weights,
 )
-from .panoptic_colors import Segmentation, category_palette, paint
-from .panoptic_panel import PanelRow, panoptic_panel
-from .results_table import ResultRow, results_markdown, results_text
-from .score_table import scores_figure, scores_markdown
-from .weights_figure import weights_figure
+from mmada.visualization.panoptic_panel import (
+    PanelRow,
+    Segmentation,
+    category_palette,
+    paint,
+    panoptic_panel,
+)
+from mmada.visualization.weights_figure import weights_figure
 
 __all__ = [
     'HISTORY_FILE',
@@ -23,19 +25,13 @@ __all__ = [
     'Epoch',
     'ExplorationFigureHook',
     'PanelRow',
-    'ResultRow',
     'Round',
     'Segmentation',
     'category_palette',
-    'curves_figure',
     'paint',
     'panoptic_panel',
     'read_history',
     'read_weights',
-    'results_markdown',
-    'results_text',
     'save_figure',
-    'scores_figure',
-    'scores_markdown',
     'weights_figure',
 ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmada.engine.exploration.history import resting
 
 HISTORY_FILE = Path('exploration') / 'history.jsonl'
 WEIGHTS_FILE = Path('weights.jsonl')
@@ -190,3 +193,198 @@ def _array(
             f'{name} should have shape {tuple(shape)}, found {array.shape}'
         )
     return array
+
+
+# ~~ rounds: The rounds of a search, whatever it searched for.
+
+
+DEFAULT_METRIC = 'coco_panoptic/PQ'
+
+
+@dataclass(frozen=True)
+class SearchRound:
+    """What happened in one round.
+
+    Attributes:
+        number: The round, from 1.
+        names: What the n numbers of an action stand for.
+        actions: Of each replica, (m, n).
+        rewards: (m,), NaN where there is none.
+        metrics: Of each replica; empty for one that diverged or rested.
+        best: Index of the winner.
+        losses: Mean raw losses of the state before the round, (n,) or
+            empty.
+        reference: Metric of that state; NaN if not known.
+        updated: Whether the controller learned.
+        reason: Why it did not, or ''.
+        info: Scalars of the learner.
+        resting: Replicas that trained nothing.
+        metric: Key of the reward metric; '' if not recorded.
+        resamples: Reward metric on resampled images, (m, B), NaN where a
+            replica has none; None if not recorded.
+    """
+
+    number: int
+    names: tuple[str, ...]
+    actions: Array
+    rewards: Array
+    metrics: tuple[Mapping[str, float | None], ...]
+    best: int
+    losses: Array
+    reference: float
+    updated: bool
+    reason: str
+    info: Mapping[str, float | None]
+    resting: frozenset[int]
+    metric: str
+    resamples: Array | None
+
+    def values(self, metric: str) -> Array:
+        """Return a metric of each replica, (m,), NaN where it has none."""
+        found = [replica.get(metric) for replica in self.metrics]
+        return np.array(found, dtype=np.float64)
+
+    @property
+    def trained(self) -> Array:
+        """Which replicas trained, (m,)."""
+        replicas = range(len(self.metrics))
+        return np.array([k not in self.resting for k in replicas])
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search of a run.
+
+    Attributes:
+        title: Name of its directory in the work directory.
+        what: What the values of an action are called.
+        rounds: The completed ones, at least one.
+        config: Of the exploration loop; empty if not known.
+    """
+
+    title: str
+    what: str
+    rounds: Sequence[SearchRound]
+    config: Mapping[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the numbers of an action stand for."""
+        return self.rounds[0].names
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the rounds."""
+        return [entry.number for entry in self.rounds]
+
+    @cached_property
+    def metric(self) -> str:
+        """Key of the metric that the rewards were made of."""
+        known = self.rounds[-1].metric or DEFAULT_METRIC
+        keys = {key for r in self.rounds for m in r.metrics for key in m}
+        if known in keys or not keys:
+            return known
+        return max(sorted(keys), key=self._wins)
+
+    @property
+    def winner(self) -> Array:
+        """Reward metric of the winner of each round, (rounds,)."""
+        return self.of_winner(self.metric)
+
+    def of_winner(self, metric: str) -> Array:
+        """Return a metric of the winner of each round, (rounds,)."""
+        return np.array([r.values(metric)[r.best] for r in self.rounds])
+
+    def _wins(self, metric: str) -> int:
+        """Count the rounds whose winner is best by a metric."""
+        values = [(r.values(metric), r.best) for r in self.rounds]
+        return sum(
+            bool(v[best] == np.nanmax(v))
+            for v, best in values
+            if np.isfinite(v).any()
+        )
+
+
+# ~~ search_file: Reading the rounds of a search from its history.
+
+
+KEYS = (('objectives', 'weights'), ('parameters', 'actions'))
+"""What targets call the names and the values of an action."""
+
+
+def read_search(path: Path, config: Mapping[str, Any]) -> Search | None:
+    """Read the rounds of a search.
+
+    Args:
+        path: ``history.jsonl``.
+        config: Of the exploration loop; empty if not known.
+
+    Returns:
+        The search; None before its first round is complete.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line is not a round's record, naming the line.
+    """
+    rounds: dict[int, SearchRound] = {}
+    what = ''
+    for line, record in read_records(path):
+        try:
+            names_key, what = _keys(record)
+            entry = _parse(record, names_key, what, config)
+        except KeyError as error:
+            raise ValueError(
+                f'{path}, line {line}: the field {error} is missing'
+            ) from error
+        except (TypeError, ValueError, IndexError) as error:
+            raise ValueError(f'{path}, line {line}: {error}') from error
+        rounds[entry.number] = entry
+    if not rounds:
+        return None
+    ordered = [rounds[number] for number in sorted(rounds)]
+    return Search(path.parent.name, what, ordered, config)
+
+
+def _keys(record: Mapping[str, Any]) -> tuple[str, str]:
+    for keys in KEYS:
+        if keys[0] in record:
+            return keys
+    raise KeyError(KEYS[0][0])
+
+
+def _parse(
+    record: Mapping[str, Any],
+    names_key: str,
+    actions_key: str,
+    config: Mapping[str, Any],
+) -> SearchRound:
+    reference = record.get('reference')
+    return SearchRound(
+        number=int(record['round']),
+        names=tuple(record[names_key]),
+        actions=np.array(record[actions_key], dtype=np.float64),
+        rewards=np.array(record['rewards'], dtype=np.float64),
+        metrics=tuple(record['metrics']),
+        best=int(record['best']),
+        losses=np.array(record.get('losses', ()), dtype=np.float64),
+        reference=np.nan if reference is None else float(reference),
+        updated=bool(record['updated']),
+        reason=str(record.get('reason', '')),
+        info=dict(record.get('info', {})),
+        resting=frozenset(resting(dict(record))),
+        metric=str(
+            record.get('reward_metric', config.get('reward_metric', ''))
+        ),
+        resamples=_resamples(record.get('resamples')),
+    )
+
+
+def _resamples(
+    found: Sequence[Sequence[float | None] | None] | None,
+) -> Array | None:
+    """Return (m, B), rows of NaN where a replica has none."""
+    width = max((len(row) for row in found or () if row), default=0)
+    if not found or not width:
+        return None
+    rows = [row or [None] * width for row in found]
+    return np.array(rows, dtype=np.float64)

@@ -4,15 +4,13 @@ Pure torch: nothing here knows of a detector, a config or a training loop.
 """
 
 from mmada.weightings.aggregator_weighting import AggregatorWeighting
-from mmada.weightings.base import Weighting
+from mmada.weightings.base import GradientWeighting, StepWeighting, Weighting
 from mmada.weightings.dynamic_average import (
     DynamicWeightAverage,
     dynamic_average_weights,
 )
 from mmada.weightings.famo import Famo
 from mmada.weightings.grad_norm import GradNorm, grad_norm_slope
-from mmada.weightings.gradient_weighting import GradientWeighting
-from mmada.weightings.head_rule import head_factor
 from mmada.weightings.inverse_loss import (
     InverseLossWeighting,
     inverse_loss_weights,
@@ -26,10 +24,11 @@ from mmada.weightings.policy import (
     SinglePolicyWeighting,
 )
 from mmada.weightings.random_loss import RandomLossWeighting
-from mmada.weightings.schedule import Schedule
-from mmada.weightings.scheduled import ScheduledWeighting
-from mmada.weightings.static import StaticWeighting
-from mmada.weightings.step import StepWeighting
+from mmada.weightings.scheduled import (
+    Schedule,
+    ScheduledWeighting,
+    StaticWeighting,
+)
 from mmada.weightings.uncertainty import UncertaintyWeighting
 
 __all__ = [
@@ -54,6 +53,5 @@ __all__ = [
     'Weighting',
     'dynamic_average_weights',
     'grad_norm_slope',
-    'head_factor',
     'inverse_loss_weights',
 ]

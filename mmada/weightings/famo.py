@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mmada.utils.checks import check_number
+from mmada.weightings.base import StepWeighting
 from mmada.weightings.masked_adam import MaskedAdam
-from mmada.weightings.step import StepWeighting
 
 _EPS = 1e-8  # the authors' code adds it to every loss
 

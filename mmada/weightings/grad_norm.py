@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
 from mmada.utils.checks import check_losses, check_number
-from mmada.weightings.gradient_weighting import GradientWeighting
+from mmada.weightings.base import GradientWeighting
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = dict(Adam=Adam, SGD=SGD)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mmada.controllers import PolicyEnsemble
+from mmada.policies import PolicyEnsemble
 from mmada.weightings.base import Weighting
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmada.utils.checks import check_int
-from mmada.weightings.step import StepWeighting
+from mmada.weightings.base import StepWeighting
 
 
 class RandomLossWeighting(StepWeighting):

@@ -2,14 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import bisect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmada.weightings.schedule import Schedule
-from mmada.weightings.step import StepWeighting
+from mmada.utils.checks import check_number, check_positive
+from mmada.weightings.base import StepWeighting, Weighting
+
+# ~~ schedule: A number that changes with the progress of a training.
+
+
+_SHAPES: dict[str, Callable[[float], float]] = dict(
+    hold=lambda share: 0.0,
+    linear=lambda share: share,
+    cosine=lambda share: (1 - math.cos(math.pi * share)) / 2,
+)
+"""How much of the way from a point to the next is done."""
+
+
+class Schedule:
+    """Leads through points; holds the first value before, the last after.
+
+    Args:
+        points: Pairs of progress, rising within [0, 1], and value >= 0.
+        shape: The way from a point to the next: 'hold' jumps at the next,
+            'linear', or 'cosine', which is flat at both.
+
+    Raises:
+        ValueError: If an option is not like that.
+    """
+
+    def __init__(
+        self, points: Sequence[Sequence[float]], shape: str = 'linear'
+    ) -> None:
+        if shape not in _SHAPES:
+            raise ValueError(
+                f'`shape` is {shape!r}; expected one of '
+                f'{", ".join(map(repr, _SHAPES))}.'
+            )
+        if not points or any(len(point) != 2 for point in points):
+            raise ValueError(
+                f'`points` is {points!r}; expected at least one pair of '
+                'progress and value.'
+            )
+        self._progress = [check_number('progress', p, 0, 1) for p, _ in points]
+        self._values = [check_number('value', v, 0) for _, v in points]
+        if any(a >= b for a, b in pairwise(self._progress)):
+            raise ValueError(
+                f'`points` is {points!r}; expected the progress to rise.'
+            )
+        self._share = _SHAPES[shape]
+
+    def at(self, progress: float) -> float:
+        """Returns the value at a progress."""
+        after = bisect.bisect_right(self._progress, progress)
+        if after == 0:
+            return self._values[0]
+        if after == len(self._values):
+            return self._values[-1]
+        begin, end = self._progress[after - 1 : after + 1]
+        first, last = self._values[after - 1 : after + 1]
+        share = self._share((progress - begin) / (end - begin))
+        return first + share * (last - first)
 
 
 class ScheduledWeighting(StepWeighting):
@@ -71,3 +130,37 @@ def _build(name: str, given: float | Mapping[str, Any]) -> Schedule:
         return Schedule([(0.0, given)])
     except (TypeError, ValueError) as error:
         raise ValueError(f'The schedule of {name!r}: {error}') from error
+
+
+# ~~ static: Weights that no training run changes.
+
+
+class StaticWeighting(Weighting):
+    """The same weights in every epoch.
+
+    Args:
+        weights: Positive weights, one per objective.
+
+    Raises:
+        ValueError: If there are none, or one is not positive and finite.
+    """
+
+    needs_losses = False
+
+    def __init__(self, weights: Sequence[float] | Tensor) -> None:
+        try:
+            vector = torch.as_tensor(weights, dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                '`weights` should be numbers, one per objective. '
+                f'Found {weights!r}.'
+            ) from None
+        if not vector.numel():
+            raise ValueError(
+                '`weights` should hold at least one number. Found none.'
+            )
+        self._weights = check_positive('weights', vector, vector.numel())
+
+    def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
+        """Return the weights, whatever the epoch; see :class:`Weighting`."""
+        return self._weights.clone()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from mmdet.datasets import ADE20KPanopticDataset, CocoPanopticDataset
 
-from mmada.datasets.image_ids import ImageIdList, digest_ids, format_ids
+from mmada.datasets.image_subset import ImageIdList, digest_ids, format_ids
 
 SIZE = (96, 128)
 KINDS = {

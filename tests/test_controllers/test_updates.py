@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmada.controllers.ada_segment.exploration import gaussian_log_density
-from mmada.controllers.updates import clipped_ratio_loss, reinforce_loss
+from mmada.controllers.ada_segment.learners import reinforce_loss
+from mmada.controllers.auto_seg_loss.ppo import clipped_ratio_loss
 
 
 def test_reinforce_by_hand_for_three_replicas_of_two_weights() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.controllers.weight_draws import (
+from mmada.controllers.weight_search import (
+    BestAction,
     check_weights,
     initial_weights,
     log_normal,
@@ -62,3 +63,27 @@ def test_sigma_is_the_spread_of_the_logarithm() -> None:
     assert draws.log().std(0).tolist() == pytest.approx([0.3] * 2, rel=0.02)
     medians = draws.median(0).values.tolist()
     assert medians == pytest.approx([0.5, 2.0], rel=0.02)
+
+
+# ~~ test_best_action:
+
+
+def test_the_first_of_the_largest_is_kept() -> None:
+    best = BestAction()
+    for action, metric in ((1.0, 3.0), (2.0, 5.0), (3.0, 5.0), (4.0, -1.0)):
+        best.note(torch.tensor([action]), torch.tensor(metric))
+    assert best.action.tolist() == [2] and best.metric == 5
+
+
+def test_what_is_handed_out_is_a_copy() -> None:
+    best, action = BestAction(), torch.ones(2)
+    best.note(action, torch.tensor(1.0))
+    action.zero_()
+    best.action.zero_()
+    assert best.action.tolist() == [1, 1]
+
+
+def test_nothing_is_known_at_first() -> None:
+    for name in ('action', 'metric'):
+        with pytest.raises(RuntimeError, match='before a round'):
+            getattr(BestAction(), name)

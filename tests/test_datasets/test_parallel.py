@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-
-
-@pytest.fixture
-def parallel(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-    yield parallel
-    sys.modules.pop('parallel')
+from mmada.datasets import parallel
 
 
 def square(number):
     return number**2, os.getpid()
 
 
-def test_results_come_in_order_from_other_processes(parallel):
+def test_results_come_in_order_from_other_processes():
     found = list(parallel.ordered_map(square, range(100), workers=2))
     assert [value for value, _ in found] == [k**2 for k in range(100)]
     assert os.getpid() not in {process for _, process in found}
 
 
-def test_one_worker_takes_items_as_they_are_asked_for(parallel):
+def test_one_worker_takes_items_as_they_are_asked_for():
     taken = []
     items = (taken.append(k) or k for k in range(9))
     results = parallel.ordered_map(square, items, workers=1)
@@ -37,12 +27,12 @@ def test_one_worker_takes_items_as_they_are_asked_for(parallel):
     assert taken == [0]
 
 
-def test_an_error_comes_through(parallel):
+def test_an_error_comes_through():
     with pytest.raises(TypeError, match='unsupported operand'):
         list(parallel.ordered_map(square, ['x'], workers=2))
 
 
-def test_progress_is_said_now_and_then(parallel, monkeypatch, capsys):
+def test_progress_is_said_now_and_then(monkeypatch, capsys):
     clock = iter(range(0, 1000, 3))
     monkeypatch.setattr(parallel.time, 'monotonic', lambda: next(clock))
     results = parallel.with_progress('abcd', 4, 'letters')
@@ -55,6 +45,6 @@ def test_progress_is_said_now_and_then(parallel, monkeypatch, capsys):
     ]
 
 
-def test_progress_of_a_short_work_is_silent(parallel, capsys):
+def test_progress_of_a_short_work_is_silent(capsys):
     assert list(parallel.with_progress([1, 2], 2, 'x')) == [1, 2]
     assert capsys.readouterr().err == ''

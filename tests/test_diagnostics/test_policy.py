@@ -13,14 +13,14 @@ from mmada.controllers import (
     ensemble_coefficients,
 )
 from mmada.controllers.ada_segment.exploration import GaussianExploration
-from mmada.controllers.policy_kinds import POLICIES
-from mmada.diagnostics.policy import outlook
-from mmada.engine import PolicyFileError, save_policy
-from mmada.engine.policies.policy_outlook.warnings import (
+from mmada.diagnostics.policy import (
     ensemble_warnings,
     name_warnings,
+    outlook,
     weight_warnings,
 )
+from mmada.engine import PolicyFileError, save_policy
+from mmada.policies.policy import POLICIES
 from tests.test_policies.test_policy_file import LOSSES, schedule, search
 
 NAMES = ('cls', 'box', 'seg')

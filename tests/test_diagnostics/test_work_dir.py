@@ -105,7 +105,7 @@ def test_another_format_stops_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, steps=1)
-    monkeypatch.setattr('mmada.engine.state.manifest.FORMAT', 2)
+    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 2)
     store = StateStore(tmp_path / 'exploration/states', SCHEMA)
     store._verified.add(0)
     store.commit(1, dict(round=0))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmada.engine import CheckpointError, find_latest_checkpoint
-from mmada.engine.checkpoints.latest_checkpoint import checkpoint_problem
+from mmada.engine.checkpoints import checkpoint_problem
 from tests.test_faults.damage import CLOTHING, Payload
 
 

@@ -13,8 +13,13 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
-from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
-from mmada.models import LossWeightWrapper, ObjectiveError, find_owners
+from mmada.engine.probe import (
+    MAX_BATCHES,
+    find_owners,
+    probe_objectives,
+    unwrap,
+)
+from mmada.models import LossWeightWrapper, ObjectiveError
 from tests.support import processes, toy
 from tests.test_engine import lives
 
@@ -276,7 +281,7 @@ def test_owners_of_auto_are_looked_for_only_where_a_loss_is_new(monkeypatch):
 def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
     warnings = []
     monkeypatch.setattr(
-        'mmada.models.late_losses.print_log',
+        'mmada.models.loss_weight_wrapper.print_log',
         lambda text, **options: warnings.append((text, options['level'])),
     )
     live = build_auto('LateDetector')
@@ -331,3 +336,39 @@ def test_finds_the_wrapper_inside_a_model_wrapper():
 def test_a_bare_detector_is_named():
     with pytest.raises(TypeError, match='`model.type` is ToyDetector'):
         unwrap(toy.ToyDetector())
+
+
+def test_owners_follow_the_graph():
+    names = ('trunk', 'a', 'b', 'both_heads', 'unused', 'frozen')
+    p = {n: torch.nn.Parameter(torch.ones(1)) for n in names}
+    p['frozen'].requires_grad = False
+    trunk = p['trunk'] * 2
+    shared = p['both_heads'] * trunk
+    losses = {
+        0: (p['a'] * shared * p['frozen']).sum(),
+        1: (p['b'] * shared * 0).sum(),  # zeros are gradients too
+        2: trunk.sum(),
+    }
+    assert find_owners(losses, p) == {
+        'trunk': (0, 1, 2),
+        'a': (0,),
+        'b': (1,),
+        'both_heads': (0, 1),
+        'unused': (),
+        'frozen': (),
+    }
+    losses[2].backward()  # the graph is still there
+    assert p['a'].grad is None
+    assert p['trunk'].grad.item() == 2.0
+
+
+def test_owners_are_in_ascending_order():
+    p = torch.nn.Parameter(torch.ones(1))
+    losses = {2: p.sum(), 0: (2 * p).sum()}
+    assert find_owners(losses, {'p': p}) == {'p': (0, 2)}
+
+
+def test_a_loss_without_a_graph_reaches_nothing():
+    p = torch.nn.Parameter(torch.ones(1))
+    losses = {0: torch.tensor(0.0), 1: p.sum()}
+    assert find_owners(losses, {'p': p}) == {'p': (1,)}

@@ -1,9 +1,23 @@
+import gc
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS, MODELS
 
-from mmada.engine.reward import WEIGHTED_SUM, RewardMetric, Score, weighted_sum
+from mmada.engine.reward import (
+    WEIGHTED_SUM,
+    RewardEvaluator,
+    RewardMetric,
+    Score,
+    weighted_sum,
+)
+from tests.support import toy
+from tests.test_engine import lives
 
 FOUND = {
     'coco/table': '| a |',
@@ -87,3 +101,184 @@ def test_an_unknown_part_lists_the_known_keys():
         match="asks for 'PQ'; the evaluator gives: coco/PQ, coco/loss, time",
     ):
         RewardMetric(dict(time=1, PQ=2)).check(FOUND)
+
+
+# ~~ test_reward_evaluator:
+
+
+@METRICS.register_module()
+class KindsMetric(BaseMetric):
+    """Values of the types that metrics in the wild give."""
+
+    default_prefix = 'kinds'
+
+    def process(self, data_batch, data_samples):
+        self.results += [1] * len(data_samples)
+
+    def compute_metrics(self, results):
+        return dict(
+            count=len(results),
+            single=np.float32(1.5),
+            double=np.float64(2.5),
+            table='| a | b |',
+            classes=[1.0, 2.0],
+            seen=self.dataset_meta['classes'],
+        )
+
+
+def build(metric='toy/score', evaluator=None, **options):
+    config = toy.dataloader(**{'offset': 1, 'shuffle': False, **options})
+    return RewardEvaluator(
+        config, evaluator or dict(type='ToyMetric'), metric, seed=7
+    )
+
+
+@pytest.fixture
+def model():
+    found = lives.build().model
+    for _ in range(3):  # running statistics that differ from a batch's
+        found(**lives.batch(0, 1, 2), mode='loss')
+    return found
+
+
+def score(model, count=12):
+    """Mean squared error over the reward data, in one batch."""
+    data, detector = toy.ToyDataset(12, 1), model.detector.eval()
+    with torch.no_grad():
+        a = detector.head_a(detector.trunk(data.x[:count]))
+    return -float(((a - data.y[:count, :1]) ** 2).mean())
+
+
+def test_scores_all_data_in_evaluation_mode(model):
+    evaluator = build()
+    model.train()
+    found = evaluator.evaluate(model)
+    assert found == {'toy/score': pytest.approx(score(model))}
+    assert not model.training
+    assert evaluator.evaluate(model) == found
+
+
+def test_the_last_small_batch_counts_by_its_images(model):
+    found = build(size=10).evaluate(model)
+    data, detector = toy.ToyDataset(10, 1), model.detector.eval()
+    with torch.no_grad():
+        a = detector.head_a(detector.trunk(data.x))
+    expected = -float(((a - data.y[:, :1]) ** 2).mean())
+    assert found['toy/score'] == pytest.approx(expected)
+
+
+def test_a_check_leaves_nothing_in_the_evaluator(model):
+    evaluator, fresh = build(), build()
+    evaluator.check(model)
+    assert evaluator.evaluate(model) == fresh.evaluate(model)
+
+
+@METRICS.register_module()
+class FilesMetric(toy.ToyMetric):
+    """Has a folder that goes with it, as mmdet's CityScapesMetric."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+
+    def process(self, data_batch, data_samples):
+        super().process(data_batch, data_samples)
+        Path(self.folder.name, 'found.txt').write_text('files')
+
+    def __del__(self):
+        self.folder.cleanup()
+
+
+def test_a_check_leaves_the_files_of_a_metric_there(model):
+    evaluator = build(evaluator=dict(type='FilesMetric'))
+    evaluator.check(model)
+    gc.collect()
+    assert evaluator.evaluate(model) == build().evaluate(model)
+
+
+@METRICS.register_module()
+class FirstSightMetric(BaseMetric):
+    """Takes the images it sees first for all there are, like CocoMetric."""
+
+    default_prefix = 'first'
+    images = None
+
+    def process(self, data_batch, data_samples):
+        self.results += [1] * len(data_samples)
+
+    def compute_metrics(self, results):
+        if self.images is None:
+            self.images = len(results)
+        return dict(images=self.images)
+
+
+def test_a_check_is_not_what_a_metric_sees_first(model):
+    evaluator = build('first/images', dict(type='FirstSightMetric'))
+    evaluator.check(model)
+    assert evaluator.evaluate(model) == {'first/images': 12}
+
+
+def test_the_model_is_left_as_it_is(model):
+    before = toy.state_of(model)
+    evaluator = build()
+    evaluator.check(model)
+    evaluator.evaluate(model)
+    toy.assert_same_state(before, toy.state_of(model))
+    assert all(p.grad is None for p in model.parameters())
+
+
+@MODELS.register_module()
+class WatchfulDetector(toy.ToyDetector):
+    """Keeps whether autograd would record its predictions."""
+
+    def forward(self, x, y, mode='tensor'):
+        self.recorded = torch.is_grad_enabled()
+        return super().forward(x, y, mode)
+
+
+@pytest.mark.parametrize('method', ['check', 'evaluate'])
+def test_no_graph_is_recorded(method):
+    model = lives.build(detector='WatchfulDetector').model
+    getattr(build(), method)(model)
+    assert model.detector.recorded is False
+
+
+def test_workers_are_seeded():
+    assert build().dataloader.worker_init_fn.keywords['seed'] == 7
+
+
+def test_numbers_of_any_kind_are_kept_as_floats(model):
+    evaluator = build('kinds/single', dict(type='KindsMetric'))
+    evaluator.check(model)
+    found = evaluator.evaluate(model)
+    assert found == {
+        'kinds/count': 12.0,
+        'kinds/single': 1.5,
+        'kinds/double': 2.5,
+    }
+    assert {type(value) for value in found.values()} == {float}
+
+
+def test_several_metrics_stand_beside_one_another(model):
+    both = [dict(type='ToyMetric'), dict(type='KindsMetric')]
+    found = build(evaluator=both).evaluate(model)
+    assert {'toy/score', 'kinds/count'} <= set(found)
+
+
+def test_an_unknown_metric_lists_the_known_ones(model):
+    with pytest.raises(
+        ValueError,
+        match="`reward_metric` asks for 'PQ'; the evaluator gives: toy/score",
+    ):
+        build('PQ').check(model)
+
+
+def test_a_metric_that_is_no_number_is_refused(model):
+    evaluator = build('kinds/table', dict(type='KindsMetric'))
+    with pytest.raises(ValueError, match="'kinds/table'.*gives: kinds/count"):
+        evaluator.check(model)
+
+
+def test_data_without_an_image_are_refused():
+    with pytest.raises(ValueError, match='`reward_dataloader.dataset` has no'):
+        build(size=0)

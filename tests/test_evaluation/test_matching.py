@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmada.datasets.id_maps import decode_id_map
+from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.datasets.segment_map import to_segment_map
 from mmada.evaluation.averages import sum_counts
 from mmada.evaluation.matching import Match, Truth, TruthSegment, count_image

@@ -19,7 +19,7 @@ from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 
 from mmada.datasets import SceneOptions, make_scenes, scene_metainfo
-from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import decode_id_map, id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation import panoptic_quality as module
 
@@ -35,7 +35,7 @@ KEYS = [
 @pytest.fixture
 def mmdet_metric(monkeypatch):
     """mmdet's own metric, run without panopticapi."""
-    monkeypatch.syspath_prepend(str(REPO / 'tools/benchmarks'))
+    monkeypatch.syspath_prepend(str(REPO / 'tools/benchmarks/speed'))
     from panopticapi_stand_in import panopticapi_for_mmdet
 
     with panopticapi_for_mmdet():

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from mmada.datasets.coco_panoptic import Category
-from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.averages import make_report, sum_counts
 from mmada.evaluation.matching import ImageCounts, Match
-from mmada.evaluation.report import make_report
 from mmada.evaluation.resampling import draw_images, resample_quality
 
 CATEGORIES = {

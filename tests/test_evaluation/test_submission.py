@@ -6,9 +6,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
-from mmada.evaluation.submission import SubmissionWriter, to_segments
-from mmada.evaluation.submission_check import check_archive, check_submission
+from mmada.datasets.coco_panoptic import decode_id_map, id_to_rgb, write_png
+from mmada.evaluation.submission import (
+    SubmissionWriter,
+    check_archive,
+    check_submission,
+    to_segments,
+)
 
 CATEGORIES = (3, 5, 92)  # of the classes 0, 1 and 2
 IMAGES = [

@@ -18,7 +18,7 @@ from mmengine.runner import load_checkpoint, save_checkpoint
 from torch import Tensor
 
 from mmada.engine import load_policy
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator
 from mmada.models import Objectives
 from tests.support import toy
 from tests.test_families import exploring

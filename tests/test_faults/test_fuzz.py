@@ -16,11 +16,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmada.engine.checkpoints.latest_checkpoint import checkpoint_problem
-from mmada.engine.policies.policy_codec import _read_header
+from mmada.engine.checkpoints import checkpoint_problem
 from mmada.engine.state import StateError
-from mmada.engine.state.manifest import _canonical
-from mmada.policies.policy_file import PolicyFileError, load_policy
+from mmada.engine.state.state_files import _canonical
+from mmada.policies.policy_file import (
+    PolicyFileError,
+    _read_header,
+    load_policy,
+)
 from mmada.utils.files import sha256
 from tests.test_engine.test_state.states import filled, payload, reopened
 from tests.test_faults.damage import CLOTHING, Payload, damaged, json_values

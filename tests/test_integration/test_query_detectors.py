@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
 from mmada.engine import load_policy
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator
 from mmada.models import Objectives
 from tests.support import processes, tiny_detectors
 from tests.support.tiny_data import TinyBoxes

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mmada.engine.hooks.period_means import PeriodMeans
+from mmada.models.meters import PeriodMeans
 
 INF, NAN = math.inf, math.nan
 

@@ -19,7 +19,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs/_base_/models'

@@ -12,14 +12,12 @@ import safetensors.torch
 import torch
 
 from mmada.controllers import AdaSegment, ConstantPolicy, PolicyEnsemble
-from mmada.engine.policies.policy_codec import (
-    _digest,
-    _read_header,
-    encode_policy,
-)
 from mmada.policies import policy_file
 from mmada.policies.policy_file import (
     PolicyFileError,
+    _digest,
+    _read_header,
+    encode_policy,
     load_policy,
     save_policy,
 )

@@ -5,8 +5,12 @@ import torch
 import torch.nn.functional as F
 
 from mmada.surrogates import read_target
-from mmada.surrogates.erosion import erode
-from mmada.surrogates.morphology import edge_maps, label_edges, window_max
+from mmada.surrogates.morphology import (
+    edge_maps,
+    erode,
+    label_edges,
+    window_max,
+)
 from mmada.surrogates.regions import trimap
 from tests.test_surrogates.cases import blobs
 from tests.test_surrogates.true_metrics import edge_set

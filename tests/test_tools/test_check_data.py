@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,9 +12,10 @@ import numpy as np
 import pytest
 
 from mmada.datasets import SceneOptions, make_scenes
-from mmada.datasets.id_maps import decode_id_map, id_to_rgb, write_png
-from mmada.datasets.image_ids import ImageIdList, digest_ids, format_ids
+from mmada.datasets.coco_panoptic import decode_id_map, id_to_rgb, write_png
+from mmada.datasets.image_subset import ImageIdList, digest_ids, format_ids
 from mmada.diagnostics.data import KINDS
+from tests.support.scripts import load
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
@@ -38,19 +38,14 @@ def root(good, tmp_path):
 
 
 @pytest.fixture
-def check(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    before = set(sys.modules)
-    import check_data
+def check(capsys):
+    check_data = load('check_data.py')
 
     def check(*arguments):
         code = check_data.main([*map(str, arguments), '--workers', '1'])
         return code, *capsys.readouterr()
 
-    yield check
-    for name in set(sys.modules) - before:
-        if name.startswith('check_data') or name == 'parallel':
-            sys.modules.pop(name)
+    return check
 
 
 def paths(root):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.test_tools.shell import TOOLS
+from tests.support.scripts import load
 
 
 @pytest.fixture
-def bad_input(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import bad_input
-
-    return bad_input
+def common():
+    return load('common.py')
 
 
 @pytest.mark.parametrize(
@@ -23,31 +20,31 @@ def bad_input(monkeypatch):
         (KeyError('no such type'), 'no such type'),
     ],
 )
-def test_bad_input_is_one_line(bad_input, capsys, error, line):
+def test_bad_input_is_one_line(common, capsys, error, line):
     with (
         pytest.raises(SystemExit, match='2'),
-        bad_input.one_line_errors('tool', KeyError),
+        common.one_line_errors('tool', KeyError),
     ):
         raise error
     assert capsys.readouterr().err == f'tool: error: {line}\n'
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(bad_input):
+def test_a_fault_of_the_program_keeps_its_traceback(common):
     with (
         pytest.raises(KeyError, match='fault'),
-        bad_input.one_line_errors('tool'),
+        common.one_line_errors('tool'),
     ):
         raise KeyError('fault')
 
 
 @pytest.mark.parametrize('text', ['x = (', 'x = y'])
-def test_a_config_that_cannot_be_read_is_named(bad_input, tmp_path, text):
+def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
     path = tmp_path / 'config.py'
     path.write_text(text)
     with pytest.raises(ValueError, match=f'{path} should be a config, found'):
-        bad_input.read_config(path)
+        common.read_config(path)
 
 
-def test_a_config_that_is_not_there(bad_input, tmp_path):
+def test_a_config_that_is_not_there(common, tmp_path):
     with pytest.raises(FileNotFoundError, match='none.py'):
-        bad_input.read_config(tmp_path / 'none.py')
+        common.read_config(tmp_path / 'none.py')

@@ -16,37 +16,29 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from mmada.datasets import SceneOptions
+from tests.support.scripts import load
 
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MODULES = (
     'compare',
-    'compare_configs',
-    'compare_cost',
-    'compare_design',
-    'compare_effects',
-    'compare_figure',
-    'compare_jobs',
-    'compare_kinds',
-    'compare_methods',
-    'compare_places',
-    'compare_pooled',
-    'compare_problems',
-    'compare_results',
-    'compare_rows',
-    'compare_run',
-    'compare_schedule',
-    'compare_searches',
-    'compare_selection',
-    'compare_tables',
+    'cost',
+    'figure',
+    'jobs',
+    'method',
+    'methods',
+    'problems',
+    'results',
+    'rows',
+    'run_job',
+    'selection',
+    'tables',
+    'weight_effects',
 )
 
 
 @pytest.fixture
-def tools(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    names = {name.removeprefix('compare_'): name for name in MODULES}
+def tools():
     return SimpleNamespace(
-        **{k: importlib.import_module(name) for k, name in names.items()}
+        **{name: load(f'benchmarks/compare/{name}.py') for name in MODULES}
     )
 
 
@@ -90,12 +82,12 @@ def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     arguments += ['--problems', 'cascade']
     results = tools.results.Results(short_path / 'results.jsonl')
     # One in a process of its own, the others where they cost less.
-    tools.configs.draw_scenes(problem, short_path)
+    tools.problems.draw_scenes(problem, short_path)
     start = tools.jobs.pretrain_job(problem)
-    tools.schedule.run_jobs([start], short_path, results, 1)
+    tools.compare.run_jobs([start], short_path, results, 1)
     here = nullcontext(SimpleNamespace(submit=run_here))
     monkeypatch.setattr(
-        tools.schedule, 'ProcessPoolExecutor', lambda *arguments: here
+        tools.compare, 'ProcessPoolExecutor', lambda *arguments: here
     )
     monkeypatch.setattr(Config, 'pretty_text', property(repr))
     tools.compare.main(arguments)
@@ -168,7 +160,7 @@ def test_bad_filters_are_named(tools, tmp_path, arguments, message):
 
 
 def test_a_method_without_implementation(tools, monkeypatch):
-    row = tools.kinds.Method('new', 'control', dict(type='NotThere'))
+    row = tools.method.Method('new', 'control', dict(type='NotThere'))
     monkeypatch.setitem(tools.methods.METHODS, 'new', row)
     with pytest.raises(ValueError, match='NotThere'):
         tools.selection.select_methods(['new'])
@@ -178,7 +170,7 @@ def test_every_method_is_there(tools):
     assert tools.methods.METHODS
     for method in tools.methods.METHODS.values():
         assert tools.selection.missing_types(method) == []
-        search = tools.searches.SEARCHES.get(method.search)
+        search = tools.methods.SEARCHES.get(method.search)
         assert not method.search or search
         # A policy is for the objectives that it was searched for.
         assert not search or method.explored or method.rpn == search.rpn
@@ -201,7 +193,7 @@ def test_plan_has_each_job_once_after_its_needs(tools, problem):
 def test_a_job_waits_for_what_it_needs(tools, problem):
     first = tools.jobs.pretrain_job(problem)
     second = tools.jobs.unit_job(problem)
-    ready = tools.schedule.ready_jobs
+    ready = tools.compare.ready_jobs
     assert ready([second, first], set(), 2) == [first]
     assert ready([second], {first.key}, 2) == [second]
     assert ready([second], {first.key}, 0) == []
@@ -235,10 +227,10 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
     problem = problem._replace(
         config=f'{family}_tiny_scenes_ones.py', objectives=name
     )
-    cfg = tools.configs.base_config(problem, Path('/none'), 0, True)
+    cfg = tools.problems.base_config(problem, Path('/none'), 0, True)
     factors = problem.factors(5)
     for _ in range(2):  # a factor on top of what is there
-        tools.configs.scale_losses(cfg, factors)
+        tools.problems.scale_losses(cfg, factors)
     cfg.model.pop('init_cfg')
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
@@ -261,16 +253,16 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
 
 def test_grid_of_twenty_points(tools, problem):
     problem = problem._replace(objectives='cascade_panoptic')
-    search = tools.searches.SEARCHES['Baseline-G']
-    config = tools.kinds.controller_config(search, problem)
+    search = tools.methods.SEARCHES['Baseline-G']
+    config = tools.method.controller_config(search, problem)
     assert config['groups'] == [list(range(9)), [9]]
     assert [len(values) for values in config['values']] == [4, 5]
     assert config['num_replicas'] == 2
 
 
 def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
-    search = tools.searches.SEARCHES['shuffled rewards']
-    config = tools.kinds.controller_config(search, problem)
+    search = tools.methods.SEARCHES['shuffled rewards']
+    config = tools.method.controller_config(search, problem)
     assert config['controller']['num_replicas'] == 2
     assert 'num_replicas' not in config
     # The table itself is as it was.
@@ -278,43 +270,43 @@ def test_replicas_of_a_control_are_those_of_what_it_holds(tools, problem):
 
 
 def test_region_proposals_are_one_more_objective(tools, problem, tmp_path):
-    search = tools.searches.SEARCHES['SlopeSearch +rpn']
+    search = tools.methods.SEARCHES['SlopeSearch +rpn']
     cascade = problem._replace(objectives='cascade_panoptic')
-    config = tools.kinds.controller_config(search, cascade)
+    config = tools.method.controller_config(search, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]]
     assert config['num_replicas'] == 8
-    without = tools.searches.SEARCHES['SlopeSearch']
-    config = tools.kinds.controller_config(without, cascade)
+    without = tools.methods.SEARCHES['SlopeSearch']
+    config = tools.method.controller_config(without, cascade)
     assert config['groups'] == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]]
 
-    cfg = tools.configs.base_config(problem, tmp_path, 0)
-    tools.kinds.apply_search(search, problem, cfg)
+    cfg = tools.problems.base_config(problem, tmp_path, 0)
+    tools.method.apply_search(search, problem, cfg)
     assert cfg.model.objectives == 'panoptic_fpn_rpn'
-    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    cfg = tools.problems.base_config(problem, tmp_path, 0)
     row = tools.methods.METHODS['inverse-loss +rpn']
-    tools.kinds.apply_method(row, cfg, None, None)
+    tools.method.apply_method(row, cfg, None, None)
     assert cfg.model.objectives == 'panoptic_fpn_rpn'
 
 
 def test_design_tells_effects_apart(tools):
-    levels = tools.design.design()
+    levels = tools.methods.design()
     assert levels.shape == (16, 15)
     assert (levels.T @ levels == 16 * np.eye(15)).all()
     assert (levels.sum(0) == 0).all()
     # What is put in comes out, whatever the mean is.
     worth = np.linspace(-1, 1, 15)
     scores = 40 + levels @ np.stack([worth, -2 * worth], 1)
-    found = tools.effects.effects(scores)
+    found = tools.weight_effects.effects(scores)
     np.testing.assert_allclose(found[:, 0], 2 * worth, atol=1e-12)
     np.testing.assert_allclose(found[:, 1], -4 * worth, atol=1e-12)
 
 
 def test_weights_of_a_designed_training(tools):
-    levels = dict.fromkeys(tools.design.FACTORS, 0)
-    assert set(tools.design.weights_of(levels).values()) == {(1.0, 1.0)}
+    levels = dict.fromkeys(tools.methods.FACTORS, 0)
+    assert set(tools.methods.weights_of(levels).values()) == {(1.0, 1.0)}
     up = np.exp(0.69)
     levels |= {'mask': 1, 'stages': -1, 'seg, early': 1}
-    weights = tools.design.weights_of(levels)
+    weights = tools.methods.weights_of(levels)
     assert weights['s0.mask'] == pytest.approx((1, 1))
     assert weights['s1.mask'] == pytest.approx((up, up))
     assert weights['s2.mask'] == pytest.approx((up**2, up**2))
@@ -325,39 +317,39 @@ def test_weights_of_a_designed_training(tools):
 
 def test_effects_are_read_from_results(tools):
     known = tools.problems.ALL['tuning']
-    levels, records = tools.design.design(), {}
-    for row, signs in zip(tools.design.design_rows(), levels, strict=True):
+    levels, records = tools.methods.design(), {}
+    for row, signs in zip(tools.methods.design_rows(), levels, strict=True):
         for seed, noise in ((0, -3.0), (1, 3.0)):
             score = 30 + 0.5 * signs[0] + noise
             metrics = dict(PQ=score, PQ_th=0.0, PQ_st=2 * score)
             key = tools.jobs.result_job(known, row, seed).key
             records[key] = dict(error='', metrics=metrics)
-    text = tools.effects.effects_markdown(
-        tools.effects.read(records, 'tuning', [0, 1])
+    text = tools.weight_effects.effects_markdown(
+        tools.weight_effects.read(records, 'tuning', [0, 1])
     )
     assert '| cls | +1.00 | +0.00 | +2.00 |' in text
     assert text.count('(none)') == 2
     records[key] = dict(error='broken')
     with pytest.raises(ValueError, match='1 trainings .*design_15-1'):
-        tools.effects.read(records, 'tuning', [0, 1])
+        tools.weight_effects.read(records, 'tuning', [0, 1])
 
 
 def test_the_design_is_run_only_if_named(tools):
-    names = {row.name for row in tools.design.design_rows()}
+    names = {row.name for row in tools.methods.design_rows()}
     assert len(names) == 16
     assert names <= set(tools.methods.METHODS)
     assert not names & set(tools.methods.DEFAULT)
 
 
 def test_mean_of_found_weights(tools, problem, tmp_path):
-    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    cfg = tools.problems.base_config(problem, tmp_path, 0)
     file = tmp_path / 'weights.jsonl'
     rows = [[1.0, 2.0, 3.0, 6.0], [3.0, 2.0, 1.0, 6.0]]
     file.write_text('\n'.join(json.dumps(dict(weights=r)) for r in rows))
     methods = tools.methods.METHODS
-    tools.kinds.apply_method(methods['constant mean'], cfg, None, file)
+    tools.method.apply_method(methods['constant mean'], cfg, None, file)
     assert cfg.custom_hooks[-1].weighting.weights == [2, 2, 2, 6]
-    tools.kinds.apply_method(methods['scaled trunk'], cfg, None, file)
+    tools.method.apply_method(methods['scaled trunk'], cfg, None, file)
     keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
     assert [part.lr_mult for part in keys.values()] == [3, 3]
 
@@ -367,8 +359,8 @@ def test_a_failed_job_is_recorded(tools, problem, monkeypatch, tmp_path):
         raise RuntimeError('broken')
 
     job = tools.jobs.pretrain_job(problem)
-    monkeypatch.setitem(tools.run._RUN, job.kind, fail)
-    record = tools.run.run(job, tmp_path)
+    monkeypatch.setitem(tools.run_job._RUN, job.kind, fail)
+    record = tools.run_job.run(job, tmp_path)
     assert 'RuntimeError: broken' in record['error']
     results = tools.results.Results(tmp_path / 'results.jsonl')
     results.append(record)

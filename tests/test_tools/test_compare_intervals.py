@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from pathlib import Path
 
@@ -10,19 +9,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.support.scripts import load
+
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
-def statistics(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module('compare_statistics')
+def statistics():
+    return load('benchmarks/compare/intervals.py')
 
 
 @pytest.fixture
-def cost(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module('compare_cost')
+def cost():
+    return load('benchmarks/compare/cost.py')
 
 
 def test_spread_is_that_of_a_sample(statistics):

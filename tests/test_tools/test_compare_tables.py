@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.scripts import load
+
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
-def tools(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return {
-        name: importlib.import_module(f'compare_{name}')
-        for name in ('figure', 'kinds', 'pooled', 'rows', 'tables')
-    }
+def tools():
+    names = ('figure', 'method', 'rows', 'tables')
+    return {name: load(f'benchmarks/compare/{name}.py') for name in names}
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def rows(tools):
             )
             for seed, pq in enumerate(values)
         }
-        method = tools['kinds'].Method(name, 'control')
+        method = tools['method'].Method(name, 'control')
         return tools['rows'].Row(method, results, differences, 1.5)
 
     against = tools['rows'].Difference(2.0, (1.5, 2.5), (-1.0, 5.0), 2)

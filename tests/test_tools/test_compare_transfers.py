@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,18 +9,18 @@ import pytest
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
 
+from tests.support.scripts import load
+
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
 TUNED = 'SlopeSearch of tuning'
 
 
 @pytest.fixture
-def tools(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    names = ('configs', 'jobs', 'kinds', 'methods', 'problems', 'selection')
-    modules = {k: importlib.import_module(f'compare_{k}') for k in names}
+def tools():
+    names = ('compare', 'jobs', 'method', 'methods', 'problems', 'selection')
     return SimpleNamespace(
-        compare=importlib.import_module('compare'), **modules
+        **{name: load(f'benchmarks/compare/{name}.py') for name in names}
     )
 
 
@@ -81,11 +80,11 @@ def test_another_source_is_another_job(tools, monkeypatch):
 
 def test_the_policy_is_used_after_a_probe(tools, tmp_path):
     problem = tools.problems.ALL['deeper']
-    cfg = tools.configs.base_config(problem, tmp_path, 0)
+    cfg = tools.problems.base_config(problem, tmp_path, 0)
     assert cfg.model.detector.backbone.depth == 34
     policy = tmp_path / 'policy.pth'
     method = tools.methods.METHODS[MOVED]
-    tools.kinds.apply_method(method, cfg, policy, None)
+    tools.method.apply_method(method, cfg, policy, None)
     assert cfg.custom_hooks[-1] == dict(
         type='PolicyWeightingHook',
         mode='comb',
@@ -192,7 +191,7 @@ def test_keys_of_what_has_results_stay(tools):
 )
 def test_courses_of_the_learning_rate(tools, tmp_path, name, rates):
     """At the start, after two and after four of the six epochs."""
-    cfg = tools.configs.base_config(tools.problems.ALL[name], tmp_path, 0)
+    cfg = tools.problems.base_config(tools.problems.ALL[name], tmp_path, 0)
     (course,) = cfg.param_scheduler
     course.pop('convert_to_iter_based', None)  # one step is an epoch here
     parameter = torch.nn.Parameter(torch.zeros(1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -15,23 +14,21 @@ from mmdet.datasets import ADE20KPanopticDataset
 from mmada import LoadPanopticAnnotations
 from mmada.datasets.ade20k_panoptic import STUFF, THINGS
 from mmada.evaluation import PanopticQuality
+from tests.support import scripts
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SIZE = (40, 60)
 
 
 @pytest.fixture
-def convert(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import convert_ade20k_panoptic
+def convert(capsys):
+    convert_ade20k_panoptic = scripts.load('convert_ade20k_panoptic.py')
 
     def convert(*arguments):
         code = convert_ade20k_panoptic.main([str(a) for a in arguments])
         return code, *capsys.readouterr()
 
-    yield convert
-    for name in ('convert_ade20k_panoptic', 'parallel'):
-        sys.modules.pop(name)
+    return convert
 
 
 def draw(rng):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from mmada.visualization import ResultRow, results_markdown, results_text
+from tests.support.scripts import load
+
+demo_report = load('demo_report.py')
+ResultRow = demo_report.ResultRow
 
 ROWS = [
     ResultRow('ones', 48.26, 30.14, 60.0, 1, 'losses x8'),
@@ -13,7 +16,7 @@ ROWS = [
 
 
 def test_text() -> None:
-    assert results_text(ROWS).splitlines() == [
+    assert demo_report.results_text(ROWS).splitlines() == [
         'method         PQ  things  stuff   cost  note',
         '--------------------------------------------------',
         'ones         48.3    30.1   60.0     1x  losses x8',
@@ -22,7 +25,7 @@ def test_text() -> None:
 
 
 def test_markdown() -> None:
-    assert results_markdown(ROWS).splitlines() == [
+    assert demo_report.results_markdown(ROWS).splitlines() == [
         '| method       |   PQ | things | stuff |  cost | note      |',
         '| ------------ | ---: | -----: | ----: | ----: | --------- |',
         '| ones         | 48.3 |   30.1 |  60.0 |    1x | losses x8 |',
@@ -32,5 +35,9 @@ def test_markdown() -> None:
 
 def test_no_column_without_notes() -> None:
     rows = [row._replace(note='') for row in ROWS]
-    assert results_text(rows).splitlines()[0].split()[-1] == 'cost'
-    assert results_markdown(rows).splitlines()[0].endswith('|  cost |')
+    assert demo_report.results_text(rows).splitlines()[0].split()[-1] == 'cost'
+    assert (
+        demo_report.results_markdown(rows)
+        .splitlines()[0]
+        .endswith('|  cost |')
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 
 REPO = Path(__file__).resolve().parents[2]
 SCRIPT = REPO / 'tools/eval_panoptic.py'

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmada.datasets.id_maps import decode_id_map
+from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.evaluation import evaluate_folders
 from tests.support.trained_scenes import CONFIGS
 from tests.test_tools.shell import TOOLS

@@ -13,8 +13,8 @@ from mmengine.registry import MODELS
 
 from mmada.controllers import ConstantPolicy, PolicyEnsemble
 from mmada.engine import load_policy, save_policy
-from mmada.engine.policies.policy_codec import _digest, _read_header
 from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.policies.policy_file import _digest, _read_header
 from tests.support import toy
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools/inspect_policy.py'

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from mmada.datasets.image_ids import read_ids
+from mmada.datasets.image_subset import read_ids
+from tests.support.scripts import load
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
@@ -18,16 +18,14 @@ REWARD_IDS = (15, 36, 44, 46, 69, 74, 76, 85, 87, 99)
 
 
 @pytest.fixture
-def split(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import make_proxy_split
+def split(capsys):
+    make_proxy_split = load('make_proxy_split.py')
 
     def split(*arguments):
         code = make_proxy_split.main([str(a) for a in arguments])
         return code, *capsys.readouterr()
 
-    yield split
-    sys.modules.pop('make_proxy_split')
+    return split
 
 
 def write_annotations(folder, ids):

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.scripts import load
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import make_scenes
+def run(capsys):
+    make_scenes = load('make_scenes.py')
 
     def run(*arguments):
         code = make_scenes.main([str(a) for a in arguments])
         return code, *capsys.readouterr()
 
-    yield run
-    sys.modules.pop('make_scenes')
+    return run
 
 
 def test_made_then_reused_then_refused(run, tmp_path):

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.scripts import load
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import panoptic_quality
-
-    yield panoptic_quality
-    for name in ('panoptic_quality', 'panopticapi_stand_in'):
-        sys.modules.pop(name)
+def benchmark():
+    return load('benchmarks/speed/panoptic_quality.py')
 
 
 def test_both_ways_side_by_side(benchmark, capsys):

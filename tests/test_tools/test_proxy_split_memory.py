@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.scripts import load
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import proxy_split_memory
-
-    yield proxy_split_memory
-    sys.modules.pop('proxy_split_memory')
+def benchmark():
+    return load('benchmarks/speed/proxy_split_memory.py')
 
 
 def test_the_file_has_the_fields_of_the_real_one(benchmark, tmp_path):

@@ -1,11 +1,12 @@
 """The full-size cascade trains on real images, where there are some."""
 
-import importlib
 import os
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.support.scripts import load
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(
@@ -18,9 +19,8 @@ DATA = Path(
 @pytest.mark.skipif(
     not DATA.is_dir(), reason='MMADA_COCO_SAMPLE names no folder of images'
 )
-def test_one_iteration(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools/benchmarks'))
-    script = importlib.import_module('real_images')
+def test_one_iteration(capsys):
+    script = load('benchmarks/speed/real_images.py')
     script.main([str(DATA), '--iters', '1', '--scale', '192', '128'])
     output = capsys.readouterr().out
     assert 'deformable convolutions: yes' in output
@@ -29,9 +29,8 @@ def test_one_iteration(monkeypatch, capsys):
     assert int(re.search(r'memory: (\d+) MB at most', output)[1]) > 1400
 
 
-def test_exploration_config_holds_the_images_everywhere(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools/benchmarks'))
-    script = importlib.import_module('real_images')
+def test_exploration_config_holds_the_images_everywhere(tmp_path):
+    script = load('benchmarks/speed/real_images.py')
     config = script.make_config(tmp_path, 3, (192, 128), 'work')
     assert 'data/coco' not in str(
         [

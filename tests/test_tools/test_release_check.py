@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +9,15 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.scripts import load
+
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 @pytest.fixture
 def check(monkeypatch, tmp_path) -> ModuleType:
     """The tool, on a small repository of its own."""
-    monkeypatch.syspath_prepend(str(TOOLS))
-    tool = importlib.import_module('release_check')
+    tool = load('dev/release_check.py')
     git('init', '-q', cwd=tmp_path)
     (tmp_path / 'CHANGELOG.md').write_text('# Changes\n\n## 9.1.0\n')
     git('add', '.', cwd=tmp_path)

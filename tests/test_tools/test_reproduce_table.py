@@ -10,6 +10,8 @@ import pytest
 import yaml
 from mmengine.config import Config
 
+from tests.support.scripts import load
+
 REPO = Path(__file__).resolve().parents[2]
 SCRIPT = REPO / 'tools/dev/reproduce_table.py'
 PAGE = REPO / 'docs/reproduce.md'
@@ -19,20 +21,7 @@ FULL = 7393  # iterations of 118,287 images, 14,786 on each GPU, 2 at a time
 PROXY = 6768  # of 108,287 images, 16 at a time
 
 
-@pytest.fixture(scope='module')
-def cost():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPT.parent))
-        import reproduce_cost
-    return reproduce_cost
-
-
-@pytest.fixture(scope='module')
-def page_tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPT.parent))
-        import reproduce_page
-    return reproduce_page
+reproduce_table = load('dev/reproduce_table.py')
 
 
 def config(name):
@@ -55,31 +44,36 @@ def config(name):
         ('grid-search_8xb2-1x_coco', 21 * 12 * PROXY, 21 * 10000),
     ],
 )
-def test_work_is_counted_as_by_hand(cost, name, iterations, images):
-    assert cost.work_of(config(f'{CASCADE}_{name}')) == (iterations, images)
+def test_work_is_counted_as_by_hand(name, iterations, images):
+    assert reproduce_table.work_of(config(f'{CASCADE}_{name}')) == (
+        iterations,
+        images,
+    )
 
 
-def test_work_on_ade20k(cost):
+def test_work_on_ade20k():
     name = 'ade20k/cascade-panoptic_r50-dcn-fpn_{}_8xb2-24e_ade20k'
     # 20,210 images: 2,527 on each GPU, 2 at a time
-    ones = cost.work_of(config(name.format('ones')))
+    ones = reproduce_table.work_of(config(name.format('ones')))
     assert ones == (24 * 1264, 24 * 2000)
     # 18,210 images, 16 at a time; 24 rounds of 8 replicas
-    search = cost.work_of(config(name.format('ada-segment-search')))
+    search = reproduce_table.work_of(config(name.format('ada-segment-search')))
     assert search == (193 * 1139, 193 * 2000)
 
 
-def test_bohb_counts_what_trains_alone(cost):
-    work = cost.work_of(config(f'{CASCADE}_bohb-search_8xb2-1x_coco'))
+def test_bohb_counts_what_trains_alone():
+    work = reproduce_table.work_of(
+        config(f'{CASCADE}_bohb-search_8xb2-1x_coco')
+    )
     epochs = work.iterations / PROXY
     assert work.images == epochs * 10000
     # About as costly as Ada-Segment's 97, of 18 x 8 slots.
     assert epochs == pytest.approx(97, abs=8)
 
 
-def test_iterations_keep_all_gpus_busy_and_images_one(cost):
-    assert cost.Work(450, 0).gpu_hours(2.0, 1.0) == 2.0
-    assert cost.Work(0, 3600).gpu_hours(2.0, 0.5) == 0.5
+def test_iterations_keep_all_gpus_busy_and_images_one():
+    assert reproduce_table.Work(450, 0).gpu_hours(2.0, 1.0) == 2.0
+    assert reproduce_table.Work(0, 3600).gpu_hours(2.0, 0.5) == 0.5
 
 
 def rows():
@@ -170,6 +164,6 @@ def test_seconds_are_positive(run):
         run(SCRIPT, '--seconds-per-iter', 0)
 
 
-def test_a_page_without_marks_is_refused(page_tool):
+def test_a_page_without_marks_is_refused():
     with pytest.raises(ValueError, match='begin'):
-        page_tool.insert('a page', 'a table')
+        reproduce_table.insert('a page', 'a table')

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from tests.support.scripts import load
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
 
 
 @pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import search_signal
-
-    yield search_signal
-    sys.modules.pop('search_signal')
+def tool() -> ModuleType:
+    return load('benchmarks/search_signal.py')
 
 
 def write(folder: Path, spreads: list[float]) -> Path:

@@ -14,17 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.scripts import load
+
 REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def setup_env() -> ModuleType:
-    path = REPO / 'tools' / 'setup_env.py'
-    spec = importlib.util.spec_from_file_location('setup_env', path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load('dev/setup_env.py')
 
 
 @pytest.fixture

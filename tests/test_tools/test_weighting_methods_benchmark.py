@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+
+from tests.support.scripts import load
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import weighting_methods
-
     # A Runner formats its config twice, which takes longer than the rest.
     monkeypatch.setattr(Config, 'pretty_text', '')
-    yield weighting_methods
-    sys.modules.pop('weighting_methods')
+    return load('benchmarks/speed/weighting_methods.py')
 
 
 def test_it_finds_every_weighting_of_a_single_run(benchmark):

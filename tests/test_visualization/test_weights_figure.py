@@ -10,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mmada.models.objectives import OBJECTIVE_PRESETS
 from mmada.visualization import (
     Epoch,
     Round,
@@ -17,6 +18,7 @@ from mmada.visualization import (
     read_weights,
     weights_figure,
 )
+from mmada.visualization.weights_figure import objective_styles
 from tests.test_visualization.records import (
     OBJECTIVES,
     epoch_record,
@@ -137,3 +139,31 @@ def test_bad_input(tmp_path: Path) -> None:
     other = [Epoch(1, ('a',), np.ones(1))]
     with pytest.raises(ValueError, match=r"objectives \['a'\]"):
         weights_figure(rounds, other)
+
+
+# ~~ test_objective_styles: Colours go with kinds, dashes with stages.
+
+
+def test_ten_objectives() -> None:
+    names = list(OBJECTIVE_PRESETS['cascade_panoptic'])
+    styles = objective_styles(names)
+    assert list(styles) == names
+    assert len(set(styles.values())) == 10
+    for kind in ('cls', 'bbox', 'mask'):
+        colors = {styles[f's{i}.{kind}'].color for i in range(3)}
+        assert len(colors) == 1
+    for i, dash in enumerate(('-', '--', ':')):
+        assert {styles[f's{i}.{k}'].dash for k in ('cls', 'mask')} == {dash}
+    assert len({style.color for style in styles.values()}) == 4
+    assert styles['seg'].dash == '-'
+
+
+def test_names_of_losses_are_kinds_too() -> None:
+    styles = objective_styles(['loss_cls', 's1.loss_cls', 'd0.loss_dice'])
+    assert styles['loss_cls'].color == styles['s1.loss_cls'].color
+    assert styles['d0.loss_dice'].color != styles['loss_cls'].color
+
+
+def test_unknown_kinds_differ_from_each_other_and_the_known() -> None:
+    styles = objective_styles(['cls', 'bbox', 'mask', 'seg', 'x', 'y', 'z'])
+    assert len({style.color for style in styles.values()}) == 7

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import pytest
 import torch
 
-from mmada.weightings import ScheduledWeighting
+from mmada.weightings import Schedule, ScheduledWeighting, StaticWeighting
 
 NAMES = ('cls', 'bbox', 'seg')
 
@@ -66,3 +67,89 @@ def test_what_names_no_objectives_is_refused(schedules: Any) -> None:
     message = f'`schedules` is {re.escape(repr(schedules))}; expected a dict'
     with pytest.raises(ValueError, match=message):
         ScheduledWeighting(schedules)
+
+
+# ~~ test_schedule:
+
+
+POINTS = [(0.25, 1.0), (0.5, 3.0), (1.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ('shape', 'expected'),
+    [
+        # at progress 0, 0.25, 0.3, 0.375, 0.5, 0.75, 1
+        ('hold', [1, 1, 1, 1, 3, 3, 0]),
+        ('linear', [1, 1, 1.4, 2, 3, 1.5, 0]),
+        ('cosine', [1, 1, 2 - math.cos(0.2 * math.pi), 2, 3, 1.5, 0]),
+    ],
+)
+def test_values_by_hand(shape: str, expected: list[float]) -> None:
+    schedule = Schedule(POINTS, shape)
+    found = [schedule.at(p) for p in (0, 0.25, 0.3, 0.375, 0.5, 0.75, 1)]
+    assert found == pytest.approx(expected)
+
+
+def test_a_single_point_is_a_constant() -> None:
+    schedule = Schedule([(0.5, 2.0)])
+    assert [schedule.at(p) for p in (0, 0.5, 1)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ('points', 'message'),
+    [
+        ([], '`points` is .*at least one pair'),
+        ([(0, 1, 2)], 'at least one pair'),
+        ([(0, 1), (0, 2)], 'progress to rise'),
+        ([(0.5, 1), (0.2, 2)], 'progress to rise'),
+        ([(0, -1)], '`value`.*-1'),
+        ([(1.5, 1)], r'`progress`.*1\.5'),
+    ],
+)
+def test_bad_points(points: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Schedule(points)
+
+
+def test_an_unknown_shape() -> None:
+    with pytest.raises(ValueError, match="'square'; expected one of 'hold'"):
+        Schedule(POINTS, 'square')
+
+
+# ~~ test_static:
+
+
+LOSSES = torch.tensor([0.5, 2.0])
+
+
+@pytest.mark.parametrize(
+    'weights', [[1, 3], (1.0, 3.0), torch.tensor([1.0, 3.0])]
+)
+def test_the_same_weights_in_every_epoch(weights) -> None:
+    weighting = StaticWeighting(weights)
+    for epoch in (1, 2, 5):
+        given = weighting.weights(epoch, 5, LOSSES * epoch)
+        assert given.tolist() == [1, 3] and given.dtype == torch.float64
+        given += 7  # a caller's change is the caller's own
+    assert not weighting.needs_losses
+
+
+@pytest.mark.parametrize('weights', [[], [1, 0], [1, -1], [1, float('nan')]])
+def test_bad_weights(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match='`weights`'):
+        StaticWeighting(weights)
+
+
+@pytest.mark.parametrize('weights', [{'cls': 1}, 'abc', None, ['x']])
+def test_what_is_no_list_of_numbers_is_named(weights: Any) -> None:
+    message = f'`weights` should be numbers.*Found {re.escape(repr(weights))}'
+    with pytest.raises(ValueError, match=message):
+        StaticWeighting(weights)
+
+
+def test_there_is_no_state() -> None:
+    weighting = StaticWeighting([1, 2])
+    assert weighting.state_dict() == {}
+    weighting.load_state_dict({})
+    with pytest.raises(ValueError, match=r"StaticWeighting.*\['losses'\]"):
+        weighting.load_state_dict(dict(losses=1))

@@ -9,12 +9,10 @@ from torch import Tensor
 
 from mmada.controllers.ada_segment.learners import Experience, parameters_of
 from mmada.controllers.ada_segment.presets import build_preset, preset_options
-from mmada.controllers.base import RoundResult
-from mmada.controllers.policy_kinds import build_policy
-from mmada.controllers.rewards import select_best
-from mmada.controllers.verdict import Verdict, judge
-from mmada.controllers.weight_rounds import WeightRounds
+from mmada.controllers.base import RoundResult, WeightRounds
+from mmada.controllers.rewards import Verdict, judge, select_best
 from mmada.policies.ensemble import PolicyEnsemble
+from mmada.policies.policy import build_policy
 
 SMALLEST_SCALE = 1 / 16
 """How far failed rounds may shrink the exploration."""

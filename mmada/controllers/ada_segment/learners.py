@@ -12,9 +12,21 @@ import torch
 from torch import Tensor
 
 from mmada.controllers.ada_segment.exploration import Exploration
-from mmada.controllers.updates import reinforce_loss
 from mmada.policies.policy import Policy
 from mmada.utils.checks import check_number
+
+
+def reinforce_loss(log_probs: Tensor, rewards: Tensor) -> Tensor:
+    """Return minus the REINFORCE objective (Ada-Segment, Eq. 6).
+
+    Args:
+        log_probs: Log-density of each sample under the policy.
+        rewards: Reward of each sample, constant for autograd.
+
+    Returns:
+        ``-mean_j(r_j log s_j)``, a scalar to minimise.
+    """
+    return -(rewards.detach() * log_probs).mean()
 
 
 class Experience(NamedTuple):

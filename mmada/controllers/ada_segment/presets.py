@@ -15,11 +15,10 @@ from torch import Generator
 from mmada.controllers.ada_segment.exploration import (
     Exploration,
     GaussianExploration,
+    GroupExploration,
 )
 from mmada.controllers.ada_segment.learners import Learner, ReinforceLearner
 from mmada.controllers.ada_segment.slope_learner import SlopeLearner
-from mmada.controllers.group_exploration import GroupExploration
-from mmada.controllers.group_policy import GroupPolicy
 from mmada.controllers.rewards import (
     RewardFunction,
     clipped_reward,
@@ -27,7 +26,7 @@ from mmada.controllers.rewards import (
     progress_reward,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
-from mmada.policies.policy import LossRatioPolicy, Policy
+from mmada.policies.policy import GroupPolicy, LossRatioPolicy, Policy
 from mmada.utils.checks import check_number
 
 PAPER_REWARDS: dict[str, RewardFunction] = dict(

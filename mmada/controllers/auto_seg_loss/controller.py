@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.auto_seg_loss.ppo import MeanLearner
-from mmada.controllers.base import ActionController, RoundResult
-from mmada.controllers.best_action import BestAction
-from mmada.controllers.plan import Start
-from mmada.controllers.ppo import Advantage, Baseline
-from mmada.controllers.rewards import select_best
-from mmada.controllers.verdict import Verdict, judge
+from mmada.controllers.auto_seg_loss.ppo import (
+    Advantage,
+    Baseline,
+    MeanLearner,
+)
+from mmada.controllers.base import ActionController, RoundResult, Start
+from mmada.controllers.rewards import Verdict, judge, select_best
+from mmada.controllers.weight_search import BestAction
 from mmada.utils.checks import (
     check_identity,
     check_int,

@@ -2,15 +2,156 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
+from torch.special import ndtr, ndtri
 
-from mmada.controllers.ppo import per_parameter_loss
-from mmada.controllers.truncated_normal import log_density, sample
 from mmada.utils.checks import check_int, check_number
+
+
+def clipped_ratio_loss(
+    log_probs: Tensor, old_log_probs: Tensor, rewards: Tensor, clip: float
+) -> Tensor:
+    """Return minus PPO's clipped objective (arXiv 1707.06347, Eq. 7).
+
+    A sample stops pulling once the policy has made it ``1 + clip`` times as
+    likely (or ``1 - clip``, if its reward is negative) as it was when drawn.
+
+    Args:
+        log_probs: Log-density of each sample under the policy.
+        old_log_probs: The same under the policy that drew it.
+        rewards: Reward of each sample, constant for autograd.
+        clip: Half-width of the range of free movement.
+
+    Returns:
+        ``-mean(min(q r, clip(q, 1 - clip, 1 + clip) r))`` with the ratio q
+        of densities, a scalar to minimise.
+    """
+    rewards = rewards.detach()
+    ratios = (log_probs - old_log_probs.detach()).exp()
+    bounded = ratios.clamp(1 - clip, 1 + clip)
+    return -(ratios * rewards).minimum(bounded * rewards).mean()
+
+
+# ~~ ppo: PPO with a ratio for each parameter of an action, and its advanta
+
+
+Baseline = Literal['mu', 'mean']
+
+
+class Advantage:
+    """Compares the samples of a round with a baseline.
+
+    The differences are not divided by their spread.
+
+    Args:
+        baseline: ``'mu'`` for the first sample; if that is not valid, or for
+            ``'mean'``, the average of the valid ones.
+        scale: Factor that makes a reward of a metric.
+
+    Raises:
+        ValueError: If the baseline is unknown or the scale not positive.
+    """
+
+    def __init__(self, baseline: Baseline, scale: float) -> None:
+        if baseline not in ('mu', 'mean'):
+            raise ValueError(
+                f"`baseline` should be 'mu' or 'mean'. Found {baseline!r}."
+            )
+        self.of_first = baseline == 'mu'
+        self.scale = check_number('reward_scale', scale, 0, above=True)
+
+    def __call__(
+        self,
+        metrics: Tensor,
+        valid: Tensor,
+        reference: float | None,
+        progress: float,
+    ) -> Tensor:
+        """Return ``scale (metric - baseline)``, 0 where not valid, ``(S,)``.
+
+        Args:
+            metrics: Metric of each sample, shape ``(S,)``.
+            valid: Which samples count, shape ``(S,)``.
+            reference: Unused.
+            progress: Unused.
+        """
+        first = self.of_first and bool(valid[0])
+        level = metrics[0] if first else metrics[valid].mean()
+        differences = self.scale * (metrics - level)
+        return differences.where(valid, torch.zeros_like(metrics))
+
+
+def per_parameter_loss(
+    log_densities: Tensor,
+    old_log_densities: Tensor,
+    advantages: Tensor,
+    clip: float,
+) -> Tensor:
+    """Return minus PPO's clipped objective with a ratio per parameter.
+
+    Args:
+        log_densities: Of the samples under the policy, shape ``(S, P)``.
+        old_log_densities: Under the policy that drew them, ``(S, P)``.
+        advantages: Of each sample, shape ``(S,)``.
+        clip: Half-width of the range of free movement.
+
+    Returns:
+        Mean over samples of the sum over parameters, a scalar to minimise.
+    """
+    mean = clipped_ratio_loss(
+        log_densities, old_log_densities, advantages.unsqueeze(-1), clip
+    )
+    return log_densities.shape[-1] * mean
+
+
+# ~~ truncated_normal: Independent normal distributions truncated to [0, 1]
+
+
+def sample(
+    mean: Tensor, sigma: float, count: int, generator: Generator
+) -> Tensor:
+    """Draw from each parameter's distribution by its inverse CDF.
+
+    Args:
+        mean: Means mu of the normals, shape ``(P,)``.
+        sigma: Their standard deviation.
+        count: Number S of samples.
+        generator: Source of the uniform numbers.
+
+    Returns:
+        Samples within [0, 1], shape ``(S, P)``.
+    """
+    low, high = ndtr(-mean / sigma), ndtr((1 - mean) / sigma)
+    uniform = torch.rand(
+        count, len(mean), dtype=mean.dtype, generator=generator
+    )
+    # The inverse CDF of 0 and 1 is infinite.
+    tiny = torch.finfo(mean.dtype).eps
+    shares = torch.lerp(low, high, uniform).clamp(tiny, 1 - tiny)
+    return (mean + sigma * ndtri(shares)).clamp(0, 1)
+
+
+def log_density(values: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """Log-density of values, parameter by parameter.
+
+    Args:
+        values: Shape ``(..., P)``.
+        mean: Means mu of the normals, shape ``(P,)``.
+        sigma: Their standard deviation.
+
+    Returns:
+        Shape ``(..., P)``; -inf for a value outside [0, 1].
+    """
+    normal = -0.5 * ((values - mean) / sigma).square()
+    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
+    mass = ndtr((1 - mean) / sigma) - ndtr(-mean / sigma)
+    inside = normal - constant - mass.log()
+    return inside.masked_fill((values < 0) | (values > 1), -math.inf)
 
 
 class MeanLearner:

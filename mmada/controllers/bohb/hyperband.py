@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mmada.controllers.plan import Plan, Rest, Start
+from mmada.controllers.base import Plan, Rest, Start
 
 
 def ladder(whole: int, factor: int) -> list[int]:

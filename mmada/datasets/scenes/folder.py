@@ -16,10 +16,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
-from mmada.datasets.scene_things import RADII
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.datasets.scenes.classes import scene_categories
-from mmada.datasets.scenes.scene import MIN_SIZE, SPLITS, draw_scene, scene_rng
+from mmada.datasets.scenes.scene import (
+    MIN_SIZE,
+    RADII,
+    SPLITS,
+    draw_scene,
+    scene_rng,
+)
 
 MANIFEST = 'scenes.json'
 GENERATOR_VERSION = 1

@@ -4,13 +4,22 @@ The functions are given what was read and return faults; reading is up to the
 caller, such as ``tools/check_data.py``.
 """
 
-from mmada.datasets.panoptic_check.categories import check_categories, unused_categories
-from mmada.diagnostics.data.annotations import ImageEntry, check_annotated, check_files, check_images, check_map_name, parse_image
-from mmada.datasets.panoptic_check.faults import Fault, Tally
-from mmada.diagnostics.data.faults import KINDS, Kind
+from mmada.diagnostics.data.annotations import (
+    ImageEntry,
+    Segment,
+    check_annotated,
+    check_apart,
+    check_categories,
+    check_files,
+    check_images,
+    check_map_name,
+    check_segments,
+    parse_image,
+    parse_segments,
+    unused_categories,
+)
+from mmada.diagnostics.data.faults import KINDS, Fault, Kind, Tally
 from mmada.diagnostics.data.images import check_map, check_sizes
-from mmada.datasets.panoptic_check.segments import Segment, check_segments, parse_segments
-from mmada.datasets.panoptic_check.splits import check_apart
 
 __all__ = [
     'KINDS',

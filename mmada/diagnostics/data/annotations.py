@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, NamedTuple
 
-from mmada.datasets.image_ids import ImageId
-
-from mmada.datasets.panoptic_check.faults import Fault
+from mmada.datasets.coco_panoptic import MAX_ID, VOID
+from mmada.datasets.image_subset import ImageId
+from mmada.diagnostics.data.faults import Fault
 
 
 class ImageEntry(NamedTuple):
@@ -109,3 +116,224 @@ def check_files(
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
     return [value for value, count in Counter(values).items() if count > 1]
+
+
+# ~~ categories: Categories of an annotation file, by themselves and for a
+
+
+def check_categories(
+    categories: Sequence[Mapping[str, Any]],
+    metainfo: Mapping[str, Any] | None = None,
+) -> list[Fault]:
+    """Check the categories of an annotation file.
+
+    Args:
+        categories: ``categories`` of the file, each with an ``id``, a
+            ``name`` and ``isthing``.
+        metainfo: That of the dataset which reads the file: its ``classes``
+            are compared, and its ``thing_classes`` if there are any.
+    """
+    faults = [*_fields(categories)]
+    if faults:
+        return faults
+    faults = [*_duplicates(categories), *_things_first(categories)]
+    if metainfo and 'classes' in metainfo:
+        faults += _compare(categories, metainfo)
+    return faults
+
+
+def unused_categories(
+    categories: Sequence[Mapping[str, Any]], used: Collection[int]
+) -> list[Fault]:
+    """Return the categories that no segment has."""
+    return [
+        Fault('unused_category', str(c['name']))
+        for c in categories
+        if c['id'] not in used
+    ]
+
+
+def _fields(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    if not categories:
+        yield Fault('bad_fields', 'there are no categories')
+    for k, category in enumerate(categories):
+        for name in ('id', 'name', 'isthing'):
+            if not isinstance(category, Mapping) or name not in category:
+                yield Fault('bad_fields', f'category {k} of the list: {name}')
+
+
+def _duplicates(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    for name in ('id', 'name'):
+        counts = Counter(c[name] for c in categories)
+        for value, count in counts.items():
+            if count > 1:
+                yield Fault('duplicate_category', f'{name} {value!r}')
+
+
+def _things_first(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    stuff = None
+    for category in categories:
+        if not category['isthing']:
+            stuff = stuff or category['name']
+        elif stuff:
+            yield Fault('things_first', f'{category["name"]} behind {stuff}')
+
+
+def _compare(
+    categories: Sequence[Mapping[str, Any]], metainfo: Mapping[str, Any]
+) -> Iterator[Fault]:
+    classes = list(metainfo['classes'])
+    things = metainfo.get('thing_classes')
+    names = [c['name'] for c in categories]
+    for name in classes:
+        if name not in names:
+            yield Fault('missing_class', name)
+    for category in categories:
+        name = category['name']
+        if name not in classes:
+            yield Fault('extra_class', name)
+        elif things is not None and (name in things) != category['isthing']:
+            yield Fault('other_kind', name)
+    # In the places of what both have, so that one more is no other order.
+    there = [name for name in names if name in classes]
+    here = [name for name in classes if name in names]
+    for place, (a, b) in enumerate(zip(here, there, strict=False)):
+        if a != b:
+            yield Fault('class_order', f'{a}: {b} has place {place}')
+
+
+# ~~ segments: The segments that an annotation lists.
+
+
+Box = tuple[float, float, float, float]
+
+
+class Segment(NamedTuple):
+    """One of ``segments_info``; the box is (x, y, width, height)."""
+
+    id: int
+    category: int
+    area: float
+    box: Box
+    crowd: int
+
+
+def parse_segments(
+    image_id: ImageId, listed: Any
+) -> tuple[list[Segment], list[Fault]]:
+    """Return the segments of an image, and what is wrong with the others.
+
+    Args:
+        image_id: Image, for the faults.
+        listed: ``segments_info`` of an annotation.
+    """
+    if not isinstance(listed, Sequence):
+        return [], [Fault('bad_fields', f'image {image_id}: segments_info')]
+    segments, faults = [], []
+    for index, info in enumerate(listed):
+        wrong = _wrong_field(info)
+        if wrong:
+            where = f'image {image_id}: {wrong} of segment {index} of the list'
+            faults.append(Fault('bad_fields', where))
+        else:
+            fields = info['id'], info['category_id'], info['area']
+            crowd = info.get('iscrowd', 0)
+            segments.append(Segment(*fields, tuple(info['bbox']), crowd))
+    return segments, faults
+
+
+def check_segments(
+    image_id: ImageId,
+    segments: Sequence[Segment],
+    things: Mapping[int, bool],
+) -> list[Fault]:
+    """Check the segments that an image lists.
+
+    Args:
+        image_id: The image.
+        segments: Its segments.
+        things: Of each category, whether it is a thing.
+    """
+    found = [*_check_each(segments, things), *_check_crowds(segments, things)]
+    faults = [Fault(k, f'image {image_id}: {text}') for k, text in found]
+    if not segments:
+        faults.append(Fault('no_segments', f'image {image_id}'))
+    elif not any(_is_trained_on(s, things) for s in segments):
+        faults.append(Fault('no_things', f'image {image_id}'))
+    return faults
+
+
+def _wrong_field(info: Any) -> str:
+    if not isinstance(info, Mapping):
+        return 'everything'
+    types: dict[str, Any] = dict(
+        id=int, category_id=int, area=(int, float), bbox=Sequence
+    )
+    for name, kinds in types.items():
+        if not isinstance(info.get(name), kinds):
+            return name
+    box = info['bbox']
+    if len(box) != 4 or not all(isinstance(x, (int, float)) for x in box):
+        return 'bbox'
+    return ''
+
+
+def _check_each(
+    segments: Sequence[Segment], things: Mapping[int, bool]
+) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for s in segments:
+        name = f'segment {s.id}'
+        if s.id in seen:
+            yield 'duplicate_segment', name
+        seen.add(s.id)
+        if not VOID < s.id <= MAX_ID:
+            yield 'bad_segment_id', name
+        if s.category not in things:
+            yield 'unknown_category', f'{name}, category {s.category}'
+        if _is_tiny(s):
+            yield 'tiny_segment', name
+
+
+def _check_crowds(
+    segments: Sequence[Segment], things: Mapping[int, bool]
+) -> Iterator[tuple[str, str]]:
+    crowds = set()
+    for s in segments:
+        name = f'segment {s.id}'
+        if s.crowd not in (0, 1):
+            yield 'bad_crowd', f'{name}, iscrowd {s.crowd!r}'
+        elif s.crowd:
+            if not things.get(s.category, True):
+                yield 'crowd_stuff', name
+            if s.category in crowds:
+                yield 'second_crowd', name
+            crowds.add(s.category)
+
+
+def _is_trained_on(segment: Segment, things: Mapping[int, bool]) -> bool:
+    is_thing = things.get(segment.category, False)
+    return is_thing and not segment.crowd and not _is_tiny(segment)
+
+
+def _is_tiny(segment: Segment) -> bool:
+    return segment.area <= 0 or min(segment.box[2:]) < 1
+
+
+# ~~ splits: Images that are trained on, and images that are scored.
+
+
+def check_apart(
+    trained: Collection[str], scored: Collection[str], names: tuple[str, str]
+) -> list[Fault]:
+    """Check that no image is both trained on and scored.
+
+    Args:
+        trained: Paths of images.
+        scored: Paths of images.
+        names: Names of the two, for the faults.
+    """
+    both = sorted(set(trained) & set(scored))
+    return [
+        Fault('overlap', f'{path} in {" and ".join(names)}') for path in both
+    ]

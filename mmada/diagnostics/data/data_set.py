@@ -8,12 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from check_data_image import DataSet, Task, check_image, names_a_map
-from mmada.datasets.parallel import ordered_map, with_progress
-
-from mmada.datasets.image_ids import ImageId
+from mmada.datasets.image_subset import ImageId
 from mmada.datasets.json_stream import read_members
-from mmada.diagnostics.data import Fault, ImageEntry, Tally, check_annotated, check_categories, check_files, check_images, parse_image, unused_categories
+from mmada.datasets.parallel import ordered_map, with_progress
+from mmada.diagnostics.data import (
+    Fault,
+    ImageEntry,
+    Tally,
+    check_annotated,
+    check_categories,
+    check_files,
+    check_images,
+    parse_image,
+    unused_categories,
+)
+from mmada.diagnostics.data.images import (
+    DataSet,
+    Task,
+    check_image,
+    names_a_map,
+)
 
 NEEDED = ('images', 'annotations', 'categories')
 

@@ -1,10 +1,14 @@
 """Whether the rewards of an exploration can be believed."""
 
-from mmada.diagnostics.reward.check import CheckpointReport, check_checkpoints
+from mmada.diagnostics.reward.check import (
+    CheckpointReport,
+    RewardSource,
+    check_checkpoints,
+    find_reward,
+)
 from mmada.diagnostics.reward.class_amounts import Census
 from mmada.diagnostics.reward.loading import LoadReport
 from mmada.diagnostics.reward.rules import Finding
-from mmada.engine.rewards.reward_check.source import RewardSource, find_reward
 
 __all__ = [
     'Census',

@@ -10,7 +10,7 @@ from mmengine.structures import BaseDataElement
 from numpy.typing import NDArray
 
 from mmada.datasets import LoadPanopticAnnotations
-from mmada.evaluation.label_map import INSTANCE_OFFSET
+from mmada.evaluation.coco_truth import INSTANCE_OFFSET
 
 Counts = NDArray[np.int64]
 

@@ -1,14 +1,14 @@
 """Many ranks: how they start, share out replicas and agree."""
 
-from .channel import Channel, RemoteError
-from .default_group import default_group
-from .no_reductions import no_reductions
-from .replica_groups import (
+from mmada.engine.distributed.channel import Channel, RemoteError
+from mmada.engine.distributed.replica_groups import (
     ReplicaGroups,
     Share,
+    default_group,
+    no_reductions,
     partition,
+    refuse_world_bound,
 )
-from .world_bound import refuse_world_bound
 
 __all__ = [
     'Channel',

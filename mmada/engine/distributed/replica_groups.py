@@ -4,20 +4,67 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch.distributed as torch_dist
+from mmcv.ops import SyncBatchNorm as MMSyncBatchNorm
+from mmdet.models import BatchSyncRandomResize
 from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
+from torch.distributed import distributed_c10d as c10d
 
-from mmada.engine.distributed.default_group import (
-    default_group,
-    no_group,
-    swap_works,
+# ~~ default_group: Which ranks torch.distributed's default group stands fo
+
+
+CAN_SWAP = all(
+    callable(getattr(c10d, name, None))
+    for name in ('_get_default_group', '_update_default_pg')
 )
+
+
+@contextlib.contextmanager
+def default_group(group: Any) -> Iterator[None]:
+    """Makes a process group the default one.
+
+    Samplers, metrics, `reduce_mean`, SyncBN and everything else of an
+    unmodified detector that names no group then acts inside this one. It
+    uses two private functions of torch, see `CAN_SWAP`.
+
+    Args:
+        group: A group of which this rank is a member.
+    """
+    kept = c10d._get_default_group()
+    c10d._update_default_pg(group)
+    try:
+        yield
+    finally:
+        c10d._update_default_pg(kept)
+
+
+@contextlib.contextmanager
+def no_group() -> Iterator[None]:
+    """Makes code that asks whether it is distributed hear that it is not.
+
+    What stands in for `default_group` on a torch that cannot swap: enough
+    for a replica of one rank.
+    """
+    with mock.patch.object(torch_dist, 'is_initialized', lambda: False):
+        yield
+
+
+def swap_works(group: Any) -> bool:
+    """Tries the swap on a real group of which this rank is a member."""
+    if not CAN_SWAP:
+        return False
+    size = torch_dist.get_world_size(group)
+    rank = torch_dist.get_rank(group)
+    with default_group(group):
+        inside = torch_dist.get_rank(), torch_dist.get_world_size()
+    return inside == (rank, size) and torch_dist.is_initialized()
 
 
 class Share(NamedTuple):
@@ -189,3 +236,60 @@ def control_group(timeout: float) -> Any:
     return torch_dist.new_group(
         backend='gloo', timeout=datetime.timedelta(seconds=timeout)
     )
+
+
+# ~~ no_reductions: Backward passes that wait for no other rank.
+
+
+@contextlib.contextmanager
+def no_reductions() -> Iterator[None]:
+    """Leaves sums over the ranks out, for passes that not all ranks do.
+
+    The backward pass of SyncBN sums over its ranks, and would wait for ever
+    for one that has no such loss. The gradients are then not those of all
+    ranks: it is for passes that ask only whether there is a gradient.
+    """
+    if not dist.is_distributed():
+        yield
+        return
+    # Of the module, not of a thread: CUDA's backward passes have their own.
+    with mock.patch.object(torch_dist, 'all_reduce', _keep):
+        yield
+
+
+def _keep(*args: object, **kwargs: object) -> None:
+    """Stands for `all_reduce`, and leaves the tensor as it is."""
+
+
+# ~~ world_bound: Modules that know their ranks from the start, and no othe
+
+
+def refuse_world_bound(model: nn.Module) -> None:
+    """Refuses modules that fixed the world as their group when built.
+
+    Raises:
+        ValueError: If there is one, naming it.
+    """
+    for name, module in model.named_modules():
+        _refuse_fixed_group(name, module)
+        if isinstance(module, BatchSyncRandomResize):
+            raise ValueError(
+                f'{name} is a BatchSyncRandomResize, which makes all ranks '
+                'wait for each other; expected none in an exploration of '
+                'several ranks: remove it from '
+                '`data_preprocessor.batch_augments`.'
+            )
+
+
+def _refuse_fixed_group(name: str, module: nn.Module) -> None:
+    """Refuses batch norms that would mix replicas, or wait for ranks."""
+    mmcv = isinstance(module, MMSyncBatchNorm)
+    fixed = getattr(module, 'process_group', None) is not None
+    if mmcv or (fixed and isinstance(module, nn.SyncBatchNorm)):
+        kind = "mmcv's ('MMSyncBN')" if mmcv else 'with a `process_group`'
+        raise ValueError(
+            f'{name} is a SyncBatchNorm {kind}, which averages over the '
+            'ranks that it was built for; expected none in an exploration '
+            "of several ranks: use type 'SyncBN' in `norm_cfg`, or "
+            "`sync_bn='torch'`, which averages over those of its replica."
+        )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmada.controllers import Rest
-from mmada.engine.monitor.scalar_names import scalar_name
+from mmada.engine.monitor.monitor import scalar_name
 
 
 def resting(record: dict[str, Any]) -> list[int]:
@@ -92,3 +95,26 @@ def finite(value: Any) -> Any:
 def short_name(metric: str) -> str:
     """Returns a metric's key without its prefix."""
     return metric.rsplit('/', 1)[-1]
+
+
+# ~~ history_file: The rounds of a search in a file that a person can read.
+
+
+FILE = 'history.jsonl'
+
+
+def write_history(directory: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Replaces the history of a search in one step.
+
+    Args:
+        directory: Of the search.
+        records: Of all rounds so far.
+    """
+    path = directory / FILE
+    partial = path.with_suffix('.tmp')
+    lines = (
+        json.dumps(finite(record), allow_nan=False) + '\n'
+        for record in records
+    )
+    partial.write_text(''.join(lines))
+    os.replace(partial, path)

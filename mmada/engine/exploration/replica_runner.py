@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from mmada.engine.distributed import ReplicaGroups
+from mmada.engine.exploration.targets import Target
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.replicas.segment import train_segment
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator
 from mmada.engine.state import failpoint
-from mmada.engine.targets import Target
 from mmada.utils.seeding import derive_seed
 
 

@@ -2,16 +2,155 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 
 import mmada.engine.monitor.log_text as text
 from mmada.controllers import RoundResult
-from mmada.engine.exploration.history import best_metric, resting, scalars
+from mmada.engine.exploration.history import (
+    best_metric,
+    resting,
+    scalars,
+    short_name,
+    write_history,
+)
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.loops.exploration_progress import ExplorationProgress
-from mmada.engine.loops.history_file import write_history
+from mmada.engine.exploration.targets import Target
+from mmada.engine.monitor import PROGRESS, Monitor, Phase
+from mmada.engine.reward import RewardMetric
+
+# ~~ exploration_progress: Where an exploration is, in the log and for the
+
+
+class ExplorationProgress:
+    """Says which iteration of which replica is done.
+
+    Args:
+        runner: Its visualizer and hooks are used.
+        directory: Where the history goes.
+        target: What an action is applied to.
+        num_rounds: T.
+        num_replicas: m.
+        num_iters: q.
+        metric: The reward metric.
+        interval: Iterations between progress lines.
+        monitor: Shows where the run is.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        directory: Path,
+        target: Target,
+        num_rounds: int,
+        num_replicas: int,
+        num_iters: int,
+        metric: RewardMetric,
+        interval: int,
+        monitor: Monitor,
+    ) -> None:
+        self.runner = runner
+        self.directory = directory
+        self.names = list(target.names)
+        self.record_keys = target.record_keys
+        self.num_rounds = num_rounds
+        self.num_replicas = num_replicas
+        self.num_iters = num_iters
+        self.metric = metric
+        self.interval = interval
+        self.monitor = monitor
+
+    def begin(self) -> None:
+        """Announces the pseudo epoch."""
+        print_log(
+            f'Exploration: {self.num_rounds} rounds of {self.num_replicas} '
+            f'replicas, {self.num_iters} iterations each, '
+            f'{self.record_keys[0]} {", ".join(self.names)}. First a pseudo '
+            'epoch with the neutral action.',
+            logger='current',
+        )
+        self.monitor.enter_phase(
+            Phase.PSEUDO_EPOCH,
+            search=self.directory.name,
+            num_iterations=self.num_iters,
+        )
+
+    def pseudo_iteration(self, done: int) -> None:
+        """Logs progress of the pseudo epoch."""
+        self.monitor.update(iteration=done)
+        if done % self.interval == 0 or done == self.num_iters:
+            _progress(f'pseudo epoch | iter {done}/{self.num_iters}')
+
+    def rounds(self) -> None:
+        """Shows that the rounds begin, or go on."""
+        self.monitor.enter_phase(
+            Phase.EXPLORING,
+            search=self.directory.name,
+            num_rounds=self.num_rounds,
+            num_replicas=self.num_replicas,
+            num_iterations=self.num_iters,
+            metric=self.metric.key,
+        )
+
+    def wave(self, state: ExplorationState, replicas: Sequence[int]) -> None:
+        """Shows which replicas are trained now."""
+        self.monitor.update(
+            round=state.round + 1,
+            replicas=tuple(k + 1 for k in replicas),
+            iteration=0,
+            best_metric=self._best(state),
+        )
+
+    def start(
+        self, state: ExplorationState, replica: int
+    ) -> Callable[[int], None]:
+        """Returns what logs progress of a replica's iterations."""
+        value = state.best_value
+        shown = state.reference if value is None else value
+        finished = state.round * self.num_replicas + len(state.results)
+        total = self.num_rounds * self.num_replicas
+
+        def on_iteration(done: int) -> None:
+            part = done / self.num_iters
+            left = (
+                state.seconds / finished * (total - finished - part)
+                if finished
+                else math.nan
+            )
+            self.monitor.update(iteration=done, seconds_left=left)
+            if done % self.interval and done != self.num_iters:
+                return
+            _progress(
+                text.format_progress(
+                    state.round + 1,
+                    self.num_rounds,
+                    replica + 1,
+                    self.num_replicas,
+                    done,
+                    self.num_iters,
+                    shown,
+                    left,
+                    short_name(self.metric.key),
+                )
+            )
+
+        return on_iteration
+
+    def _best(self, state: ExplorationState) -> float | None:
+        """Returns the best value of the reward metric so far."""
+        values = [best_metric(r, self.metric.key) for r in state.history]
+        if state.best_value is not None:
+            values.append(state.best_value)
+        return max(values, default=None)
+
+
+def _progress(message: str) -> None:
+    logger = MMLogger.get_current_instance()
+    logger.info(message, extra={PROGRESS: True})
 
 
 class ExplorationReporter(ExplorationProgress):

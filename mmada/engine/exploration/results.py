@@ -10,10 +10,10 @@ from typing import Any
 from mmengine.hooks import EMAHook
 
 from mmada.controllers import Controller
-from mmada.engine.checkpoints.durable_backend import DURABLE
+from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
+from mmada.engine.exploration.targets import Target
 from mmada.engine.state import failpoint
-from mmada.engine.targets import Target
 from mmada.utils.files import remove_leftovers
 
 EXPLORED = 'explored.pth'

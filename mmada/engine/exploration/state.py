@@ -7,7 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from mmada.engine.distributed import Channel
+from mmada.engine.exploration.targets import Target
 from mmada.engine.replicas.live_replica import Snapshot
+from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.engine.state import StateStore, failpoint
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 
@@ -88,3 +92,88 @@ class ExplorationState:
     def from_payload(cls, payload: dict[str, Any]) -> ExplorationState:
         """Takes what :meth:`to_payload` gave."""
         return cls(**payload)
+
+
+# ~~ identity: What a resumed exploration must have in common with the stor
+
+
+def identity_of(
+    target: Target,
+    loader: SegmentLoader,
+    controller: Any,
+    num_replicas: int,
+    num_rounds: int,
+    metric: str | dict[str, float],
+    seed: int,
+) -> dict[str, Any]:
+    """Returns the identity of an exploration, JSON values.
+
+    Args:
+        target: Has met the model.
+        loader: Of the training data.
+        controller: Config of the controller.
+        num_replicas: m.
+        num_rounds: T.
+        metric: Key of the reward metric, or the weights of a sum.
+        seed: Of the search.
+    """
+    return dict(
+        state_layout=STATE_LAYOUT,
+        **{target.record_keys[0]: list(target.names)},
+        num_replicas=num_replicas,
+        num_rounds=num_rounds,
+        iters_per_round=loader.num_iters,
+        batch_size=loader.batch_size,
+        controller=_plain(controller),
+        reward_metric=metric,
+        seed=seed,
+    )
+
+
+def _plain(config: Any) -> Any:
+    """Turns a config into JSON values."""
+    if isinstance(config, dict):
+        return {str(k): _plain(v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_plain(v) for v in config]
+    return config
+
+
+# ~~ resume: From where a run that was stopped goes on.
+
+
+def load_newest(
+    store: StateStore, channel: Channel, resume: bool
+) -> ExplorationState | None:
+    """Loads the newest state on all ranks.
+
+    Args:
+        store: Of the exploration.
+        channel: Between the ranks.
+        resume: Whether the run was told to go on from what is there.
+
+    Returns:
+        None if nothing was stored yet.
+
+    Raises:
+        RuntimeError: On rank 0, if there is a state and `resume` is False.
+    """
+    loaded: list[dict[str, Any]] = []
+
+    def load() -> bool:
+        found = store.latest()
+        if found is None:
+            return False
+        if not resume:
+            raise RuntimeError(
+                f'{store.root.parent} holds an exploration already. Resume '
+                'it (--resume), or choose another `work_dir`.'
+            )
+        loaded.append(found[1])
+        return True
+
+    if not channel.from_main(load):
+        return None
+    payload = channel.broadcast(loaded.pop() if loaded else {}, 0)
+    failpoint('explore.inside_resume')
+    return ExplorationState.from_payload(payload)

@@ -12,11 +12,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
-from mmada.engine.checkpoints.durable_backend import (
-    DURABLE,
-    DurableBackend,
-    write_durably,
-)
+from mmada.engine.checkpoints import DURABLE, DurableBackend, write_durably
 from mmada.engine.state import failpoint
 from mmada.utils.files import discard, remove_leftovers
 

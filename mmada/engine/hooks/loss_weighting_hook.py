@@ -8,12 +8,15 @@ from typing import Any
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.hooks.kinds import build_weighting_of
-from mmada.engine.hooks.period_means import PeriodMeans
-from mmada.engine.hooks.weighting_hook import WeightingHook, check_iterations
+from mmada.engine.hooks.weighting_hook import (
+    WeightingHook,
+    build_weighting_of,
+    check_iterations,
+)
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
+from mmada.models.meters import PeriodMeans
 from mmada.utils.seeding import derive_seed, preserve_rng
 from mmada.weightings import Weighting
 

@@ -6,16 +6,63 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.hooks.head_rule_lag import warn_of_lag
-from mmada.engine.hooks.kinds import build_weighting_of
-from mmada.engine.hooks.period_means import PeriodMeans
-from mmada.engine.hooks.weighting_hook import WeightingHook
-from mmada.engine.losses.batch_replay import BatchReplay
-from mmada.models import iteration_losses
+from mmada.engine.hooks.gradient_weighting_hook import warn_of_lag
+from mmada.engine.hooks.weighting_hook import WeightingHook, build_weighting_of
+from mmada.engine.probe import raw_losses
+from mmada.models import LossWeightWrapper, iteration_losses
+from mmada.models.meters import PeriodMeans
+from mmada.utils.seeding import RngState, capture_rng, restore_rng
 from mmada.weightings import StepWeighting
+
+# ~~ batch_replay: The losses of a batch just trained, after the optimizer'
+
+
+class BatchReplay:
+    """Looks at a batch a second time, with the same random numbers.
+
+    Without gradients, but otherwise in the way of training: dropout and
+    sampling draw what they drew in the iteration, so that the losses differ
+    by the step alone. Generators and buffers are left as they were. It costs
+    a forward pass, and no more memory than that of training had.
+
+    Raises:
+        ValueError: If the optimizer does not step in every iteration.
+    """
+
+    def __init__(
+        self, model: LossWeightWrapper, optim_wrapper: OptimWrapper
+    ) -> None:
+        counts = optim_wrapper._accumulative_counts
+        if counts > 1:
+            raise ValueError(
+                f'`optim_wrapper.accumulative_counts` is {counts}; expected '
+                '1, since this weighting compares the losses of every batch '
+                'before and after a step.'
+            )
+        self.model = model
+        self.optim_wrapper = optim_wrapper
+        self._state: RngState | None = None
+
+    def remember(self) -> None:
+        """Keeps the generators' states; called before an iteration."""
+        self._state = capture_rng()
+
+    @torch.no_grad()
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Returns the raw losses of the iteration's batch by name."""
+        assert self._state is not None
+        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
+        now = capture_rng()
+        restore_rng(self._state)
+        losses = raw_losses(self.model, self.optim_wrapper, batch)
+        restore_rng(now)
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(buffers[name])
+        return losses
 
 
 @HOOKS.register_module()

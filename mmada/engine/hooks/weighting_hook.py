@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from mmengine.hooks import Hook
+from mmengine.registry import TASK_UTILS
 from mmengine.utils import apply_to
 from torch import Tensor
 
-from mmada.engine.checkpoints.weights_file import append_weights
 from mmada.engine.distributed import Share
-from mmada.engine.features.training_features import prepare_features
-from mmada.engine.monitor.scalar_names import scalar_name
+from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.engine.training_features import prepare_features
 from mmada.models import LossWeightWrapper
 from mmada.utils.seeding import preserve_rng
 
@@ -195,3 +197,51 @@ def check_iterations(name: str, value: int | None) -> None:
         raise ValueError(
             f'`{name}` is {value!r}; expected a positive integer, or None.'
         )
+
+
+# ~~ kinds: Which hook is for which kind of weighting.
+
+
+W_of_kinds = TypeVar('W_of_kinds')
+
+
+def build_weighting_of(
+    kind: type[W_of_kinds], config: dict[str, Any]
+) -> W_of_kinds:
+    """Builds a weighting of the kind that a hook can use.
+
+    Raises:
+        ValueError: If it is of another kind.
+    """
+    weighting = TASK_UTILS.build(config)
+    if not isinstance(weighting, kind):
+        raise ValueError(
+            f'`weighting.type` is {type(weighting).__name__}; expected a '
+            f'{kind.__name__}. Other kinds have a hook of their own.'
+        )
+    return weighting
+
+
+# ~~ weights_file: The weights that a single run used, period by period.
+
+
+FILE = 'weights.jsonl'
+
+
+def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
+    """Appends a period's line, dropping those that a resumed run does again.
+
+    Args:
+        work_dir: Of the run.
+        record: With `epoch`, the number of the period, from 1.
+    """
+    path = Path(work_dir) / FILE
+    kept: list[str] = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                if json.loads(line)['epoch'] < record['epoch']:
+                    kept.append(line)
+            except ValueError:  # cut off by a kill
+                continue
+    path.write_text('\n'.join([*kept, json.dumps(record)]) + '\n')

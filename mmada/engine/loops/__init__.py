@@ -1,9 +1,10 @@
 """Loops of a runner: rounds of exploration, then a training."""
 
-from mmada.engine.replicas.agreement import ReplicaError
-
-from .explore_then_train_loop import ExploreThenTrainLoop
-from .parallel_exploration_loop import ParallelExplorationLoop
+from mmada.engine.loops.explore_then_train_loop import ExploreThenTrainLoop
+from mmada.engine.loops.parallel_exploration_loop import (
+    ParallelExplorationLoop,
+)
+from mmada.engine.replicas.live_replica import ReplicaError
 
 __all__ = [
     'ExploreThenTrainLoop',

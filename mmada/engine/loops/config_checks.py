@@ -10,9 +10,9 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
-from mmada.engine.loops.batch_sizes import scales_rate
+from mmada.engine.exploration.targets import Target
+from mmada.engine.loops.explore_then_train_loop import scales_rate
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.targets import Target
 
 
 def check_length(num_rounds: int, replica_timeout: float) -> None:

@@ -4,35 +4,167 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
-from mmengine.registry import LOOPS
+from mmengine.registry import LOOPS, TASK_UTILS
+from mmengine.runner import BaseLoop
 from torch import nn
 
+from mmada.controllers import Controller
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
+    Share,
     refuse_world_bound,
 )
 from mmada.engine.exploration.exploration import Exploration
 from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.exploration.reporter import ExplorationReporter
 from mmada.engine.exploration.results import write_found
-from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.features.compilation import compiled_as
-from mmada.engine.features.training_features import prepare_features
+from mmada.engine.exploration.state import (
+    ExplorationState,
+    identity_of,
+    load_newest,
+)
+from mmada.engine.exploration.targets import Target
 from mmada.engine.loops.config_checks import (
+    check_length,
+    check_optimization,
+    controller_class,
     refuse_averages,
     refuse_scaled_rate,
 )
-from mmada.engine.loops.identity import identity_of
-from mmada.engine.loops.meeting import build_controller
-from mmada.engine.loops.resume import load_newest
-from mmada.engine.loops.search_loop import SearchLoop
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.engine.reward import RewardEvaluator, RewardMetric
 from mmada.engine.state import RunLock, StateStore
-from mmada.utils.seeding import preserve_rng
+from mmada.engine.training_features import compiled_as, prepare_features
+from mmada.utils.seeding import derive_seed, preserve_rng
+
+# ~~ search_loop: What a search is told, and where it is in its schedule.
+
+
+class SearchLoop(BaseLoop):
+    """Base of the loop that explores: its options and its counters.
+
+    Hooks and checkpoints read the counters as those of an ordinary training.
+
+    The arguments are those of :class:`ParallelExplorationLoop`.
+
+    Raises:
+        ValueError: If an option does not fit.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: dict[str, Any],
+        num_rounds: int,
+        controller: dict[str, Any],
+        reward_dataloader: dict[str, Any],
+        reward_evaluator: dict[str, Any] | list[dict[str, Any]],
+        reward_metric: str | dict[str, float] = 'coco_panoptic/PQ',
+        target: dict[str, Any] | None = None,
+        iters_per_round: int | None = None,
+        log_interval: int = 50,
+        seed: int | None = None,
+        ranks_per_replica: int | None = None,
+        replica_timeout: float = 12 * 3600,
+        directory: str = 'exploration',
+    ) -> None:
+        check_length(num_rounds, replica_timeout)
+        self.reward_metric = RewardMetric(reward_metric)
+        self.seed = runner.seed if seed is None else seed
+        self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
+        super().__init__(runner, self.loader.template)
+        self.num_rounds = num_rounds
+        self._reward = (
+            reward_dataloader,
+            reward_evaluator,
+            reward_metric,
+            self.seed,
+        )
+        self.target: Target = TASK_UTILS.build(
+            target or dict(type='LossWeights')
+        )
+        self._controller_config = controller
+        self._training_rounds = controller_class(
+            controller, self.target
+        ).training_rounds(num_rounds, controller)
+        self._directory = directory
+        self._ranks_per_replica = ranks_per_replica
+        self._replica_timeout = replica_timeout
+        self._log_interval = log_interval
+        self._epoch = 0
+        self._iter = 0
+
+    @property
+    def iter(self) -> int:
+        """Iterations of the committed trajectory."""
+        return self._iter
+
+    @property
+    def epoch(self) -> int:
+        """Epochs of the committed trajectory."""
+        return self._epoch
+
+    @property
+    def max_iters(self) -> int:
+        """Iterations of the schedule, of one training in rounds."""
+        return self._training_rounds * self.loader.num_iters
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the committed trajectory, rounded up."""
+        return -(-self.max_iters // self.loader.epoch_length)
+
+    @property
+    def directory(self) -> Path:
+        """Where the states of the exploration are."""
+        return Path(self.runner.work_dir) / self._directory
+
+    def _count(self, rounds: int) -> None:
+        """Sets the counters after so many rounds of one training."""
+        self._iter = rounds * self.loader.num_iters
+        self._epoch = self._iter // self.loader.epoch_length
+
+
+# ~~ meeting: The first look at a model, and the controller that suits it.
+
+
+def build_controller(
+    config: dict[str, Any],
+    target: Target,
+    live: LiveReplica,
+    loader: SegmentLoader,
+    ranks_per_replica: int,
+    num_rounds: int,
+) -> Controller:
+    """Looks at the model and builds what searches.
+
+    All ranks look at the same batches, so that they see the same.
+
+    Args:
+        config: Of the controller.
+        target: Meets the model.
+        live: Before any training step.
+        loader: Of the training data; knows the run's seed.
+        ranks_per_replica: Ranks that train one replica together.
+        num_rounds: T.
+    """
+    check_optimization(live, loader.num_iters)
+    batches = loader.shared(Share(0, ranks_per_replica)).segment(0)
+    with preserve_rng():
+        target.meet(live, batches)
+    return TASK_UTILS.build(
+        config,
+        default_args=dict(
+            **target.controller_arguments,
+            num_rounds=num_rounds,
+            seed=derive_seed(loader.seed, 'controller'),
+        ),
+    )
 
 
 @LOOPS.register_module()

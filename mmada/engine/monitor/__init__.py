@@ -1,10 +1,8 @@
 """The status of a run, for programs and for a person at a terminal."""
 
-from .monitor import Monitor
-from .status import SCHEMA, Phase, RunStatus
-from .status_file import FILE
-from .terminal_line import PROGRESS
-from .training_monitor_hook import TrainingMonitorHook
+from mmada.engine.monitor.monitor import Monitor, TrainingMonitorHook
+from mmada.engine.monitor.status import FILE, SCHEMA, Phase, RunStatus
+from mmada.engine.monitor.terminal_line import PROGRESS
 
 __all__ = [
     'FILE',

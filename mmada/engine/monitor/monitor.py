@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from mmada.engine.monitor.status import Phase, RunStatus
-from mmada.engine.monitor.status_file import FILE, StatusFile
+from mmengine.hooks import Hook
+
+from mmada.engine.monitor.status import FILE, Phase, RunStatus, StatusFile
 from mmada.engine.monitor.terminal_line import TerminalLine
 from mmada.engine.preemption import Preempted
+from mmada.engine.reward import RewardMetric
 
 DIRECTORY = 'exploration'
 
@@ -105,3 +109,82 @@ class Monitor:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().partition('\n')[0]
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
+
+
+# ~~ training_monitor_hook: Shows the training that follows an exploration.
+
+
+class TrainingMonitorHook(Hook):
+    """Keeps a monitor up to date in an ordinary training loop.
+
+    Args:
+        monitor: To be kept up to date.
+        metric: What the search maximised, shown if the validation has it.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, monitor: Monitor, metric: RewardMetric) -> None:
+        self._monitor = monitor
+        self._metric = metric
+
+    def before_train(self, runner: Any) -> None:
+        """Begins the phase, maybe in the middle after a resume."""
+        self._first_iter = runner.iter
+        self._began = time.monotonic()
+        self._monitor.enter_phase(
+            Phase.TRAINING,
+            iteration=runner.iter,
+            num_iterations=runner.max_iters,
+            epoch=min(runner.epoch + 1, runner.max_epochs),
+            num_epochs=runner.max_epochs,
+            metric=self._metric.key,
+        )
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Counts the iteration and estimates the time left."""
+        done = runner.iter + 1
+        seconds = time.monotonic() - self._began
+        rate = seconds / (done - self._first_iter)
+        self._monitor.update(
+            iteration=done,
+            epoch=runner.epoch + 1,
+            seconds_left=rate * (runner.max_iters - done),
+        )
+
+    def after_val_epoch(
+        self, runner: Any, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Keeps the best value of the metric."""
+        value = self._metric.score(metrics or {}).value
+        if value is None:
+            return
+        best = self._monitor.status.best_metric
+        self._monitor.update(
+            best_metric=value if best is None else max(best, value)
+        )
+
+
+# ~~ scalar_names: Names of scalars that every visual backend accepts.
+
+
+def scalar_name(*parts: str) -> str:
+    """Joins parts to a name, such as ``exploration/weights/seg``.
+
+    Letters, digits and ``_ - . / space`` are what MLflow takes, which drops
+    all scalars of a call if one name has another character or an empty part.
+
+    Args:
+        *parts: Any text; other characters become ``_``.
+    """
+    clean = [
+        re.sub(r'[^\w\-. /]', '_', part, flags=re.ASCII) for part in parts
+    ]
+    found = [each for part in clean for each in part.split('/')]
+    return '/'.join(each if each.strip('. ') else '_' for each in found)

@@ -1,16 +1,17 @@
 """The head rule and the constructor that sets it up."""
 
-from .constructor import (
+from mmada.engine.optimizers.constructor import (
     HeadRuleOptimWrapperConstructor,
     head_rule_of,
     remove_head_rule,
     suspended_head_rule,
 )
-from .head_rule import HeadRule
+from mmada.engine.optimizers.head_rule import HeadRule, head_factor
 
 __all__ = [
     'HeadRule',
     'HeadRuleOptimWrapperConstructor',
+    'head_factor',
     'head_rule_of',
     'remove_head_rule',
     'suspended_head_rule',

@@ -14,8 +14,8 @@ from mmengine.optim import (
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from mmada.engine.features.compilation import step_outside_of_graphs
 from mmada.engine.optimizers.head_rule import HEAD_RULES, HeadRule
+from mmada.engine.training_features import step_outside_of_graphs
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+from mmada.engine.distributed import Channel
 
 Snapshot = dict[str, Any]
 
@@ -103,3 +106,95 @@ def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
 
 def _clone_named(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     return {name: t.detach().clone() for name, t in named}
+
+
+# ~~ digest: Fingerprints of nested values, equal only if every bit is.
+
+
+def digest(value: Any) -> str:
+    """Returns the SHA-256 of a nested value, as hexadecimal digits.
+
+    Args:
+        value: Nested dicts, lists and tuples of tensors, numbers, strings
+            and None. Tensors count by type, shape and bytes, not by device;
+            the order of a dict's keys counts.
+    """
+    found = hashlib.sha256()
+    _add(value, found)
+    return found.hexdigest()
+
+
+def digests(value: Any, name: str = '') -> dict[str, str]:
+    """Returns the digest of each leaf of nested dicts, by dotted name."""
+    if not isinstance(value, dict):
+        return {name: digest(value)}
+    return {
+        path: found
+        for key, item in value.items()
+        for path, found in digests(item, f'{name}.{key}'.strip('.')).items()
+    }
+
+
+def _add(value: Any, found: Any) -> None:
+    if isinstance(value, Tensor):
+        found.update(f'{value.dtype} {tuple(value.shape)}'.encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        found.update(flat.view(torch.uint8).numpy())
+    elif isinstance(value, dict):
+        found.update(f'dict {len(value)}'.encode())
+        for key, item in value.items():
+            found.update(repr(key).encode())
+            _add(item, found)
+    elif isinstance(value, (list, tuple)):
+        found.update(f'sequence {len(value)}'.encode())
+        for item in value:
+            _add(item, found)
+    else:
+        found.update(repr(value).encode())
+
+
+# ~~ agreement: Whether all ranks go on from the same bits.
+
+
+class ReplicaError(RuntimeError):
+    """A replica failed for another reason than a loss that diverged."""
+
+
+def check_equal(channel: Channel, snapshot: Snapshot) -> str:
+    """Sees to it that all ranks hold the same snapshot.
+
+    Args:
+        channel: Between the ranks.
+        snapshot: This rank's.
+
+    Returns:
+        Its digest.
+
+    Raises:
+        ReplicaError: If they differ, on all ranks, naming the first
+            difference.
+    """
+    own = digest(snapshot)
+    found = channel.gather(own, _comparing)
+    if len(set(found)) > 1:
+        parts = channel.gather(digests(snapshot), _comparing)
+        rank, name = _first_difference(parts)
+        raise ReplicaError(
+            f'Ranks 0 and {rank} do not hold the same state; the first '
+            f'difference is in {name}.'
+        )
+    return own
+
+
+def _comparing(rank: int) -> str:
+    return 'a comparison'
+
+
+def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
+    """Returns rank and name of the first leaf that differs from rank 0's."""
+    return next(
+        (rank, name)
+        for rank, part in enumerate(parts)
+        for name in {**parts[0], **part}
+        if parts[0].get(name) != part.get(name)
+    )

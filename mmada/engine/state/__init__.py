@@ -1,10 +1,9 @@
 """The state of a run on disk: atomic, checksummed, one writer."""
 
-from mmada.engine.state.manifest import StateError
 from mmada.engine.state.run_lock import RunLock, RunLockedError
+from mmada.engine.state.state_files import StateError
 from mmada.engine.state.store import StateStore
-from mmada.utils.failpoints import failpoint
-from mmada.utils.files import write_synced
+from mmada.utils.files import failpoint, write_synced
 
 __all__ = [
     'RunLock',

@@ -2,30 +2,234 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections import Counter, OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol, cast
 
-from mmada.engine.state.manifest import (
-    DamagedStateError,
-    StateError,
-    make_manifest,
-    read_manifest,
-)
-from mmada.engine.state.payload import (
-    check_payload,
-    load_payload,
-    save_payload,
-)
-from mmada.utils.digest_file import DigestFile, file_sha256
-from mmada.utils.failpoints import failpoint
+import torch
+from torch import Tensor
+
 from mmada.utils.files import (
+    DigestFile,
     discard,
+    failpoint,
+    file_sha256,
+    sha256,
     sync_directory,
     temporary_name,
     write_synced,
 )
+
+# ~~ manifest: The manifest of a stored state: what a state is and how to c
+
+
+FORMAT = 1
+_FIELDS: dict[str, type] = {
+    'format': int,
+    'step': int,
+    'size': int,
+    'sha256': str,
+    'schema': dict,
+}
+_ABSENT = '(absent)'
+
+
+class StateError(RuntimeError):
+    """The stored states cannot be used, or a state cannot be stored."""
+
+
+class DamagedStateError(StateError):
+    """One stored state does not verify."""
+
+
+def make_manifest(
+    step: int, size: int, digest: str, schema: dict[str, Any]
+) -> bytes:
+    """Describe a state; the manifest carries its own checksum too.
+
+    Args:
+        step (int): Number of the state.
+        size (int): Number of bytes of its file.
+        digest (str): SHA-256 of its file.
+        schema (dict[str, Any]): Identity of the run, JSON values.
+
+    Returns:
+        bytes: JSON text.
+    """
+    fields = {
+        'format': FORMAT,
+        'step': step,
+        'size': size,
+        'sha256': digest,
+        'schema': schema,
+    }
+    fields['manifest_sha256'] = sha256(_canonical(fields))
+    return json.dumps(fields, indent=2).encode()
+
+
+def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
+    """Parse and check a manifest.
+
+    Args:
+        text (bytes): What `make_manifest` wrote.
+        where (Path): Name of the state in messages.
+
+    Returns:
+        dict[str, Any]: The fields format, step, size, sha256, schema.
+
+    Raises:
+        DamagedStateError: If it is not what `make_manifest` wrote.
+        StateError: If it is intact but of another format.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedStateError(
+            f'{where}: the manifest is not JSON ({error})'
+        ) from error
+    if not isinstance(fields, dict):
+        raise DamagedStateError(f'{where}: the manifest is not an object')
+    checksum = fields.pop('manifest_sha256', None)
+    if checksum != sha256(_canonical(fields)):
+        raise DamagedStateError(f'{where}: checksum of the manifest differs')
+    if fields.get('format') != FORMAT:
+        raise StateError(
+            f'{where} has format {fields.get("format")}, this version reads '
+            f'format {FORMAT}'
+        )
+    for name, kind in _FIELDS.items():
+        if not isinstance(fields.get(name), kind):
+            raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
+    return fields
+
+
+def schema_difference(
+    stored: dict[str, Any], current: dict[str, Any]
+) -> list[str]:
+    """Compare two schemas field by field.
+
+    Args:
+        stored (dict[str, Any]): Schema of a stored state.
+        current (dict[str, Any]): Schema of this run.
+
+    Returns:
+        list[str]: One line for each field that differs, nested fields with
+        dotted names; empty if the schemas are equal.
+    """
+    old, new = _flatten(stored), _flatten(current)
+    return [
+        f'{name}: stored {old.get(name, _ABSENT)}, '
+        f'this run {new.get(name, _ABSENT)}'
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flatten(fields: dict[str, Any], prefix: str = '') -> dict[str, str]:
+    flat = {}
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flatten(value, f'{prefix}{name}.'))
+        else:
+            flat[f'{prefix}{name}'] = json.dumps(value)
+    return flat
+
+
+def _canonical(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, sort_keys=True).encode()
+
+
+# ~~ payload: What may be stored in a state file, and its bytes. A state is
+
+
+# Compared by exact type: numpy.float64 is a float to isinstance, and a
+# pickled numpy object on the disk.
+_LEAVES = (Tensor, bool, int, float, str, type(None))
+_MAPPINGS = (dict, OrderedDict, Counter)
+_SEQUENCES = (list, tuple)
+_KEYS = (str, int)
+
+
+def check_payload(value: Any, where: str = 'payload') -> None:
+    """Refuse values that would not come back from a state file.
+
+    Args:
+        value (Any): Nested dicts, lists and tuples of tensors, numbers,
+            strings, bools and None; keys are strings or integers.
+        where (str): Name of ``value`` in the message. Defaults to
+            ``'payload'``.
+
+    Raises:
+        TypeError: Naming the key path of the first unsuitable value.
+    """
+    kind = type(value)
+    if kind in _MAPPINGS:
+        for key, item in value.items():
+            if type(key) not in _KEYS:
+                raise TypeError(
+                    f'{where} has the key {key!r} of type '
+                    f'{_name(type(key))}; keys should be str or int'
+                )
+            check_payload(item, f'{where}[{key!r}]')
+    elif kind in _SEQUENCES:
+        for index, item in enumerate(value):
+            check_payload(item, f'{where}[{index}]')
+    elif kind not in _LEAVES:
+        raise TypeError(
+            f'{where} is a {_name(kind)}, which cannot be stored; expected '
+            'a plain tensor, number, str, bool, None, or a dict, list or '
+            'tuple of these'
+        )
+
+
+class Sink(Protocol):
+    """What takes bytes in their order: all that `torch.save` asks for."""
+
+    def write(self, data: memoryview, /) -> int:
+        """Take the next bytes."""
+
+    def flush(self) -> None:
+        """Pass on what was taken."""
+
+
+def save_payload(payload: dict[str, Any], file: Sink) -> None:
+    """Write a checked payload."""
+    torch.save(payload, cast(IO[bytes], file))
+
+
+def payload_size(payload: dict[str, Any]) -> int:
+    """Return the number of bytes that `save_payload` writes."""
+    counter = _Counter()
+    save_payload(payload, counter)
+    return counter.size
+
+
+def load_payload(path: Path) -> dict[str, Any]:
+    """Read what `save_payload` wrote; all tensors are on the CPU."""
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+class _Counter:
+    """A file that keeps nothing but its size."""
+
+    size = 0
+
+    def write(self, data: memoryview) -> int:
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def _name(kind: type) -> str:
+    if kind.__module__ == 'builtins':
+        return kind.__name__
+    return f'{kind.__module__}.{kind.__qualname__}'
+
 
 _STATE = 'state.pt'
 _MANIFEST = 'MANIFEST.json'

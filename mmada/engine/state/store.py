@@ -14,21 +14,24 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mmada.engine.state.manifest import (
+from mmada.engine.state.state_files import (
     DamagedStateError,
     StateError,
-    schema_difference,
-)
-from mmada.engine.state.payload import check_payload, payload_size
-from mmada.engine.state.state_files import (
+    check_payload,
     load_state,
+    payload_size,
+    schema_difference,
     state_path,
     stored_steps,
     verify_state,
     write_state,
 )
-from mmada.utils.failpoints import failpoint
-from mmada.utils.files import discard, remove_leftovers, write_failure
+from mmada.utils.files import (
+    discard,
+    failpoint,
+    remove_leftovers,
+    write_failure,
+)
 
 
 class StateStore:

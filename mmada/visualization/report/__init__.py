@@ -1,7 +1,11 @@
 """A page that shows what a run did, and whether to trust it."""
 
-from .run import Run, read_run
-from .writer import ReportOptions, WrittenReport, write_report
+from mmada.visualization.report.run import Run, read_run
+from mmada.visualization.report.writer import (
+    ReportOptions,
+    WrittenReport,
+    write_report,
+)
 
 __all__ = [
     'ReportOptions',

@@ -9,11 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmada.visualization.objective_styles import (
-    Dash,
-    Style,
-    objective_styles,
-)
+from mmada.visualization.weights_figure import Dash, Style, objective_styles
 
 Kind = Literal['line', 'dots', 'marked', 'bars']
 Values = Sequence[float] | NDArray[np.float64]

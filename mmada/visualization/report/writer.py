@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from mmada.visualization.figures import save_figure
 from mmada.visualization.panoptic_panel import panoptic_panel
 from mmada.visualization.report.chart import Chart
-from mmada.visualization.report.model_pair import ModelPair, predict_pair
 from mmada.visualization.report.page import ASSETS, render_page
 from mmada.visualization.report.panels import (
     Panel,
@@ -32,6 +31,7 @@ from mmada.visualization.report.panels import (
     weights_panel,
 )
 from mmada.visualization.report.panels.summary import state
+from mmada.visualization.report.predictions import ModelPair, predict_pair
 from mmada.visualization.report.run import Run, read_run
 from mmada.visualization.report.static_chart import static_figure
 

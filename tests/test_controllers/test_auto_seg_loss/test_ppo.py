@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from mmada.controllers.auto_seg_loss.ppo import MeanLearner
-from mmada.controllers.truncated_normal import log_density
+from mmada.controllers.auto_seg_loss.ppo import (
+    Advantage,
+    MeanLearner,
+    log_density,
+    per_parameter_loss,
+    sample,
+)
 
 OPTIONS = dict(sigma=0.2, lr=0.2, updates=1, clip=0.2)
 
@@ -88,3 +99,189 @@ def test_a_mean_outside_is_refused(initial) -> None:
 def test_bad_options_are_refused(name, value) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         learner(**{name: value})
+
+
+# ~~ test_ppo: Advantages and the clipped objective, by hand and against nu
+
+
+NAN = float('nan')
+
+
+def advantages(metrics: list[float], baseline, scale=1.0) -> list[float]:
+    values = torch.tensor(metrics, dtype=torch.float64)
+    advantage = Advantage(baseline, scale)
+    return advantage(values, values.isfinite(), None, 0.0).tolist()
+
+
+def test_advantages_are_taken_from_the_first_sample() -> None:
+    assert advantages([50.0, 52.0, 47.0], 'mu') == [0, 2, -3]
+    assert advantages([50.0, 52.0, 47.0], 'mu', 0.5) == [0, 1, -1.5]
+
+
+def test_advantages_are_taken_from_the_average() -> None:
+    assert advantages([50.0, 52.0, 48.0, 54.0], 'mean') == [-1, 1, -3, 3]
+
+
+def test_invalid_samples_take_no_part() -> None:
+    assert advantages([50.0, NAN, 47.0], 'mu') == [0, 0, -3]
+    assert advantages([50.0, NAN, 48.0], 'mean') == [1, 0, -1]
+    assert advantages([NAN, NAN], 'mean') == [0, 0]
+
+
+def test_an_invalid_first_sample_is_replaced_by_the_average() -> None:
+    assert advantages([NAN, 52.0, 48.0], 'mu') == [0, 2, -2]
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="`baseline`.*'median'"):
+        Advantage('median', 1.0)  # type: ignore
+    with pytest.raises(ValueError, match='`reward_scale`.*0'):
+        Advantage('mu', 0)
+
+
+def test_each_parameter_is_clipped_for_itself() -> None:
+    # Ratios 1.5 | 0.5 under an advantage of 2, then 1.5 | 0.5 under -1:
+    # min(3, 2.4) + min(1, 1.6), then min(-1.5, -1.2) + min(-0.5, -0.8).
+    ratios = torch.tensor([[1.5, 0.5], [1.5, 0.5]], dtype=torch.float64)
+    loss = per_parameter_loss(
+        ratios.log(),
+        torch.zeros(2, 2, dtype=torch.float64),
+        torch.tensor([2.0, -1.0], dtype=torch.float64),
+        0.2,
+    )
+    assert loss.item() == pytest.approx(-((2.4 + 1) + (-1.5 - 0.8)) / 2)
+
+
+def numpy_objective(logit, actions, old_mean, advantages, sigma, clip):
+    def log_pdf(mean):
+        return stats.truncnorm.logpdf(
+            actions, -mean / sigma, (1 - mean) / sigma, mean, sigma
+        )
+
+    ratio = np.exp(log_pdf(1 / (1 + np.exp(-logit))) - log_pdf(old_mean))
+    bounded = np.clip(ratio, 1 - clip, 1 + clip)
+    column = advantages[:, None]
+    return np.minimum(ratio * column, bounded * column).mean(0).sum()
+
+
+@given(st.integers(0, 10**6))
+def test_the_gradient_is_that_of_a_numpy_computation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    actions, scores = rng.random((7, 3)), rng.normal(size=7)
+    old_mean = rng.uniform(0.05, 0.95, 3)
+    logit = np.log(old_mean / (1 - old_mean)) + rng.normal(size=3) * 0.3
+    ours = torch.from_numpy(logit).requires_grad_()
+    loss = per_parameter_loss(
+        log_density(torch.from_numpy(actions), ours.sigmoid(), 0.2),
+        log_density(
+            torch.from_numpy(actions), torch.from_numpy(old_mean), 0.2
+        ),
+        torch.from_numpy(scores),
+        0.2,
+    )
+    rest = (actions, old_mean, scores, 0.2, 0.2)
+    expected = -numpy_objective(logit, *rest)
+    assert loss.item() == pytest.approx(expected, rel=1e-9)
+    (gradient,) = torch.autograd.grad(loss, ours)
+    step = 1e-6
+    for k in range(3):
+        shift = np.eye(3)[k] * step
+        sides = [
+            -numpy_objective(logit + sign * shift, *rest) for sign in (1, -1)
+        ]
+        slope = (sides[0] - sides[1]) / (2 * step)
+        # A kink of the clipping between both sides would bend the slope.
+        one_sided = (sides[0] - expected) / step
+        if abs(one_sided - slope) < 1e-3:
+            assert gradient[k].item() == pytest.approx(slope, abs=1e-3)
+
+
+# ~~ test_truncated_normal: Truncated normals against scipy's.
+
+
+SIGMAS = st.floats(0.02, 5)
+SHARES = st.floats(0.001, 0.999)
+
+
+def reference(mean: float, sigma: float):
+    low, high = -mean / sigma, (1 - mean) / sigma
+    return stats.truncnorm(low, high, loc=mean, scale=sigma)
+
+
+def vector(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@given(SHARES, SIGMAS, st.floats(0, 1))
+def test_log_density_is_scipys(mean: float, sigma: float, x: float) -> None:
+    found = log_density(vector(x), vector(mean), sigma)
+    expected = reference(mean, sigma).logpdf(x)
+    assert found.item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_log_density_by_hand() -> None:
+    # Within one standard deviation of the mean lies erf(1 / sqrt 2).
+    found = log_density(vector(0.5, 0.0), vector(0.5, 0.5), 0.5)
+    mass = math.erf(0.5**0.5)
+    peak = 1 / (0.5 * math.sqrt(2 * math.pi) * mass)
+    expected = vector(math.log(peak), math.log(peak) - 0.5)
+    torch.testing.assert_close(found, expected)
+
+
+def test_nothing_lies_outside() -> None:
+    values = vector(-1e-9, 0.0, 1.0, 1 + 1e-9)
+    found = log_density(values, torch.full_like(values, 0.3), 0.2)
+    assert found.isinf().tolist() == [True, False, False, True]
+    assert (found[[0, 3]] < 0).all()
+
+
+def test_the_gradient_counts_the_mass_that_is_cut_off() -> None:
+    mean = vector(0.03, 0.4, 0.97).requires_grad_()
+    values = vector(0.2, 0.1, 0.9)
+
+    def total(mean: torch.Tensor) -> torch.Tensor:
+        return log_density(values, mean, 0.2).sum()
+
+    assert torch.autograd.gradcheck(total, mean)
+
+
+@pytest.mark.parametrize(
+    ('mean', 'sigma'), [(0.5, 0.2), (0.01, 0.2), (0.99, 0.05), (0.3, 3.0)]
+)
+def test_samples_follow_scipys_distribution(mean: float, sigma: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = sample(vector(mean, 0.5), sigma, 4000, generator)
+    assert drawn.shape == (4000, 2)
+    test = stats.kstest(drawn[:, 0].numpy(), reference(mean, sigma).cdf)
+    assert test.pvalue > 0.01
+
+
+@given(SHARES, SIGMAS, st.integers(0, 2**31))
+def test_a_sample_is_the_inverse_cdf_of_a_uniform_number(
+    mean: float, sigma: float, seed: int
+) -> None:
+    drawn = sample(
+        vector(mean, mean), sigma, 3, torch.Generator().manual_seed(seed)
+    )
+    uniform = torch.rand(
+        3,
+        2,
+        dtype=torch.float64,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    expected = reference(mean, sigma).ppf(uniform.numpy())
+    assert drawn.numpy() == pytest.approx(expected, abs=1e-7)
+
+
+@given(st.sampled_from([0.0, 1e-12, 1 - 1e-12, 1.0]), st.floats(1e-4, 1e4))
+def test_the_ends_stay_finite(mean: float, sigma: float) -> None:
+    drawn = sample(vector(mean), sigma, 50, torch.Generator().manual_seed(1))
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    assert log_density(drawn, vector(mean), sigma).isfinite().all()
+
+
+def test_a_uniform_number_of_zero_is_no_infinite_sample(monkeypatch) -> None:
+    zeros = partial(torch.zeros, dtype=torch.float64)
+    monkeypatch.setattr(torch, 'rand', lambda *size, **_: zeros(*size))
+    drawn = sample(vector(0.5), 0.01, 1, torch.Generator())
+    assert 0.4 < drawn.item() < 0.5

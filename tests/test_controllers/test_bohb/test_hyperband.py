@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from mmada.controllers.base import Rest, Start
 from mmada.controllers.bohb.hyperband import Hyperband, ladder
-from mmada.controllers.plan import Rest, Start
 
 LETTERS = {
     Start.INITIAL: 'n',

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.diagnostics.reward.class_amounts import CensusTaker
 
 CLASSES = ('cat', 'sky', 'sea')

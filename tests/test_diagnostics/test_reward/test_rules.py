@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmada.diagnostics.reward import rules
+from mmada.diagnostics.reward import rules as of_classes
 from mmada.diagnostics.reward.class_amounts import Census
 from mmada.diagnostics.reward.loading import LoadReport
-from mmada.engine.rewards.reward_check import class_findings as of_classes
 
 
 def found(rule, *arguments):

@@ -16,7 +16,7 @@ from mmada.engine.distributed import (
     ReplicaGroups,
     refuse_world_bound,
 )
-from mmada.engine.distributed.default_group import CAN_SWAP, no_group
+from mmada.engine.distributed.replica_groups import CAN_SWAP, no_group
 from tests.support import processes
 
 

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from mmada.engine.targets import SurrogatePoints
+from mmada.engine.exploration.targets import SurrogatePoints
 from mmada.surrogates import (
     decode,
     find_surrogate,

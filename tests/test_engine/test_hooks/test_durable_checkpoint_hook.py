@@ -6,8 +6,7 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 
 from mmada.engine import find_latest_checkpoint
-from mmada.engine.checkpoints.durable_backend import DurableBackend
-from mmada.engine.checkpoints.latest_checkpoint import checkpoint_problem
+from mmada.engine.checkpoints import DurableBackend, checkpoint_problem
 from tests.support import toy
 from tests.test_engine.test_state.states import killed_at
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmada.engine.exploration.start_states import FromOwn
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.loops.succession import FromOwn
-from mmada.engine.replicas.digest import digest
+from mmada.engine.replicas.live_replica import digest
 from tests.support import processes, toy
 from tests.test_engine.test_loops import planned
 from tests.test_engine.test_loops import test_faults as faults

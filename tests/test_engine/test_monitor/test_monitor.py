@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from mmengine.hooks import Hook
 
-from mmada.engine.monitor import status_file
+from mmada.engine.monitor import status as status_file
+from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.preemption import Preempted
 from mmada.engine.state import RunLock
 from tests.support import processes, toy
@@ -255,3 +256,26 @@ def test_a_terminal_shows_bars_in_place_of_progress_lines(tmp_path):
     (log,) = tmp_path.glob('*/*.log')
     assert 'round 1/3 | replica 4/4 | iter 3/3' in log.read_text()
     assert '\x1b' not in log.read_text()
+
+
+# ~~ test_scalar_names:
+
+
+# As mlflow.utils.validation has them.
+MLFLOW = re.compile(r'^[/\w.\- ]*$')
+
+
+@pytest.mark.parametrize(
+    ('parts', 'expected'),
+    [
+        (('weights', 's0.loss_cls'), 'weights/s0.loss_cls'),
+        (('weights', 'box+mask'), 'weights/box_mask'),
+        (('weights', 'Größe (m)'), 'weights/Gr__e _m_'),
+        (('weights', 'a//b/'), 'weights/a/_/b/_'),
+        (('weights', '../x'), 'weights/_/x'),
+        (('weights', ''), 'weights/_'),
+    ],
+)
+def test_names_hold_what_all_backends_take(parts, expected):
+    assert scalar_name(*parts) == expected
+    assert MLFLOW.match(expected)

@@ -9,6 +9,7 @@ from mmengine.registry import MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 from mmada.engine.optimizers import head_rule_of
+from mmada.engine.optimizers.head_rule import head_factor
 from tests.support import toy
 
 
@@ -289,3 +290,25 @@ def test_bad_options_are_named(option, message):
 def test_a_bare_detector_is_refused():
     with pytest.raises(TypeError, match='expected LossWeightWrapper'):
         build_optim_wrapper(TwoHeads(), copy.deepcopy(toy.OPTIM_WRAPPER))
+
+
+# ~~ test_head_rule:
+
+
+LIMITS = (0.01, 100.0)
+
+
+@pytest.mark.parametrize(
+    ('weights', 'owners', 'expected'),
+    [
+        ([2.0, 4.0], (0,), 0.5),
+        ([2.0, 4.0, 1.0], (0, 1), 1 / 3),  # a layer that two heads share
+        ([2.0, 4.0], (0, 1), 1.0),  # trunk
+        ([2.0, 4.0], (), 1.0),  # reached by none, such as the RPN
+        ([1000.0, 1.0], (0,), 0.01),
+        ([0.001, 1.0], (0,), 100.0),
+        ([0.0, 1.0], (0,), 1.0),
+    ],
+)
+def test_head_factor(weights, owners, expected):
+    assert head_factor(weights, owners, LIMITS) == pytest.approx(expected)

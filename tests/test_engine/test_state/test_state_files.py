@@ -6,16 +6,26 @@ import errno
 import random
 import re
 import time
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from mmada.engine.state import state_files
-from mmada.engine.state.store import StateError
+from mmada.engine.state.state_files import (
+    StateError,
+    check_payload,
+    load_payload,
+    payload_size,
+    save_payload,
+    schema_difference,
+)
 from mmada.utils import files as atomic
 from tests.test_engine.test_state.states import (
+    SCHEMA,
     filled,
     good_steps,
     in_child,
@@ -215,3 +225,119 @@ def test_bytes_that_do_not_read_back_delete_nothing(
     with pytest.raises(StateError, match='step_00000003'):
         store.commit(3, payload(3))
     assert [s for s in good_steps(tmp_path) if s < 3] == [1, 2]
+
+
+# ~~ test_manifest: A manifest says whose state it is, and whether it is wh
+
+
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ('"m": 4', '"m": 5'),
+        ('"step": 2', '"step": 3'),
+        ('"format": 1', '"format": 3'),
+    ],
+)
+def test_changed_manifest_is_damage_not_another_run(
+    tmp_path: Path, old: str, new: str, warnings_logged: list[str]
+) -> None:
+    filled(tmp_path, 1, 2)
+    path = tmp_path / 'step_00000002' / 'MANIFEST.json'
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    found = reopened(tmp_path).latest()
+    assert found is not None and found[0] == 1
+    assert 'checksum of the manifest differs' in warnings_logged[0]
+
+
+def test_unknown_format_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 2)
+    filled(tmp_path, 1)
+    monkeypatch.undo()
+    with pytest.raises(StateError, match='has format 2, this .* format 1'):
+        reopened(tmp_path).latest()
+
+
+def test_schema_difference() -> None:
+    new = {'m': 4, 'objectives': ['loss_cls'], 'seed': {}, 'extra': None}
+    assert schema_difference(SCHEMA, SCHEMA) == []
+    assert schema_difference(SCHEMA, new) == [
+        'extra: stored (absent), this run null',
+        'objectives: stored ["loss_cls", "loss_seg"], this run ["loss_cls"]',
+        'seed: stored (absent), this run {}',
+        'seed.a: stored 1, this run (absent)',
+    ]
+
+
+# ~~ test_payload: What a state file takes, it gives back.
+
+
+def test_round_trip_of_a_training_state(tmp_path: Path) -> None:
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    stored = {
+        'model': model.state_dict(),
+        'optimizer': optimizer.state_dict(),
+        'rng': random.Random(3).getstate(),
+        'torch_rng': torch.get_rng_state(),
+        'mixed': [None, True, 1, -2.5, float('inf'), 'text', (1, [2])],
+        'ordered': OrderedDict(b=1, a=2),
+    }
+    check_payload(stored)
+    path = tmp_path / 'state.pt'
+    with open(path, 'wb') as file:
+        save_payload(stored, file)
+    assert payload_size(stored) == path.stat().st_size
+    loaded = load_payload(path)
+    torch.testing.assert_close(
+        loaded['model'], stored['model'], rtol=0, atol=0
+    )
+    adam = loaded['optimizer']['state'][0]
+    assert torch.equal(
+        adam['exp_avg'], optimizer.state_dict()['state'][0]['exp_avg']
+    )
+    assert (
+        loaded['optimizer']['param_groups']
+        == optimizer.state_dict()['param_groups']
+    )
+    assert loaded['rng'] == stored['rng']
+    assert torch.equal(loaded['torch_rng'], stored['torch_rng'])
+    assert loaded['mixed'] == stored['mixed']
+    assert list(loaded['ordered']) == ['b', 'a']
+
+
+class _Custom:
+    pass
+
+
+@pytest.mark.parametrize(
+    ('bad', 'where', 'kind'),
+    [
+        (
+            {'a': {0: [1, np.float64(2)]}},
+            "payload['a'][0][1]",
+            'numpy.float64',
+        ),
+        ({'a': (np.zeros(2),)}, "payload['a'][0]", 'numpy.ndarray'),
+        ({'a': _Custom()}, "payload['a']", '_Custom'),
+        ({'a': {(1, 2): 3}}, "payload['a'] has the key (1, 2)", 'tuple'),
+        (
+            {'a': torch.nn.Parameter(torch.ones(1))},
+            "payload['a']",
+            'Parameter',
+        ),
+        ({'a': b'x'}, "payload['a']", 'bytes'),
+        ({'a': {1}}, "payload['a']", 'set'),
+    ],
+)
+def test_unsuitable_payload_is_refused(
+    bad: dict[str, Any], where: str, kind: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        check_payload(bad)
+    assert where in str(caught.value)
+    assert kind in str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from mmada.engine.features.compilation import compiled_as
+from mmada.engine.training_features import compiled_as
 from tests.support import toy
 from tests.test_engine.test_training_features import uses
 

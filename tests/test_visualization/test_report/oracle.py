@@ -12,7 +12,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 
 from mmada.datasets import SceneOptions, make_scenes
-from mmada.datasets.id_maps import decode_id_map
+from mmada.datasets.coco_panoptic import decode_id_map
 from tests.support.trained_scenes import read_config
 
 NUM_IMAGES = 3

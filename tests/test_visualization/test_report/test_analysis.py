@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from mmada.visualization.report import read_run
-from mmada.visualization.report.analysis import advise
-from mmada.visualization.report.readings import (
+from mmada.visualization.report.analysis import (
+    advise,
     info_values,
     invalid_counts,
+    paired_noise,
+    round_noise,
+    sample_spread,
     split_reward,
 )
 from tests.test_visualization.records import round_record, write
@@ -134,3 +137,61 @@ def test_the_published_reward_that_drowns_its_replicas(tmp_path):
     assert any('7.0 times' in text for text in texts(search, 'warning'))
     other = search_of(tmp_path, {'reference': 11.0})
     assert not any('times' in text for text in texts(other, 'warning'))
+
+
+# ~~ test_noise:
+
+
+def test_noise_of_a_difference_leaves_out_what_replicas_share():
+    resamples = np.array(
+        [[1.0, 2.0, 3.0], [11.0, 12.0, 13.0], [3.0, 2.0, 1.0]]
+    )
+    noise = paired_noise(resamples)
+    assert noise[0, 1] == 0
+    # Differences -2, 0, 2.
+    assert noise[0, 2] == noise[2, 0] == pytest.approx(2)
+    assert np.diag(noise).tolist() == [0, 0, 0]
+
+
+def test_spread_is_that_of_a_sample():
+    values = np.array([1.0, math.nan, 3.0])
+    assert sample_spread(values) == pytest.approx(math.sqrt(2))
+    assert math.isnan(sample_spread(values[:2]))
+
+
+def test_noise_and_limit_in_the_units_of_the_spread():
+    resamples = np.array([[-4.0, 0.0, 4.0], [4.0, 0.0, -4.0]])
+    found = round_noise(np.array([0.0, 10.0]), resamples)
+    # Of two values x apart, the spread is x / sqrt 2.
+    assert found.spread == pytest.approx(10 / math.sqrt(2))
+    assert found.noise == pytest.approx(8 / math.sqrt(2))
+    # Spreads of the resamples are 8, 0 and 8 over sqrt 2.
+    assert found.limit == pytest.approx(8 / math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ('distance', 'verdict'), [(7.9, 'noise'), (8.1, 'signal')]
+)
+def test_a_spread_is_noise_until_it_exceeds_it(distance, verdict):
+    resamples = np.array([[-4.0, 0.0, 4.0], [4.0, 0.0, -4.0]])
+    found = round_noise(np.array([0.0, distance]), resamples)
+    assert found.verdict == verdict
+
+
+def test_equal_replicas_exceed_noise_by_half_and_the_limit_rarely():
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(400):
+        images = rng.normal(size=(4, 100)) + rng.normal(size=100)
+        drawn = rng.integers(100, size=(200, 100))
+        resamples = images[:, drawn].mean(axis=2)
+        verdicts.append(round_noise(images.mean(axis=1), resamples).verdict)
+    assert 0.02 < verdicts.count('signal') / 400 < 0.1
+    assert 0.4 < verdicts.count('noise') / 400 < 0.75
+
+
+def test_replicas_without_a_metric_do_not_count():
+    resamples = np.array([[-4.0, 0.0, 4.0], [np.nan] * 3, [4.0, 0.0, -4.0]])
+    found = round_noise(np.array([0.0, np.nan, 10.0]), resamples)
+    assert found.noise == pytest.approx(8 / math.sqrt(2))
+    assert round_noise(np.array([0.0, 1.0, np.nan]), resamples) is None

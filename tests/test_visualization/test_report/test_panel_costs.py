@@ -1,7 +1,7 @@
 import pytest
 
 from mmada.visualization.report import read_run
-from mmada.visualization.report.costs import count_costs, total_cost
+from mmada.visualization.report.panels.costs import count_costs, total_cost
 from tests.test_visualization.test_report.runs import (
     CONFIG,
     make_run,

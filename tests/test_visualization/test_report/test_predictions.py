@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from mmada.visualization.report.image_changes import summarise
-from mmada.visualization.report.model_pair import predict_pair
 from mmada.visualization.report.panels import (
     changed_rows,
     classes_panel,
     gallery_panel,
 )
+from mmada.visualization.report.predictions import predict_pair
 from tests.test_visualization.test_report.oracle import NUM_IMAGES
 
 

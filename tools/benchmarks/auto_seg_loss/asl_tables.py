@@ -3,22 +3,83 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import torch
 from asl_jobs import METRICS, search_job
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from mmada.engine.targets.surrogate_points import CURVE_FILE
-from mmada.surrogates import load_curve
-from mmada.visualization import (
-    curves_figure,
-    save_figure,
-    scores_figure,
-    scores_markdown,
-)
+from mmada.engine.exploration.targets import CURVE_FILE
+from mmada.surrogates import decode, find_surrogate, load_curve
+from mmada.visualization import save_figure
+
+# ~~ curves_figure: The curves of a searched loss, as they moved over the r
+
+
+_COLORS = matplotlib.colormaps['viridis']
+
+
+def curves_figure(
+    searches: Sequence[tuple[str, Sequence[Sequence[float]], Tensor]],
+) -> Figure:
+    """Draw one row a search, one panel a curve.
+
+    Args:
+        searches: Of each the metric, the mean action of each round, and the
+            control points that were found.
+
+    Returns:
+        Rounds from dark to light, what was found in red, the identity
+        dashed.
+
+    Raises:
+        ValueError: If there is no search.
+    """
+    if not searches:
+        raise ValueError('`searches` should not be empty.')
+    shapes = [find_surrogate(metric).shape for metric, _, _ in searches]
+    columns = max(shape.curves for shape in shapes)
+    figure = Figure(
+        figsize=(2.4 * columns, 2.4 * len(searches)), layout='constrained'
+    )
+    axes = figure.subplots(len(searches), columns, squeeze=False)
+    for row, (metric, means, points) in zip(axes, searches, strict=True):
+        _draw_search(row, metric, means, points)
+    return figure
+
+
+def _draw_search(
+    axes: Sequence[Axes],
+    metric: str,
+    means: Sequence[Sequence[float]],
+    points: Tensor,
+) -> None:
+    surrogate = find_surrogate(metric)
+    x = torch.linspace(0, 1, 201, dtype=torch.float64)
+    found = surrogate.build_curves(points)
+    for number, panel in enumerate(axes):
+        if number >= len(found):
+            panel.set_axis_off()
+            continue
+        panel.plot([0, 1], [0, 1], '--', color='0.5', linewidth=1)
+        for index, mean in enumerate(means):
+            action = torch.tensor(mean, dtype=torch.float64)
+            curves = surrogate.build_curves(decode(action, surrogate.shape))
+            color = _COLORS(index / max(1, len(means) - 1))
+            y = curves[number](x)
+            panel.plot(x, y, color=color, linewidth=0.8)
+        panel.plot(x, found[number](x), color='crimson', linewidth=2)
+        panel.set_title(f'{metric}: h{number + 1}', fontsize=9)
+        panel.set_xticks([0, 0.5, 1])
+        panel.set_yticks([0, 0.5, 1])
+        panel.tick_params(labelsize=7)
+
 
 Record = dict[str, Any]
 Scores = dict[str, dict[str, list[float]]]
@@ -77,3 +138,100 @@ def _search(
     means = [json.loads(line)['actions'][0] for line in lines]
     points = load_curve(folder / CURVE_FILE).points
     return metric, means, torch.tensor(points, dtype=torch.float64)
+
+
+# ~~ score_table: Rows by columns of scores over seeds, as text and as a pi
+
+
+Scores_of_score_table = Mapping[str, Mapping[str, Sequence[float]]]
+"""Row, column, one score a seed."""
+
+
+def scores_markdown(
+    scores: Scores_of_score_table, columns: Sequence[str]
+) -> str:
+    """Lay out means and standard deviations; the best mean is bold.
+
+    Args:
+        scores: The scores; larger is better.
+        columns: Which columns, in order.
+
+    Returns:
+        A Markdown table, without a newline at the end.
+    """
+    lines = [
+        '| loss | ' + ' | '.join(columns) + ' |',
+        '| --- |' + ' ---: |' * len(columns),
+    ]
+    best = {column: _best_row(scores, column) for column in columns}
+    for row, found in scores.items():
+        cells = []
+        for column in columns:
+            text = _cell(found[column])
+            cells.append(f'**{text}**' if best[column] == row else text)
+        lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def scores_figure(
+    scores: Scores_of_score_table, columns: Sequence[str]
+) -> Figure:
+    """Draw the means as a table, coloured within each column.
+
+    Args:
+        scores: The scores; larger is better.
+        columns: Which columns, in order.
+
+    Raises:
+        ValueError: If there is no row or no column.
+    """
+    if not scores or not columns:
+        raise ValueError('`scores` and `columns` should not be empty.')
+    rows = list(scores)
+    shades = _shades(scores, columns)
+    figure = Figure(
+        figsize=(2.2 + 1.1 * len(columns), 0.5 + 0.34 * len(rows)),
+        layout='constrained',
+    )
+    axes = figure.subplots()
+    axes.imshow(shades, cmap='YlGn', vmin=0, vmax=1.3, aspect='auto')
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            weight = 'bold' if _best_row(scores, column) == row else 'normal'
+            text = _cell(scores[row][column])
+            axes.text(
+                j, i, text, ha='center', va='center', weight=weight, size=9
+            )
+    return figure
+
+
+def _shades(
+    scores: Scores_of_score_table, columns: Sequence[str]
+) -> list[list[float]]:
+    """Returns the means, scaled to 0 to 1 within each column."""
+    means = {
+        column: [statistics.fmean(found[column]) for found in scores.values()]
+        for column in columns
+    }
+    return [
+        [
+            (means[c][i] - min(means[c]))
+            / (max(means[c]) - min(means[c]) or 1)
+            for c in columns
+        ]
+        for i in range(len(scores))
+    ]
+
+
+def _best_row(scores: Scores_of_score_table, column: str) -> str:
+    return max(scores, key=lambda row: statistics.fmean(scores[row][column]))
+
+
+def _cell(values: Sequence[float]) -> str:
+    mean = f'{statistics.fmean(values):.1f}'
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.1f}'

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from compare_places import EXPLORED, job_folder
 from method import Method
 from methods import METHODS
 from problems import Problem, counterpart
+from results import EXPLORED, job_folder
 
 PRETRAIN, UNIT, SEARCH, TRAIN = 'pretrain', 'unit', 'search', 'train'
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from compare_configs import REWARD_METRIC
 from mmengine.config import Config, ConfigDict
-from problems import Problem
+from problems import REWARD_METRIC, Problem
 
 from mmada.models import build_objectives
 

@@ -2,15 +2,133 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
-from compare_design import design_rows
-from compare_searches import HEAD_RULE_OFF, OURS, R_IMP
-from method import PROPOSALS, SEGMENTATION, Method, Options
+import numpy as np
+from method import (
+    GRID_VALUES,
+    PROPOSALS,
+    SEGMENTATION,
+    Method,
+    Options,
+    Search,
+)
 from mmengine.config import Config
+from scipy.linalg import hadamard
 
 from mmada.models import build_objectives
+
+# ~~ compare_searches: The searches of the comparison, as data; several row
+
+
+GRID_SIZE = math.prod(map(len, GRID_VALUES))
+OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
+HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
+_STABLE = dict(type='AdaSegment', preset='stable')
+_PAPER = dict(type='AdaSegment', preset='paper')
+_SLOPE = dict(type='SlopeSearch', noise=0.5)
+
+SEARCHES: dict[str, Search] = {
+    OURS: Search(_STABLE, grouped=True),
+    'SlopeSearch': Search(_SLOPE, grouped=True),
+    # Twice as many replicas as directions: curvature is no slope.
+    'SlopeSearch +rpn': Search(_SLOPE, replicas=8, grouped=True, rpn=True),
+    # All ones to start with: losses have to come on good scales.
+    'SlopeSearch from ones': Search(
+        dict(_SLOPE, start=0.0), replicas=8, grouped=True, rpn=True
+    ),
+    'paper': Search(_PAPER),
+    R_IMP: Search(dict(_PAPER, reward='local')),
+    'head rule off': Search(_STABLE, grouped=True, options=HEAD_RULE_OFF),
+    'no learning': Search(dict(_STABLE, kl_limit=0.0), grouped=True),
+    'shuffled rewards': Search(
+        dict(type='ShuffledRewards', controller=_STABLE), grouped=True
+    ),
+    'random weights': Search(dict(type='RandomWeights')),
+    'PBT': Search(dict(type='PopulationTraining')),
+    'AM-LFS': Search(dict(type='AmLfs')),
+    'Baseline-G': Search(dict(type='GridSearch'), GRID_SIZE, grid=True),
+    # Candidates start only where a whole training still fits.
+    'BOHB': Search(
+        dict(type='BohbSearch'), length=2, told='rounds_per_training'
+    ),
+    'random': Search(dict(type='RandomSearch'), trainings=4),
+    'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
+}
+
+
+# ~~ compare_design: Trainings that tell what each weight is worth, and whe
+
+
+KINDS = ('cls', 'bbox', 'mask', 'seg', 'rpn')
+FACTORS = (
+    *KINDS,
+    'stages',
+    *(f'{name}, early' for name in (*KINDS, 'stages')),
+    'trunk',
+)
+"""Weights of a kind; the first stage against the last; both in the first half
+of a training against the second; the trunk's learning rate."""
+LEVEL = 0.69
+"""Log of the factor by which a weight is raised or lowered; the halves of a
+training are that far apart, and the trunk's rate is half as far."""
+SIZE = 16
+STAGES = 3
+
+
+def design() -> np.ndarray:
+    """Returns the levels, -1 or 1: a row a training, a column a factor.
+
+    A Hadamard matrix without its constant column: the effects are free of each
+    other, not of what two factors do together. The last columns have no
+    factor; what they show is chance, or such pairs.
+    """
+    return hadamard(SIZE)[:, 1:]
+
+
+def weights_of(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """Returns the weights of each objective in both halves of a training.
+
+    Args:
+        levels: Of each factor.
+    """
+    weights = {}
+    for kind in KINDS:
+        staged = kind in ('cls', 'bbox', 'mask')
+        for stage in range(STAGES if staged else 1):
+            slope = 1 - stage if staged else 0
+            level = levels[kind] + slope * levels['stages']
+            early = levels[f'{kind}, early'] + slope * levels['stages, early']
+            weights[f's{stage}.{kind}' if staged else kind] = (
+                math.exp(LEVEL * (level + early / 2)),
+                math.exp(LEVEL * (level - early / 2)),
+            )
+    return weights
+
+
+def design_rows() -> list[Method]:
+    """Returns the trainings as rows of the comparison."""
+    return [
+        _row(index, dict(zip(FACTORS, map(int, levels), strict=False)))
+        for index, levels in enumerate(design())
+    ]
+
+
+def _row(index: int, levels: dict[str, int]) -> Method:
+    schedules = {
+        name: dict(points=[[0, first], [0.5, second]], shape='hold')
+        for name, (first, second) in weights_of(levels).items()
+    }
+
+    def edit(cfg: Config, weights: list[list[float]]) -> None:
+        for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
+            part.lr_mult *= math.exp(LEVEL / 2 * levels['trunk'])
+
+    weighting = dict(type='ScheduledWeighting', schedules=schedules)
+    hook = dict(type='StepWeightingHook', weighting=weighting)
+    return Method(f'design {index}', 'design', hook, edit=edit, rpn=True)
 
 
 def _weighted(weighting: str, kind: str = 'Loss', **options: Any) -> Options:

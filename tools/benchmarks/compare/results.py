@@ -55,3 +55,22 @@ def _is_cut_off(file: Any) -> bool:
         return False
     file.seek(-1, os.SEEK_END)
     return file.read(1) != b'\n'
+
+
+# ~~ compare_places: Where the jobs of the comparison leave what.
+
+
+EXPLORED, WEIGHTS = 'explored.pth', 'weights.jsonl'  # of mmada
+COUNTS = 'test_counts.npz'
+NOTED = 'cost.json'
+STATE = 'state.pth'
+
+
+def job_folder(work_dir: Path, key: str) -> Path:
+    """Returns the work directory of a job's run."""
+    return work_dir / 'jobs' / key
+
+
+def log_file(work_dir: Path, key: str) -> Path:
+    """Returns where a job's output goes."""
+    return work_dir / 'logs' / f'{key}.txt'

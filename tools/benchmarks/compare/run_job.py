@@ -11,29 +11,51 @@ from typing import Any
 
 import numpy as np
 import torch
-from compare_configs import REWARD_METRIC, base_config, state_file
-from compare_panoptic import ImagewisePanopticQuality
-from compare_places import (
-    COUNTS,
-    EXPLORED,
-    NOTED,
-    WEIGHTS,
-    job_folder,
-    log_file,
-)
-from compare_searches import SEARCHES
 from cost import Counter, Unit
 from jobs import PRETRAIN, SEARCH, TRAIN, UNIT, Job, result_job, search_job
 from method import apply_method, apply_search
-from methods import METHODS
+from methods import METHODS, SEARCHES
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import METRICS
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
+from problems import REWARD_METRIC, base_config, state_file
+from results import COUNTS, EXPLORED, NOTED, WEIGHTS, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
-from mmada.engine.rewards.reward_evaluator import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator
+from mmada.evaluation import PanopticQuality
+from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.matching import ImageCounts
 from mmada.policies.policy_file import DEFAULT_FILE
+
+# ~~ compare_panoptic: Panoptic quality that keeps what each image adds to
+
+
+@METRICS.register_module()
+class ImagewisePanopticQuality(PanopticQuality):
+    """Keeps the counts of each image and class.
+
+    Attributes:
+        counts: Summed IoU, TP, FP and FN, shape (images, classes, 4), by
+            image id and category id.
+    """
+
+    counts: np.ndarray
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Averages as its parent; see there."""
+        records = sorted(ImageCounts(*r) for r in results)
+        categories = sorted(self._truth.categories)
+        self.counts = np.array(
+            [
+                list(sum_counts([record], categories).values())
+                for record in records
+            ]
+        )
+        return super().compute_metrics(results)
+
 
 TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from compare_searches import SEARCHES
 from jobs import is_applicable
 from method import Method
-from methods import METHODS, TRANSFERRED
+from methods import METHODS, SEARCHES, TRANSFERRED
 from mmengine.registry import HOOKS, TASK_UTILS
 from problems import TRANSFERS, Problem
 

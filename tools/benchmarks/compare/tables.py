@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from compare_pooled import REFERENCES as POOLED
-from compare_pooled import Pooled, pool
 from intervals import Interval, mean_and_std
-from rows import REFERENCES, Difference, Row
+from rows import REFERENCES, Difference, Pooled, Row, pool
+from rows import REFERENCES as POOLED
 
 HEADER = ('method', 'seeds', 'PQ', 'SQ', 'RQ', 'things', 'stuff')
 COLUMNS = ('PQ', 'SQ', 'RQ', 'PQ_th', 'PQ_st')

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from compare_design import FACTORS, design, design_rows
 from jobs import result_job
+from methods import FACTORS, design, design_rows
 from problems import ALL
 from results import Record, Results
 from selection import select

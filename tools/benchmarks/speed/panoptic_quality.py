@@ -30,7 +30,7 @@ from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 from panopticapi_stand_in import panopticapi_for_mmdet
 
-from mmada.datasets.id_maps import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality
 
 NUM_THINGS, NUM_STUFF = 8, 5

@@ -16,7 +16,7 @@ from mmdet.evaluation.functional import panoptic_utils
 from mmdet.evaluation.metrics import coco_panoptic_metric
 from numpy.typing import NDArray
 
-from mmada.datasets.id_maps import id_to_rgb
+from mmada.datasets.coco_panoptic import id_to_rgb
 
 
 class PQStat:

@@ -1,17 +1,25 @@
 """The sections of a report, one file for each."""
 
-from .classes import classes_panel
-from .comparison import comparison_panel
-from .configuration import configuration_panel
-from .costs import costs_panel
-from .gallery import changed_rows, gallery_panel
-from .losses import losses_panel
-from .metrics import metrics_panel
-from .panel import GalleryRow, Panel, Picture, Table
-from .rewards import rewards_panel
-from .sanity import sanity_panel
-from .summary import summary_panel
-from .weights import weights_panel
+from mmada.visualization.report.panels.classes import classes_panel
+from mmada.visualization.report.panels.comparison import comparison_panel
+from mmada.visualization.report.panels.configuration import configuration_panel
+from mmada.visualization.report.panels.costs import costs_panel
+from mmada.visualization.report.panels.gallery import (
+    changed_rows,
+    gallery_panel,
+)
+from mmada.visualization.report.panels.losses import losses_panel
+from mmada.visualization.report.panels.metrics import metrics_panel
+from mmada.visualization.report.panels.panel import (
+    GalleryRow,
+    Panel,
+    Picture,
+    Table,
+)
+from mmada.visualization.report.panels.rewards import rewards_panel
+from mmada.visualization.report.panels.sanity import sanity_panel
+from mmada.visualization.report.panels.summary import summary_panel
+from mmada.visualization.report.panels.weights import weights_panel
 
 __all__ = [
     'GalleryRow',

@@ -9,8 +9,8 @@ from mmada.visualization.report.image_changes import (
     difference_interval,
     summarise,
 )
-from mmada.visualization.report.model_pair import ModelPair
 from mmada.visualization.report.panels.panel import Panel, Table
+from mmada.visualization.report.predictions import ModelPair
 
 CAPTION = (
     'PQ of each class on the test images, ours minus baseline. A gain that '

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmada.visualization.history import Search
+from mmada.visualization.report.analysis import noises
 from mmada.visualization.report.chart import PALETTE, Chart, Series
-from mmada.visualization.report.costs import count_costs, total_cost
+from mmada.visualization.report.panels.costs import count_costs, total_cost
 from mmada.visualization.report.panels.metrics import short
 from mmada.visualization.report.panels.panel import Panel, Table
-from mmada.visualization.report.readings import noises
-from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
 
 CAPTION = (

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmada.visualization.panoptic_colors import (
+from mmada.visualization.panoptic_panel import (
     VOID_COLOR,
+    PanelRow,
     Segmentation,
     category_palette,
     paint,
 )
-from mmada.visualization.panoptic_panel import PanelRow
 from mmada.visualization.report.image_changes import (
     Change,
-    image_changes,
-    most_changed,
-)
-from mmada.visualization.report.model_pair import ModelPair
-from mmada.visualization.report.panels.panel import GalleryRow, Panel, Picture
-from mmada.visualization.report.pictures import (
     display_scale,
+    image_changes,
     map_uri,
+    most_changed,
     photo_uri,
     read_image,
 )
+from mmada.visualization.report.panels.panel import GalleryRow, Panel, Picture
+from mmada.visualization.report.predictions import ModelPair
 
 CAPTION = (
     'The test images whose panoptic quality changed most from the baseline '

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mmada.visualization.history import Search
 from mmada.visualization.report.chart import Chart, Series, styles_of
 from mmada.visualization.report.panels.panel import Panel
-from mmada.visualization.report.rounds import Search
-from mmada.visualization.report.run import Run
-from mmada.visualization.report.training_log import Curve
+from mmada.visualization.report.run import Curve, Run
 
 CAPTION = (
     'Raw losses say how hard an objective still is. Weighted losses, raw '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmada.visualization.history import Search
 from mmada.visualization.report.chart import (
     BLUE,
     INK,
@@ -16,7 +17,6 @@ from mmada.visualization.report.chart import (
 )
 from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.panels.weights import SKIPPED, skipped
-from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
 
 CAPTION = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmada.visualization.history import Search
+from mmada.visualization.report.analysis import split_reward
 from mmada.visualization.report.chart import (
     BLUE,
     INK,
@@ -13,8 +15,6 @@ from mmada.visualization.report.chart import (
     cloud,
 )
 from mmada.visualization.report.panels.panel import Panel
-from mmada.visualization.report.readings import split_reward
-from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
 
 CAPTION = (

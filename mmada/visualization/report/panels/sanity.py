@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmada.visualization.report.analysis import Advice, advise
+from mmada.visualization.history import Search
+from mmada.visualization.report.analysis import (
+    Advice,
+    advise,
+    info_values,
+    invalid_counts,
+    noises,
+    sample_spread,
+)
 from mmada.visualization.report.chart import (
     BLUE,
     GREEN,
@@ -17,15 +25,8 @@ from mmada.visualization.report.chart import (
     Chart,
     Series,
 )
-from mmada.visualization.report.noise import sample_spread
 from mmada.visualization.report.panels.metrics import short
 from mmada.visualization.report.panels.panel import Panel
-from mmada.visualization.report.readings import (
-    info_values,
-    invalid_counts,
-    noises,
-)
-from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Run
 
 CAPTION = (

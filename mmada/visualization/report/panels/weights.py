@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmada.visualization.history import Search
 from mmada.visualization.report.chart import (
     Chart,
     Series,
@@ -13,7 +14,6 @@ from mmada.visualization.report.chart import (
     styles_of,
 )
 from mmada.visualization.report.panels.panel import Panel
-from mmada.visualization.report.rounds import Search
 from mmada.visualization.report.run import Epochs, Run
 
 CAPTION = (

@@ -1,1 +1,0 @@
-"""What a work directory holds beside the states of a search."""

@@ -1,1 +1,0 @@
-"""What else a training may use: compilation, activation checkpointing."""

@@ -1,1 +1,0 @@
-"""Asking a model for its losses and their gradients one by one."""

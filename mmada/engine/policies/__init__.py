@@ -1,1 +1,0 @@
-"""Policy files, and what a policy would do."""

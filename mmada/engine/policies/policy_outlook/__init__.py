@@ -1,1 +1,0 @@
-"""What a policy file would do, before a training is spent on it."""

@@ -1,1 +1,0 @@
-"""What a replica is scored by, and whether that can be believed."""

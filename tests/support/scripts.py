@@ -1,0 +1,22 @@
+"""The scripts of tools/ as modules, for tests that call their functions."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+def load(name: str) -> ModuleType:
+    """Import a script as its neighbours do: by its bare name.
+
+    Args:
+        name: Path below `tools/`, such as ``dev/setup_env.py``.
+    """
+    path = TOOLS / name
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    return importlib.import_module(path.stem)
