@@ -14,6 +14,7 @@ import mmada
 
 PACKAGE = Path(mmada.__file__).parent
 LAYERS = {
+    'version': 0,  # a file
     'controllers': 1,
     'weightings': 1,
     'surrogates': 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ from mmada.engine.state.manifest import (
     StateError,
     make_manifest,
     read_manifest,
+    written_by,
 )
 from mmada.engine.state.payload import (
     check_payload,
@@ -94,7 +96,7 @@ def verify_state(root: Path, step: int) -> dict[str, Any]:
     """
     path = state_path(root, step)
     try:
-        manifest = read_manifest((path / _MANIFEST).read_bytes(), path)
+        manifest = _manifest(path)
         size = (path / _STATE).stat().st_size
         digest = file_sha256(path / _STATE)
     except OSError as error:
@@ -134,7 +136,18 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
             raise TypeError(f'payload is a {type(payload).__name__}')
     except Exception as error:
         raise StateError(
-            f'{path} is intact, but this version of mmada and torch cannot '
-            f'load it: {error}'
+            f'{path}, {_writer(path)}, is intact, but this version of mmada '
+            f'and torch cannot load it: {error}'
         ) from error
     return payload
+
+
+def _writer(path: Path) -> str:
+    manifest: dict[str, Any] = {}
+    with contextlib.suppress(OSError, StateError):  # removed by a live run
+        manifest = _manifest(path)
+    return written_by(manifest)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    return read_manifest((path / _MANIFEST).read_bytes(), path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmada.engine.state.atomic import sha256
+from mmada.version import __version__
 
 FORMAT = 1
 _FIELDS: dict[str, type] = {
@@ -16,6 +17,8 @@ _FIELDS: dict[str, type] = {
     'sha256': str,
     'schema': dict,
 }
+_VERSION = 'mmada_version'
+"""Which wrote it, for messages; states of early versions lack it."""
 _ABSENT = '(absent)'
 
 
@@ -47,6 +50,7 @@ def make_manifest(
         'size': size,
         'sha256': digest,
         'schema': schema,
+        _VERSION: __version__,
     }
     fields['manifest_sha256'] = sha256(_canonical(fields))
     return json.dumps(fields, indent=2).encode()
@@ -60,7 +64,8 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
         where (Path): Name of the state in messages.
 
     Returns:
-        dict[str, Any]: The fields format, step, size, sha256, schema.
+        dict[str, Any]: The fields format, step, size, sha256, schema, and
+        which version wrote it, see `written_by`.
 
     Raises:
         DamagedStateError: If it is not what `make_manifest` wrote.
@@ -79,13 +84,21 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
         raise DamagedStateError(f'{where}: checksum of the manifest differs')
     if fields.get('format') != FORMAT:
         raise StateError(
-            f'{where} has format {fields.get("format")}, this version reads '
-            f'format {FORMAT}'
+            f'{where} has format {fields.get("format")}, '
+            f'{written_by(fields)}; this version reads format {FORMAT}'
         )
     for name, kind in _FIELDS.items():
         if not isinstance(fields.get(name), kind):
             raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
     return fields
+
+
+def written_by(manifest: dict[str, Any]) -> str:
+    """Say which version wrote a state."""
+    version = manifest.get(_VERSION)
+    if isinstance(version, str):
+        return f'written by mmada {version}'
+    return 'written by an early mmada that did not record its version'
 
 
 def schema_difference(

@@ -155,6 +155,13 @@ def test_flipped_tensor_bit_falls_back(
     assert 'checksum of state.pt differs' in warnings_logged[0]
 
 
+def test_a_state_that_a_live_run_removed_is_an_error_of_states(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(StateError, match='step_00000005'):
+        files.load_state(tmp_path, 5)
+
+
 def test_renamed_directory_is_damage(
     tmp_path: Path, warnings_logged: list[str]
 ) -> None:

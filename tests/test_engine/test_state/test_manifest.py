@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mmada.engine.state.manifest import StateError, schema_difference
+import mmada
+from mmada.engine.state.manifest import FORMAT, StateError, schema_difference
+from mmada.engine.state.store import StateStore
 from tests.test_engine.test_state.states import SCHEMA, filled, reopened
 
 
@@ -36,8 +41,75 @@ def test_unknown_format_is_refused(
     monkeypatch.setattr('mmada.engine.state.manifest.FORMAT', 2)
     filled(tmp_path, 1)
     monkeypatch.undo()
-    with pytest.raises(StateError, match='has format 2, this .* format 1'):
+    with pytest.raises(StateError, match='has format 2, .* format 1'):
         reopened(tmp_path).latest()
+
+
+def rewrite(
+    root: Path, version: Any, format: int = FORMAT, data: bytes | None = None
+) -> None:
+    """Makes state 1 one that another version wrote.
+
+    Args:
+        root: Directory of the states.
+        version: Of mmada; None for a version that did not record it.
+        format: Of the manifest.
+        data: Content of the state; None to keep it.
+    """
+    path = root / 'step_00000001'
+    fields = json.loads((path / 'MANIFEST.json').read_text())
+    assert fields.pop('mmada_version') == mmada.__version__
+    del fields['manifest_sha256']
+    fields['format'] = format
+    if version is not None:
+        fields['mmada_version'] = version
+    if data is not None:
+        (path / 'state.pt').write_bytes(data)
+        fields |= dict(size=len(data), sha256=sha256(data).hexdigest())
+    text = json.dumps(fields, sort_keys=True).encode()
+    fields['manifest_sha256'] = sha256(text).hexdigest()
+    (path / 'MANIFEST.json').write_text(json.dumps(fields))
+
+
+NOT_RECORDED = 'written by an early mmada that did not record its version'
+WRITERS = pytest.mark.parametrize(
+    ('version', 'writer'),
+    [
+        ('0.0.1', 'written by mmada 0.0.1'),
+        (None, NOT_RECORDED),
+        (3, NOT_RECORDED),
+    ],
+)
+
+
+@WRITERS
+def test_the_version_that_wrote_a_state_does_not_matter(
+    tmp_path: Path, version: Any, writer: str
+) -> None:
+    filled(tmp_path, 1)
+    rewrite(tmp_path, version)
+    found = reopened(tmp_path).latest()
+    assert found is not None and found[0] == 1
+
+
+@WRITERS
+def test_a_state_that_cannot_be_read_names_the_version_that_wrote_it(
+    tmp_path: Path, version: Any, writer: str
+) -> None:
+    filled(tmp_path, 1)
+    other = StateStore(tmp_path, dict(SCHEMA, state_layout=2))
+    rewrite(tmp_path, version)
+    with pytest.raises(StateError, match=f'different run; .* {writer}; what'):
+        other.latest()
+
+    for root in (tmp_path / 'format', tmp_path / 'content'):
+        filled(root, 1)
+    rewrite(tmp_path / 'format', version, format=2)
+    with pytest.raises(StateError, match=f'has format 2, {writer}; this'):
+        reopened(tmp_path / 'format').latest()
+    rewrite(tmp_path / 'content', version, data=b'of another torch')
+    with pytest.raises(StateError, match=f'{writer}, is intact, but this'):
+        reopened(tmp_path / 'content').latest()
 
 
 def test_schema_difference() -> None:
