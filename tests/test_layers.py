@@ -15,6 +15,7 @@ import mmada
 PACKAGE = Path(mmada.__file__).parent
 LAYERS = {
     'utils': 0,
+    'version': 0,  # a file
     'policies': 1,
     'controllers': 1,
     'weightings': 1,

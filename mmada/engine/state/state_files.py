@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from mmada.utils.files import (
     temporary_name,
     write_synced,
 )
+from mmada.version import __version__
 
 # ~~ manifest: The manifest of a stored state: what a state is and how to c
 
@@ -34,6 +36,8 @@ _FIELDS: dict[str, type] = {
     'sha256': str,
     'schema': dict,
 }
+_VERSION = 'mmada_version'
+"""Which wrote it, for messages; states of early versions lack it."""
 _ABSENT = '(absent)'
 
 
@@ -65,6 +69,7 @@ def make_manifest(
         'size': size,
         'sha256': digest,
         'schema': schema,
+        _VERSION: __version__,
     }
     fields['manifest_sha256'] = sha256(_canonical(fields))
     return json.dumps(fields, indent=2).encode()
@@ -78,7 +83,8 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
         where (Path): Name of the state in messages.
 
     Returns:
-        dict[str, Any]: The fields format, step, size, sha256, schema.
+        dict[str, Any]: The fields format, step, size, sha256, schema, and
+        which version wrote it, see `written_by`.
 
     Raises:
         DamagedStateError: If it is not what `make_manifest` wrote.
@@ -97,13 +103,21 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
         raise DamagedStateError(f'{where}: checksum of the manifest differs')
     if fields.get('format') != FORMAT:
         raise StateError(
-            f'{where} has format {fields.get("format")}, this version reads '
-            f'format {FORMAT}'
+            f'{where} has format {fields.get("format")}, '
+            f'{written_by(fields)}; this version reads format {FORMAT}'
         )
     for name, kind in _FIELDS.items():
         if not isinstance(fields.get(name), kind):
             raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
     return fields
+
+
+def written_by(manifest: dict[str, Any]) -> str:
+    """Say which version wrote a state."""
+    version = manifest.get(_VERSION)
+    if isinstance(version, str):
+        return f'written by mmada {version}'
+    return 'written by an early mmada that did not record its version'
 
 
 def schema_difference(
@@ -298,7 +312,7 @@ def verify_state(root: Path, step: int) -> dict[str, Any]:
     """
     path = state_path(root, step)
     try:
-        manifest = read_manifest((path / _MANIFEST).read_bytes(), path)
+        manifest = _manifest(path)
         size = (path / _STATE).stat().st_size
         digest = file_sha256(path / _STATE)
     except OSError as error:
@@ -338,7 +352,18 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
             raise TypeError(f'payload is a {type(payload).__name__}')
     except Exception as error:
         raise StateError(
-            f'{path} is intact, but this version of mmada and torch cannot '
-            f'load it: {error}'
+            f'{path}, {_writer(path)}, is intact, but this version of mmada '
+            f'and torch cannot load it: {error}'
         ) from error
     return payload
+
+
+def _writer(path: Path) -> str:
+    manifest: dict[str, Any] = {}
+    with contextlib.suppress(OSError, StateError):  # removed by a live run
+        manifest = _manifest(path)
+    return written_by(manifest)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    return read_manifest((path / _MANIFEST).read_bytes(), path)

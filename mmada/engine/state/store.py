@@ -25,6 +25,7 @@ from mmada.engine.state.state_files import (
     stored_steps,
     verify_state,
     write_state,
+    written_by,
 )
 from mmada.utils.files import (
     discard,
@@ -124,12 +125,12 @@ class StateStore:
         damaged = []
         for step in stored_steps(self.root):
             try:
-                schema = verify_state(self.root, step)['schema']
+                manifest = verify_state(self.root, step)
             except DamagedStateError as error:
                 damaged.append(str(error))
                 _warn(f'Damaged state passed over. {error}')
                 continue
-            self._check_schema(step, schema)
+            self._check_schema(step, manifest)
             self._verified.add(step)
             return step
         if damaged:
@@ -139,12 +140,13 @@ class StateStore:
             )
         return None
 
-    def _check_schema(self, step: int, stored: dict[str, Any]) -> None:
-        lines = schema_difference(stored, self.schema)
+    def _check_schema(self, step: int, manifest: dict[str, Any]) -> None:
+        lines = schema_difference(manifest['schema'], self.schema)
         if lines:
             raise StateError(
                 f'{state_path(self.root, step)} was left by a different run; '
-                'resume with its settings or use another work directory:\n  '
+                'resume with its settings or use another work directory. It '
+                f'was {written_by(manifest)}; what differs:\n  '
                 + '\n  '.join(lines)
             )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import random
 import re
 import time
 from collections import OrderedDict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import numpy as np
 import pytest
 import torch
 
+import mmada
 from mmada.engine.state import state_files
 from mmada.engine.state.state_files import (
+    FORMAT,
     StateError,
     check_payload,
     load_payload,
@@ -23,6 +27,7 @@ from mmada.engine.state.state_files import (
     save_payload,
     schema_difference,
 )
+from mmada.engine.state.store import StateStore
 from mmada.utils import files as atomic
 from tests.test_engine.test_state.states import (
     SCHEMA,
@@ -98,8 +103,9 @@ def test_killed_while_loading_changes_nothing(
 
 
 def test_every_failpoint_of_the_store_is_tested() -> None:
-    folder = Path(atomic.__file__).parent
-    source = ''.join(path.read_text() for path in folder.glob('*.py'))
+    folder = Path(state_files.__file__).parent
+    files = [*folder.glob('*.py'), Path(atomic.__file__)]
+    source = ''.join(path.read_text() for path in files)
     named = set(re.findall(r"'(state\.[a-z_]+)'", source)) - {'state.pt'}
     others = {'state.inside_replace', 'state.after_read'}
     assert named == {*COMMIT_SITES, *LATER_SITES, *others}
@@ -164,6 +170,13 @@ def test_flipped_tensor_bit_falls_back(
     found = reopened(tmp_path).latest()
     assert found is not None and found[0] == 1
     assert 'checksum of state.pt differs' in warnings_logged[0]
+
+
+def test_a_state_that_a_live_run_removed_is_an_error_of_states(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(StateError, match='step_00000005'):
+        state_files.load_state(tmp_path, 5)
 
 
 def test_renamed_directory_is_damage(
@@ -256,8 +269,75 @@ def test_unknown_format_is_refused(
     monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 2)
     filled(tmp_path, 1)
     monkeypatch.undo()
-    with pytest.raises(StateError, match='has format 2, this .* format 1'):
+    with pytest.raises(StateError, match='has format 2, .* format 1'):
         reopened(tmp_path).latest()
+
+
+def rewrite(
+    root: Path, version: Any, format: int = FORMAT, data: bytes | None = None
+) -> None:
+    """Makes state 1 one that another version wrote.
+
+    Args:
+        root: Directory of the states.
+        version: Of mmada; None for a version that did not record it.
+        format: Of the manifest.
+        data: Content of the state; None to keep it.
+    """
+    path = root / 'step_00000001'
+    fields = json.loads((path / 'MANIFEST.json').read_text())
+    assert fields.pop('mmada_version') == mmada.__version__
+    del fields['manifest_sha256']
+    fields['format'] = format
+    if version is not None:
+        fields['mmada_version'] = version
+    if data is not None:
+        (path / 'state.pt').write_bytes(data)
+        fields |= dict(size=len(data), sha256=sha256(data).hexdigest())
+    text = json.dumps(fields, sort_keys=True).encode()
+    fields['manifest_sha256'] = sha256(text).hexdigest()
+    (path / 'MANIFEST.json').write_text(json.dumps(fields))
+
+
+NOT_RECORDED = 'written by an early mmada that did not record its version'
+WRITERS = pytest.mark.parametrize(
+    ('version', 'writer'),
+    [
+        ('0.0.1', 'written by mmada 0.0.1'),
+        (None, NOT_RECORDED),
+        (3, NOT_RECORDED),
+    ],
+)
+
+
+@WRITERS
+def test_the_version_that_wrote_a_state_does_not_matter(
+    tmp_path: Path, version: Any, writer: str
+) -> None:
+    filled(tmp_path, 1)
+    rewrite(tmp_path, version)
+    found = reopened(tmp_path).latest()
+    assert found is not None and found[0] == 1
+
+
+@WRITERS
+def test_a_state_that_cannot_be_read_names_the_version_that_wrote_it(
+    tmp_path: Path, version: Any, writer: str
+) -> None:
+    filled(tmp_path, 1)
+    other = StateStore(tmp_path, dict(SCHEMA, state_layout=2))
+    rewrite(tmp_path, version)
+    with pytest.raises(StateError, match=f'different run; .* {writer}; what'):
+        other.latest()
+
+    for root in (tmp_path / 'format', tmp_path / 'content'):
+        filled(root, 1)
+    rewrite(tmp_path / 'format', version, format=2)
+    with pytest.raises(StateError, match=f'has format 2, {writer}; this'):
+        reopened(tmp_path / 'format').latest()
+    rewrite(tmp_path / 'content', version, data=b'of another torch')
+    with pytest.raises(StateError, match=f'{writer}, is intact, but this'):
+        reopened(tmp_path / 'content').latest()
 
 
 def test_schema_difference() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import mmada
 from mmada.engine.state.store import StateError, StateStore
 from tests.test_engine.test_state.states import (
     SCHEMA,
@@ -37,6 +38,7 @@ def test_layout_and_manifest(tmp_path: Path) -> None:
     assert manifest['size'] == len(data)
     assert manifest['sha256'] == hashlib.sha256(data).hexdigest()
     assert manifest['schema'] == SCHEMA
+    assert manifest['mmada_version'] == mmada.__version__
 
 
 def test_keeps_the_newest(tmp_path: Path) -> None:
