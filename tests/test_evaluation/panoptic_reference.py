@@ -1,6 +1,6 @@
 """Panoptic quality by hotcoco, which gives the reference evaluator's numbers.
 
-hotcoco reads files. It differs from `mmada.evaluation` in this:
+hotcoco takes segment maps from files. It differs from `mmada.evaluation`:
 
 - It adds IoUs one to the other, those of an image first; the reference, those
   of all images. Ours are rounded once, so that they do not depend on the order
