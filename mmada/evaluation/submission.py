@@ -25,7 +25,7 @@ from mmada.datasets.coco_panoptic import (
     read_segment_map,
     write_png,
 )
-from mmada.datasets.segment_map import label_areas
+from mmada.datasets.segment_map import label_areas, to_segment_map
 from mmada.evaluation.coco_truth import split_labels
 
 
@@ -50,22 +50,23 @@ def to_segments(
     Raises:
         ValueError: If a label has an unknown class.
     """
-    values, places = np.unique(labels, return_inverse=True)
-    categories, _ = split_labels(values.tolist(), category_ids, ignore_index)
-    areas = np.bincount(places.ravel(), minlength=len(values))
-    ids = np.full(len(values), VOID, dtype=np.int32)
+    runs = to_segment_map(labels)
+    areas = label_areas(runs)
+    categories, _ = split_labels(areas, category_ids, ignore_index)
+    ids = np.full(len(areas), VOID, dtype=np.int32)
     segments: list[dict[str, Any]] = []
-    for k, label in enumerate(values.tolist()):
+    for k, (label, area) in enumerate(areas.items()):
         if label in categories:
             ids[k] = len(segments) + 1
             segments.append(
                 dict(
                     id=int(ids[k]),
                     category_id=categories[label],
-                    area=int(areas[k]),
+                    area=area,
                 )
             )
-    return ids[places].reshape(labels.shape), segments
+    segment_map = np.repeat(ids[runs.owners], runs.lengths)
+    return segment_map.reshape(labels.shape), segments
 
 
 class SubmissionWriter:

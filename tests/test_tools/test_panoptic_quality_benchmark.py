@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.support.scripts import load
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
@@ -17,27 +14,47 @@ def benchmark():
     return load('benchmarks/speed/panoptic_quality.py')
 
 
-def test_both_ways_side_by_side(benchmark, capsys):
+def test_all_ways_side_by_side(benchmark, capsys):
     """Fails too if they do not agree on the values."""
-    benchmark.main(['--images', '4', '--repeats', '3'])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith('4 images of 640x480 pixels with 18 segments')
-    found = dict(
-        re.match(r'(.*?) +([\d.]+) ms per image', line).groups()
-        for line in lines[1:]
-    )
-    png, read, kept = map(float, found.values())
-    assert list(found)[0] == 'through PNG files (mmdet)'
-    assert png > max(read, kept) > 0  # how much is for the script to say
+    benchmark.main(['--quick'])
+    output = capsys.readouterr().out
+    assert output.startswith('Panoptic quality of 2 images of 640x480 pixels')
+    assert re.search(r'^commit \S+, mmada .* cores$', output, re.M)
+    found = dict(re.findall(r'^(.*?) +([\d.]+) ms per image$', output, re.M))
+    assert list(found)[:5] == [
+        'files written',
+        'files, hotcoco',
+        'files, ours',
+        'in memory, truth read',
+        'in memory, truth kept',
+    ]
+    ratios = re.findall(r'^ratio (\S+) \(quartiles .*\) (.*)$', output, re.M)
+    assert [name for _, name in ratios][:3] == [
+        'hotcoco / ours, files',
+        'files written and hotcoco / in memory, truth read',
+        'files written and hotcoco / in memory, truth kept',
+    ]
+    # How large they are is for the script to say.
+    assert all(float(ratio) > 0 for ratio, _ in ratios)
+
+
+def test_mmdet_is_left_out_without_panopticapi(
+    benchmark, tmp_path, monkeypatch
+):
+    name = 'mmdet with panopticapi'
+    monkeypatch.setattr(benchmark.coco_panoptic_metric, 'panopticapi', None)
+    assert name not in benchmark.ways(tmp_path, [])
+    monkeypatch.setattr(benchmark.coco_panoptic_metric, 'panopticapi', True)
+    assert name in benchmark.ways(tmp_path, [])
 
 
 def test_values_that_differ_are_an_error(benchmark, tmp_path, monkeypatch):
     samples = benchmark.make_data(tmp_path, 1, (64, 96), 8, 0)
-    original = benchmark.PanopticQuality.compute_metrics
+    original = benchmark.evaluate_files_with_hotcoco
     monkeypatch.setattr(
-        benchmark.PanopticQuality,
-        'compute_metrics',
-        lambda *args: dict(original(*args), PQ=1.0),
+        benchmark,
+        'evaluate_files_with_hotcoco',
+        lambda folder: dict(original(folder), PQ=1.0),
     )
     with pytest.raises(RuntimeError, match='values differ'):
         benchmark.compare(tmp_path, samples, 1)
