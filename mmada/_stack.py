@@ -110,7 +110,7 @@ def _explain(
     error: ImportError | AssertionError,
     found: dict[str, dict[str, str]],
 ) -> str:
-    """The message for an ``error`` raised while importing ``name``."""
+    """Return the message for an ``error`` raised while importing ``name``."""
     library = re.search(r'lib[\w+.-]+\.so[.\d]*', str(error))
     if library and library.group() in _DEBIAN_PACKAGES:
         return _explain_library(library.group())

@@ -30,7 +30,7 @@ TOP_CLASSES = 20
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description='Scores checkpoints as the exploration would and says '
         'what cannot be right.'
@@ -63,14 +63,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def source_line(source: RewardSource) -> str:
-    """Returns a line on what is measured."""
+    """Return a line on what is measured."""
     if source.explores:
         return f"the exploration's rewards, maximising {source.metric!r}"
     return 'the test data: the config has no exploration'
 
 
 def report_lines(report: CheckpointReport) -> Iterator[str]:
-    """Yields the lines on a checkpoint."""
+    """Yield the lines on a checkpoint."""
     loaded = report.loaded
     yield f'\n{report.path}'
     yield (
@@ -88,7 +88,7 @@ def report_lines(report: CheckpointReport) -> Iterator[str]:
 
 
 def census_lines(census: Census) -> Iterator[str]:
-    """Yields the lines on the classes that most is true or predicted of."""
+    """Yield the lines on the classes that most is true or predicted of."""
     yield (
         f'images: {census.images}, with a predicted thing: '
         f'{census.with_things}'
@@ -111,12 +111,12 @@ def census_lines(census: Census) -> Iterator[str]:
 
 
 def warning_line(finding: Finding) -> str:
-    """Returns a line on what is wrong."""
+    """Return a line on what is wrong."""
     return f'WARNING ({finding.rule}): {finding.text}'
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints the report; returns the exit code."""
+    """Print the report; return the exit code."""
     args = parse_args(argv)
     with one_line_errors('check_reward', KeyError):
         config = read_config(args.config)

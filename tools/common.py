@@ -71,7 +71,7 @@ def build_runner(cfg: Config) -> Runner:
 
 @contextlib.contextmanager
 def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
-    """Ends the process with a line where files or options cannot be used.
+    """End the process with a line where files or options cannot be used.
 
     Args:
         command: Name of the command, which begins the line.
@@ -91,7 +91,7 @@ def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
 
 
 def read_config(path: str | Path) -> Config:
-    """Reads a config, which is a program of the user's.
+    """Read a config, which is a program of the user's.
 
     Raises:
         OSError: If the file, or one that it names, cannot be read.

@@ -94,7 +94,7 @@ class Demo:
         self.seed = seed
 
     def run(self) -> None:
-        """Does all steps and shows the table."""
+        """Do all steps and show the table."""
         self.make_scenes()
         self.pretrain()
         with ThreadPoolExecutor(max_workers=2) as pool:
@@ -105,7 +105,7 @@ class Demo:
         report(self.work_dir, models, by_name[BASELINE], by_name[OURS])
 
     def jobs(self) -> list[Job]:
-        """Returns the trainings, the longest first."""
+        """Return the trainings, the longest first."""
         size = self.size
         plain: dict[str, object] = {
             'train_cfg.max_epochs': size.epochs,
@@ -127,7 +127,7 @@ class Demo:
         ]
 
     def models(self) -> list[Model]:
-        """Returns the rows of the table."""
+        """Return the rows of the table."""
         size, last = self.size, f'epoch_{self.size.epochs}.pth'
         # In units of one training: iterations that were really run.
         probe = 1 / size.epochs
@@ -146,7 +146,7 @@ class Demo:
         ]
 
     def make_scenes(self) -> None:
-        """Draws the images; those of the pretraining are others."""
+        """Draw the images; those of the pretraining are others."""
         size = self.size
         num = dict(train=size.train, reward=size.reward, test=size.test)
         few = dict(num, reward=1, test=1)
@@ -156,7 +156,7 @@ class Demo:
         print(f'Scenes of 64x96 pixels: {num}', flush=True)
 
     def pretrain(self) -> None:
-        """Makes the state that all trainings start from."""
+        """Make the state that all trainings start from."""
         target = self.work_dir / 'pretrained.pth'
         if target.exists():
             return
@@ -173,14 +173,14 @@ class Demo:
         os.replace(partial, target)
 
     def train(self, job: Job) -> None:
-        """Does a training, or what is left of it."""
+        """Do a training, or what is left of it."""
         done = self.work_dir / job.name / 'done'
         if not done.exists():
             self.launch(job, 'scenes')
             done.touch()
 
     def launch(self, job: Job, scenes: str) -> None:
-        """Runs tools/train.py; its log goes to a file, its news here."""
+        """Run tools/train.py; its log goes to a file, its news here."""
         began = time.monotonic()
         folder = self.work_dir / job.name
         folder.mkdir(exist_ok=True)
@@ -211,7 +211,7 @@ class Demo:
         print(f'[{job.name}] done in {seconds:.0f} s', flush=True)
 
     def environment(self, scenes: str) -> dict[str, str]:
-        """Returns the environment of a training; its configs read it."""
+        """Return the environment of a training; its configs read it."""
         return dict(
             os.environ,
             MMADA_SCENES=f'{self.work_dir / scenes}/',
@@ -223,7 +223,7 @@ class Demo:
 
 
 def show_news(name: str, lines: Iterable[str], log: TextIO) -> None:
-    """Writes all lines to the log and those on an exploration to stdout."""
+    """Write all lines to the log and those on an exploration to stdout."""
     for line in lines:
         log.write(line)
         text = RECORD.sub('', line)
@@ -232,7 +232,7 @@ def show_news(name: str, lines: Iterable[str], log: TextIO) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--work-dir', type=Path, default=ROOT / 'work_dirs/demo'
@@ -243,7 +243,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Runs the demo."""
+    """Run the demo."""
     args = parse_args()
     began = time.monotonic()
     Demo(args.work_dir, SIZES[args.size], args.seed).run()

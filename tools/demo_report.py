@@ -52,20 +52,20 @@ class Model:
 
 
 def load(model: Model) -> tuple[Any, Config]:
-    """Builds a model with its checkpoint."""
+    """Build a model with its checkpoint."""
     config = Config.fromfile(model.config)
     return build_trained(config, model.checkpoint), config
 
 
 def test_evaluator(config: Config) -> RewardEvaluator:
-    """Builds the evaluator of the test split."""
+    """Build the evaluator of the test split."""
     return RewardEvaluator(
         config.test_dataloader, config.test_evaluator, 'coco_panoptic/PQ', 0
     )
 
 
 def evaluate(network: Any, config: Config) -> dict[str, float]:
-    """Returns PQ of all, things and stuff on the test split."""
+    """Return PQ of all, things and stuff on the test split."""
     metrics = test_evaluator(config).evaluate(network)
     return {name: metrics[f'coco_panoptic/{name}'] for name in METRICS}
 
@@ -73,7 +73,7 @@ def evaluate(network: Any, config: Config) -> dict[str, float]:
 def report(
     work_dir: Path, models: list[Model], baseline: Model, ours: Model
 ) -> None:
-    """Prints the table and writes it and the pictures to a directory.
+    """Print the table and write it and the pictures to a directory.
 
     Args:
         work_dir: Where the demo is, and its exploration below the directory
@@ -111,7 +111,7 @@ def report(
 
 
 def panel(baseline: Model, ours: Model) -> Any:
-    """Draws the first test images side by side."""
+    """Draw the first test images side by side."""
     _, config = load(ours)
     evaluator = config.test_evaluator
     annotations = json.loads(Path(evaluator.ann_file).read_text())
@@ -137,7 +137,7 @@ def panel(baseline: Model, ours: Model) -> Any:
 
 
 def truth(annotation: dict[str, Any], folder: Path) -> Segmentation:
-    """Reads the true segmentation of an image."""
+    """Read the true segmentation of an image."""
     data = (folder / annotation['file_name']).read_bytes()
     categories = {
         s['id']: s['category_id'] for s in annotation['segments_info']
@@ -146,7 +146,7 @@ def truth(annotation: dict[str, Any], folder: Path) -> Segmentation:
 
 
 def predict(model: Model, annotations: list[dict[str, Any]]) -> dict[int, Any]:
-    """Returns a model's panoptic maps of some test images, by image."""
+    """Return a model's panoptic maps of some test images, by image."""
     network, config = load(model)
     wanted = {a['image_id'] for a in annotations}
     found: dict[int, Any] = {}

@@ -38,7 +38,7 @@ from mmada.evaluation.submission import (
 
 
 def read_content(images: str, categories: str | None) -> dict[str, Any]:
-    """Reads images and categories as one annotation file without truth.
+    """Read images and categories as one annotation file without truth.
 
     Raises:
         OSError: If a file cannot be read.
@@ -62,7 +62,7 @@ def read_content(images: str, categories: str | None) -> dict[str, Any]:
 def image_dataset(
     dataset: dict[str, Any], ann_file: str, image_dir: str
 ) -> dict[str, Any]:
-    """Returns the config of a data set with other images, without truth."""
+    """Return the config of a data set with other images, without truth."""
     found = copy.deepcopy(dataset)
     found.update(
         ann_file=ann_file,
@@ -76,7 +76,7 @@ def image_dataset(
 def load_data(
     config: Config, args: argparse.Namespace, scratch: str
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns the dataloader and what the files say of its images."""
+    """Return the dataloader and what the files say of its images."""
     loader = copy.deepcopy(config.test_dataloader)
     content = None
     if args.image_info is not None:
@@ -100,7 +100,7 @@ def _read_json(path: str) -> Any:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Writes predictions in the layout of COCO's panoptic "
         'evaluation server and reads them again.'
@@ -139,7 +139,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def build_model(config: Config, checkpoint: str) -> Any:
-    """Builds the model with all of its weights.
+    """Build the model with all of its weights.
 
     Raises:
         ValueError: If a weight is not in the checkpoint or not finite.
@@ -159,7 +159,7 @@ def write(
     category_ids: list[int],
     writer: SubmissionWriter,
 ) -> None:
-    """Predicts all images and writes what is predicted."""
+    """Predict all images and write what is predicted."""
     names = {image['id']: image['file_name'] for image in content['images']}
     for batch in dataloader:
         for sample in model.test_step(batch):
@@ -174,7 +174,7 @@ def write(
 
 
 def run(args: argparse.Namespace, scratch: str) -> list[str]:
-    """Writes and reads again; returns what is wrong with the files."""
+    """Write and read again; return what is wrong with the files."""
     config = read_config(args.config)
     config.merge_from_dict(args.cfg_options or {})
     for name in ('model', 'test_dataloader'):
@@ -198,7 +198,7 @@ def run(args: argparse.Namespace, scratch: str) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the files; returns the exit code."""
+    """Write the files; return the exit code."""
     args = parse_args(argv)
     with (
         tempfile.TemporaryDirectory() as scratch,

@@ -27,7 +27,7 @@ _LEGEND = 'the others at the initial losses'
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('file', type=Path, help='a policy file')
     parser.add_argument(
@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Returns lines with columns of equal width, numbers to the right."""
+    """Return lines with columns of equal width, numbers to the right."""
     cells = [list(header)] + [
         [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
     ]
@@ -80,7 +80,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def grid_lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yields the table of what becomes of all weights."""
+    """Yield the table of what becomes of all weights."""
     names = report['policy']['objectives']
     grid = report['grid']
     rows = [
@@ -93,7 +93,7 @@ def grid_lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def policy_lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yields what the file says of itself."""
+    """Yield what the file says of itself."""
     policy, file = report['policy'], report['file']
     yield f'{file["path"]}: {file["size"]} bytes, sha256 {file["sha256"]}'
     yield (
@@ -116,14 +116,14 @@ def mode_lines(
     losses: Sequence[float],
     modes: dict[str, Sequence[float]],
 ) -> list[str]:
-    """Returns a table of losses and of the weights of each mode."""
+    """Return a table of losses and of the weights of each mode."""
     rows = [['loss', *losses]]
     rows += [[f'weight, {mode}', *row] for mode, row in modes.items()]
     return table(['', *names], rows)
 
 
 def lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yields the lines of a report for people."""
+    """Yield the lines of a report for people."""
     policy = report['policy']
     names = policy['objectives']
     yield from policy_lines(report)
@@ -141,7 +141,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
-    """Yields what a training would start with."""
+    """Yield what a training would start with."""
     yield (
         f'\nThe first {found["batches"]} batches of {found["config"]}, '
         'and what a training would start with:'
@@ -152,7 +152,7 @@ def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the report of the file, and of the config if there is one."""
+    """Return the report of the file, and of the config if there is one."""
     ensemble, report = outlook(args.file, args.epochs, args.disagreement)
     if args.config is not None:
         # Names the file where it is no config.
@@ -168,7 +168,7 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the report."""
+    """Print the report."""
     args = parse_args()
     with one_line_errors('inspect_policy', KeyError, TypeError):
         report = inspect(args)

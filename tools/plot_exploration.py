@@ -18,7 +18,7 @@ from mmada.visualization import (
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('work_dir', type=Path, help='of a run that explored')
     parser.add_argument(
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Write the picture."""
     args = parse_args()
     epochs = args.work_dir / WEIGHTS_FILE
     with one_line_errors('plot_exploration'):

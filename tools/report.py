@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -67,7 +67,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Writes the report, once or until the run is over."""
+    """Write the report, once or until the run is over."""
     args = parse_args()
     options = ReportOptions(
         others=args.compare,

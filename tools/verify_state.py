@@ -28,7 +28,7 @@ with contextlib.redirect_stdout(sys.stderr):
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('work_dir', type=Path, help='of a run')
     parser.add_argument(
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def state_line(state: StateReport) -> str:
-    """Returns a line on a state."""
+    """Return a line on a state."""
     if state.problem is not None:
         return f'BAD   {state.problem}'
     done = (
@@ -50,7 +50,7 @@ def state_line(state: StateReport) -> str:
 
 
 def file_line(file: FileReport) -> str:
-    """Returns a line on a checkpoint or a policy."""
+    """Return a line on a checkpoint or a policy."""
     if file.problem is not None:
         return f'BAD   {file.path}, {file.size} bytes: {file.problem}'
     content = f', {file.content}' if file.content else ''
@@ -58,7 +58,7 @@ def file_line(file: FileReport) -> str:
 
 
 def lines(report: WorkDirReport) -> Iterator[str]:
-    """Yields the lines of a report for people."""
+    """Yield the lines of a report for people."""
     yield 'exploration:'
     states = (*report.states, *report.initial)
     yield from map(state_line, states) if states else ['none']
@@ -86,7 +86,7 @@ def lines(report: WorkDirReport) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the report."""
+    """Print the report."""
     args = parse_args()
     with one_line_errors('verify_state'):
         if not args.work_dir.is_dir():

@@ -50,7 +50,7 @@ class ShuffledRewards(WeightController):
         self._winner: Tensor | None = None
 
     def propose(self, losses: Tensor) -> Tensor:
-        """Return what the inner controller proposes; raises as it does."""
+        """Return what the inner controller proposes; raise as it does."""
         self._pending = self._inner.propose(losses)
         return self._pending.clone()
 

@@ -39,7 +39,7 @@ LARGEST_RATIO = 10.0
 
 
 def weight_warnings(ensemble: PolicyEnsemble, losses: Tensor) -> list[str]:
-    """Says which weights of the last policy are at the floor or far apart.
+    """Say which weights of the last policy are at the floor or far apart.
 
     Args:
         ensemble: What was learned.
@@ -68,7 +68,7 @@ def weight_warnings(ensemble: PolicyEnsemble, losses: Tensor) -> list[str]:
 def ensemble_warnings(
     ensemble: PolicyEnsemble, losses: Tensor, limit: float
 ) -> list[str]:
-    """Says for which objectives the saved policies disagree.
+    """Say for which objectives the saved policies disagree.
 
     Args:
         ensemble: What was learned.
@@ -88,7 +88,7 @@ def ensemble_warnings(
 
 
 def name_warnings(policy: Sequence[str], model: Sequence[str]) -> list[str]:
-    """Says why a policy does not fit the objectives of a model."""
+    """Say why a policy does not fit the objectives of a model."""
     if list(policy) == list(model):
         return []
     missing = [name for name in model if name not in policy]
@@ -118,7 +118,7 @@ FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 def outlook(
     path: str | Path, num_epochs: int, disagreement: float
 ) -> tuple[PolicyEnsemble, dict[str, Any]]:
-    """Reads a policy file and tells what it would do.
+    """Read a policy file and tell what it would do.
 
     Args:
         path: The file.
@@ -158,7 +158,7 @@ def outlook(
 
 
 def grid(ensemble: PolicyEnsemble) -> dict[str, Any]:
-    """Returns what becomes of all weights when one loss changes.
+    """Return what becomes of all weights when one loss changes.
 
     The others stay at the initial losses; the last policy answers.
 
@@ -178,7 +178,7 @@ def grid(ensemble: PolicyEnsemble) -> dict[str, Any]:
 def modes(
     ensemble: PolicyEnsemble, losses: Tensor, num_epochs: int
 ) -> dict[str, list[float]]:
-    """Returns the weights of the first epoch in each mode.
+    """Return the weights of the first epoch in each mode.
 
     Args:
         ensemble: What was learned.
@@ -193,7 +193,7 @@ def modes(
 
 
 def negative(ensemble: PolicyEnsemble) -> dict[str, Any]:
-    """Returns how likely a sample with a negative weight was, by round.
+    """Return how likely a sample with a negative weight was, by round.
 
     Returns:
         `sigma` as the provenance has it, and `probability`, a number for
@@ -247,7 +247,7 @@ def dry_run(
     num_epochs: int,
     disagreement: float,
 ) -> dict[str, Any]:
-    """Measures a model's losses and asks the policy for its weights.
+    """Measure a model's losses and asks the policy for its weights.
 
     Args:
         ensemble: What was learned.
@@ -284,7 +284,7 @@ def dry_run(
 def probe_losses(
     config: str | Path, checkpoint: str | None = None
 ) -> tuple[list[str], Tensor]:
-    """Measures the mean losses of a config's first batches, no step done.
+    """Measure the mean losses of a config's first batches, no step done.
 
     What the config would write goes to a temporary directory, and what it
     would print to the standard error.
@@ -340,7 +340,7 @@ def _read(config: str | Path) -> Config:
 
 
 def _runner(cfg: Config, checkpoint: str | None, work_dir: str) -> Runner:
-    """Builds a runner that knows the model and leaves nothing behind."""
+    """Build a runner that knows the model and leaves nothing behind."""
     cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
     cfg.update(
         launcher='none',

@@ -36,16 +36,16 @@ class StateReport:
     """One stored state.
 
     Attributes:
-        path (str): Its directory.
-        step (int): Its number.
-        problem (str | None): Why it cannot be used; None if it is good.
-        passed_over (bool): Whether a resume goes on to the next older state;
+        path: Its directory.
+        step: Its number.
+        problem: Why it cannot be used; None if it is good.
+        passed_over: Whether a resume goes on to the next older state;
             if it has a problem and this is False, a resume stops here.
-        size (int | None): Bytes of its content.
-        schema (dict[str, Any] | None): Identity of the run.
-        round (int | None): Completed rounds, for the state of an
+        size: Bytes of its content.
+        schema: Identity of the run.
+        round: Completed rounds, for the state of an
             exploration.
-        replicas (int | None): Replicas of the present round that are done.
+        replicas: Replicas of the present round that are done.
     """
 
     path: str
@@ -75,8 +75,8 @@ def inspect_state(root: Path, step: int) -> StateReport:
     """Verify and load one state.
 
     Args:
-        root (Path): Directory of all states.
-        step (int): Number of the state.
+        root: Directory of all states.
+        step: Number of the state.
     """
     path = str(state_path(root, step))
     try:
@@ -145,7 +145,7 @@ class WorkDirReport:
 
 
 def inspect_work_dir(work_dir: Path) -> WorkDirReport:
-    """Verifies all of a work directory; changes nothing of it.
+    """Verify all of a work directory; changes nothing of it.
 
     Args:
         work_dir: Work directory of a run, also of one that runs.
@@ -211,7 +211,7 @@ def _resume(
     states: list[StateReport],
     initial: list[StateReport],
 ) -> tuple[str | None, str | None]:
-    """Returns what a resume would use, or why there can be none."""
+    """Return what a resume would use, or why there can be none."""
     try:
         checkpoint, _ = search_checkpoint(work_dir, check)
     except CheckpointError as error:
@@ -233,7 +233,7 @@ def _resume(
 def _newest(
     reports: list[StateReport],
 ) -> tuple[StateReport | None, str | None]:
-    """Returns the state that a resume takes, or why it takes none."""
+    """Return the state that a resume takes, or why it takes none."""
     for report in reports:
         if report.problem is None:
             return report, None

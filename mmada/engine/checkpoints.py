@@ -21,7 +21,7 @@ class CheckpointError(RuntimeError):
 
 
 def find_latest_checkpoint(work_dir: str | Path) -> str | None:
-    """Returns the checkpoint from which a training should go on.
+    """Return the checkpoint from which a training should go on.
 
     This is the one that `last_checkpoint` names. Where that is empty, or
     names a file that is absent or damaged, it is the newest of the files
@@ -51,7 +51,7 @@ def find_latest_checkpoint(work_dir: str | Path) -> str | None:
 def search_checkpoint(
     work_dir: str | Path, check: Callable[[Path], str | None]
 ) -> tuple[str | None, list[str]]:
-    """Searches as :func:`find_latest_checkpoint` does, and logs nothing.
+    """Search as :func:`find_latest_checkpoint` does, and log nothing.
 
     Args:
         work_dir: Work directory of the training.
@@ -87,7 +87,7 @@ def search_checkpoint(
 
 
 def named_checkpoint(work_dir: str | Path) -> str | None:
-    """Returns what `last_checkpoint` names; None if there is no such file."""
+    """Return what `last_checkpoint` names; None if there is no such file."""
     try:
         text = (Path(work_dir) / 'last_checkpoint').read_bytes()
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def named_checkpoint(work_dir: str | Path) -> str | None:
 def named_problem(
     named: str, check: Callable[[Path], str | None]
 ) -> str | None:
-    """Returns why what `last_checkpoint` names cannot be read, if so.
+    """Return why what `last_checkpoint` names cannot be read, if so.
 
     Args:
         named: Content of the file `last_checkpoint`.
@@ -112,7 +112,7 @@ def named_problem(
 
 
 def stored_checkpoints(work_dir: str | Path) -> list[Path]:
-    """Returns the files from which a training may go on, newest first.
+    """Return the files from which a training may go on, newest first.
 
     They are looked for in the work directory and where `last_checkpoint`
     points to.
@@ -131,7 +131,7 @@ def stored_checkpoints(work_dir: str | Path) -> list[Path]:
 
 
 def checkpoint_problem(path: Path) -> str | None:
-    """Returns why a checkpoint cannot be read, or None if it is whole.
+    """Return why a checkpoint cannot be read, or None if it is whole.
 
     Reads all of the file and compares the checksums that torch stores in
     it, which `torch.load` does not. Nothing of it is unpickled.
@@ -172,7 +172,7 @@ class DurableBackend(LocalBackend):
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Writes a file; when this returns it survives a power cut.
+        """Write a file; when this returns it survives a power cut.
 
         Args:
             obj: Whole content.
@@ -188,7 +188,7 @@ class DurableBackend(LocalBackend):
 
 
 def write_durably(path: Path, data: bytes, site: str) -> None:
-    """Writes or replaces a file as `replace_synced` does.
+    """Write or replace a file as `replace_synced` does.
 
     Raises:
         OSError: If it cannot be written, naming it and the bytes needed.

@@ -20,7 +20,7 @@ class Preempted(SystemExit):
 
 @contextlib.contextmanager
 def stop_on_sigterm() -> Iterator[Callable[[], None]]:
-    """Puts a SIGTERM off until the code inside asks for it.
+    """Put a SIGTERM off until the code inside asks for it.
 
     Yields:
         A function that raises :class:`Preempted` if SIGTERM came; to be

@@ -25,7 +25,7 @@ T = TypeVar('T')
 
 
 def unwrap(model: nn.Module) -> LossWeightWrapper:
-    """Returns the LossWeightWrapper inside a model wrapper.
+    """Return the LossWeightWrapper inside a model wrapper.
 
     Raises:
         TypeError: If there is none.
@@ -42,7 +42,7 @@ def unwrap(model: nn.Module) -> LossWeightWrapper:
 def probe_objectives(
     model: nn.Module, optim_wrapper: OptimWrapper, batches: Iterable[Any]
 ) -> None:
-    """Binds the objectives and tags parameter groups with their owners.
+    """Bind the objectives and tag parameter groups with their owners.
 
     Generators, buffers and gradients are left as they were. All ranks find
     the same, whatever their batches: what one of them sees, all know.
@@ -74,7 +74,7 @@ def probe_objectives(
 def _look(
     wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
 ) -> tuple[list[str], dict[str, set[int]]]:
-    """Returns the losses that were seen, and owners by parameter."""
+    """Return the losses that were seen, and owners by parameter."""
     parameters = dict(wrapper.named_parameters())
     owners: dict[str, set[int]] = {name: set() for name in parameters}
     names: dict[str, None] = {}
@@ -104,7 +104,7 @@ def _add(
 
 
 def _of_all_ranks(value: T) -> list[T]:
-    """Returns the values of all ranks, in their order."""
+    """Return the values of all ranks, in their order."""
     if not dist.is_distributed():
         return [value]
     gathered: list[T] = dist.all_gather_object(value)
@@ -128,7 +128,7 @@ def _owners(
 def raw_losses(
     wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
 ) -> dict[str, Tensor]:
-    """Returns the losses of a batch by name, as in training, no step done.
+    """Return the losses of a batch by name, as in training, no step done.
 
     Args:
         wrapper: The wrapped model, outside of model wrappers.
@@ -168,7 +168,7 @@ def _log_owners(
 def find_owners(
     objectives: Mapping[int, Tensor], parameters: Mapping[str, Parameter]
 ) -> dict[str, tuple[int, ...]]:
-    """Finds the objectives that reach each parameter.
+    """Find the objectives that reach each parameter.
 
     An objective reaches a parameter if its gradient there is not None. A
     gradient of zeros counts: an RoI level without boxes gives one.

@@ -58,7 +58,7 @@ class RewardMetric:
             self.key = WEIGHTED_SUM
 
     def check(self, found: Mapping[str, Any]) -> None:
-        """Refuses keys that an evaluator gives no number of.
+        """Refuse keys that an evaluator gives no number of.
 
         Raises:
             ValueError: With the keys that it gives.
@@ -72,7 +72,7 @@ class RewardMetric:
                 )
 
     def score(self, found: Mapping[str, Any]) -> Score:
-        """Picks numbers, what is maximised and its resamples.
+        """Pick numbers, what is maximised and its resamples.
 
         Args:
             found: What an evaluator gives.
@@ -104,7 +104,7 @@ class RewardMetric:
 def weighted_sum(
     values: Mapping[str, float], weights: Mapping[str, float]
 ) -> float:
-    """Returns the sum of weighted values, NaN where one is missing.
+    """Return the sum of weighted values, NaN where one is missing.
 
     It does not depend on the order of the weights.
 
@@ -118,7 +118,7 @@ def weighted_sum(
 
 
 def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the numbers among what an evaluator gives, as floats."""
+    """Return the numbers among what an evaluator gives, as floats."""
     # Real, since a float32 of NumPy is no float.
     return {k: float(v) for k, v in found.items() if isinstance(v, Real)}
 
@@ -183,7 +183,7 @@ class RewardEvaluator:
 
     @torch.no_grad()
     def check(self, model: Any) -> None:
-        """Evaluates one batch to see that what is maximised exists.
+        """Evaluate one batch to see that what is maximised exists.
 
         Raises:
             ValueError: If the evaluator gives no number of a key.
@@ -200,7 +200,7 @@ class RewardEvaluator:
     def score(
         self, model: Any, between: Callable[[], None] = lambda: None
     ) -> Score:
-        """Returns what the reward data say of a model.
+        """Return what the reward data say of a model.
 
         Args:
             model: The model.
@@ -217,7 +217,7 @@ class RewardEvaluator:
         return self.metric.score(self._evaluator.evaluate(size))
 
     def _trial(self) -> Evaluator:
-        """Returns an evaluator that leaves no trace in the real one.
+        """Return an evaluator that leaves no trace in the real one.
 
         A metric may take the truth it sees first for all there is, as
         mmdet's CocoMetric does without an annotation file. The copies are
@@ -231,5 +231,5 @@ class RewardEvaluator:
         return trial
 
     def evaluate(self, model: Any) -> dict[str, float]:
-        """Returns all metrics of the model on the reward data."""
+        """Return all metrics of the model on the reward data."""
         return self.score(model).metrics

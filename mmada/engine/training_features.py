@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def allow_single_gradients(runner: Any) -> None:
-    """Exchanges the checkpointing that MMEngine has set up.
+    """Exchange the checkpointing that MMEngine has set up.
 
     Args:
         runner: Its config's `activation_checkpointing` names modules.
@@ -36,7 +36,7 @@ def allow_single_gradients(runner: Any) -> None:
 
 
 def refuse_reentrant(error: RuntimeError, model: nn.Module) -> None:
-    """Explains an error of torch that reentrant checkpointing is behind.
+    """Explain an error of torch that reentrant checkpointing is behind.
 
     Args:
         error: What autograd raised; nothing is done about others.
@@ -112,13 +112,13 @@ def _copy(tensor: Tensor | None) -> Tensor | None:
 
 
 def step_outside_of_graphs(optim_wrapper: OptimWrapper) -> None:
-    """Keeps backward pass and step of an optimizer wrapper out of graphs."""
+    """Keep backward pass and step of an optimizer wrapper out of graphs."""
     wrapper: Any = optim_wrapper
     wrapper.update_params = torch.compiler.disable(wrapper.update_params)
 
 
 def refuse_full_graph(runner: Any) -> None:
-    """Refuses a compilation that may not end where the losses are known.
+    """Refuse a compilation that may not end where the losses are known.
 
     Raises:
         ValueError: If `compile.fullgraph` is set.
@@ -133,7 +133,7 @@ def refuse_full_graph(runner: Any) -> None:
 
 
 def compiled_as(runner: Any, model: Any) -> nn.Module:
-    """Compiles a replica's `train_step` where the run's own is compiled.
+    """Compile a replica's `train_step` where the run's own is compiled.
 
     Args:
         runner: Has compiled its own model, as `compile` says.
@@ -149,7 +149,7 @@ def compiled_as(runner: Any, model: Any) -> nn.Module:
 
 
 def allow_several_backwards(runner: Any) -> None:
-    """Lets compiled graphs be passed backwards once for each objective.
+    """Let compiled graphs be passed backwards once for each objective.
 
     Otherwise a graph that was compiled in an iteration with a single backward
     pass gives its buffers away in the first one.
@@ -164,7 +164,7 @@ def allow_several_backwards(runner: Any) -> None:
 
 
 def prepare_features(runner: Any) -> None:
-    """Refuses what cannot work, and adapts what MMEngine has set up.
+    """Refuse what cannot work, and adapt what MMEngine has set up.
 
     Args:
         runner: About to train or to explore.

@@ -27,7 +27,7 @@ Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
 
 
 def read_theta(theta: Theta, metric: str) -> Tensor | Sequence[float]:
-    """Return control points, wherever they are; checks their metric only."""
+    """Return control points, wherever they are; check their metric only."""
     if theta is None:
         return identity_points(find_surrogate(metric).shape)
     if isinstance(theta, str) and theta in NAMED_POINTS:
@@ -134,22 +134,22 @@ class AutoSegLoss(nn.Module):
     :meth:`set_shape`, and stores them himself.
 
     Args:
-        metric (str): 'mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc' or 'BF1'.
-        theta (str | Path | list[float], optional): Control points of the
+        metric: 'mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc' or 'BF1'.
+        theta: Control points of the
             curves: a name such as 'voc_miou', a curve file that ends in
             '.json', or the numbers themselves, ``x1, y1, x2, y2, ...`` curve
             after curve. None makes every curve the identity.
-        loss_weight (float): Largest value of the loss. Defaults to 1.0.
-        ignore_index (int, optional): Label of pixels that do not count, if
+        loss_weight: Largest value of the loss. Defaults to 1.0.
+        ignore_index: Label of pixels that do not count, if
             the head names none. None: all count. Defaults to 255.
-        avg_non_ignore (bool): A metric knows no ignored pixels. If False, the
+        avg_non_ignore: A metric knows no ignored pixels. If False, the
             loss is multiplied by the share of pixels that count, as a cross
             entropy averaged over all pixels is. Defaults to True.
-        tolerance (int, optional): How far off an edge may be, for BIoU and
+        tolerance: How far off an edge may be, for BIoU and
             BF1. None: 5.
-        drop_bg (bool, optional): Whether class 0 has no edges, for BIoU and
+        drop_bg: Whether class 0 has no edges, for BIoU and
             BF1. None: as released, True for BIoU and False for BF1.
-        loss_name (str): Its name in the losses of a decode head, with
+        loss_name: Its name in the losses of a decode head, with
             ``loss_`` in front. Defaults to 'loss_asl'.
 
     Raises:
@@ -199,7 +199,7 @@ class AutoSegLoss(nn.Module):
         """Set the control points.
 
         Args:
-            points (Tensor | list[float]): As many numbers as the metric's
+            points: As many numbers as the metric's
                 shape has parameters, in [0, 1], rising along each curve.
 
         Raises:
@@ -222,20 +222,20 @@ class AutoSegLoss(nn.Module):
         """Return the loss of a batch.
 
         Args:
-            cls_score (Tensor): Logits, shape ``(N, C, H, W)``; without edges
+            cls_score: Logits, shape ``(N, C, H, W)``; without edges
                 to see any ``(N, C, ...)`` will do, also ``(pixels, C)``.
-            label (Tensor): Integers of shape ``(N, H, W)`` or ``(N, ...)``.
-            weight (Tensor, optional): Weight of each pixel in all sums of the
+            label: Integers of shape ``(N, H, W)`` or ``(N, ...)``.
+            weight: Weight of each pixel in all sums of the
                 metric, not negative, of the shape of the label.
-            avg_factor (float, optional): Not supported: a metric is no
+            avg_factor: Not supported: a metric is no
                 average over pixels.
-            reduction_override (str, optional): None or 'mean', for the same
+            reduction_override: None or 'mean', for the same
                 reason.
-            ignore_index (int, optional): Overrides the option.
+            ignore_index: Overrides the option.
             **kwargs: Ignored, as by the losses of the frameworks.
 
         Returns:
-            Tensor: A scalar in [0, loss_weight]; 0 without any gradient if
+            A scalar in [0, loss_weight]; 0 without any gradient if
             no pixel counts.
 
         Raises:

@@ -14,7 +14,7 @@ class LossSum(nn.Module):
     """Adds up losses that are given the same arguments.
 
     Args:
-        losses (list[dict]): Configs of the losses, each with its own
+        losses: Configs of the losses, each with its own
             `loss_weight`.
 
     Raises:

@@ -35,7 +35,7 @@ class LateLosses:
         self._noted: set[str] = set()
 
     def note(self, name: str) -> None:
-        """Notes a loss that belongs to no objective."""
+        """Note a loss that belongs to no objective."""
         if name in self._noted:
             return
         self._noted.add(name)
@@ -163,7 +163,7 @@ class LossWeightWrapper(BaseModel):
         return self._weights
 
     def bind(self, loss_names: Sequence[str]) -> None:
-        """Fixes the objectives to the losses that the model produces.
+        """Fix the objectives to the losses that the model produces.
 
         Raises:
             ObjectiveError: If an objective has no loss.
@@ -173,7 +173,7 @@ class LossWeightWrapper(BaseModel):
         self._objectives.check(loss_names)
 
     def set_weights(self, weights: Sequence[float] | Tensor) -> None:
-        """Sets the weights of all objectives.
+        """Set the weights of all objectives.
 
         Args:
             weights: Finite numbers >= 0, one an objective, in their order.
@@ -196,18 +196,18 @@ class LossWeightWrapper(BaseModel):
         self._weights = tuple(values.tolist())
 
     def reset_weights(self) -> None:
-        """Goes back to the weights given at construction."""
+        """Go back to the weights given at construction."""
         self._weights = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the detector."""
+        """Call the detector."""
         return self.detector(*args, **kwargs)
 
     @torch.compiler.disable  # else a graph is compiled for each weight
     def parse_losses(
         self, losses: dict[str, Any]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weights the losses and sums them.
+        """Weight the losses and sum them.
 
         Args:
             losses: Loss name to a tensor or a list of tensors. As in
@@ -244,7 +244,7 @@ class LossWeightWrapper(BaseModel):
         return i
 
     def __getattr__(self, name: str) -> Any:
-        """Looks up in the detector what the wrapper lacks."""
+        """Look up in the detector what the wrapper lacks."""
         try:
             return super().__getattr__(name)
         except AttributeError:

@@ -26,8 +26,8 @@ class MapPanopticFPNHead(PanopticFPNHead):
         """Return the loss of the semantic head.
 
         Args:
-            x (Tensor | tuple[Tensor]): Feature maps.
-            batch_data_samples (list[DetDataSample]): With ``gt_sem_seg``.
+            x: Feature maps.
+            batch_data_samples: With ``gt_sem_seg``.
         """
         logits = self(x)['seg_preds']
         maps = torch.stack(

@@ -28,13 +28,13 @@ class ObjectiveMeter:
 
     @torch.no_grad()
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
-        """Adds one iteration's raw losses (by loss name, scalars)."""
+        """Add one iteration's raw losses (by loss name, scalars)."""
         for i, value in self.objectives.reduce(log_vars).items():
             self._sums[i] += float(value)
             self._counts[i] += 1
 
     def mean(self) -> Tensor:
-        """Returns the mean raw losses over all ranks, shape (n,), float64.
+        """Return the mean raw losses over all ranks, shape (n,), float64.
 
         Raises:
             ObjectiveError: If an objective was in no iteration.
@@ -69,7 +69,7 @@ def _tensor(values: list[float]) -> Tensor:
 
 @torch.no_grad()
 def iteration_losses(found: Mapping[int, Tensor], size: int) -> Tensor:
-    """Averages the objectives' losses over the ranks that have them.
+    """Average the objectives' losses over the ranks that have them.
 
     Args:
         found: This rank's scalars by objective index; some may be absent.
@@ -108,7 +108,7 @@ class PeriodMeans:
         self._counts = torch.zeros_like(self._sums)
 
     def add(self, weights: Sequence[float], losses: Tensor) -> None:
-        """Adds an iteration; a loss that is not finite counts as absent."""
+        """Add an iteration; a loss that is not finite counts as absent."""
         both = torch.stack(
             [torch.tensor(weights, dtype=torch.float64), losses]
         )
@@ -126,10 +126,10 @@ class PeriodMeans:
         return self._sums[1] / self._counts[1]  # 0 / 0 is NaN
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the sums and counts so far."""
+        """Return the sums and counts so far."""
         return dict(sums=self._sums.clone(), counts=self._counts.clone())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from stored sums and counts."""
+        """Go on from stored sums and counts."""
         self._sums = state['sums'].clone()
         self._counts = state['counts'].clone()

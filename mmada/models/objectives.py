@@ -77,11 +77,11 @@ class Objectives:
 
     @classmethod
     def from_loss_names(cls, loss_names: Iterable[str]) -> Objectives:
-        """Makes every loss an objective of its own."""
+        """Make every loss an objective of its own."""
         return cls({name: re.escape(name) for name in loss_names})
 
     def index(self, loss_name: str) -> int | None:
-        """Returns the objective's index of a loss, None if it has none.
+        """Return the objective's index of a loss, None if it has none.
 
         Raises:
             ObjectiveError: If patterns of two objectives match the loss.
@@ -102,12 +102,12 @@ class Objectives:
         return self._cache[loss_name]
 
     def unmatched(self, loss_names: Iterable[str]) -> list[str]:
-        """Returns the objectives that none of the losses belongs to."""
+        """Return the objectives that none of the losses belongs to."""
         seen = {self.index(name) for name in loss_names}
         return [n for i, n in enumerate(self.names) if i not in seen]
 
     def check(self, loss_names: Sequence[str]) -> None:
-        """Raises an ObjectiveError if an objective has no loss."""
+        """Raise an ObjectiveError if an objective has no loss."""
         missing = self.unmatched(loss_names)
         if missing:
             raise ObjectiveError(
@@ -117,7 +117,7 @@ class Objectives:
             )
 
     def reduce(self, losses: Mapping[str, Tensor]) -> dict[int, Tensor]:
-        """Sums the losses of each objective.
+        """Sum the losses of each objective.
 
         Args:
             losses: Loss name to scalar; names of no objective are skipped.
@@ -136,7 +136,7 @@ class Objectives:
 def build_objectives(
     spec: str | Mapping[str, str | Sequence[str]],
 ) -> Objectives | None:
-    """Builds objectives from a config value.
+    """Build objectives from a config value.
 
     Args:
         spec: A preset's name, 'auto' (every loss is an objective, known once
@@ -162,7 +162,7 @@ def build_objectives(
 
 
 def check_loss_names(names: Collection[str]) -> None:
-    """Refuses what a model produces if no weighted sum can be made of it.
+    """Refuse what a model produces if no weighted sum can be made of it.
 
     Raises:
         ObjectiveError: If there is no loss, or one has the name of the sum.

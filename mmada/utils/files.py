@@ -27,7 +27,7 @@ def failpoint(name: str) -> None:
     no handler, no clean-up, no buffer flushed.
 
     Args:
-        name (str): Name of the place, without a colon.
+        name: Name of the place, without a colon.
 
     Raises:
         ValueError: If the count in the variable is not a positive integer.
@@ -59,9 +59,9 @@ def write_synced(path: Path, data: Buffer, site: str) -> None:
     """Write a new file and wait until its bytes are on the disk.
 
     Args:
-        path (Path): File to create.
-        data (bytes | memoryview): Whole content.
-        site (str): Name of the failpoint after the first half.
+        path: File to create.
+        data: Whole content.
+        site: Name of the failpoint after the first half.
 
     Raises:
         OSError: If the disk is full, fails or is read-only.
@@ -80,9 +80,9 @@ def replace_synced(path: Path, data: Buffer, site: str) -> None:
     """Write or replace a file so that it is never seen half written.
 
     Args:
-        path (Path): File; it gets its name once its bytes are on the disk.
-        data (bytes | memoryview): Whole content.
-        site (str): Name of the failpoints, ``site.inside_write`` and
+        path: File; it gets its name once its bytes are on the disk.
+        data: Whole content.
+        site: Name of the failpoints, ``site.inside_write`` and
             ``site.before_rename``.
 
     Raises:
@@ -103,9 +103,9 @@ def write_failure(path: Path, size: int, error: Exception) -> str:
     """Say what could not be written, and what that needs.
 
     Args:
-        path (Path): File or directory that was to be written.
-        size (int): Its bytes.
-        error (Exception): Why it failed.
+        path: File or directory that was to be written.
+        size: Its bytes.
+        error: Why it failed.
     """
     free = 'unknown'
     with contextlib.suppress(OSError):
@@ -135,8 +135,8 @@ def discard(path: Path, site: str) -> None:
     """Remove a directory so that it is never seen half removed.
 
     Args:
-        path (Path): Directory; it gets a temporary name first.
-        site (str): Name of the failpoint after that.
+        path: Directory; it gets a temporary name first.
+        site: Name of the failpoint after that.
 
     Raises:
         OSError: If it cannot be renamed.
@@ -179,11 +179,11 @@ class DigestFile:
     writer it would become a RuntimeError that tells nothing of the disk.
 
     Args:
-        path (Path): File to create.
-        site (str): Name of the failpoint after the first bytes.
+        path: File to create.
+        site: Name of the failpoint after the first bytes.
 
     Attributes:
-        size (int): Number of bytes given so far, also after an error.
+        size: Number of bytes given so far, also after an error.
     """
 
     def __init__(self, path: Path, site: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
-    """Hashes a seed and keys into a new seed below 2^32.
+    """Hashe a seed and keys into a new seed below 2^32.
 
     Args:
         seed: The run's seed.
@@ -25,7 +25,7 @@ def derive_seed(seed: int, *keys: int | str) -> int:
 
 
 def seed_all(seed: int) -> None:
-    """Seeds the global generators of Python, NumPy and torch."""
+    """Seed the global generators of Python, NumPy and torch."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # the accelerators' generators as well
@@ -41,7 +41,7 @@ class RngState(NamedTuple):
 
 
 def capture_rng() -> RngState:
-    """Returns the states of the global generators."""
+    """Return the states of the global generators."""
     cuda = torch.cuda.is_available()
     return RngState(
         random.getstate(),
@@ -52,7 +52,7 @@ def capture_rng() -> RngState:
 
 
 def restore_rng(state: RngState) -> None:
-    """Puts the global generators into states captured before."""
+    """Put the global generators into states captured before."""
     random.setstate(state.python)
     np.random.set_state(state.numpy)
     torch.set_rng_state(state.torch)
@@ -62,7 +62,7 @@ def restore_rng(state: RngState) -> None:
 
 @contextlib.contextmanager
 def preserve_rng() -> Iterator[None]:
-    """Gives the global generators back as they were."""
+    """Give the global generators back as they were."""
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         try:
@@ -73,6 +73,6 @@ def preserve_rng() -> Iterator[None]:
 
 
 def seed_worker(worker_id: int, seed: int) -> None:
-    """Seeds a dataloader worker from the segment's seed and its number."""
+    """Seed a dataloader worker from the segment's seed and its number."""
     seed_all(derive_seed(seed, 'worker', worker_id))
     torch.set_num_threads(1)

@@ -45,7 +45,7 @@ class ExplorationFigureHook(Hook):
     def after_exploration_round(
         self, runner: Any, record: dict[str, Any]
     ) -> None:
-        """Draws what the history of the search holds."""
+        """Draw what the history of the search holds."""
         if record['round'] % self._interval:
             return
         directory: Path = runner.train_loop.directory

@@ -23,7 +23,7 @@ _INSTALL = 'pip install "mmada[torchjd]"'
 
 
 def build_aggregator(name: str, options: Mapping[str, Any]) -> Any:
-    """Builds an aggregator that weighs the rows of a matrix.
+    """Build an aggregator that weighs the rows of a matrix.
 
     Args:
         name: A class of `torchjd.aggregation`, or the dotted path of a class
@@ -64,7 +64,7 @@ def build_aggregator(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def weigh_rows(aggregator: Any, matrix: torch.Tensor) -> torch.Tensor:
-    """Returns the weights of a matrix's rows, on the CPU.
+    """Return the weights of a matrix's rows, on the CPU.
 
     What works on inner products is given those alone, in float64 and on the
     CPU, where its small problems are solved soonest.
@@ -231,7 +231,7 @@ class AggregatorWeighting(GradientWeighting):
 
 @contextlib.contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draws random numbers from a seed, and disturbs no generator."""
+    """Draw random numbers from a seed, and disturb no generator."""
     devices = [device] if device.type == 'cuda' else []
     with torch.random.fork_rng(devices):
         torch.default_generator.manual_seed(seed)

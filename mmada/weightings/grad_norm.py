@@ -17,7 +17,7 @@ _OPTIMIZERS: dict[str, type[Optimizer]] = dict(Adam=Adam, SGD=SGD)
 def grad_norm_slope(
     weights: Tensor, norms: Tensor, progress: Tensor, alpha: float
 ) -> Tensor:
-    r"""Returns the slope of GradNorm's loss in the weights.
+    r"""Return the slope of GradNorm's loss in the weights.
 
     .. math::
         L = \sum_i |w_i n_i - \bar G r_i^\alpha|, \quad

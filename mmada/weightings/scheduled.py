@@ -59,7 +59,7 @@ class Schedule:
         self._share = _SHAPES[shape]
 
     def at(self, progress: float) -> float:
-        """Returns the value at a progress."""
+        """Return the value at a progress."""
         after = bisect.bisect_right(self._progress, progress)
         if after == 0:
             return self._values[0]

@@ -213,7 +213,7 @@ def test_evaluating_again_reads_nothing(scene_paths, monkeypatch):
     samples = predictions(**scene_paths)
     metric = PanopticQuality(**scene_paths)
     first = evaluate(metric, samples)
-    monkeypatch.setattr('mmada.evaluation.coco_files.get', None)
+    monkeypatch.setattr('mmada.datasets.coco_panoptic.get', None)
     assert evaluate(metric, samples) == first
 
 

@@ -20,7 +20,7 @@ HISTORY = 'exploration/history.jsonl'
 
 
 def read(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
-    """Returns the records of each search.
+    """Return the records of each search.
 
     Raises:
         ValueError: If there is none, or they do not have as many rounds.
@@ -41,7 +41,7 @@ def read(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
 
 
 def signal_markdown(histories: Sequence[Sequence[dict[str, Any]]]) -> str:
-    """Lays out means over searches by round."""
+    """Lay out means over searches by round."""
     names = histories[0][0]['objectives']
     lines = [
         '| round | spread | confidence | ' + ' | '.join(names) + ' |',

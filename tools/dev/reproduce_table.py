@@ -54,13 +54,13 @@ class Work(NamedTuple):
     images: int
 
     def plus(self, other: Work) -> Work:
-        """Returns both together."""
+        """Return both together."""
         return Work(
             self.iterations + other.iterations, self.images + other.images
         )
 
     def gpu_hours(self, per_iteration: float, per_image: float) -> float:
-        """Returns the GPU hours at so many seconds each.
+        """Return the GPU hours at so many seconds each.
 
         Args:
             per_iteration: Seconds of an iteration, which takes all GPUs.
@@ -72,12 +72,12 @@ class Work(NamedTuple):
 
 @functools.cache
 def read_config(path: Path) -> Config:
-    """Reads a config once; not to be changed."""
+    """Read a config once; not to be changed."""
     return Config.fromfile(path)
 
 
 def num_images(dataset: dict[str, Any]) -> int:
-    """Returns the images of a data set before `filter_cfg` drops some."""
+    """Return the images of a data set before `filter_cfg` drops some."""
     if 'ids_file' not in dataset:
         return IMAGES[dataset['ann_file']]
     listed = LISTED[Path(dataset['ids_file']).name]
@@ -86,13 +86,13 @@ def num_images(dataset: dict[str, Any]) -> int:
 
 
 def work_of(config: dict[str, Any]) -> Work:
-    """Returns what a training or a search of a config runs."""
+    """Return what a training or a search of a config runs."""
     loop = config['train_cfg']
     return _search(config) if 'controller' in loop else _training(config)
 
 
 def test_of(config: dict[str, Any]) -> Work:
-    """Returns what one evaluation on the test data runs."""
+    """Return what one evaluation on the test data runs."""
     return Work(0, num_images(config['test_dataloader']['dataset']))
 
 
@@ -124,7 +124,7 @@ def _search(config: dict[str, Any]) -> Work:
 
 
 def _segments(loop: dict[str, Any], num_objectives: int) -> int:
-    """Plays a search on made-up metrics and counts what it would train."""
+    """Play a search on made-up metrics and count what it would train."""
     init_default_scope('mmdet')
     controller: Controller = TASK_UTILS.build(
         loop['controller'],
@@ -154,14 +154,14 @@ END = '<!-- end -->'
 
 
 def quality(values: Sequence[float]) -> str:
-    """Returns PQ, that of things and of stuff in a cell, or an empty one."""
+    """Return PQ, that of things and of stuff in a cell, or an empty one."""
     return ' / '.join(f'{value:.1f}' for value in values)
 
 
 def markdown(
     rows: Sequence[Sequence[str]], numbers: Collection[int]
 ) -> Iterator[str]:
-    """Yields the lines of a table, its cells in columns of equal width.
+    """Yield the lines of a table, its cells in columns of equal width.
 
     Args:
         rows: The cells, those of the header first.
@@ -181,7 +181,7 @@ def markdown(
 
 
 def insert(page: str, lines: str) -> str:
-    """Returns a page with the lines between its two marks.
+    """Return a page with the lines between its two marks.
 
     Raises:
         ValueError: If the page has not both.
@@ -194,7 +194,7 @@ def insert(page: str, lines: str) -> str:
 
 
 def read_results(path: Path) -> dict[str, Sequence[float]]:
-    """Returns what the runs reached.
+    """Return what the runs reached.
 
     Raises:
         OSError: If the file cannot be read.
@@ -242,7 +242,7 @@ class Book:
         self._results = results
 
     def lines(self) -> Iterator[str]:
-        """Yields the lines of all tables, and where times are from."""
+        """Yield the lines of all tables, and where times are from."""
         for table in self._content['tables']:
             cells = [self._cells(row) for row in table['rows']]
             yield from (f'### {table["title"]}', '')
@@ -277,7 +277,7 @@ class Book:
         return work(unit, 'training').iterations
 
     def _search_of(self, name: str) -> str | None:
-        """Returns the search whose policy a training uses."""
+        """Return the search whose policy a training uses."""
         for hook in config_of(name).get('custom_hooks', []):
             if policy := hook.get('policy'):
                 found = Path(policy).parent.name
@@ -307,24 +307,24 @@ class Book:
 
 
 def config_of(name: str) -> Config:
-    """Returns a config of configs/paper by its name."""
+    """Return a config of configs/paper by its name."""
     return read_config(PAPER / f'{name}.py')
 
 
 @functools.cache
 def work(name: str, kind: str) -> Work:
-    """Returns what the command of a row runs."""
+    """Return what the command of a row runs."""
     config = config_of(name)
     return test_of(config) if kind == 'explored' else work_of(config)
 
 
 def detector(name: str) -> str:
-    """Returns the first two parts of a config's name."""
+    """Return the first two parts of a config's name."""
     return '_'.join(Path(name).name.split('_')[:2])
 
 
 def command(name: str, kind: str) -> str:
-    """Returns the command that runs a row."""
+    """Return the command that runs a row."""
     path = f'configs/paper/{name}.py'
     if kind != 'explored':
         return f'`tools/dist_train.sh {path} {GPUS}`'

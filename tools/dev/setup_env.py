@@ -277,7 +277,7 @@ class Environment:
             raise SetupError(error)
 
     def requirement(self, package: str) -> str:
-        """The line of the stack's requirements that asks for a package."""
+        """Return the line of the requirements that asks for a package."""
         lines = (REPO / self.requirements).read_text().splitlines()
         return next(line for line in lines if line.startswith(package))
 
@@ -287,7 +287,7 @@ class Environment:
         subprocess.run(command, check=True, cwd=REPO, env=env)
 
     def output(self, script: str) -> str:
-        """What a script prints in the environment's interpreter."""
+        """Return what a script prints in the environment's interpreter."""
         return subprocess.run(
             [str(self.python), '-c', script],
             check=True,
@@ -296,7 +296,7 @@ class Environment:
         ).stdout.strip()
 
     def try_python(self, script: str) -> str:
-        """The error text of a script, empty when it ran."""
+        """Return the error text of a script, empty when it ran."""
         done = subprocess.run(
             [str(self.python), '-c', script],
             stdout=subprocess.DEVNULL,

@@ -116,7 +116,7 @@ class GaussianExploration(Exploration):
         return gaussian_log_density(actions - mean, self.sigma * scale)
 
     def legal(self, actions: Tensor) -> Tensor:
-        """A sample that holds a negative weight is not legal."""
+        """Return which samples hold no negative weight."""
         return (actions >= 0).all(-1)
 
 

@@ -53,20 +53,20 @@ class FirstImages(Dataset):
         self.metainfo = getattr(dataset, 'metainfo', None)
 
     def __len__(self) -> int:
-        """Returns the number of images kept."""
+        """Return the number of images kept."""
         return self.count
 
     def __getitem__(self, index: int) -> Any:
-        """Returns what the pipeline makes of an image."""
+        """Return what the pipeline makes of an image."""
         return self.dataset[index]
 
     def get_data_info(self, index: int) -> dict[str, Any]:
-        """Returns the annotation of an image."""
+        """Return the annotation of an image."""
         return self.dataset.get_data_info(index)
 
 
 def find_reward(config: Mapping[str, Any]) -> RewardSource:
-    """Returns the rewards of a config's (first) exploration.
+    """Return the rewards of a config's (first) exploration.
 
     A config without one is judged by its test data.
 
@@ -107,7 +107,7 @@ def find_reward(config: Mapping[str, Any]) -> RewardSource:
 def build_evaluator(
     source: RewardSource, max_images: int | None
 ) -> RewardEvaluator:
-    """Builds what an exploration would score its replicas with.
+    """Build what an exploration would score its replicas with.
 
     Args:
         source: Its configs.
@@ -154,7 +154,7 @@ def check_checkpoints(
     paths: Sequence[str],
     max_images: int | None = None,
 ) -> tuple[list[CheckpointReport], tuple[Finding, ...]]:
-    """Scores checkpoints and looks for what cannot be right.
+    """Score checkpoints and look for what cannot be right.
 
     Args:
         model_config: Config of the detector, bare or wrapped.
@@ -221,7 +221,7 @@ def _judge(
 
 
 def _threshold(model: nn.Module) -> float | None:
-    """Returns the score below which a two-stage detector drops a box."""
+    """Return the score below which a two-stage detector drops a box."""
     bare = getattr(model, 'detector', model)
     options = getattr(getattr(bare, 'roi_head', None), 'test_cfg', None) or {}
     return options.get('score_thr')

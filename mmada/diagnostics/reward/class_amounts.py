@@ -67,11 +67,11 @@ class CensusTaker:
         self._index: dict[Any, int] | None = None
 
     def eval(self) -> None:
-        """Sets the model to evaluation."""
+        """Set the model to evaluation."""
         self._model.eval()
 
     def val_step(self, batch: Any) -> Any:
-        """Predicts a batch and counts."""
+        """Predict a batch and count."""
         outputs = self._model.val_step(batch)
         if self._classes:
             for sample in outputs:
@@ -83,7 +83,7 @@ class CensusTaker:
         return outputs
 
     def census(self) -> Census | None:
-        """Returns the counts; None if nothing could be counted."""
+        """Return the counts; None if nothing could be counted."""
         if len(self._units) != 1:
             return None
         (unit,) = self._units
@@ -131,7 +131,7 @@ class CensusTaker:
         self._with_things += bool(len(labels))
 
     def _true_map(self, image_id: Any, shape: tuple[int, ...]) -> Counts:
-        """Returns the true labels; all void if there is no annotation."""
+        """Return the true labels; all void if there is no annotation."""
         void = len(self._classes)
         info = self._info(image_id)
         if not info.get('seg_map_path'):

@@ -34,7 +34,7 @@ class LoadReport(NamedTuple):
 
 
 def load_weights(model: nn.Module, path: str) -> LoadReport:
-    """Loads a checkpoint as a Runner does, which forgives what is missing.
+    """Load a checkpoint as a Runner does, which forgives what is missing.
 
     Args:
         model: A detector, bare or wrapped.
@@ -77,7 +77,7 @@ def load_weights(model: nn.Module, path: str) -> LoadReport:
 
 
 def by_part(names: Iterable[str]) -> str:
-    """Returns how many names begin alike, such as 'neck (8)'."""
+    """Return how many names begin alike, such as 'neck (8)'."""
     counts = Counter(name.split('.')[0] for name in names)
     return ', '.join(f'{part} ({n})' for part, n in counts.most_common())
 

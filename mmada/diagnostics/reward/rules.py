@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 def weights_missing(loaded: LoadReport) -> Iterator[Finding]:
-    """Finds parts of the model that stay random."""
+    """Find parts of the model that stay random."""
     for names, fault in (
         (loaded.missing, 'not in the checkpoint'),
         (loaded.misshapen, 'of another shape in the checkpoint'),
@@ -55,7 +55,7 @@ def weights_missing(loaded: LoadReport) -> Iterator[Finding]:
 
 
 def weights_not_finite(loaded: LoadReport) -> Iterator[Finding]:
-    """Finds weights that have diverged."""
+    """Find weights that have diverged."""
     if loaded.not_finite:
         yield Finding(
             'weights not finite',
@@ -68,7 +68,7 @@ def weights_not_finite(loaded: LoadReport) -> Iterator[Finding]:
 def reward_missing(
     value: float | None, metrics: Mapping[str, float]
 ) -> Iterator[Finding]:
-    """Finds a reward that is no number to learn from."""
+    """Find a reward that is no number to learn from."""
     if value is None or not math.isfinite(value):
         yield Finding(
             'no reward',
@@ -83,7 +83,7 @@ def reward_missing(
 
 
 def quality_near_zero(metrics: Mapping[str, float]) -> Iterator[Finding]:
-    """Finds a PQ that only a broken evaluation or no training gives."""
+    """Find a PQ that only a broken evaluation or no training gives."""
     for prefix, pq in _values(metrics, 'PQ'):
         if pq < NEAR_ZERO:
             yield Finding(
@@ -96,7 +96,7 @@ def quality_near_zero(metrics: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def quality_implausible(metrics: Mapping[str, float]) -> Iterator[Finding]:
-    """Finds an SQ that correct areas and categories cannot give.
+    """Find an SQ that correct areas and categories cannot give.
 
     Each match has an IoU above one half, so a class has an SQ of 0 or more
     than 50, and the mean tells how many have a match.
@@ -119,7 +119,7 @@ def quality_implausible(metrics: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
-    """Finds things without stuff and stuff without things."""
+    """Find things without stuff and stuff without things."""
     for prefix, things in _values(metrics, 'PQ_th'):
         stuff = metrics.get(f'{prefix}PQ_st', math.nan)
         for bad, good, kinds in (
@@ -140,7 +140,7 @@ def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
-    """Finds a reward that does not tell models apart."""
+    """Find a reward that does not tell models apart."""
     if len(rewards) > 1 and len(set(rewards)) == 1:
         yield Finding(
             'rewards equal',
@@ -152,7 +152,7 @@ def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
 def _values(
     metrics: Mapping[str, float], name: str
 ) -> Sequence[tuple[str, float]]:
-    """Returns prefix and value of the metrics of a name, NaN left out."""
+    """Return prefix and value of the metrics of a name, NaN left out."""
     return [
         (key.removesuffix(name), value)
         for key, value in metrics.items()
@@ -177,7 +177,7 @@ ORDER_CLASSES = 2
 
 
 def all_void(census: Census) -> Iterator[Finding]:
-    """Finds a model that leaves the images empty."""
+    """Find a model that leaves the images empty."""
     void = census.predicted[-1]
     if void >= ALMOST_ALL * census.predicted.sum():
         yield Finding(
@@ -189,7 +189,7 @@ def all_void(census: Census) -> Iterator[Finding]:
 
 
 def one_class(census: Census) -> Iterator[Finding]:
-    """Finds a model that predicts one class only."""
+    """Find a model that predicts one class only."""
     predicted, truth = census.predicted[:-1], census.truth[:-1]
     total = predicted.sum()
     top = int(predicted.argmax())
@@ -206,7 +206,7 @@ def one_class(census: Census) -> Iterator[Finding]:
 def no_things(
     census: Census, score_threshold: float | None
 ) -> Iterator[Finding]:
-    """Finds a model without things on any image.
+    """Find a model without things on any image.
 
     Args:
         census: The counts.
@@ -225,7 +225,7 @@ def no_things(
 
 
 def other_amounts(census: Census) -> Iterator[Finding]:
-    """Finds predictions whose classes are not those of the truth."""
+    """Find predictions whose classes are not those of the truth."""
     truth, predicted = census.truth[:-1], census.predicted[:-1]
     if not truth.sum() or not predicted.sum():
         return
@@ -243,7 +243,7 @@ def other_amounts(census: Census) -> Iterator[Finding]:
 
 
 def category_order(census: Census) -> Iterator[Finding]:
-    """Finds classes that are predicted well, but by another one's name."""
+    """Find classes that are predicted well, but by another one's name."""
     renamed = _renamed(census)
     counted = (census.truth[:-1] > 0).sum()
     # A model that knows little calls many classes by one name; an order
@@ -266,7 +266,7 @@ def category_order(census: Census) -> Iterator[Finding]:
 
 
 def _renamed(census: Census) -> dict[int, int]:
-    """Returns which class takes over most of a true class, if another."""
+    """Return which class takes over most of a true class, if another."""
     found: dict[int, int] = {}
     for label, row in enumerate(census.shared[:-1, :-1]):
         area = census.truth[label]

@@ -54,7 +54,7 @@ class Channel:
         self._group = control_group(timeout)
 
     def from_main(self, function: Callable[[], T]) -> T:
-        """Calls a function on rank 0 and returns its result on all.
+        """Call a function on rank 0 and return its result on all.
 
         Raises:
             RemoteError: On the other ranks, if it raised on rank 0.
@@ -75,7 +75,7 @@ class Channel:
         return message[0]
 
     def gather(self, value: T, doing: Callable[[int], str]) -> list[T]:
-        """Returns the values of all ranks, by rank, on all ranks.
+        """Return the values of all ranks, by rank, on all ranks.
 
         Args:
             value: This rank's, small and picklable.
@@ -100,7 +100,7 @@ class Channel:
         return values
 
     def broadcast(self, value: T, source: int) -> T:
-        """Returns a rank's nested value, with tensors in it, on all ranks.
+        """Return a rank's nested value, with tensors in it, on all ranks.
 
         Args:
             value: Nested dicts, lists and tuples; looked at on `source`
@@ -121,7 +121,7 @@ class Channel:
         return value
 
     def close(self) -> None:
-        """Gives the channel back."""
+        """Give the channel back."""
         if self._group is not None:
             torch_dist.destroy_process_group(self._group)
             self._group = None
@@ -152,7 +152,7 @@ class Channel:
 
 
 def _ranks_in(message: str, size: int) -> set[int]:
-    """Returns the ranks that gloo's message blames; all if it names none."""
+    """Return the ranks that gloo's message blames; all if it names none."""
     found = re.search(r'Ranks? ((?:\d+(?:, )?)+) failed', message)
     if found is None:
         return set(range(size))
@@ -160,7 +160,7 @@ def _ranks_in(message: str, size: int) -> set[int]:
 
 
 def _take_out(value: Any, tensors: list[Tensor]) -> Any:
-    """Replaces the tensors of a nested value by holes."""
+    """Replace the tensors of a nested value by holes."""
     if isinstance(value, Tensor):
         tensors.append(value)
         accelerated = value.device.type != 'cpu'
@@ -173,7 +173,7 @@ def _take_out(value: Any, tensors: list[Tensor]) -> Any:
 
 
 def _fill_in(value: Any, get: Callable[[_Hole], Tensor]) -> Any:
-    """Puts tensors in the place of holes, in the order of `_take_out`."""
+    """Put tensors in the place of holes, in the order of `_take_out`."""
     if isinstance(value, _Hole):
         return get(value)
     if isinstance(value, dict):

@@ -88,7 +88,7 @@ class Placement(NamedTuple):
 
 
 def read_placement(launcher: str) -> Placement:
-    """Reads this rank's place from the launcher's environment.
+    """Read this rank's place from the launcher's environment.
 
     Args:
         launcher: pytorch, slurm or mpi.
@@ -139,7 +139,7 @@ def _local_size(names: tuple[str, ...]) -> int | None:
 def export_meeting_point(
     launcher: str, place: Placement, port: int | None
 ) -> None:
-    """Sets the variables that torch reads, as MMEngine would.
+    """Set the variables that torch reads, as MMEngine would.
 
     Args:
         launcher: pytorch, slurm or mpi.
@@ -161,7 +161,7 @@ def export_meeting_point(
 
 
 def _first_host(nodes: str) -> str:
-    """Asks Slurm for the first name in a list such as node[3-5]."""
+    """Ask Slurm for the first name in a list such as node[3-5]."""
     command = ['scontrol', 'show', 'hostname', nodes]
     try:
         done = subprocess.run(
@@ -176,7 +176,7 @@ def _first_host(nodes: str) -> str:
 
 
 def prepare_launch(cfg: Config) -> None:
-    """Starts the process group if MMEngine's own start would fail.
+    """Start the process group if MMEngine's own start would fail.
 
     To be called before the Runner is built. Where each rank of a node has
     an accelerator of its own, the start is left to MMEngine. Nodes have to
@@ -253,7 +253,7 @@ def _timeout(dist_cfg: dict[str, Any]) -> timedelta | None:
 
 
 def _wrapper_config(cfg: Config, device: int | None) -> dict[str, Any]:
-    """Completes the model wrapper as MMEngine would, for this device."""
+    """Complete the model wrapper as MMEngine would, for this device."""
     config = cfg.get('model_wrapper_cfg')
     if config is None:
         config = dict(

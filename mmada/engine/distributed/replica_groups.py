@@ -28,7 +28,7 @@ CAN_SWAP = all(
 
 @contextlib.contextmanager
 def default_group(group: Any) -> Iterator[None]:
-    """Makes a process group the default one.
+    """Make a process group the default one.
 
     Samplers, metrics, `reduce_mean`, SyncBN and everything else of an
     unmodified detector that names no group then acts inside this one. It
@@ -47,7 +47,7 @@ def default_group(group: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_group() -> Iterator[None]:
-    """Makes code that asks whether it is distributed hear that it is not.
+    """Make code that asks whether it is distributed hear that it is not.
 
     What stands in for `default_group` on a torch that cannot swap: enough
     for a replica of one rank.
@@ -57,7 +57,7 @@ def no_group() -> Iterator[None]:
 
 
 def swap_works(group: Any) -> bool:
-    """Tries the swap on a real group of which this rank is a member."""
+    """Try the swap on a real group of which this rank is a member."""
     if not CAN_SWAP:
         return False
     size = torch_dist.get_world_size(group)
@@ -82,7 +82,7 @@ class Share(NamedTuple):
 def partition(
     world_size: int, num_replicas: int, ranks_per_replica: int | None
 ) -> list[list[int]]:
-    """Divides the ranks into groups that train one replica at a time.
+    """Divide the ranks into groups that train one replica at a time.
 
     Args:
         world_size: Number W of ranks.
@@ -153,13 +153,13 @@ class ReplicaGroups:
         return [members[0] for members in self.members]
 
     def replica_of(self, wave: Sequence[int]) -> int | None:
-        """Returns which replica of a wave this rank trains, if any."""
+        """Return which replica of a wave this rank trains, if any."""
         if self.index is None or self.index >= len(wave):
             return None
         return wave[self.index]
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
-        """Lets the default group be this rank's own.
+        """Let the default group be this rank's own.
 
         Inside, the first rank of every group takes itself for the main
         process: call no hook, logger backend or checkpoint there.
@@ -167,7 +167,7 @@ class ReplicaGroups:
         return self._scope()
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """Returns the model as this rank's replicas train it.
+        """Return the model as this rank's replicas train it.
 
         Args:
             model: The runner's; in a distributed run its wrapper spans all
@@ -193,7 +193,7 @@ class ReplicaGroups:
             )
 
     def close(self) -> None:
-        """Gives the groups back."""
+        """Give the groups back."""
         if self._group is not None:
             torch_dist.destroy_process_group(self._group)
             self._group = None
@@ -226,7 +226,7 @@ def _new_group(members: list[int]) -> Any:
 
 
 def control_group(timeout: float) -> Any:
-    """Makes a gloo group of all ranks, for messages; None without ranks.
+    """Make a gloo group of all ranks, for messages; None without ranks.
 
     Args:
         timeout: Seconds after which a rank that says nothing is given up.
@@ -243,7 +243,7 @@ def control_group(timeout: float) -> Any:
 
 @contextlib.contextmanager
 def no_reductions() -> Iterator[None]:
-    """Leaves sums over the ranks out, for passes that not all ranks do.
+    """Leave sums over the ranks out, for passes that not all ranks do.
 
     The backward pass of SyncBN sums over its ranks, and would wait for ever
     for one that has no such loss. The gradients are then not those of all
@@ -258,14 +258,14 @@ def no_reductions() -> Iterator[None]:
 
 
 def _keep(*args: object, **kwargs: object) -> None:
-    """Stands for `all_reduce`, and leaves the tensor as it is."""
+    """Stand for `all_reduce`, and leaves the tensor as it is."""
 
 
 # ~~ world_bound: Modules that know their ranks from the start, and no othe
 
 
 def refuse_world_bound(model: nn.Module) -> None:
-    """Refuses modules that fixed the world as their group when built.
+    """Refuse modules that fixed the world as their group when built.
 
     Raises:
         ValueError: If there is one, naming it.
@@ -282,7 +282,7 @@ def refuse_world_bound(model: nn.Module) -> None:
 
 
 def _refuse_fixed_group(name: str, module: nn.Module) -> None:
-    """Refuses batch norms that would mix replicas, or wait for ranks."""
+    """Refuse batch norms that would mix replicas, or wait for ranks."""
     mmcv = isinstance(module, MMSyncBatchNorm)
     fixed = getattr(module, 'process_group', None) is not None
     if mmcv or (fixed and isinstance(module, nn.SyncBatchNorm)):

@@ -35,7 +35,7 @@ def first_state(
     reporter: ExplorationReporter,
     controller: dict[str, Any],
 ) -> ExplorationState:
-    """Finds l^1 in a pseudo epoch, whose model is then discarded.
+    """Find l^1 in a pseudo epoch, whose model is then discarded.
 
     Args:
         runner: With the live model at its start.
@@ -112,7 +112,7 @@ class Exploration:
         self._attempts: Counter[int] = Counter()
 
     def begin(self) -> ExplorationState:
-        """Finds l^1 in a pseudo epoch, whose model is then discarded."""
+        """Find l^1 in a pseudo epoch, whose model is then discarded."""
         state = first_state(
             self.runner,
             self.groups,
@@ -124,7 +124,7 @@ class Exploration:
         return state
 
     def run_round(self, state: ExplorationState) -> dict[str, Any] | None:
-        """Runs what is left of the present round.
+        """Run what is left of the present round.
 
         Returns:
             The record of the round; None if no replica survived it, so that
@@ -144,7 +144,7 @@ class Exploration:
         return record
 
     def is_over(self, state: ExplorationState) -> bool:
-        """Tells whether no round is left that is worth its cost."""
+        """Tell whether no round is left that is worth its cost."""
         return self.channel.from_main(
             lambda: (
                 state.round >= self.controller.num_rounds
@@ -153,7 +153,7 @@ class Exploration:
         )
 
     def _propose(self, state: ExplorationState) -> None:
-        """Asks the controller what the round's replicas do."""
+        """Ask the controller what the round's replicas do."""
         state.actions, plan = self.channel.from_main(
             lambda: (
                 self.controller.propose(state.losses),
@@ -169,7 +169,7 @@ class Exploration:
         return [k for k in replicas if k not in state.results]
 
     def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
-        """Trains one replica a group and keeps what is needed of them."""
+        """Train one replica a group and keep what is needed of them."""
         began = time.monotonic()
         replica, own = self.groups.replica_of(wave), Outcome()
         self.reporter.wave(state, wave)
@@ -191,7 +191,7 @@ class Exploration:
         state.seconds += time.monotonic() - began
 
     def _play(self, state: ExplorationState, replica: int) -> Outcome:
-        """Trains and scores this rank's replica of the wave."""
+        """Train and score this rank's replica of the wave."""
         assert state.actions is not None
         origin = self.succession.origin(state, replica)
         return self.runner.run(
@@ -205,7 +205,7 @@ class Exploration:
     def _take(
         self, state: ExplorationState, replica: int, outcome: Outcome
     ) -> None:
-        """Notes what became of a replica, or that it has to be redone."""
+        """Note what became of a replica, or that it has to be redone."""
         if outcome.error:
             self._attempts[replica] += 1
             if self._attempts[replica] < MAX_ATTEMPTS:
@@ -226,7 +226,7 @@ class Exploration:
         )
 
     def _close_round(self, state: ExplorationState) -> dict[str, Any] | None:
-        """Lets the controller learn and passes the winner on."""
+        """Let the controller learn and pass the winner on."""
         assert state.actions is not None
         results = [state.results[k] for k in sorted(state.results)]
         values = [r['value'] for r in results]
@@ -258,14 +258,14 @@ class Exploration:
         return record
 
     def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
-        """Returns the fingerprint of all rounds up to this one."""
+        """Return the fingerprint of all rounds up to this one."""
         kept = check_equal(self.channel, self.succession.passed_on(state))
         return self.channel.from_main(
             lambda: digest((state.digest, record, state.controller, kept))
         )
 
     def _fail(self, state: ExplorationState) -> None:
-        """Goes back to the round's start after all replicas diverged."""
+        """Go back to the round's start after all replicas diverged."""
         state.failures += 1
         if state.failures >= MAX_FAILED_ROUNDS:
             raise RuntimeError(

@@ -15,13 +15,13 @@ from mmada.engine.monitor.monitor import scalar_name
 
 
 def resting(record: dict[str, Any]) -> list[int]:
-    """Returns the replicas that a round trained nothing of."""
+    """Return the replicas that a round trained nothing of."""
     rests = {rest.name.lower() for rest in Rest}
     return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
 
 
 def resamples_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the entry of a record that tells the reward metric's noise.
+    """Return the entry of a record that tells the reward metric's noise.
 
     Args:
         results: Of the round's replicas.
@@ -35,14 +35,14 @@ def resamples_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def best_metric(record: dict[str, Any], metric: str) -> float:
-    """Returns the metric of a round's best replica."""
+    """Return the metric of a round's best replica."""
     return record['metrics'][record['best']][metric]
 
 
 def scalars(
     record: dict[str, Any], names: str, actions: str, metric: str, search: str
 ) -> dict[str, float]:
-    """Returns what visual backends are told of a round.
+    """Return what visual backends are told of a round.
 
     What is not finite is left out: not every backend can store it.
 
@@ -82,7 +82,7 @@ def scalars(
 
 
 def finite(value: Any) -> Any:
-    """Replaces what strict JSON has no word for by null."""
+    """Replace what strict JSON has no word for by null."""
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -93,7 +93,7 @@ def finite(value: Any) -> Any:
 
 
 def short_name(metric: str) -> str:
-    """Returns a metric's key without its prefix."""
+    """Return a metric's key without its prefix."""
     return metric.rsplit('/', 1)[-1]
 
 
@@ -104,7 +104,7 @@ FILE = 'history.jsonl'
 
 
 def write_history(directory: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Replaces the history of a search in one step.
+    """Replace the history of a search in one step.
 
     Args:
         directory: Of the search.

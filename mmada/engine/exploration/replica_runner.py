@@ -84,7 +84,7 @@ class ReplicaRunner:
         first_iter: int,
         on_iteration: Callable[[int], None] = lambda done: None,
     ) -> Outcome:
-        """Trains one segment from a snapshot and scores the live model.
+        """Train one segment from a snapshot and score the live model.
 
         An exception is returned, not raised, for a replica of one rank, so
         that the others hear of it. Where several ranks train a replica the
@@ -164,7 +164,7 @@ class ReplicaRunner:
         return derive_seed(self.seed, 'segment', *keys)
 
     def _free(self) -> None:
-        """Lets go of what a failed segment left."""
+        """Let go of what a failed segment left."""
         self.live.optim_wrapper.zero_grad(set_to_none=True)
         gc.collect()
         if torch.cuda.is_available():

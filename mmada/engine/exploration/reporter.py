@@ -65,7 +65,7 @@ class ExplorationProgress:
         self.monitor = monitor
 
     def begin(self) -> None:
-        """Announces the pseudo epoch."""
+        """Announce the pseudo epoch."""
         print_log(
             f'Exploration: {self.num_rounds} rounds of {self.num_replicas} '
             f'replicas, {self.num_iters} iterations each, '
@@ -80,13 +80,13 @@ class ExplorationProgress:
         )
 
     def pseudo_iteration(self, done: int) -> None:
-        """Logs progress of the pseudo epoch."""
+        """Log progress of the pseudo epoch."""
         self.monitor.update(iteration=done)
         if done % self.interval == 0 or done == self.num_iters:
             _progress(f'pseudo epoch | iter {done}/{self.num_iters}')
 
     def rounds(self) -> None:
-        """Shows that the rounds begin, or go on."""
+        """Show that the rounds begin, or go on."""
         self.monitor.enter_phase(
             Phase.EXPLORING,
             search=self.directory.name,
@@ -97,7 +97,7 @@ class ExplorationProgress:
         )
 
     def wave(self, state: ExplorationState, replicas: Sequence[int]) -> None:
-        """Shows which replicas are trained now."""
+        """Show which replicas are trained now."""
         self.monitor.update(
             round=state.round + 1,
             replicas=tuple(k + 1 for k in replicas),
@@ -108,7 +108,7 @@ class ExplorationProgress:
     def start(
         self, state: ExplorationState, replica: int
     ) -> Callable[[int], None]:
-        """Returns what logs progress of a replica's iterations."""
+        """Return what logs progress of a replica's iterations."""
         value = state.best_value
         shown = state.reference if value is None else value
         finished = state.round * self.num_replicas + len(state.results)
@@ -141,7 +141,7 @@ class ExplorationProgress:
         return on_iteration
 
     def _best(self, state: ExplorationState) -> float | None:
-        """Returns the best value of the reward metric so far."""
+        """Return the best value of the reward metric so far."""
         values = [best_metric(r, self.metric.key) for r in state.history]
         if state.best_value is not None:
             values.append(state.best_value)
@@ -157,7 +157,7 @@ class ExplorationReporter(ExplorationProgress):
     """Logs rounds and incidents, too, and feeds the visual backends."""
 
     def resumed(self, state: ExplorationState) -> None:
-        """Says from where a resumed exploration goes on."""
+        """Say from where a resumed exploration goes on."""
         _log(
             f'Exploration resumed: {state.round} of {self.num_rounds} '
             f'rounds done, {len(state.results)} of {self.num_replicas} '
@@ -166,7 +166,7 @@ class ExplorationReporter(ExplorationProgress):
         self._write_history(state)
 
     def failed(self, state: ExplorationState) -> None:
-        """Warns that no replica survived the round."""
+        """Warn that no replica survived the round."""
         _warn(
             f'All replicas of round {state.round + 1} diverged; it is '
             'tried again with new samples.'
@@ -175,14 +175,14 @@ class ExplorationReporter(ExplorationProgress):
     def retried(
         self, state: ExplorationState, replica: int, error: str
     ) -> None:
-        """Warns that a replica's segment failed and is done again."""
+        """Warn that a replica's segment failed and is done again."""
         _warn(
             f'Replica {replica + 1} of round {state.round + 1} failed; its '
             f'segment is done again.\n{error}'
         )
 
     def out_of_memory(self, state: ExplorationState, replica: int) -> None:
-        """Warns that a replica is left out of its round."""
+        """Warn that a replica is left out of its round."""
         _warn(
             f'Replica {replica + 1} of round {state.round + 1} ran out of '
             'memory again; it counts as diverged.'
@@ -191,7 +191,7 @@ class ExplorationReporter(ExplorationProgress):
     def record(
         self, state: ExplorationState, result: RoundResult
     ) -> dict[str, Any]:
-        """Makes the JSON-able record of a completed round."""
+        """Make the JSON-able record of a completed round."""
         assert state.actions is not None
         names, actions = self.record_keys
         return dict(
@@ -211,7 +211,7 @@ class ExplorationReporter(ExplorationProgress):
         )
 
     def publish(self, record: dict[str, Any], state: ExplorationState) -> None:
-        """Logs a round, feeds the visual backends and calls the hooks."""
+        """Log a round, feed the visual backends and call the hooks."""
         _log(
             '\n'
             + text.format_round(
@@ -241,7 +241,7 @@ class ExplorationReporter(ExplorationProgress):
         self.runner.call_hook('after_exploration_round', record=record)
 
     def provenance(self, state: ExplorationState) -> dict[str, Any]:
-        """Returns where a policy comes from, for its file."""
+        """Return where a policy comes from, for its file."""
         return dict(
             config=str(self.runner.cfg.filename or ''),
             num_replicas=self.num_replicas,

@@ -27,7 +27,7 @@ def write_found(
     provenance: dict[str, Any],
     with_model: bool,
 ) -> None:
-    """Writes the model, then what was found: with it both are there.
+    """Write the model, then what was found: with it both are there.
 
     Rank 0 writes, and nothing for a finished run that was resumed.
 
@@ -73,7 +73,7 @@ def _write(
 
 @contextlib.contextmanager
 def _without_averages(runner: Any) -> Iterator[None]:
-    """Keeps an EMAHook from writing its average in place of the model.
+    """Keep an EMAHook from writing its average in place of the model.
 
     There is none yet: it averages the training after the exploration.
     """

@@ -41,7 +41,7 @@ class Succession(ABC):
     explores: ClassVar[bool] = False
 
     def open(self, state: ExplorationState, plan: Plan) -> None:
-        """Takes in the plan of a round that was just proposed.
+        """Take in the plan of a round that was just proposed.
 
         Raises:
             ValueError: If it cannot be followed.
@@ -68,7 +68,7 @@ class Succession(ABC):
 
     @abstractmethod
     def origin(self, state: ExplorationState, replica: int) -> Origin:
-        """Returns where a replica's segment of the present round begins."""
+        """Return where a replica's segment of the present round begins."""
 
     @abstractmethod
     def capture(
@@ -78,7 +78,7 @@ class Succession(ABC):
         value: float,
         live: LiveReplica,
     ) -> Snapshot | None:
-        """Copies the live replica, if its state may be needed.
+        """Copy the live replica, if its state may be needed.
 
         Args:
             state: Without what came of this wave.
@@ -95,7 +95,7 @@ class Succession(ABC):
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keeps of a wave what is needed, the same on all ranks.
+        """Keep of a wave what is needed, the same on all ranks.
 
         Args:
             state: With what came of the wave.
@@ -106,7 +106,7 @@ class Succession(ABC):
 
     @abstractmethod
     def advance(self, state: ExplorationState, value: float | None) -> None:
-        """Sets the start of the next round.
+        """Set the start of the next round.
 
         Args:
             state: At the end of a round.
@@ -114,15 +114,15 @@ class Succession(ABC):
         """
 
     def rounds_done(self, state: ExplorationState) -> int:
-        """Returns the rounds behind the one model that is explored."""
+        """Return the rounds behind the one model that is explored."""
         return 0
 
     def passed_on(self, state: ExplorationState) -> dict[str, Any]:
-        """Returns the states that the next round may start from."""
+        """Return the states that the next round may start from."""
         return state.start
 
     def notes(self, state: ExplorationState) -> dict[str, Any]:
-        """Returns what the record of a round says beside the usual."""
+        """Return what the record of a round says beside the usual."""
         return {}
 
 
@@ -136,7 +136,7 @@ class FromBest(Succession):
     explores = True
 
     def origin(self, state: ExplorationState, replica: int) -> Origin:
-        """Returns the best state, on the schedule of all rounds."""
+        """Return the best state, on the schedule of all rounds."""
         return Origin(state.start, state.round, state.round)
 
     def capture(
@@ -146,7 +146,7 @@ class FromBest(Succession):
         value: float,
         live: LiveReplica,
     ) -> Snapshot | None:
-        """Copies the live replica if it beats the best so far."""
+        """Copy the live replica if it beats the best so far."""
         leader = state.leader
         if leader is not None:
             best = state.results[leader]['value']
@@ -162,19 +162,19 @@ class FromBest(Succession):
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keeps the best of the round so far, if it is of this wave."""
+        """Keep the best of the round so far, if it is of this wave."""
         leader = state.leader
         if leader is not None and leader in sources:
             state.best = channel.broadcast(captured, sources[leader])
             failpoint('explore.after_broadcast')
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
-        """Passes the best replica on."""
+        """Pass the best replica on."""
         assert state.best is not None
         state.start, state.reference = state.best, value
 
     def rounds_done(self, state: ExplorationState) -> int:
-        """Returns the completed rounds."""
+        """Return the completed rounds."""
         return state.round
 
 
@@ -187,7 +187,7 @@ class FromInitial(Succession):
     starts = frozenset({Start.INITIAL})
 
     def origin(self, state: ExplorationState, replica: int) -> Origin:
-        """Returns the initial state, at the schedule's begin."""
+        """Return the initial state, at the schedule's begin."""
         return Origin(state.start, state.round, 0)
 
     def capture(
@@ -197,7 +197,7 @@ class FromInitial(Succession):
         value: float,
         live: LiveReplica,
     ) -> Snapshot | None:
-        """Copies nothing: no state outlives its round."""
+        """Copy nothing: no state outlives its round."""
         return None
 
     def keep(
@@ -207,10 +207,10 @@ class FromInitial(Succession):
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keeps nothing."""
+        """Keep nothing."""
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
-        """Leaves the start as it is."""
+        """Leave the start as it is."""
 
 
 # ~~ from_own: Replicas that train on from their own states, each at its ow
@@ -231,7 +231,7 @@ class FromOwn(Succession):
     starts = frozenset({Start.INITIAL, Start.OWN})
 
     def open(self, state: ExplorationState, plan: Plan) -> None:
-        """Forgets the states that nobody needs any more."""
+        """Forget the states that nobody needs any more."""
         super().open(state, plan)
         needs = [k for k, e in enumerate(plan) if e in NEEDS_ITS_OWN]
         if lacking := [k + 1 for k in needs if k not in state.own]:
@@ -245,7 +245,7 @@ class FromOwn(Succession):
         state.own = {k: state.own[k] for k in needs}
 
     def origin(self, state: ExplorationState, replica: int) -> Origin:
-        """Returns the replica's own state, or the initial one."""
+        """Return the replica's own state, or the initial one."""
         if replica not in state.own:
             return Origin(state.start, 0, 0)
         own = state.own[replica]
@@ -258,7 +258,7 @@ class FromOwn(Succession):
         value: float,
         live: LiveReplica,
     ) -> Snapshot | None:
-        """Copies the live replica into main memory."""
+        """Copy the live replica into main memory."""
         return _in_main_memory(live.capture())
 
     def keep(
@@ -268,7 +268,7 @@ class FromOwn(Succession):
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keeps the states of all replicas that are sound."""
+        """Keep the states of all replicas that are sound."""
         for replica, source in sources.items():
             if replica not in state.results:
                 continue  # its segment is done again
@@ -280,15 +280,15 @@ class FromOwn(Succession):
                 failpoint('explore.after_broadcast')
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
-        """Leaves the start as it is."""
+        """Leave the start as it is."""
 
     def passed_on(self, state: ExplorationState) -> dict[str, Any]:
-        """Returns the initial and all own states."""
+        """Return the initial and all own states."""
         # Sorted: a segment that is done again changes the order.
         return dict(start=state.start, own=dict(sorted(state.own.items())))
 
     def notes(self, state: ExplorationState) -> dict[str, Any]:
-        """Returns the plan, and how many rounds each has behind it now."""
+        """Return the plan, and how many rounds each has behind it now."""
         ages = [
             state.own[k]['rounds'] if k in state.own else 0
             for k in range(len(state.plan))
@@ -300,7 +300,7 @@ NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
 
 
 def _in_main_memory(value: Any) -> Any:
-    """Moves the tensors of a nested value to the CPU."""
+    """Move the tensors of a nested value to the CPU."""
     if isinstance(value, Tensor):
         return value.cpu()
     if isinstance(value, dict):

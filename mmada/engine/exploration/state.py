@@ -78,19 +78,19 @@ class ExplorationState:
         return None if leader is None else self.results[leader]['value']
 
     def clear_round(self) -> None:
-        """Makes ready for new proposals."""
+        """Make ready for new proposals."""
         self.actions = None
         self.plan = []
         self.results = {}
         self.best = None
 
     def to_payload(self) -> dict[str, Any]:
-        """Returns the fields by name, not copied."""
+        """Return the fields by name, not copied."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def from_payload(cls, payload: dict[str, Any]) -> ExplorationState:
-        """Takes what :meth:`to_payload` gave."""
+        """Take what :meth:`to_payload` gave."""
         return cls(**payload)
 
 
@@ -106,7 +106,7 @@ def identity_of(
     metric: str | dict[str, float],
     seed: int,
 ) -> dict[str, Any]:
-    """Returns the identity of an exploration, JSON values.
+    """Return the identity of an exploration, JSON values.
 
     Args:
         target: Has met the model.
@@ -131,7 +131,7 @@ def identity_of(
 
 
 def _plain(config: Any) -> Any:
-    """Turns a config into JSON values."""
+    """Turn a config into JSON values."""
     if isinstance(config, dict):
         return {str(k): _plain(v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):
@@ -145,7 +145,7 @@ def _plain(config: Any) -> Any:
 def load_newest(
     store: StateStore, channel: Channel, resume: bool
 ) -> ExplorationState | None:
-    """Loads the newest state on all ranks.
+    """Load the newest state on all ranks.
 
     Args:
         store: Of the exploration.

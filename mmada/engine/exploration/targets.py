@@ -47,7 +47,7 @@ class Target(ABC):
 
     @abstractmethod
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Looks at model and optimizer, and sets `names`.
+        """Look at model and optimizer, and set `names`.
 
         Args:
             live: Before any training step.
@@ -69,11 +69,11 @@ class Target(ABC):
 
     @abstractmethod
     def apply(self, action: Tensor) -> None:
-        """Makes the model train with an action, shape (action_size,)."""
+        """Make the model train with an action, shape (action_size,)."""
 
     @abstractmethod
     def meter(self) -> Meter:
-        """Returns what sums up the losses of one segment."""
+        """Return what sums up the losses of one segment."""
 
     @abstractmethod
     def save(
@@ -82,7 +82,7 @@ class Target(ABC):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> None:
-        """Writes what the search found into the work directory."""
+        """Write what the search found into the work directory."""
 
     @abstractmethod
     def is_saved(
@@ -91,11 +91,11 @@ class Target(ABC):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tells whether `save` would write what is there already."""
+        """Tell whether `save` would write what is there already."""
 
     @abstractmethod
     def conclude(self, work_dir: Path, model: nn.Module) -> None:
-        """Makes a model ready for what follows a finished search.
+        """Make a model ready for what follows a finished search.
 
         Args:
             work_dir: Where `save` wrote.
@@ -114,7 +114,7 @@ class LossWeights(Target):
     controllers = WeightController
 
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Binds the objectives and finds out who owns which parameter."""
+        """Bind the objectives and find out who owns which parameter."""
         probe_objectives(live.model, live.optim_wrapper, batches)
         self._model = unwrap(live.model)
         self.names = self._model.objectives.names
@@ -130,11 +130,11 @@ class LossWeights(Target):
         return torch.ones(len(self.names))
 
     def apply(self, action: Tensor) -> None:
-        """Sets the weights."""
+        """Set the weights."""
         self._model.set_weights(action)
 
     def meter(self) -> ObjectiveMeter:
-        """Averages the raw losses."""
+        """Average the raw losses."""
         return ObjectiveMeter(self._model.objectives)
 
     def save(
@@ -143,7 +143,7 @@ class LossWeights(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> None:
-        """Writes the policy file."""
+        """Write the policy file."""
         ensemble = self._ensemble(controller)
         save_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
 
@@ -153,12 +153,12 @@ class LossWeights(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tells whether the policy file is there."""
+        """Tell whether the policy file is there."""
         ensemble = self._ensemble(controller)
         return holds_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
 
     def conclude(self, work_dir: Path, model: nn.Module) -> None:
-        """Puts the weights back; a hook of the training sets its own."""
+        """Put the weights back; a hook of the training sets its own."""
         unwrap(model).reset_weights()
 
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
@@ -176,10 +176,10 @@ class NoMeter:
     """Stands where a search does not look at losses."""
 
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
-        """Ignores the scalars."""
+        """Ignore the scalars."""
 
     def mean(self) -> Tensor:
-        """Returns an empty vector."""
+        """Return an empty vector."""
         return torch.empty(0)
 
 
@@ -191,7 +191,7 @@ class SurrogatePoints(Target):
     controllers = ActionController
 
     def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Finds the losses, which have to be of one metric.
+        """Find the losses, which have to be of one metric.
 
         Raises:
             ValueError: If there is none, or they differ.
@@ -221,11 +221,11 @@ class SurrogatePoints(Target):
         return identity_action(self._shape)
 
     def apply(self, action: Tensor) -> None:
-        """Sets the curves of all the losses."""
+        """Set the curves of all the losses."""
         _set_points(self._losses, decode(action, self._shape))
 
     def meter(self) -> NoMeter:
-        """Returns one that sees nothing."""
+        """Return one that sees nothing."""
         return NoMeter()
 
     def save(
@@ -234,7 +234,7 @@ class SurrogatePoints(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> None:
-        """Writes the curve file."""
+        """Write the curve file."""
         save_curve(
             work_dir / CURVE_FILE,
             self._shape.metric,
@@ -248,7 +248,7 @@ class SurrogatePoints(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tells whether the curve file is there."""
+        """Tell whether the curve file is there."""
         try:
             stored = load_curve(work_dir / CURVE_FILE)
         except (OSError, ValueError):
@@ -257,7 +257,7 @@ class SurrogatePoints(Target):
         return (stored.points, stored.provenance) == (points, provenance)
 
     def conclude(self, work_dir: Path, model: nn.Module) -> None:
-        """Sets the curves that were found."""
+        """Set the curves that were found."""
         stored = load_curve(work_dir / CURVE_FILE)
         _set_points(_losses_of(model), list(stored.points))
 

@@ -37,7 +37,7 @@ class DurableCheckpointHook(CheckpointHook):
     keep_ckpt_ids: Any
 
     def before_train(self, runner: Any) -> None:
-        """Prepares the directory; removes what killed writers left."""
+        """Prepare the directory; remove what killed writers left."""
         super().before_train(runner)
         self._durable = type(self.file_backend) in _LOCAL
         if not self._durable:

@@ -23,5 +23,5 @@ class EpochSeedHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seeds from the run's seed, the epoch and the rank."""
+        """Seed from the run's seed, the epoch and the rank."""
         seed_all(derive_seed(runner.seed, 'epoch', runner.epoch, runner.rank))

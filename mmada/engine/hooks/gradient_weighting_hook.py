@@ -30,7 +30,7 @@ def trunk_parameters(
     optim_wrapper: OptimWrapper,
     pattern: str | None = None,
 ) -> list[Parameter]:
-    """Returns the parameters that all objectives reach.
+    """Return the parameters that all objectives reach.
 
     Args:
         model: The wrapped model, outside of model wrappers.
@@ -90,7 +90,7 @@ class TrunkGradients:
     def __call__(
         self, losses: Mapping[int, Tensor], loss_scale: float = 1.0
     ) -> Tensor | None:
-        """Returns the gradients of the losses; their graph is kept.
+        """Return the gradients of the losses; their graph is kept.
 
         Backward passes may hold collectives, as those of SyncBN. So all
         ranks do the same ones, or none.
@@ -139,7 +139,7 @@ class TrunkGradients:
 
 
 def warn_of_lag(runner: Any) -> None:
-    """Warns of a head rule that does not keep up with the weights."""
+    """Warn of a head rule that does not keep up with the weights."""
     rule = head_rule_of(runner.optim_wrapper)
     if isinstance(rule, LearningRateHeadRule):
         runner.logger.warning(
@@ -192,7 +192,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         self._every = every
 
     def build_weighting(self, runner: Any) -> GradientWeighting:
-        """Builds the weighting from its config, and finds the trunk."""
+        """Build the weighting from its config, and find the trunk."""
         allow_several_backwards(runner)
         parameters = trunk_parameters(
             self.model, runner.optim_wrapper, self._pattern
@@ -214,7 +214,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Asks for the losses of an iteration whose weights are computed."""
+        """Ask for the losses of an iteration whose weights are computed."""
         due = runner.iter % self._every == 0
         self.model.reweigh = self._reweigh if due else None
         self._losses = torch.full(
@@ -228,7 +228,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Publishes where a period ends."""
+        """Publish where a period ends."""
         self._means.add(self.model.weights, self._losses)
         done = runner.iter + 1
         if done % self.period == 0 or done == runner.max_iters:
@@ -241,15 +241,15 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
             self._means = PeriodMeans(len(self.model.objectives))
 
     def after_train(self, runner: Any) -> None:
-        """Leaves the model as it was found."""
+        """Leave the model as it was found."""
         self.model.reweigh = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the means of the period so far."""
+        """Return the means of the period so far."""
         return dict(means=self._means.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on within a period."""
+        """Go on within a period."""
         self._means.load_state_dict(state['means'])
 
     def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:

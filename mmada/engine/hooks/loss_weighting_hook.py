@@ -54,21 +54,21 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self._losses: Tensor | None = None
 
     def build_weighting(self, runner: Any) -> Weighting:
-        """Builds the weighting from its config."""
+        """Build the weighting from its config."""
         return build_weighting_of(
             Weighting,  # type: ignore[type-abstract]
             self._config,
         )
 
     def start(self, runner: Any) -> None:
-        """Measures l^1 for a weighting that needs it."""
+        """Measure l^1 for a weighting that needs it."""
         self._means = PeriodMeans(len(self.model.objectives))
         assert self.weighting is not None
         if self.weighting.needs_losses:
             self._losses = self.initial_losses(runner)
 
     def initial_losses(self, runner: Any) -> Tensor:
-        """Finds l^1 in a pseudo epoch and puts everything back.
+        """Find l^1 in a pseudo epoch and put everything back.
 
         Returns:
             Mean raw losses, shape (n,).
@@ -111,7 +111,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Sets the weights where a period begins."""
+        """Set the weights where a period begins."""
         if not self._begins(runner):
             return
         losses = self._latest()
@@ -124,14 +124,14 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self.publish(runner, period, weights.tolist(), self._losses)
 
     def _latest(self) -> Tensor:
-        """Returns the last known losses, NaN where there are none."""
+        """Return the last known losses, NaN where there are none."""
         found = self._means.losses
         if self._losses is None:
             return found
         return found.where(~found.isnan(), self._losses)
 
     def _begins(self, runner: Any) -> bool:
-        """Tells whether an iteration is the first with a period's weights.
+        """Tell whether an iteration is the first with a period's weights.
 
         Gradients that are accumulated for one step have the same weights, as
         the step's learning rates can follow those of one alone.
@@ -147,17 +147,17 @@ class LossWeightingHook(WeightingHook[Weighting]):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Collects the raw losses."""
+        """Collect the raw losses."""
         objectives = self.model.objectives
         losses = iteration_losses(objectives.reduce(outputs), len(objectives))
         self._means.add(self.model.weights, losses)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the losses of the last period and those of this one."""
+        """Return the losses of the last period and those of this one."""
         return dict(losses=self._losses, means=self._means.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on within a period."""
+        """Go on within a period."""
         self._losses = state['losses']
         self._means = PeriodMeans(len(self.model.objectives))
         self._means.load_state_dict(state['means'])

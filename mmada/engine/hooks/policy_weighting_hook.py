@@ -46,14 +46,14 @@ class PolicyWeightingHook(LossWeightingHook):
         self._probe = initial_losses == 'probe'
 
     def build_weighting(self, runner: Any) -> Weighting:
-        """Loads the policy, whose objectives must be the model's."""
+        """Load the policy, whose objectives must be the model's."""
         path = self._policy or Path(runner.work_dir) / DEFAULT_FILE
         ensemble = load_policy(path, objectives=self.model.objectives.names)
         self._initial_losses = ensemble.initial_losses
         return POLICY_MODES[self._mode](ensemble)
 
     def initial_losses(self, runner: Any) -> Tensor:
-        """Returns l^1, stored in the policy file or probed."""
+        """Return l^1, stored in the policy file or probed."""
         if not self._probe:
             return self._initial_losses
         losses = super().initial_losses(runner)

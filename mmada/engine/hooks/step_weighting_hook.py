@@ -48,12 +48,12 @@ class BatchReplay:
         self._state: RngState | None = None
 
     def remember(self) -> None:
-        """Keeps the generators' states; called before an iteration."""
+        """Keep the generators' states; called before an iteration."""
         self._state = capture_rng()
 
     @torch.no_grad()
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Returns the raw losses of the iteration's batch by name."""
+        """Return the raw losses of the iteration's batch by name."""
         assert self._state is not None
         buffers = {n: b.clone() for n, b in self.model.named_buffers()}
         now = capture_rng()
@@ -91,7 +91,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         self._losses: Tensor | None = None
 
     def build_weighting(self, runner: Any) -> StepWeighting:
-        """Builds the weighting from its config."""
+        """Build the weighting from its config."""
         warn_of_lag(runner)
         weighting = build_weighting_of(
             StepWeighting,  # type: ignore[type-abstract]
@@ -108,7 +108,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Sets the weights."""
+        """Set the weights."""
         assert self.weighting is not None
         weights = self.weighting.weights(runner.iter, runner.max_iters)
         self.model.set_weights(weights)
@@ -123,7 +123,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Shows the weighting the losses; publishes where a period ends."""
+        """Show the weighting the losses; publish where a period ends."""
         assert self.weighting is not None
         losses = self._losses_before_step(outputs)
         if self.weighting.needs_losses:
@@ -137,19 +137,19 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
             self._end_period(runner, -(-done // self.period))
 
     def after_train(self, runner: Any) -> None:
-        """Leaves the model as it was found."""
+        """Leave the model as it was found."""
         self.model.reweigh = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the means of the period so far."""
+        """Return the means of the period so far."""
         return dict(means=self._means.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on within a period."""
+        """Go on within a period."""
         self._means.load_state_dict(state['means'])
 
     def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
-        """Returns the weights of this iteration, between its passes."""
+        """Return the weights of this iteration, between its passes."""
         assert self.weighting is not None
         self._losses = iteration_losses(losses, len(self.model.objectives))
         return self.weighting.weights_by_losses(self._losses)

@@ -29,10 +29,10 @@ class Stateful(Protocol):
     """What a checkpoint keeps of a weighting."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what a resumed run needs."""
+        """Return what a resumed run needs."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over a state made by `state_dict`."""
+        """Take over a state made by `state_dict`."""
 
 
 W = TypeVar('W', bound=Stateful)
@@ -71,20 +71,20 @@ class WeightingHook(Hook, ABC, Generic[W]):
 
     @abstractmethod
     def build_weighting(self, runner: Any) -> W:
-        """Builds the weighting; the objectives are bound."""
+        """Build the weighting; the objectives are bound."""
 
     def start(self, runner: Any) -> None:
-        """Begins a training that is not resumed; nothing by default."""
+        """Begin a training that is not resumed; nothing by default."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what the hook itself keeps; nothing by default."""
+        """Return what the hook itself keeps; nothing by default."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over what `state_dict` returned, its tensors on the CPU."""
+        """Take over what `state_dict` returned, its tensors on the CPU."""
 
     def before_train(self, runner: Any) -> None:
-        """Probes the model and builds the weighting."""
+        """Probe the model and build the weighting."""
         prepare_features(runner)
         self.model = unwrap(runner.model)
         if self._resumed is not None and self.model.bound_objectives is None:
@@ -106,7 +106,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
     def before_save_checkpoint(
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
-        """Adds weights and states to the checkpoint."""
+        """Add weights and states to the checkpoint."""
         if self.weighting is None:  # training has not begun
             return
         checkpoint[STATE_KEY] = dict(
@@ -120,14 +120,14 @@ class WeightingHook(Hook, ABC, Generic[W]):
     def after_load_checkpoint(
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
-        """Keeps the stored state of a resumed run until training starts."""
+        """Keep the stored state of a resumed run until training starts."""
         if runner._resume:
             self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(
         self, runner: Any, num_iters: int | None = None
     ) -> SegmentLoader:
-        """Returns training batches that take none from the training.
+        """Return training batches that take none from the training.
 
         Args:
             runner: The runner.
@@ -146,7 +146,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
         weights: Sequence[float],
         losses: Tensor | None,
     ) -> None:
-        """Writes the weights of a period to the file and the backends.
+        """Write the weights of a period to the file and the backends.
 
         Args:
             runner: The runner.
@@ -192,7 +192,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
 
 
 def check_iterations(name: str, value: int | None) -> None:
-    """Raises a ValueError if iterations are given and are not positive."""
+    """Raise a ValueError if iterations are given and are not positive."""
     if value is not None and (type(value) is not int or value < 1):
         raise ValueError(
             f'`{name}` is {value!r}; expected a positive integer, or None.'
@@ -208,7 +208,7 @@ W_of_kinds = TypeVar('W_of_kinds')
 def build_weighting_of(
     kind: type[W_of_kinds], config: dict[str, Any]
 ) -> W_of_kinds:
-    """Builds a weighting of the kind that a hook can use.
+    """Build a weighting of the kind that a hook can use.
 
     Raises:
         ValueError: If it is of another kind.
@@ -229,7 +229,7 @@ FILE = 'weights.jsonl'
 
 
 def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
-    """Appends a period's line, dropping those that a resumed run does again.
+    """Append a period's line, dropping those that a resumed run does again.
 
     Args:
         work_dir: Of the run.

@@ -16,7 +16,7 @@ from mmada.engine.replicas.live_replica import LiveReplica
 
 
 def check_length(num_rounds: int, replica_timeout: float) -> None:
-    """Refuses a search without rounds, and ranks that wait for nothing.
+    """Refuse a search without rounds, and ranks that wait for nothing.
 
     Args:
         num_rounds: T.
@@ -35,7 +35,7 @@ def check_length(num_rounds: int, replica_timeout: float) -> None:
 
 
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
-    """Refuses optimizers and schedules that a replica cannot have.
+    """Refuse optimizers and schedules that a replica cannot have.
 
     Args:
         live: With the optimizer and the schedulers.
@@ -69,7 +69,7 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
 
 
 def refuse_averages(runner: Any) -> None:
-    """Refuses hooks that average a training that there is not.
+    """Refuse hooks that average a training that there is not.
 
     Args:
         runner: Its training loop is an exploration alone.
@@ -88,7 +88,7 @@ def refuse_averages(runner: Any) -> None:
 
 
 def refuse_scaled_rate(runner: Any) -> None:
-    """Refuses a learning rate that was scaled for too large a batch.
+    """Refuse a learning rate that was scaled for too large a batch.
 
     Args:
         runner: Its training loop is an exploration alone.
@@ -110,7 +110,7 @@ def refuse_scaled_rate(runner: Any) -> None:
 def controller_class(
     controller: dict[str, Any], target: Target
 ) -> type[Controller]:
-    """Returns the class that a controller's config names.
+    """Return the class that a controller's config names.
 
     Args:
         controller: Config of the controller.

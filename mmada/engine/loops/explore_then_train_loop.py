@@ -26,14 +26,14 @@ from mmada.utils.seeding import derive_seed, seed_all
 
 
 def scales_rate(runner: Any) -> bool:
-    """Returns whether learning rates are scaled by the size of a batch."""
+    """Return whether learning rates are scaled by the size of a batch."""
     return bool((runner.auto_scale_lr or {}).get('enable', False))
 
 
 def scale_rate(
     runner: Any, optim_wrapper: OptimWrapper, batch_size: int
 ) -> None:
-    """Scales the learning rate of an exploration, where that is asked for.
+    """Scale the learning rate of an exploration, where that is asked for.
 
     As MMEngine's `scale_lr`, which multiplies the ranks with the
     `batch_size` of `train_dataloader` and wants to be first of all.
@@ -56,7 +56,7 @@ def scale_rate(
 
 
 def warn_of_batches(runner: Any, replica: int, training: Any) -> None:
-    """Warns where one learning rate is for batches of two sizes.
+    """Warn where one learning rate is for batches of two sizes.
 
     Args:
         runner: The runner.
@@ -141,7 +141,7 @@ class ExploreThenTrainLoop(BaseLoop):
         return self.training.max_iters
 
     def run(self) -> nn.Module:
-        """Runs all phases, or what is left of them after a resume."""
+        """Run all phases, or what is left of them after a resume."""
         with Monitor(self.runner) as monitor:
             for exploration in self.explorations:
                 if self._iter == 0:
@@ -173,7 +173,7 @@ class ExploreThenTrainLoop(BaseLoop):
             live.optim_wrapper.zero_grad(set_to_none=True)
 
     def _initial(self, exploration: Any, live: LiveReplica) -> Snapshot:
-        """Returns the start of a phase, the same after a resume."""
+        """Return the start of a phase, the same after a resume."""
         with contextlib.closing(Channel()) as channel:
             kept: list[Snapshot] = []
             channel.from_main(
@@ -192,7 +192,7 @@ class ExploreThenTrainLoop(BaseLoop):
 
     @contextlib.contextmanager
     def _exploration_scope(self, exploration: Any) -> Iterator[LiveReplica]:
-        """Gives an optimizer and schedules over the exploration's length."""
+        """Give an optimizer and schedules over the exploration's length."""
         runner = self.runner
         kept = runner.optim_wrapper, runner._train_loop
         config = copy.deepcopy(runner.cfg)

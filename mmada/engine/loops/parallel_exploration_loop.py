@@ -125,7 +125,7 @@ class SearchLoop(BaseLoop):
         return Path(self.runner.work_dir) / self._directory
 
     def _count(self, rounds: int) -> None:
-        """Sets the counters after so many rounds of one training."""
+        """Set the counters after so many rounds of one training."""
         self._iter = rounds * self.loader.num_iters
         self._epoch = self._iter // self.loader.epoch_length
 
@@ -141,7 +141,7 @@ def build_controller(
     ranks_per_replica: int,
     num_rounds: int,
 ) -> Controller:
-    """Looks at the model and builds what searches.
+    """Look at the model and build what searches.
 
     All ranks look at the same batches, so that they see the same.
 
@@ -209,7 +209,7 @@ class ParallelExplorationLoop(SearchLoop):
     """
 
     def run(self) -> nn.Module:
-        """Explores with the runner's own optimizer and schedulers."""
+        """Explore with the runner's own optimizer and schedulers."""
         refuse_averages(self.runner)
         refuse_scaled_rate(self.runner)
         with Monitor(self.runner) as monitor:
@@ -226,7 +226,7 @@ class ParallelExplorationLoop(SearchLoop):
         return self.runner.model
 
     def explore(self, live: LiveReplica, monitor: Monitor) -> None:
-        """Runs the rounds that are not done yet and writes what was found.
+        """Run the rounds that are not done yet and write what was found.
 
         Args:
             live: Model, optimizer and schedulers at the schedule's start.
@@ -261,7 +261,7 @@ class ParallelExplorationLoop(SearchLoop):
             self._finish(live, state, exploration)
 
     def conclude(self) -> None:
-        """Makes the runner's model ready for what follows the search."""
+        """Make the runner's model ready for what follows the search."""
         self.target.conclude(Path(self.runner.work_dir), self.runner.model)
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
@@ -274,7 +274,7 @@ class ParallelExplorationLoop(SearchLoop):
         channel: Channel,
         monitor: Monitor,
     ) -> Exploration:
-        """Builds what plays the rounds and checks the reward."""
+        """Build what plays the rounds and check the reward."""
         if channel.size > 1:
             refuse_world_bound(live.model)
         with groups.scope(), preserve_rng():
@@ -328,7 +328,7 @@ class ParallelExplorationLoop(SearchLoop):
     def _resume(
         self, channel: Channel, exploration: Exploration
     ) -> ExplorationState | None:
-        """Goes on from the newest state if the run is resumed."""
+        """Go on from the newest state if the run is resumed."""
         state = load_newest(self.store, channel, self.runner._resume)
         if state is not None:
             self.controller.load_state_dict(state.controller)
@@ -342,7 +342,7 @@ class ParallelExplorationLoop(SearchLoop):
         state: ExplorationState,
         exploration: Exploration,
     ) -> None:
-        """Leaves the explored model live and writes what was found."""
+        """Leave the explored model live and write what was found."""
         assert state.best_action is not None
         live.restore(state.start)
         self.target.apply(state.best_action)

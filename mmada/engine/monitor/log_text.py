@@ -29,19 +29,19 @@ def format_progress(
     """Say in one line where an exploration is.
 
     Args:
-        round (int): Current round, from 1.
-        num_rounds (int): T.
-        replica (int): Current replica, from 1.
-        num_replicas (int): m.
-        iteration (int): Iterations done of this replica's segment.
-        num_iters (int): q.
-        metric (float, optional): Best value so far; None or NaN if unknown.
-        seconds_left (float, optional): Estimate for the whole exploration;
+        round: Current round, from 1.
+        num_rounds: T.
+        replica: Current replica, from 1.
+        num_replicas: m.
+        iteration: Iterations done of this replica's segment.
+        num_iters: q.
+        metric: Best value so far; None or NaN if unknown.
+        seconds_left: Estimate for the whole exploration;
             None or NaN if unknown.
-        metric_name (str): What ``metric`` is. Defaults to ``'PQ'``.
+        metric_name: What ``metric`` is. Defaults to ``'PQ'``.
 
     Returns:
-        str: Such as ``round 3/12 | replica 2/4 | iter 20/40 | PQ 55.1 |
+        Such as ``round 3/12 | replica 2/4 | iter 20/40 | PQ 55.1 |
         0:03:12 left``.
     """
     return ' | '.join(
@@ -72,21 +72,21 @@ def format_round(
     their own with one line for each objective.
 
     Args:
-        round (int): The round, from 1.
-        num_rounds (int): T.
-        objectives (Sequence[str]): n names.
-        weights (Sequence[Sequence[float]]): Of shape (m, n).
-        rewards (Sequence[float]): Of shape (m,).
-        metrics (Sequence[Mapping[str, float]]): Of each replica, by names
+        round: The round, from 1.
+        num_rounds: T.
+        objectives: n names.
+        weights: Of shape (m, n).
+        rewards: Of shape (m,).
+        metrics: Of each replica, by names
             that may have a prefix (``coco_panoptic/PQ``); empty for one
             that diverged or rests.
-        best (int): Index of the winner.
-        width (int): Longest line. Defaults to 120.
-        resting (Collection[int]): Indices of those that rest. Defaults to
+        best: Index of the winner.
+        width: Longest line. Defaults to 120.
+        resting: Indices of those that rest. Defaults to
             none.
 
     Returns:
-        str: Lines without a newline at the end.
+        Lines without a newline at the end.
     """
     scores = _score_rows(rewards, metrics, best, resting)
     values = [[_significant(w) for w in row] for row in weights]

@@ -22,10 +22,10 @@ class View(Protocol):
     """Shows the status of a run; the terminal or a file."""
 
     def show(self, status: RunStatus, urgent: bool) -> None:
-        """Shows it now if it is urgent, else as often as is reasonable."""
+        """Show it now if it is urgent, else as often as is reasonable."""
 
     def close(self) -> None:
-        """Lets go of what it shows on."""
+        """Let go of what it shows on."""
 
 
 class Monitor:
@@ -53,7 +53,7 @@ class Monitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Says how the run ended; the error goes on."""
+        """Say how the run ended; the error goes on."""
         if error is None:
             self.enter_phase(Phase.FINISHED, error=None)
         elif isinstance(error, (Preempted, KeyboardInterrupt)):
@@ -65,7 +65,7 @@ class Monitor:
         self._views = []
 
     def begin(self) -> None:
-        """Starts to show the run, once; the work directory is its own."""
+        """Start to show the run, once; the work directory is its own."""
         if self._begun:
             return
         self._begun = True
@@ -78,7 +78,7 @@ class Monitor:
         self._show(urgent=True)
 
     def enter_phase(self, phase: Phase, **fields: Any) -> None:
-        """Shows at once that another phase begins.
+        """Show at once that another phase begins.
 
         Args:
             phase: The phase.
@@ -93,7 +93,7 @@ class Monitor:
         self._show(urgent=True)
 
     def update(self, **fields: Any) -> None:
-        """Shows new values of fields of the status, when it is time."""
+        """Show new values of fields of the status, when it is time."""
         self._set(**fields)
         self._show(urgent=False)
 
@@ -129,7 +129,7 @@ class TrainingMonitorHook(Hook):
         self._metric = metric
 
     def before_train(self, runner: Any) -> None:
-        """Begins the phase, maybe in the middle after a resume."""
+        """Begin the phase, maybe in the middle after a resume."""
         self._first_iter = runner.iter
         self._began = time.monotonic()
         self._monitor.enter_phase(
@@ -148,7 +148,7 @@ class TrainingMonitorHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Counts the iteration and estimates the time left."""
+        """Count the iteration and estimate the time left."""
         done = runner.iter + 1
         seconds = time.monotonic() - self._began
         rate = seconds / (done - self._first_iter)
@@ -161,7 +161,7 @@ class TrainingMonitorHook(Hook):
     def after_val_epoch(
         self, runner: Any, metrics: dict[str, float] | None = None
     ) -> None:
-        """Keeps the best value of the metric."""
+        """Keep the best value of the metric."""
         value = self._metric.score(metrics or {}).value
         if value is None:
             return
@@ -175,7 +175,7 @@ class TrainingMonitorHook(Hook):
 
 
 def scalar_name(*parts: str) -> str:
-    """Joins parts to a name, such as ``exploration/weights/seg``.
+    """Join parts to a name, such as ``exploration/weights/seg``.
 
     Letters, digits and ``_ - . / space`` are what MLflow takes, which drops
     all scalars of a call if one name has another character or an empty part.

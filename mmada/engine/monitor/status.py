@@ -83,7 +83,7 @@ class RunStatus:
         return (self.round - 1 + replica) / (self.num_rounds or 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns JSON values, None for what is not finite."""
+        """Return JSON values, None for what is not finite."""
         values = asdict(self) | dict(
             phase=self.phase.value,
             replicas=list(self.replicas),
@@ -129,7 +129,7 @@ class StatusFile:
         self._failed = False
 
     def show(self, status: RunStatus, urgent: bool) -> None:
-        """Writes the status if it is urgent, or the last one is old."""
+        """Write the status if it is urgent, or the last one is old."""
         now = time.monotonic()
         if not urgent and now - self._written < _SECONDS:
             return
@@ -141,7 +141,7 @@ class StatusFile:
             self._complain(error)
 
     def close(self) -> None:
-        """Leaves the file as it is."""
+        """Leave the file as it is."""
 
     def _replace(self, text: str) -> None:
         # A fixed name: one process writes here, and a kill leaves one file.

@@ -20,7 +20,7 @@ _SHOWN = (Phase.PSEUDO_EPOCH, Phase.EXPLORING, Phase.TRAINING)
 
 
 def format_line(status: RunStatus) -> str:
-    """Says in one line how far a phase is, with bars.
+    """Say in one line how far a phase is, with bars.
 
     Args:
         status: Of the run.
@@ -71,7 +71,7 @@ class TerminalLine:
             handler.addFilter(self._make_room)
 
     def show(self, status: RunStatus, urgent: bool) -> None:
-        """Draws the line if it is urgent, or the last one is old."""
+        """Draw the line if it is urgent, or the last one is old."""
         now = time.monotonic()
         if not urgent and now - self._drawn_at < _SECONDS:
             return
@@ -84,12 +84,12 @@ class TerminalLine:
             self._write(_ERASE + format_line(status)[: columns - 1])
 
     def close(self) -> None:
-        """Takes the line away and lets all log lines through again."""
+        """Take the line away and let all log lines through again."""
         self._erase()
         self._detach()
 
     def _make_room(self, record: logging.LogRecord) -> bool:
-        """Tells a handler whether to write a record, below no line."""
+        """Tell a handler whether to write a record, below no line."""
         if getattr(record, PROGRESS, False):
             return False
         self._erase()

@@ -54,7 +54,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Builds the wrapper; its `head_rule` awaits the ownership."""
+        """Build the wrapper; its `head_rule` awaits the ownership."""
         optim_wrapper = super().__call__(model)
         step_outside_of_graphs(optim_wrapper)
         inner: Any = getattr(model, 'module', model)
@@ -73,7 +73,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
-    """Returns the head rule of an optimizer wrapper.
+    """Return the head rule of an optimizer wrapper.
 
     Raises:
         ValueError: If the wrapper was built without one.
@@ -89,7 +89,7 @@ def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
 
 
 def remove_head_rule(optim_wrapper: OptimWrapper) -> None:
-    """Ends what a head rule does, if there is one."""
+    """End what a head rule does, if there is one."""
     rule = getattr(optim_wrapper, 'head_rule', None)
     if rule is not None:
         rule.remove()
@@ -97,7 +97,7 @@ def remove_head_rule(optim_wrapper: OptimWrapper) -> None:
 
 @contextlib.contextmanager
 def suspended_head_rule(optim_wrapper: OptimWrapper) -> Iterator[None]:
-    """Ends what a head rule does, if there is one, for a while."""
+    """End what a head rule does, if there is one, for a while."""
     remove_head_rule(optim_wrapper)
     try:
         yield

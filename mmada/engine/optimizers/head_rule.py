@@ -53,10 +53,10 @@ class HeadRule(ABC):
 
     @abstractmethod
     def attach(self) -> None:
-        """Registers what acts at each step in `_handles`."""
+        """Register what acts at each step in `_handles`."""
 
     def assign(self, owners: Mapping[str, Sequence[int]]) -> None:
-        """Tags each parameter group with the objectives that reach it.
+        """Tag each parameter group with the objectives that reach it.
 
         Args:
             owners: Parameter name to objective indices.
@@ -68,13 +68,13 @@ class HeadRule(ABC):
         self._known = None
 
     def remove(self) -> None:
-        """Stops acting, so that another optimizer may take the model."""
+        """Stop acting, so that another optimizer may take the model."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
 
     def _factors(self) -> list[float]:
-        """Returns the factor of each group, computed after changes only.
+        """Return the factor of each group, computed after changes only.
 
         Mode 'grad' asks for them at each gradient. Loading an optimizer's
         state replaces its groups, and so the list of them.
@@ -194,7 +194,7 @@ def head_factor(
     owners: Sequence[int],
     limits: tuple[float, float],
 ) -> float:
-    r"""Returns the learning-rate factor of a parameter.
+    r"""Return the learning-rate factor of a parameter.
 
     .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
 

@@ -17,7 +17,7 @@ Snapshot = dict[str, Any]
 
 
 def clone_nested(value: Any) -> Any:
-    """Copies nested dicts, lists and tuples, cloning each tensor.
+    """Copy nested dicts, lists and tuples, cloning each tensor.
 
     Optimizers hand out and take in their own tensors, so a snapshot that is
     not cloned both ways ties two replicas together.
@@ -51,7 +51,7 @@ class LiveReplica:
         return getattr(self.model, 'module', self.model)
 
     def capture(self) -> Snapshot:
-        """Copies parameters, all buffers, optimizer and schedulers."""
+        """Copy parameters, all buffers, optimizer and schedulers."""
         return dict(
             parameters=_clone_named(self.module.named_parameters()),
             buffers=_clone_named(self.module.named_buffers()),
@@ -60,7 +60,7 @@ class LiveReplica:
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Puts a snapshot back; the snapshot stays as it is."""
+        """Put a snapshot back; the snapshot stays as it is."""
         self.restore_model(snapshot)
         self.optim_wrapper.zero_grad(set_to_none=True)
         _end_scaled_step(self.optim_wrapper)
@@ -72,20 +72,20 @@ class LiveReplica:
 
     @torch.no_grad()
     def restore_model(self, snapshot: Snapshot) -> None:
-        """Puts back parameters and buffers alone."""
+        """Put back parameters and buffers alone."""
         for name, parameter in self.module.named_parameters():
             parameter.copy_(snapshot['parameters'][name])
         for name, buffer in self.module.named_buffers():
             buffer.copy_(snapshot['buffers'][name])
 
     def step_schedulers(self, epoch_ends: bool) -> None:
-        """Steps the schedulers after an iteration."""
+        """Step the schedulers after an iteration."""
         for scheduler in self.schedulers:
             if not scheduler.by_epoch or epoch_ends:
                 scheduler.step()
 
     def is_finite(self) -> bool:
-        """Tells whether all parameters and buffers are finite."""
+        """Tell whether all parameters and buffers are finite."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         return all(
             bool(torch.isfinite(t).all())
@@ -95,7 +95,7 @@ class LiveReplica:
 
 
 def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
-    """Ends a step that raised half-way, after gradients were unscaled.
+    """End a step that raised half-way, after gradients were unscaled.
 
     A GradScaler would refuse the next one; it has no public way to begin
     anew, and its state dict holds nothing of that.
@@ -112,7 +112,7 @@ def _clone_named(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def digest(value: Any) -> str:
-    """Returns the SHA-256 of a nested value, as hexadecimal digits.
+    """Return the SHA-256 of a nested value, as hexadecimal digits.
 
     Args:
         value: Nested dicts, lists and tuples of tensors, numbers, strings
@@ -125,7 +125,7 @@ def digest(value: Any) -> str:
 
 
 def digests(value: Any, name: str = '') -> dict[str, str]:
-    """Returns the digest of each leaf of nested dicts, by dotted name."""
+    """Return the digest of each leaf of nested dicts, by dotted name."""
     if not isinstance(value, dict):
         return {name: digest(value)}
     return {
@@ -161,7 +161,7 @@ class ReplicaError(RuntimeError):
 
 
 def check_equal(channel: Channel, snapshot: Snapshot) -> str:
-    """Sees to it that all ranks hold the same snapshot.
+    """See to it that all ranks hold the same snapshot.
 
     Args:
         channel: Between the ranks.
@@ -191,7 +191,7 @@ def _comparing(rank: int) -> str:
 
 
 def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
-    """Returns rank and name of the first leaf that differs from rank 0's."""
+    """Return rank and name of the first leaf that differs from rank 0's."""
     return next(
         (rank, name)
         for rank, part in enumerate(parts)

@@ -17,10 +17,10 @@ class Meter(Protocol):
     """Sums up what a segment logs."""
 
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
-        """Adds one iteration's scalars."""
+        """Add one iteration's scalars."""
 
     def mean(self) -> Tensor:
-        """Returns the means over all iterations and ranks, a vector."""
+        """Return the means over all iterations and ranks, a vector."""
 
 
 def train_segment(
@@ -34,7 +34,7 @@ def train_segment(
     seed: int,
     on_iteration: Callable[[int], None] = lambda done: None,
 ) -> Tensor | None:
-    """Trains on the batches with the weights or shapes in force.
+    """Train on the batches with the weights or shapes in force.
 
     No hook of the run fires here: the segment may belong to a replica that
     is thrown away. All ranks of the default group train it together, and
@@ -72,7 +72,7 @@ def train_segment(
 
 
 def _on_all_ranks(holds: bool) -> bool:
-    """Tells whether something holds on all ranks of the default group."""
+    """Tell whether something holds on all ranks of the default group."""
     if dist.get_world_size() == 1:
         return holds
     flag = torch.tensor(float(holds), device=dist.get_comm_device())

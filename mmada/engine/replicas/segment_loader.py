@@ -117,7 +117,7 @@ class SegmentLoader:
         )
 
     def shared(self, share: Share) -> SegmentLoader:
-        """Returns the loader of one of the ranks that train a replica.
+        """Return the loader of one of the ranks that train a replica.
 
         Raises:
             ValueError: If the batch cannot be divided evenly.
@@ -133,7 +133,7 @@ class SegmentLoader:
         return loader
 
     def segment(self, index: int) -> DataLoader:
-        """Returns the dataloader of a segment, counted from 0."""
+        """Return the dataloader of a segment, counted from 0."""
         keys = (index, self.share.rank) if self.share.rank else (index,)
         seed = derive_seed(self.seed, 'segment', *keys)
         sampler = copy.copy(self._sampler)

@@ -32,7 +32,7 @@ class RunLock:
     data loader workers, which may outlive a killed parent for seconds.
 
     Args:
-        directory (Path): Directory of the run; made if missing.
+        directory: Directory of the run; made if missing.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -94,7 +94,7 @@ def lock_holder(directory: Path) -> str | None:
     """Name the run that uses a directory, without touching its lock.
 
     Returns:
-        str | None: Process and host; None if no live run holds the lock. A
+        Process and host; None if no live run holds the lock. A
         holder on another host is taken to be alive.
     """
     try:
@@ -105,7 +105,7 @@ def lock_holder(directory: Path) -> str | None:
 
 
 def _lock_file(descriptor: int) -> bool:
-    """Whether no other process has the file locked; locks it if so."""
+    """Whether no other process has the file locked; lock it if so."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -154,7 +154,7 @@ def _start_time(pid: int) -> int | None:
     A process id alone may have been given to another process since.
 
     Returns:
-        int | None: None if there is no such process, or it is a zombie.
+        None if there is no such process, or it is a zombie.
     """
     try:
         text = Path(f'/proc/{pid}/stat').read_text()

@@ -55,13 +55,13 @@ def make_manifest(
     """Describe a state; the manifest carries its own checksum too.
 
     Args:
-        step (int): Number of the state.
-        size (int): Number of bytes of its file.
-        digest (str): SHA-256 of its file.
-        schema (dict[str, Any]): Identity of the run, JSON values.
+        step: Number of the state.
+        size: Number of bytes of its file.
+        digest: SHA-256 of its file.
+        schema: Identity of the run, JSON values.
 
     Returns:
-        bytes: JSON text.
+        JSON text.
     """
     fields = {
         'format': FORMAT,
@@ -79,11 +79,11 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
     """Parse and check a manifest.
 
     Args:
-        text (bytes): What `make_manifest` wrote.
-        where (Path): Name of the state in messages.
+        text: What `make_manifest` wrote.
+        where: Name of the state in messages.
 
     Returns:
-        dict[str, Any]: The fields format, step, size, sha256, schema, and
+        The fields format, step, size, sha256, schema, and
         which version wrote it, see `written_by`.
 
     Raises:
@@ -126,11 +126,11 @@ def schema_difference(
     """Compare two schemas field by field.
 
     Args:
-        stored (dict[str, Any]): Schema of a stored state.
-        current (dict[str, Any]): Schema of this run.
+        stored: Schema of a stored state.
+        current: Schema of this run.
 
     Returns:
-        list[str]: One line for each field that differs, nested fields with
+        One line for each field that differs, nested fields with
         dotted names; empty if the schemas are equal.
     """
     old, new = _flatten(stored), _flatten(current)
@@ -171,9 +171,9 @@ def check_payload(value: Any, where: str = 'payload') -> None:
     """Refuse values that would not come back from a state file.
 
     Args:
-        value (Any): Nested dicts, lists and tuples of tensors, numbers,
+        value: Nested dicts, lists and tuples of tensors, numbers,
             strings, bools and None; keys are strings or integers.
-        where (str): Name of ``value`` in the message. Defaults to
+        where: Name of ``value`` in the message. Defaults to
             ``'payload'``.
 
     Raises:
@@ -266,11 +266,11 @@ def write_state(
     """Write a state under a temporary name, then rename it.
 
     Args:
-        root (Path): Directory of all states, made if missing.
-        step (int): Number of the state. A directory that is already there
+        root: Directory of all states, made if missing.
+        step: Number of the state. A directory that is already there
             is replaced.
-        payload (dict[str, Any]): Content of the state, checked.
-        schema (dict[str, Any]): Identity of the run, JSON values.
+        payload: Content of the state, checked.
+        schema: Identity of the run, JSON values.
 
     Raises:
         OSError: If the disk is full, fails or is read-only; what was
@@ -300,11 +300,11 @@ def verify_state(root: Path, step: int) -> dict[str, Any]:
     """Compare a state with its manifest, byte by byte.
 
     Args:
-        root (Path): Directory of all states.
-        step (int): Number of the state.
+        root: Directory of all states.
+        step: Number of the state.
 
     Returns:
-        dict[str, Any]: The manifest, see `read_manifest`.
+        The manifest, see `read_manifest`.
 
     Raises:
         DamagedStateError: If anything of it is missing or changed.
@@ -334,11 +334,11 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
     """Load a state that verifies.
 
     Args:
-        root (Path): Directory of all states.
-        step (int): Number of the state.
+        root: Directory of all states.
+        step: Number of the state.
 
     Returns:
-        dict[str, Any]: Its payload, all tensors on the CPU.
+        Its payload, all tensors on the CPU.
 
     Raises:
         StateError: If it holds what `write_state` never writes, or if this

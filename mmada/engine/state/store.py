@@ -42,11 +42,11 @@ class StateStore:
     state, call `latest` first.
 
     Args:
-        root (Path): Directory of the states; made by the first `commit`.
-        schema (dict[str, Any]): Identity of the run (numbers of replicas,
+        root: Directory of the states; made by the first `commit`.
+        schema: Identity of the run (numbers of replicas,
             rounds, objective names, seed, ...), JSON values only. A state
             with another schema is refused.
-        keep (int): Number of newest states to keep, at least 2, so that
+        keep: Number of newest states to keep, at least 2, so that
             one damaged file does not end the run. Defaults to 2.
 
     Raises:
@@ -73,11 +73,11 @@ class StateStore:
         """Store a state; when this returns it survives a power cut.
 
         Args:
-            step (int): Number of the state, above every good one stored.
-            payload (dict[str, Any]): See `check_payload`.
+            step: Number of the state, above every good one stored.
+            payload: See `check_payload`.
 
         Returns:
-            Path: The directory of the state.
+            The directory of the state.
 
         Raises:
             TypeError: If the payload holds what cannot be stored.
@@ -108,7 +108,7 @@ class StateStore:
         in a warning and passed over.
 
         Returns:
-            tuple[int, dict[str, Any]] | None: Step and payload, all tensors
+            Step and payload, all tensors
             on the CPU; None if nothing was ever stored.
 
         Raises:

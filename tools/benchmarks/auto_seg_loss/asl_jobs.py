@@ -95,7 +95,7 @@ PRETRAIN = Job('pretrain', [CROSS_ENTROPY], 0, 'far scenes', pretrained=False)
 
 
 def surrogate(metric: str, theta: str | None = None) -> dict[str, Any]:
-    """Returns the config of a surrogate loss.
+    """Return the config of a surrogate loss.
 
     Args:
         metric: What it stands for.
@@ -108,18 +108,18 @@ def surrogate(metric: str, theta: str | None = None) -> dict[str, Any]:
 
 
 def curve_of(work_dir: Path, metric: str, seed: int) -> str:
-    """Returns where the search for a metric writes its curve."""
+    """Return where the search for a metric writes its curve."""
     return str(work_dir / search_job(metric, seed).key / CURVE_FILE)
 
 
 def search_job(metric: str, seed: int) -> Job:
-    """Returns the search for a metric."""
+    """Return the search for a metric."""
     losses = [surrogate(metric)]
     return Job(f'search_{metric}', losses, seed, search=metric)
 
 
 def run(job: Job, work_dir: Path, size: Size) -> dict[str, Any]:
-    """Runs a job in this process, or goes on with it.
+    """Run a job in this process, or go on with it.
 
     Returns:
         Its record: name, seed and, of a training, its test metrics.
@@ -184,6 +184,6 @@ def _search(job: Job, cfg: Config, size: Size) -> dict[str, Any]:
 
 
 def _forget_runners() -> None:
-    """Clears what MMEngine shares between the runners of a process."""
+    """Clear what MMEngine shares between the runners of a process."""
     for manager in (MMLogger, MessageHub, Visualizer):
         manager._instance_dict.clear()

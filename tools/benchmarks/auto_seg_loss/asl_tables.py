@@ -88,7 +88,7 @@ Scores = dict[str, dict[str, list[float]]]
 def write_tables(
     work_dir: Path, metrics: Sequence[str], seed: int, records: list[Record]
 ) -> None:
-    """Writes `tables.md`, `losses.png` and `curves.png`.
+    """Write `tables.md`, `losses.png` and `curves.png`.
 
     Args:
         work_dir: Directory of the benchmark.
@@ -118,7 +118,7 @@ def write_tables(
 
 
 def _scores(records: Iterable[Record]) -> Scores:
-    """Returns the scores of the trainings by loss and metric, over seeds."""
+    """Return the scores of the trainings by loss and metric, over seeds."""
     scores: Scores = {}
     for record in sorted(records, key=lambda r: r['seed']):
         if not record['metrics'] or record['name'] == 'pretrain':
@@ -132,7 +132,7 @@ def _scores(records: Iterable[Record]) -> Scores:
 def _search(
     work_dir: Path, metric: str, seed: int
 ) -> tuple[str, list[list[float]], Tensor]:
-    """Returns a search's metric, its means by round, and what it found."""
+    """Return a search's metric, its means by round, and what it found."""
     folder = work_dir / search_job(metric, seed).key
     lines = (folder / 'exploration' / 'history.jsonl').read_text().splitlines()
     means = [json.loads(line)['actions'][0] for line in lines]
@@ -211,7 +211,7 @@ def scores_figure(
 def _shades(
     scores: Scores_of_score_table, columns: Sequence[str]
 ) -> list[list[float]]:
-    """Returns the means, scaled to 0 to 1 within each column."""
+    """Return the means, scaled to 0 to 1 within each column."""
     means = {
         column: [statistics.fmean(found[column]) for found in scores.values()]
         for column in columns

@@ -93,7 +93,7 @@ class Benchmark:
         self.results = self.work_dir / 'results.jsonl'
 
     def prepare(self) -> None:
-        """Draws the scene sets."""
+        """Draw the scene sets."""
         size = self.size
         num = dict(train=size.train, reward=size.reward, test=size.test)
         for name, (seed, radius) in SCENES.items():
@@ -101,11 +101,11 @@ class Benchmark:
             make_scenes(self.work_dir / name, options)
 
     def searches(self) -> list[Job]:
-        """Returns one search a metric."""
+        """Return one search a metric."""
         return [search_job(metric, self.seeds[0]) for metric in self.metrics]
 
     def trainings(self) -> list[Job]:
-        """Returns all trainings, with the searched losses and the rivals."""
+        """Return all trainings, with the searched losses and the rivals."""
         losses: dict[str, list[dict[str, Any]]] = {
             **{name: [config] for name, config in RIVALS.items()},
             **{f'unsearched {m}': [surrogate(m)] for m in self.metrics},
@@ -122,7 +122,7 @@ class Benchmark:
         ] + self._transfers(losses)
 
     def _transfers(self, losses: dict[str, list[dict[str, Any]]]) -> list[Job]:
-        """Returns trainings on other scenes and with another head."""
+        """Return trainings on other scenes and with another head."""
         found = ['cross entropy'] + [
             f'{kind} {metric}'
             for metric in TRANSFERRED
@@ -141,13 +141,13 @@ class Benchmark:
         return surrogate(metric, theta)
 
     def read(self) -> list[dict[str, Any]]:
-        """Returns all results."""
+        """Return all results."""
         if not self.results.exists():
             return []
         return [json.loads(row) for row in self.results.open()]
 
     def run(self, jobs: Sequence[Job], processes: int) -> None:
-        """Runs the jobs that have no result yet."""
+        """Run the jobs that have no result yet."""
         done = {record['key'] for record in self.read()}
         left = [job for job in jobs if job.key not in done]
         context = multiprocessing.get_context('spawn')

@@ -47,7 +47,7 @@ from mmada.visualization import save_figure
 def ready_jobs(
     waiting: Sequence[Job], done: Collection[str], count: int
 ) -> list[Job]:
-    """Returns the first jobs that may start, at most `count`."""
+    """Return the first jobs that may start, at most `count`."""
     ready = [job for job in waiting if set(job.needs) <= set(done)]
     return ready[:count]
 
@@ -55,7 +55,7 @@ def ready_jobs(
 def run_jobs(
     jobs: Sequence[Job], work_dir: Path, results: Results, processes: int
 ) -> None:
-    """Runs the jobs that have no result yet, the first ones first.
+    """Run the jobs that have no result yet, the first ones first.
 
     A job that fails is recorded with its error; those that need it are left
     for another call.
@@ -107,7 +107,7 @@ def _line(record: dict) -> str:
 
 
 def plan(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Job]:
-    """Returns all jobs, what is wanted first first: low seeds, then pairs.
+    """Return all jobs, what is wanted first first: low seeds, then pairs.
 
     Args:
         pairs: In the order of their importance.
@@ -179,7 +179,7 @@ def write(
     results: Results,
     work_dir: Path,
 ) -> None:
-    """Writes tables and picture, and prints the tables."""
+    """Write tables and picture, and print the tables."""
     records = results.read()
     rows: dict[str, list[Row]] = {}
     for problem, _ in pairs:

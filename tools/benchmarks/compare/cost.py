@@ -39,7 +39,7 @@ class Unit(NamedTuple):
 
 
 def total(parts: list[Counts]) -> Counts:
-    """Adds up what several jobs ran."""
+    """Add up what several jobs ran."""
     return Counts(
         sum(part.iterations for part in parts),
         sum(part.images for part in parts),
@@ -48,7 +48,7 @@ def total(parts: list[Counts]) -> Counts:
 
 
 def cost(counts: Counts, unit: Unit) -> float:
-    r"""Returns what was run in units of one training.
+    r"""Return what was run in units of one training.
 
     .. math:: \frac{\text{iterations}}{I} + \text{images} \cdot
         \frac{t_\text{image}}{I \, t_\text{iteration}}
@@ -89,12 +89,12 @@ class Counter:
         self._note()
 
     def watch(self, model: BaseModel) -> None:
-        """Begins to count."""
+        """Begin to count."""
         model.register_forward_hook(self._see, with_kwargs=True)
         self._began = time.process_time()
 
     def read(self) -> Counts:
-        """Returns the counts so far and notes them."""
+        """Return the counts so far and note them."""
         self._note()
         return self._now()
 

@@ -28,7 +28,7 @@ SAME_COST = 1.12  # ratio of costs whose numbers stand in one column
 
 
 def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
-    """Draws one panel a problem.
+    """Draw one panel a problem.
 
     Args:
         rows: By name of the problem.
@@ -59,7 +59,7 @@ def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
 
 
 def spread_out(positions: Sequence[float], gap: float) -> list[float]:
-    """Moves positions apart as little as a sweep upwards and back needs.
+    """Move positions apart as little as a sweep upwards and back needs.
 
     Args:
         positions: Of labels, in [0, 1] and in any order.
@@ -121,7 +121,7 @@ def _dress(axes: Axes, title: str, costs: Sequence[float]) -> None:
 
 
 def _columns(rows: Sequence[Row]) -> list[list[Row]]:
-    """Groups rows of about the same cost."""
+    """Group rows of about the same cost."""
     columns: list[list[Row]] = []
     for row in sorted(rows, key=lambda row: row.cost):
         if columns and row.cost <= SAME_COST * columns[-1][0].cost:
@@ -132,7 +132,7 @@ def _columns(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _number(axes: Axes, ranked: Sequence[Row], column: list[Row]) -> None:
-    """Writes the numbers of the list beside points, with lines to them."""
+    """Write the numbers of the list beside points, with lines to them."""
     low, high = axes.get_ylim()
     means = [mean_and_std(row.values('PQ'))[0] for row in column]
     wanted = [(mean - low) / (high - low) for mean in means]
@@ -154,7 +154,7 @@ def _number(axes: Axes, ranked: Sequence[Row], column: list[Row]) -> None:
 
 
 def _list(axes: Axes, ranked: Sequence[Row]) -> None:
-    """Writes what the numbers stand for beside the panel."""
+    """Write what the numbers stand for beside the panel."""
     for i, row in enumerate(ranked):
         mean = mean_and_std(row.values('PQ'))[0]
         axes.text(

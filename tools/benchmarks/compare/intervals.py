@@ -20,13 +20,13 @@ Interval = tuple[float, float]
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float]:
-    """Returns mean and sample standard deviation, NaN of one value."""
+    """Return mean and sample standard deviation, NaN of one value."""
     spread = statistics.stdev(values) if len(values) > 1 else math.nan
     return statistics.fmean(values), spread
 
 
 def quality(counts: Floats) -> Floats:
-    """Returns PQ in percent, averaged over the classes that were counted.
+    """Return PQ in percent, averaged over the classes that were counted.
 
     Args:
         counts: Shape (..., classes, 4).
@@ -43,7 +43,7 @@ def quality(counts: Floats) -> Floats:
 
 
 def image_draws(num_images: int, draws: int, seed: int = 0) -> Floats:
-    """Draws images with replacement.
+    """Draw images with replacement.
 
     Returns:
         How often each image was drawn, shape (draws, images).
@@ -54,7 +54,7 @@ def image_draws(num_images: int, draws: int, seed: int = 0) -> Floats:
 
 
 def resampled_quality(counts: Floats, drawn: Floats) -> Floats:
-    """Returns PQ of one training on each draw of images.
+    """Return PQ of one training on each draw of images.
 
     Args:
         counts: Shape (images, classes, 4).
@@ -68,7 +68,7 @@ def resampled_quality(counts: Floats, drawn: Floats) -> Floats:
 
 
 def bootstrap_means(differences: Floats, seed: int = 0) -> Floats:
-    r"""Draws the mean difference over seeds and images.
+    r"""Draw the mean difference over seeds and images.
 
     Draw b takes images with replacement, the same for both methods and all
     seeds, and seeds with replacement, the same for both methods:
@@ -94,19 +94,19 @@ def bootstrap_means(differences: Floats, seed: int = 0) -> Floats:
 
 
 def percentile_interval(means: Floats) -> Interval:
-    """Returns the 2.5th and the 97.5th percentile of draws."""
+    """Return the 2.5th and the 97.5th percentile of draws."""
     tail = 50 * (1 - LEVEL)
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
 
 
 def bootstrap_interval(differences: Floats, seed: int = 0) -> Interval:
-    """Returns the interval of what :func:`bootstrap_means` draws."""
+    """Return the interval of what :func:`bootstrap_means` draws."""
     return percentile_interval(bootstrap_means(differences, seed))
 
 
 def t_interval(differences: Sequence[float]) -> Interval:
-    r"""Returns Student's interval of a mean of paired differences.
+    r"""Return Student's interval of a mean of paired differences.
 
     .. math:: \bar d \pm t_{0.975, S - 1} \, s_d / \sqrt S
 
@@ -125,7 +125,7 @@ def t_interval(differences: Sequence[float]) -> Interval:
 
 
 def pooled_t_interval(groups: Sequence[Sequence[float]]) -> Interval:
-    r"""Returns Student's interval of a mean over groups, each counted alike.
+    r"""Return Student's interval of a mean over groups, each counted alike.
 
     .. math:: \bar d = \frac1P \sum_p \bar d_p, \quad
         s^2 = \frac1{P^2} \sum_p \frac{s_p^2}{S_p}

@@ -45,27 +45,27 @@ class Job(NamedTuple):
 
 
 def pretrain_job(problem: Problem) -> Job:
-    """Returns the job that makes the state all trainings start from."""
+    """Return the job that makes the state all trainings start from."""
     return Job(PRETRAIN, problem, '', 0)
 
 
 def unit_job(problem: Problem) -> Job:
-    """Returns the job that measures what an evaluated image costs."""
+    """Return the job that measures what an evaluated image costs."""
     return Job(UNIT, problem, 'ones', 0, (pretrain_job(problem).key,))
 
 
 def search_job(problem: Problem, name: str, seed: int) -> Job:
-    """Returns a search."""
+    """Return a search."""
     return Job(SEARCH, problem, name, seed, (pretrain_job(problem).key,))
 
 
 def source_of(problem: Problem, method: Method) -> Problem | None:
-    """Returns the problem that a method's policy is from, if another one."""
+    """Return the problem that a method's policy is from, if another one."""
     return counterpart(problem, method.source) if method.source else None
 
 
 def is_applicable(problem: Problem, method: Method) -> bool:
-    """Tells whether the policy that a method uses fits a problem."""
+    """Tell whether the policy that a method uses fits a problem."""
     source = source_of(problem, method)
     return source is None or (
         source.key != problem.key
@@ -74,7 +74,7 @@ def is_applicable(problem: Problem, method: Method) -> bool:
 
 
 def result_job(problem: Problem, method: Method, seed: int) -> Job:
-    """Returns the job whose model is a method's result."""
+    """Return the job whose model is a method's result."""
     if method.explored:
         return search_job(problem, method.search, seed)
     source = source_of(problem, method)
@@ -87,7 +87,7 @@ def result_job(problem: Problem, method: Method, seed: int) -> Job:
 
 
 def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
-    """Returns the jobs behind a row, without what all methods share.
+    """Return the jobs behind a row, without what all methods share.
 
     Those on another problem are not counted as the row's cost.
     """
@@ -103,7 +103,7 @@ def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
 
 
 def prune(job: Job, work_dir: Path) -> None:
-    """Removes what a recorded job's directory need not keep."""
+    """Remove what a recorded job's directory need not keep."""
     folder = job_folder(work_dir, job.key)
     shutil.rmtree(folder / 'exploration' / 'states', ignore_errors=True)
     (folder / EXPLORED).unlink(missing_ok=True)

@@ -79,7 +79,7 @@ class Method(NamedTuple):
 
 
 def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
-    """Turns the config of `ones` into that of a search.
+    """Turn the config of `ones` into that of a search.
 
     Args:
         search: The search.
@@ -104,7 +104,7 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
 
 
 def controller_config(search: Search, problem: Problem) -> Options:
-    """Returns the config of a search's controller on a problem."""
+    """Return the config of a search's controller on a problem."""
     config = copy.deepcopy(search.controller)
     if search.grid:
         objectives = build_objectives(problem.objectives)
@@ -126,7 +126,7 @@ def controller_config(search: Search, problem: Problem) -> Options:
 def apply_method(
     method: Method, cfg: Config, policy: Path | None, weights_file: Path | None
 ) -> None:
-    """Turns the config of `ones` into that of a method's training.
+    """Turn the config of `ones` into that of a method's training.
 
     Args:
         method: The method.

@@ -79,7 +79,7 @@ STAGES = 3
 
 
 def design() -> np.ndarray:
-    """Returns the levels, -1 or 1: a row a training, a column a factor.
+    """Return the levels, -1 or 1: a row a training, a column a factor.
 
     A Hadamard matrix without its constant column: the effects are free of each
     other, not of what two factors do together. The last columns have no
@@ -89,7 +89,7 @@ def design() -> np.ndarray:
 
 
 def weights_of(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
-    """Returns the weights of each objective in both halves of a training.
+    """Return the weights of each objective in both halves of a training.
 
     Args:
         levels: Of each factor.
@@ -109,7 +109,7 @@ def weights_of(levels: dict[str, int]) -> dict[str, tuple[float, float]]:
 
 
 def design_rows() -> list[Method]:
-    """Returns the trainings as rows of the comparison."""
+    """Return the trainings as rows of the comparison."""
     return [
         _row(index, dict(zip(FACTORS, map(int, levels), strict=False)))
         for index, levels in enumerate(design())
@@ -168,7 +168,7 @@ def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
 def _one_times(
     name: str, objective: str, factor: float, **fields: Any
 ) -> Method:
-    """Returns static weights of mean 1, all but one of them the same."""
+    """Return static weights of mean 1, all but one of them the same."""
 
     def edit(cfg: Config, weights: list[list[float]]) -> None:
         objectives = build_objectives(cfg.model.objectives)

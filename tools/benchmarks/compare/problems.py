@@ -67,7 +67,7 @@ class Problem(NamedTuple):
         return f'{self.name}-{digest(_plain(self))}'
 
     def groups(self, rpn: bool) -> list[list[int]]:
-        """Returns objectives of one kind together, as those of all stages.
+        """Return objectives of one kind together, as those of all stages.
 
         Args:
             rpn: Whether the losses of the region proposals are one of them.
@@ -95,7 +95,7 @@ class Problem(NamedTuple):
         return objectives.names
 
     def factors(self, seed: int) -> dict[str, float]:
-        """Returns the factor on the losses of each objective."""
+        """Return the factor on the losses of each objective."""
         names = self.objective_names
         rng = np.random.default_rng((self.scenes.seed, seed))
         draws = rng.uniform(-1, 1, len(names)) * math.log(self.drawn_scale)
@@ -164,7 +164,7 @@ _QUICK = dict(train=64, reward=24, test=32)
 
 
 def quick(problem: Problem) -> Problem:
-    """Returns a small form of a problem, for a look at the whole."""
+    """Return a small form of a problem, for a look at the whole."""
     scenes = SceneOptions(
         problem.scenes.size,
         _QUICK,
@@ -180,7 +180,7 @@ def quick(problem: Problem) -> Problem:
 
 
 def counterpart(problem: Problem, name: str) -> Problem:
-    """Returns another problem, in small form if this one is.
+    """Return another problem, in small form if this one is.
 
     Args:
         problem: The problem at hand.
@@ -200,7 +200,7 @@ def _plain(problem: Problem) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """Returns a short fingerprint of a JSON value."""
+    """Return a short fingerprint of a JSON value."""
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -223,7 +223,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 def draw_scenes(problem: Problem, work_dir: Path) -> None:
-    """Draws a problem's scenes and others for its pretraining."""
+    """Draw a problem's scenes and others for its pretraining."""
     for others in (False, True):
         options = _options(problem, others)
         make_scenes(work_dir / 'scenes' / _folder(options), options)
@@ -232,7 +232,7 @@ def draw_scenes(problem: Problem, work_dir: Path) -> None:
 def base_config(
     problem: Problem, work_dir: Path, seed: int, pretraining: bool = False
 ) -> Config:
-    """Returns the config of a training with all weights 1.
+    """Return the config of a training with all weights 1.
 
     Args:
         problem: The problem.
@@ -268,7 +268,7 @@ def base_config(
 
 
 def tune(cfg: Config, problem: Problem) -> None:
-    """Sets the learning rates of a problem, and their course."""
+    """Set the learning rates of a problem, and their course."""
     cfg.param_scheduler = [dict(SCHEDULES[problem.schedule], by_epoch=True)]
     cfg.optim_wrapper.optimizer.lr = problem.lr
     for part in cfg.optim_wrapper.paramwise_cfg.custom_keys.values():
@@ -276,12 +276,12 @@ def tune(cfg: Config, problem: Problem) -> None:
 
 
 def state_file(problem: Problem, work_dir: Path) -> Path:
-    """Returns where the pretrained state is."""
+    """Return where the pretrained state is."""
     return job_folder(work_dir, problem.start) / STATE
 
 
 def scale_losses(cfg: Config, factors: Mapping[str, float]) -> None:
-    """Multiplies the losses of each objective in a detector's config."""
+    """Multiplie the losses of each objective in a detector's config."""
     objectives = build_objectives(cfg.model.objectives)
     assert objectives is not None
     for name, head, key in _losses(cfg.model.detector):
@@ -293,7 +293,7 @@ def scale_losses(cfg: Config, factors: Mapping[str, float]) -> None:
 
 
 def _losses(detector: ConfigDict) -> Iterator[tuple[str, ConfigDict, str]]:
-    """Yields name, head and key of each loss but those of the RPN."""
+    """Yield name, head and key of each loss but those of the RPN."""
     yield 'loss_seg', detector.semantic_head, 'loss_seg'
     roi_head = detector.roi_head
     for head, keys in (

@@ -21,7 +21,7 @@ class Results:
         self.path = path
 
     def append(self, record: Record) -> None:
-        """Adds a line, on the disk when this returns."""
+        """Add a line, on the disk when this returns."""
         line = json.dumps(record) + '\n'
         with self.path.open('a+b') as file:
             if _is_cut_off(file):
@@ -31,7 +31,7 @@ class Results:
             os.fsync(file.fileno())
 
     def read(self) -> dict[str, Record]:
-        """Returns the records by key; a line that was cut off is left out."""
+        """Return the records by key; a line that was cut off is left out."""
         records: dict[str, Record] = {}
         if not self.path.exists():
             return records
@@ -45,12 +45,12 @@ class Results:
         return records
 
     def done(self) -> set[str]:
-        """Returns the keys of the jobs that succeeded."""
+        """Return the keys of the jobs that succeeded."""
         return {k for k, r in self.read().items() if not r['error']}
 
 
 def _is_cut_off(file: Any) -> bool:
-    """Tells whether a kill left half a line."""
+    """Tell whether a kill left half a line."""
     if not file.tell():
         return False
     file.seek(-1, os.SEEK_END)
@@ -67,10 +67,10 @@ STATE = 'state.pth'
 
 
 def job_folder(work_dir: Path, key: str) -> Path:
-    """Returns the work directory of a job's run."""
+    """Return the work directory of a job's run."""
     return work_dir / 'jobs' / key
 
 
 def log_file(work_dir: Path, key: str) -> Path:
-    """Returns where a job's output goes."""
+    """Return where a job's output goes."""
     return work_dir / 'logs' / f'{key}.txt'

@@ -71,7 +71,7 @@ class Row(NamedTuple):
     seconds: float | None
 
     def values(self, metric: str) -> list[float]:
-        """Returns a metric of all seeds."""
+        """Return a metric of all seeds."""
         return [r.metrics[metric] for r in self.results.values()]
 
     @property
@@ -87,7 +87,7 @@ def make_rows(
     records: Mapping[str, Record],
     work_dir: Path,
 ) -> list[Row]:
-    """Returns the rows of a problem's table, in the methods' order.
+    """Return the rows of a problem's table, in the methods' order.
 
     Args:
         problem: The problem.
@@ -163,7 +163,7 @@ def _differences(
 def gains(
     results: Mapping[int, Result], reference: Mapping[int, Result]
 ) -> list[float]:
-    """Returns differences in PQ, one a seed that both have."""
+    """Return differences in PQ, one a seed that both have."""
     return [
         results[seed].metrics['PQ'] - reference[seed].metrics['PQ']
         for seed in sorted(results.keys() & reference.keys())
@@ -173,7 +173,7 @@ def gains(
 def resampled_gains(
     results: Mapping[int, Result], reference: Mapping[int, Result]
 ) -> Floats:
-    """Returns the same on each draw of images, shape (draws, seeds)."""
+    """Return the same on each draw of images, shape (draws, seeds)."""
     seeds = sorted(results.keys() & reference.keys())
     return np.stack(
         [results[s].resampled - reference[s].resampled for s in seeds], axis=1
@@ -226,7 +226,7 @@ class Pooled(NamedTuple):
 def pool(
     rows: Mapping[str, Sequence[Row]], name: str, reference: str
 ) -> Pooled | None:
-    """Compares two methods over problems; None if no pair has both.
+    """Compare two methods over problems; None if no pair has both.
 
     Seeds of different problems count as independent, also where one policy
     of a seed serves several of them; draws of images are the same for all.

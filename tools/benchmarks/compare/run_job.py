@@ -45,7 +45,7 @@ class ImagewisePanopticQuality(PanopticQuality):
     counts: np.ndarray
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Averages as its parent; see there."""
+        """Average as its parent; see there."""
         records = sorted(ImageCounts(*r) for r in results)
         categories = sorted(self._truth.categories)
         self.counts = np.array(
@@ -61,7 +61,7 @@ TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 def run(job: Job, work_dir: Path) -> dict[str, Any]:
-    """Runs a job in this process, or goes on with it.
+    """Run a job in this process, or go on with it.
 
     Returns:
         Its record; with the error's text if it failed.
@@ -85,7 +85,7 @@ def run(job: Job, work_dir: Path) -> dict[str, Any]:
 
 
 def _forget_runners() -> None:
-    """Clears what MMEngine shares between the runners of a process."""
+    """Clear what MMEngine shares between the runners of a process."""
     torch.set_num_threads(1)
     for manager in (MMLogger, MessageHub, Visualizer):
         manager._instance_dict.clear()
@@ -107,7 +107,7 @@ def _pretrain(job: Job, work_dir: Path) -> dict[str, Any]:
 
 
 def _unit(job: Job, work_dir: Path) -> dict[str, Any]:
-    """Times the first epoch of `ones`, and an evaluation after it."""
+    """Time the first epoch of `ones`, and an evaluation after it."""
     cfg = base_config(job.problem, work_dir, job.seed)
     cfg.train_cfg.max_epochs = 1
     runner = _runner(cfg, job, work_dir)
@@ -175,7 +175,7 @@ def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
 
 
 def _test(runner: Runner) -> dict[str, float]:
-    """Tests once, and writes the counts of each image."""
+    """Test once, and write the counts of each image."""
     metrics = runner.test()
     (metric,) = runner.test_loop.evaluator.metrics
     np.savez_compressed(Path(runner.work_dir) / COUNTS, counts=metric.counts)

@@ -18,7 +18,7 @@ Pair = tuple[Problem, Method]
 def select(
     kind: str, names: Sequence[str], known: dict[str, T]
 ) -> dict[str, T]:
-    """Returns the entries that were asked for.
+    """Return the entries that were asked for.
 
     Raises:
         ValueError: If there is no entry of a name, or it was named twice.
@@ -34,7 +34,7 @@ def select(
 
 
 def select_methods(names: Sequence[str]) -> list[Method]:
-    """Returns the methods.
+    """Return the methods.
 
     Raises:
         ValueError: If one is not known, or has no implementation.
@@ -53,7 +53,7 @@ def select_methods(names: Sequence[str]) -> list[Method]:
 def select_pairs(
     problems: Sequence[Problem], methods: Sequence[Method], named: bool
 ) -> list[Pair]:
-    """Returns which method runs on which problem, method by method.
+    """Return which method runs on which problem, method by method.
 
     Args:
         problems: The problems.
@@ -86,7 +86,7 @@ def select_pairs(
 
 
 def missing_types(method: Method) -> list[str]:
-    """Returns the types that a method needs and that nobody registered."""
+    """Return the types that a method needs and that nobody registered."""
     wanted = []
     if method.hook:
         wanted.append((HOOKS, method.hook['type']))
@@ -103,7 +103,7 @@ def missing_types(method: Method) -> list[str]:
 
 
 def check_distinct(kind: str, values: Sequence[object]) -> None:
-    """Raises an error if a value was given twice.
+    """Raise an error if a value was given twice.
 
     Raises:
         ValueError: Naming the option.

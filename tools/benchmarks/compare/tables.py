@@ -14,7 +14,7 @@ COLUMNS = ('PQ', 'SQ', 'RQ', 'PQ_th', 'PQ_st')
 
 
 def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
-    """Lays out a table of results and one of differences a problem.
+    """Lay out a table of results and one of differences a problem.
 
     Args:
         rows: By name of the problem.
@@ -96,7 +96,7 @@ def _interval(interval: Interval, form: str) -> str:
 
 
 def _layout(lines: Sequence[Sequence[str]]) -> str:
-    """Pads the cells; all columns but the first to the right."""
+    """Pad the cells; all columns but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [
         [

@@ -26,7 +26,7 @@ SCORES = ('PQ', 'PQ_th', 'PQ_st')
 
 
 def effects(scores: np.ndarray) -> np.ndarray:
-    """Returns mean where a factor is raised minus mean where it is lowered.
+    """Return mean where a factor is raised minus mean where it is lowered.
 
     Args:
         scores: Of the trainings, shape ``(SIZE, k)``.
@@ -40,7 +40,7 @@ def effects(scores: np.ndarray) -> np.ndarray:
 def read(
     records: dict[str, Record], problem: str, seeds: Sequence[int]
 ) -> np.ndarray:
-    """Returns the scores of the trainings, means over seeds.
+    """Return the scores of the trainings, means over seeds.
 
     Raises:
         ValueError: If a training is missing.
@@ -69,7 +69,7 @@ def read(
 
 
 def effects_markdown(scores: np.ndarray) -> str:
-    """Lays out the effects, those on columns without a factor as well."""
+    """Lay out the effects, those on columns without a factor as well."""
     lines = ['| factor | PQ | things | stuff |', '| - | -: | -: | -: |']
     found = effects(scores)
     names = [*FACTORS, *['(none)'] * (len(found) - len(FACTORS))]

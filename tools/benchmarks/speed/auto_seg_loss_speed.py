@@ -40,7 +40,7 @@ Step = Callable[[], None]
 
 
 def make_batch(classes: int, size: int) -> tuple[Tensor, Tensor]:
-    """Returns logits of an image and labels in squares of 32 pixels."""
+    """Return logits of an image and labels in squares of 32 pixels."""
     device = get_device()
     torch.manual_seed(0)
     logits = 3 * torch.randn(1, classes, size, size, device=device)
@@ -51,20 +51,20 @@ def make_batch(classes: int, size: int) -> tuple[Tensor, Tensor]:
 
 
 def step(loss: nn.Module, logits: Tensor, label: Tensor) -> None:
-    """Computes a loss and its gradient."""
+    """Compute a loss and its gradient."""
     logits.grad = None
     loss(logits, label).backward()
 
 
 def seconds(run: Step, clock: Callable[[], float]) -> float:
-    """Returns what a step takes on a clock."""
+    """Return what a step takes on a clock."""
     start = clock()
     run()
     return clock() - start
 
 
 def peak_bytes(run: Step, logits: Tensor) -> int:
-    """Returns the most bytes that a step holds beside logits and labels."""
+    """Return the most bytes that a step holds beside logits and labels."""
     logits.grad = None
     if get_device() == 'cuda':
         before = torch.cuda.memory_allocated()
@@ -85,7 +85,7 @@ def peak_bytes(run: Step, logits: Tensor) -> int:
 
 
 def show_operations(name: str, run: Step, rows: int = 4) -> None:
-    """Prints the operations that take most of a step's time."""
+    """Print the operations that take most of a step's time."""
     cuda = get_device() == 'cuda'
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda
     key = f'self_{"device" if cuda else "cpu"}_time_total'
@@ -102,7 +102,7 @@ def show_operations(name: str, run: Step, rows: int = 4) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Measures every metric and prints what was found."""
+    """Measure every metric and print what was found."""
     options = parser(__doc__, repeats=15)
     options.add_argument('--classes', type=int, default=19)
     options.add_argument('--size', type=int, default=512)
@@ -125,7 +125,7 @@ def main(argv: list[str] | None = None) -> None:
 def show(
     metric: str, run: Step, entropy: Step, logits: Tensor, repeats: int
 ) -> None:
-    """Prints time, memory and operations of one metric."""
+    """Print time, memory and operations of one metric."""
     for warm in (run, entropy):
         warm()
     for kind, clock in (('work', busy), ('wall clock', wall)):

@@ -34,16 +34,16 @@ class Span(Hook):
     """
 
     def before_train(self, runner: Any) -> None:
-        """Called when all is built."""
+        """Start the clock: all is built."""
         self._began = busy()
 
     def after_train(self, runner: Any) -> None:
-        """Called at the end."""
+        """Stop the clock."""
         self.seconds = busy() - self._began
 
 
 def train(config: Config) -> tuple[float, float]:
-    """Returns the seconds of `Runner.train`, with set-up and without."""
+    """Return the seconds of `Runner.train`, with set-up and without."""
     runner = Runner.from_cfg(config)
     span = Span()
     runner.register_hook(span)
@@ -72,7 +72,7 @@ class Comparison:
         self.trainings: list[tuple[float, float]] = []
 
     def repeat(self) -> None:
-        """Does the same work once in both ways."""
+        """Do the same work once in both ways."""
         tag = len(self.explorations)
         half = self.segments // 2
         before = [self._train(f'{tag}_{i}') for i in range(half)]
@@ -88,7 +88,7 @@ class Comparison:
         self.trainings.append((sum(whole), sum(inner)))
 
     def show(self) -> None:
-        """Prints the ratios."""
+        """Print the ratios."""
         for i, name in enumerate(('with set-up', 'without set-up')):
             explorations = [times[i] for times in self.explorations]
             trainings = [times[i] for times in self.trainings]
@@ -111,7 +111,7 @@ class Comparison:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints the ratios."""
+    """Print the ratios."""
     options = parser(__doc__, repeats=3)
     options.add_argument('--rounds', type=int, default=2)
     options.add_argument('--replicas', type=int, default=4)

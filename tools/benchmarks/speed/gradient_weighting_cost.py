@@ -34,7 +34,7 @@ GRAD_NORM: dict[str, Any] = dict(type='GradNorm')
 
 
 def aggregator(name: str, **options: Any) -> dict[str, Any]:
-    """Returns the config of an aggregator's weighting."""
+    """Return the config of an aggregator's weighting."""
     return dict(type='AggregatorWeighting', aggregator=name, options=options)
 
 
@@ -53,7 +53,7 @@ METHODS: dict[str, dict[str, Any]] = {
 def weighted(
     problem: TinyProblem, name: str, hook: dict[str, Any] | None
 ) -> Config:
-    """Returns the config of one epoch, with this hook if there is one."""
+    """Return the config of one epoch, with this hook if there is one."""
     config = problem.weighted(name)
     if hook is not None:
         config.custom_hooks = [dict(type='GradientWeightingHook', **hook)]
@@ -61,7 +61,7 @@ def weighted(
 
 
 def time_methods(problem: TinyProblem, names: list[str], warm_up: int) -> None:
-    """Runs an epoch of these methods in turns, and prints ratios."""
+    """Run an epoch of these methods in turns, and print ratios."""
     sides = {'ones': Side(weighted(problem, 'ones', None))} | {
         name: Side(weighted(problem, f'side{i}', METHODS[name]))
         for i, name in enumerate(names)
@@ -96,7 +96,7 @@ WIDE: dict[str, dict[str, Any]] = {
 
 
 def train_wide(name: str, depth: int) -> dict[str, int]:
-    """Trains two epochs and returns the peak and what was there before."""
+    """Train two epochs and return the peak and what was there before."""
     before = now()
     with tempfile.TemporaryDirectory() as folder:
         config = make_config(folder, 2, depth)
@@ -108,7 +108,7 @@ def train_wide(name: str, depth: int) -> dict[str, int]:
 
 
 def measure_wide(name: str, depth: int) -> int:
-    """Trains in a process of its own; returns the bytes it took."""
+    """Train in a process of its own; return the bytes it took."""
     output = subprocess.run(
         [sys.executable, __file__, '--worker', name, str(depth)],
         check=True,
@@ -120,7 +120,7 @@ def measure_wide(name: str, depth: int) -> int:
 
 
 def compare_memory(quick: bool) -> None:
-    """Prints the peaks, less what was there before."""
+    """Print the peaks, less what was there before."""
     names = list(WIDE)[:2] if quick else list(WIDE)
     depth, repeats = (18, 1) if quick else (DEPTH, 3)
     found: dict[str, list[int]] = {name: [] for name in names}
@@ -135,7 +135,7 @@ def compare_memory(quick: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints the ratios."""
+    """Print the ratios."""
     options = parser(__doc__, repeats=100)
     options.add_argument('--worker', nargs=2, help=argparse.SUPPRESS)
     args = options.parse_args(argv)

@@ -19,19 +19,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def synchronize() -> None:
-    """Waits for the accelerator, if there is one."""
+    """Wait for the accelerator, if there is one."""
     if get_device() == 'cuda':
         torch.cuda.synchronize()
 
 
 def wall() -> float:
-    """Returns seconds of the clock on the wall."""
+    """Return seconds of the clock on the wall."""
     synchronize()
     return time.perf_counter()
 
 
 def busy() -> float:
-    """Returns seconds of work.
+    """Return seconds of work.
 
     On the CPU that is the processor time of this process, which others on
     the machine hardly disturb; an accelerator's work shows on the wall only.
@@ -40,7 +40,7 @@ def busy() -> float:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Returns lower quartile, median and upper quartile."""
+    """Return lower quartile, median and upper quartile."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, method='inclusive')
@@ -53,7 +53,7 @@ def show_ratio(
     below: Sequence[float],
     goal: str = 'no goal',
 ) -> float:
-    """Prints the median of paired ratios with their quartiles.
+    """Print the median of paired ratios with their quartiles.
 
     Args:
         name: What is divided by what.
@@ -75,7 +75,7 @@ def show_ratio(
 
 
 def show_surroundings(question: str) -> None:
-    """Prints what is measured, on what, and with which versions."""
+    """Print what is measured, on what, and with which versions."""
     print(question)
     device = get_device()
     if device == 'cuda':
@@ -89,7 +89,7 @@ def show_surroundings(question: str) -> None:
 
 
 def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
-    """Returns a parser of the options that all benchmarks have."""
+    """Return a parser of the options that all benchmarks have."""
     found = argparse.ArgumentParser(description=description)
     found.add_argument(
         '--quick',

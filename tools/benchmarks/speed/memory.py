@@ -31,7 +31,7 @@ ROUNDS = 2
 
 
 def make_config(folder: str, replicas: int, depth: int) -> Config:
-    """Returns the config of an exploration."""
+    """Return the config of an exploration."""
     loader = dict(
         batch_size=2,
         num_workers=0,
@@ -67,14 +67,14 @@ def make_config(folder: str, replicas: int, depth: int) -> Config:
 
 
 def now() -> int:
-    """Returns the bytes that are in use."""
+    """Return the bytes that are in use."""
     if get_device() == 'cuda':
         return torch.cuda.memory_allocated()
     return _resident('VmRSS')
 
 
 def most() -> int:
-    """Returns the most bytes that ever were in use."""
+    """Return the most bytes that ever were in use."""
     if get_device() == 'cuda':
         return torch.cuda.max_memory_allocated()
     return _resident('VmHWM')
@@ -90,7 +90,7 @@ def _resident(field: str) -> int:
 
 
 def explore(replicas: int, depth: int) -> dict[str, int]:
-    """Explores and returns sizes in bytes.
+    """Explore and return sizes in bytes.
 
     Returns:
         `state`, what one replica needs; `before`, what was there already,
@@ -106,7 +106,7 @@ def explore(replicas: int, depth: int) -> dict[str, int]:
 
 
 def measure(replicas: int, depth: int) -> dict[str, Any]:
-    """Explores in a process of its own."""
+    """Explore in a process of its own."""
     output = subprocess.run(
         [sys.executable, __file__, '--worker', str(replicas), str(depth)],
         check=True,
@@ -117,7 +117,7 @@ def measure(replicas: int, depth: int) -> dict[str, Any]:
 
 
 def show(replicas: int, found: dict[str, int]) -> None:
-    """Prints what one exploration took."""
+    """Print what one exploration took."""
     own = found['peak'] - found['before']
     print(
         f'm = {replicas}: peak {found["peak"] / 1e6:.0f} MB, '
@@ -129,7 +129,7 @@ def show(replicas: int, found: dict[str, int]) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints peaks and ratios."""
+    """Print peaks and ratios."""
     options = parser(__doc__, repeats=3)
     options.add_argument('--worker', type=int, nargs=2, help=argparse.SUPPRESS)
     args = options.parse_args(argv)

@@ -41,13 +41,13 @@ class RoundClock(Hook):
         self.ends: list[tuple[float, float]] = []
 
     def after_exploration_round(self, runner: Any, record: Any) -> None:
-        """Called at the end of a round."""
+        """Note the time at the end of a round."""
         synchronize()
         self.ends.append((time.monotonic(), time.process_time()))
 
 
 def work(folder: Path, sizes: argparse.Namespace) -> None:
-    """Explores as one of the ranks and writes what the rounds took."""
+    """Explore as one of the ranks and write what the rounds took."""
     problem = TinyProblem(folder, sizes.iters, sizes.reward)
     world_size, rank = os.environ['WORLD_SIZE'], os.environ['RANK']
     name = f'ranks_{world_size}_{os.environ["MASTER_PORT"]}'
@@ -63,7 +63,7 @@ def work(folder: Path, sizes: argparse.Namespace) -> None:
 
 
 def explore(folder: Path, ranks: int, options: list[str]) -> list[float]:
-    """Explores on some ranks, in processes of their own.
+    """Explore on some ranks, in processes of their own.
 
     Returns:
         Seconds of the rounds on the wall clock, and the processor time of
@@ -102,7 +102,7 @@ def explore(folder: Path, ranks: int, options: list[str]) -> list[float]:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     options = parser(__doc__, repeats=2)
     options.add_argument(
         '--rounds', type=int, default=2, help='counted; one more goes before'
@@ -119,7 +119,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints times and speed-up."""
+    """Print times and speed-up."""
     args = parse_args(argv)
     if args.worker:
         work(args.worker, args)

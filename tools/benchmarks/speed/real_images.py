@@ -31,7 +31,7 @@ IMAGES = 2
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data_dir', type=Path, help='folder of the images')
     parser.add_argument(
@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def pipeline(steps: list[dict[str, Any]], scale: tuple[int, int]) -> list:
-    """Returns a pipeline that resizes to another size."""
+    """Return a pipeline that resizes to another size."""
     return [
         dict(step, scale=scale) if step['type'] == 'Resize' else dict(step)
         for step in steps
@@ -60,7 +60,7 @@ def pipeline(steps: list[dict[str, Any]], scale: tuple[int, int]) -> list:
 
 
 def loader(folder: Path, batch_size: int, **dataset: Any) -> dict[str, Any]:
-    """Returns a dataloader's config with the images of a folder."""
+    """Return a dataloader's config with the images of a folder."""
     return dict(
         batch_size=batch_size,
         num_workers=0,
@@ -78,7 +78,7 @@ def loader(folder: Path, batch_size: int, **dataset: Any) -> dict[str, Any]:
 def make_config(
     folder: Path, iters: int, scale: tuple[int, int], work_dir: str
 ) -> Config:
-    """Returns the full-size config on a few images, in short.
+    """Return the full-size config on a few images, in short.
 
     Args:
         folder: Where the images are.
@@ -119,7 +119,7 @@ def make_config(
 
 
 def shorten(train_cfg: Any, iters: int) -> None:
-    """Makes one round of few replicas and a short training."""
+    """Make one round of few replicas and a short training."""
     train_cfg.exploration.update(
         num_rounds=1, iters_per_round=iters, ranks_per_replica=1
     )
@@ -128,14 +128,14 @@ def shorten(train_cfg: Any, iters: int) -> None:
 
 
 def without_exploration(config: Config) -> Config:
-    """Returns the config of the training alone."""
+    """Return the config of the training alone."""
     config.train_cfg = config.train_cfg.training
     config.custom_hooks = []  # there is no policy to follow
     return config
 
 
 def run(config: Config) -> dict[str, float]:
-    """Trains; returns seconds, the last loss and bytes of memory."""
+    """Train; return seconds, the last loss and bytes of memory."""
     before, began = now(), time.perf_counter()
     runner = Runner.from_cfg(config)
     built, worked = time.perf_counter(), busy()
@@ -153,7 +153,7 @@ def run(config: Config) -> dict[str, float]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints memory and seconds."""
+    """Print memory and seconds."""
     args = parse_args(argv)
     scale = tuple(args.scale)
     # With --explore the pseudo epoch and the replicas, too.

@@ -42,7 +42,7 @@ class CopyCounter(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Does what it is asked to, and counts copies."""
+        """Do what it is asked to, and count copies."""
         result = func(*args, **(kwargs or {}))
         if func in COPIES:
             self.copied += num_bytes(result)
@@ -50,7 +50,7 @@ class CopyCounter(TorchDispatchMode):
 
 
 def make_live(depth: int) -> LiveReplica:
-    """Returns a model that has been trained for a step."""
+    """Return a model that has been trained for a step."""
     model = WideModel(depth).to(get_device())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     live = LiveReplica(model, OptimWrapper(optimizer))
@@ -62,7 +62,7 @@ def make_live(depth: int) -> LiveReplica:
 
 
 def seconds(action: Callable[[], Any]) -> float:
-    """Returns how long an action takes; its result is let go of later."""
+    """Return how long an action takes; its result is let go of later."""
     began = busy()
     result = action()
     taken = busy() - began
@@ -71,14 +71,14 @@ def seconds(action: Callable[[], Any]) -> float:
 
 
 def copied(action: Callable[[], Any]) -> int:
-    """Returns the bytes that an action copies."""
+    """Return the bytes that an action copies."""
     with CopyCounter() as counter:
         action()
     return counter.copied
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints times and ratios."""
+    """Print times and ratios."""
     args = parser(__doc__, repeats=50).parse_args(argv)
     depth, repeats = (18, 2) if args.quick else (DEPTH, args.repeats)
     live = make_live(depth)

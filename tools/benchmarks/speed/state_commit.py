@@ -25,14 +25,14 @@ MEGABYTE = 10**6
 
 
 def make_tensors(num_bytes: int) -> list[Tensor]:
-    """Returns noise in tensors of up to 10 MB, as networks have them."""
+    """Return noise in tensors of up to 10 MB, as networks have them."""
     sizes = [10 * MEGABYTE] * (num_bytes // (10 * MEGABYTE))
     sizes.append(num_bytes - sum(sizes))
     return [torch.randn(s // 4, device=get_device()) for s in sizes if s]
 
 
 def write_plainly(path: Path, tensors: list[Tensor]) -> float:
-    """Returns the seconds of a synced write of all bytes."""
+    """Return the seconds of a synced write of all bytes."""
     began = time.perf_counter()
     with open(path, 'wb') as file:
         for tensor in tensors:
@@ -45,7 +45,7 @@ def write_plainly(path: Path, tensors: list[Tensor]) -> float:
 
 
 def commit(store: StateStore, step: int, tensors: list[Tensor]) -> float:
-    """Returns the seconds of a commit."""
+    """Return the seconds of a commit."""
     payload = {str(i): tensor for i, tensor in enumerate(tensors)}
     began = time.perf_counter()
     store.commit(step, payload)
@@ -53,7 +53,7 @@ def commit(store: StateStore, step: int, tensors: list[Tensor]) -> float:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints times and ratio."""
+    """Print times and ratio."""
     options = parser(__doc__, repeats=5)
     options.add_argument('--gigabytes', type=float, default=1.0)
     options.add_argument(

@@ -40,7 +40,7 @@ class TinyProblem:
         )
 
     def weighted(self, name: str, weights: tuple[float, ...] = ONES) -> Config:
-        """Returns the config of one epoch.
+        """Return the config of one epoch.
 
         Args:
             name: Name of the work directory.
@@ -64,7 +64,7 @@ class TinyProblem:
         return config
 
     def bare(self, name: str) -> Config:
-        """Returns the same config without anything of mmada in it."""
+        """Return the same config without anything of mmada in it."""
         config = self.weighted(name)
         config.model = config.model.detector
         config.optim_wrapper.pop('constructor')
@@ -75,7 +75,7 @@ class TinyProblem:
     def exploring(
         self, name: str, rounds: int, replicas: int, **options: Any
     ) -> Config:
-        """Returns the config of an exploration alone.
+        """Return the config of an exploration alone.
 
         Args:
             name: Name of the work directory.

@@ -34,7 +34,7 @@ NONE, AGAIN = 'none', 'none, a second time'
 
 
 def find_hooks() -> dict[str, dict[str, Any]]:
-    """Returns the hooks of all weightings by the names of their configs."""
+    """Return the hooks of all weightings by the names of their configs."""
     found = {}
     for path in sorted((ROOT / 'configs/baselines').glob(f'{STEM}*.py')):
         hooks = Config.fromfile(path).custom_hooks
@@ -48,7 +48,7 @@ def find_hooks() -> dict[str, dict[str, Any]]:
 def make_config(
     problem: TinyProblem, name: str, hooks: dict[str, dict[str, Any]]
 ) -> Config:
-    """Returns the config of an epoch with a weighting, or with none."""
+    """Return the config of an epoch with a weighting, or with none."""
     config = problem.weighted(name)
     config.custom_hooks = [hooks[name]] if name in hooks else []
     return config
@@ -57,7 +57,7 @@ def make_config(
 def measure_time(
     problem: TinyProblem, names: list[str], warm_up: int
 ) -> dict[str, list[float]]:
-    """Returns the seconds of each iteration after the first ones."""
+    """Return the seconds of each iteration after the first ones."""
     hooks = find_hooks()
     sides = {name: Side(make_config(problem, name, hooks)) for name in names}
     players = list(sides.values())
@@ -69,7 +69,7 @@ def measure_time(
 
 
 def train_alone(folder: str, name: str, iters: int) -> int:
-    """Trains in this process and returns bytes, see the top."""
+    """Train in this process and return bytes, see the top."""
     problem = TinyProblem(Path(folder), iters, reward=1)
     runner = Runner.from_cfg(make_config(problem, name, find_hooks()))
     before = now()
@@ -78,7 +78,7 @@ def train_alone(folder: str, name: str, iters: int) -> int:
 
 
 def measure_memory(name: str, iters: int) -> int:
-    """Returns the bytes that a training takes in a process of its own."""
+    """Return the bytes that a training takes in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         output = subprocess.run(
             [sys.executable, __file__, '--worker', folder, name, str(iters)],
@@ -90,7 +90,7 @@ def measure_memory(name: str, iters: int) -> int:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints the ratios."""
+    """Print the ratios."""
     options = parser(__doc__, repeats=100)
     options.add_argument(
         '--methods', nargs='*', help='names of configs; all by default'

@@ -35,7 +35,7 @@ class SteppedLoop(EpochBasedTrainLoop):
     """An epoch that is begun here, its iterations called from outside."""
 
     def run(self) -> nn.Module:
-        """Begins the epoch."""
+        """Begin the epoch."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
@@ -57,7 +57,7 @@ class Side:
         self.seconds: list[float] = []
 
     def step(self, index: int, batch: Any) -> None:
-        """Does an iteration with all its hooks."""
+        """Do an iteration with all its hooks."""
         batch = copy.deepcopy(batch)
         seed_all(index)
         began = busy()
@@ -66,7 +66,7 @@ class Side:
 
 
 def make_sides(problem: TinyProblem) -> dict[str, Side]:
-    """Returns the trainings that are compared, the bare one first."""
+    """Return the trainings that are compared, the bare one first."""
     one_group = problem.bare('one_group')
     one_group.optim_wrapper.pop('paramwise_cfg')
     return {
@@ -79,7 +79,7 @@ def make_sides(problem: TinyProblem) -> dict[str, Side]:
 
 
 def run(problem: TinyProblem, warm_up: int) -> dict[str, Side]:
-    """Runs an epoch of all sides, taking turns in changing order."""
+    """Run an epoch of all sides, taking turns in changing order."""
     sides = make_sides(problem)
     players = list(sides.values())
     for i, batch in enumerate(players[0].runner.train_dataloader):
@@ -92,7 +92,7 @@ def run(problem: TinyProblem, warm_up: int) -> dict[str, Side]:
 
 
 def check_equal(first: nn.Module, second: nn.Module) -> None:
-    """Raises a RuntimeError if two models differ in a bit."""
+    """Raise a RuntimeError if two models differ in a bit."""
     others = second.state_dict()
     for name, value in first.state_dict().items():
         if not torch.equal(value, others[name]):
@@ -100,7 +100,7 @@ def check_equal(first: nn.Module, second: nn.Module) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Prints the ratios."""
+    """Print the ratios."""
     args = parser(__doc__, repeats=300).parse_args(argv)
     warm_up, repeats = (1, 2) if args.quick else (10, args.repeats)
     show_surroundings(

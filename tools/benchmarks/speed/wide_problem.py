@@ -36,7 +36,7 @@ class WideModel(BaseModel):
         self.heads = nn.ModuleList([nn.Linear(channels, 1) for _ in range(2)])
 
     def forward(self, inputs: list[Tensor], mode: str = 'tensor') -> Any:
-        """Returns losses, or predictions that are not looked at."""
+        """Return losses, or predictions that are not looked at."""
         features = self.trunk(torch.stack(inputs))[-1].mean((2, 3))
         if mode == 'predict':
             return [dict() for _ in inputs]
@@ -65,16 +65,16 @@ class NoMetric(BaseMetric):
     default_prefix = 'wide'
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
-        """Counts."""
+        """Count."""
         self.results += data_samples
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Returns the score."""
+        """Return the score."""
         return dict(score=0.0)
 
 
 def num_bytes(value: Any) -> int:
-    """Returns the bytes of all tensors of a nested value."""
+    """Return the bytes of all tensors of a nested value."""
     if isinstance(value, Tensor):
         return value.numel() * value.element_size()
     if isinstance(value, dict):
@@ -85,7 +85,7 @@ def num_bytes(value: Any) -> int:
 
 
 def clone_tensors(snapshot: Snapshot) -> list[Tensor]:
-    """Returns a plain clone of each tensor of a nested value."""
+    """Return a plain clone of each tensor of a nested value."""
     return [t.clone() for t in _tensors(snapshot)]
 
 
