@@ -15,7 +15,6 @@ import mmada
 PACKAGE = Path(mmada.__file__).parent
 LAYERS = {
     'utils': 0,
-    'version': 0,  # a file
     'policies': 1,
     'controllers': 1,
     'weightings': 1,
@@ -89,7 +88,7 @@ def offences(source: str, folder: str, package: str) -> list[str]:
         top, _, rest = name.partition('.')
         if top == 'mmada':
             target = rest.split('.')[0]
-            below = LAYERS.get(target, 9) < layer
+            below = LAYERS.get(target, 9) < layer or target == 'version'
             if not below and target not in (folder, PEERS.get(folder)):
                 bad.append(name)
         elif not (
