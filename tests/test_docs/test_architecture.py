@@ -42,13 +42,13 @@ def test_the_table_names_every_package_and_its_layer():
 def test_the_table_says_which_neighbour_is_used():
     used: dict[str, set[str]] = {}
     for path in FILES:
-        room = folder_of(path)
+        package = folder_of(path)
         for name in imports(path.read_text(), package_of(path)):
             other = name.removeprefix('mmada.').split('.')[0]
-            if other != room and LAYERS.get(other) == LAYERS[room]:
-                used.setdefault(room, set()).add(other)
+            if other != package and LAYERS.get(other) == LAYERS[package]:
+                used.setdefault(package, set()).add(other)
     assert used == {row[1]: {row[4]} for row in rows() if row[4]}
-    assert used == {room: {peer} for room, peer in PEERS.items()}
+    assert used == {package: {peer} for package, peer in PEERS.items()}
 
 
 def walks() -> dict[str, list[str]]:

@@ -33,17 +33,17 @@ def test_the_pages_are_there(html):
     assert 'Start here' in (html / 'start.html').read_text()
 
 
-@pytest.mark.parametrize('room', sorted(LAYERS))
-def test_every_public_name_is_in_the_reference(html, room):
-    text = (html / 'api' / f'{room}.html').read_text()
-    package = importlib.import_module(f'mmada.{room}')
-    described = [n for n in package.__all__ if _is_described(package, n)]
+@pytest.mark.parametrize('package', sorted(LAYERS))
+def test_every_public_name_is_in_the_reference(html, package):
+    text = (html / 'api' / f'{package}.html').read_text()
+    module = importlib.import_module(f'mmada.{package}')
+    described = [n for n in module.__all__ if _is_described(module, n)]
     assert described
-    missing = [n for n in described if f'id="mmada.{room}.{n}"' not in text]
+    missing = [n for n in described if f'id="mmada.{package}.{n}"' not in text]
     assert missing == []
 
 
-def _is_described(package, name: str) -> bool:
+def _is_described(module, name: str) -> bool:
     """Tells a class or function from a constant or a type alias."""
-    value = getattr(package, name)
+    value = getattr(module, name)
     return inspect.isclass(value) or inspect.isroutine(value)
