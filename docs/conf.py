@@ -20,7 +20,7 @@ html_title = f'mmada {version}'
 myst_heading_anchors = 3
 myst_enable_extensions = ['dollarmath']
 
-# What is exported, in the order of `__all__`, from the package that exports it.
+# What is exported, in the order of `__all__`, by the package that exports it.
 autodoc_default_options = dict(members=True, show_inheritance=True)
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'description'
