@@ -218,9 +218,9 @@ def test_sampler_length_is_that_of_a_segment():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(size=0), '`dataloader.dataset` has no image'),
-        (dict(num_iters=0), '`iters_per_round` is 0'),
-        (dict(num_iters=-2), '`iters_per_round` is -2'),
+        (dict(size=0), '`dataloader.dataset` should .* at least one image'),
+        (dict(num_iters=0), '`iters_per_round` should .*Found 0'),
+        (dict(num_iters=-2), '`iters_per_round` should .*Found -2'),
     ],
 )
 def test_bad_options_are_named(options, message):
