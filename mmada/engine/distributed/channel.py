@@ -1,4 +1,4 @@
-"""Messages between all ranks: who did what, and the winner's tensors."""
+"""Messages between all ranks: outcomes, and the winner's tensors."""
 
 from __future__ import annotations
 

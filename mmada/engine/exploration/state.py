@@ -139,7 +139,7 @@ def load_newest(
     Args:
         store: Of the exploration.
         channel: Between the ranks.
-        resume: Whether the run was told to go on from what is there.
+        resume: Whether the run is to go on from what is there.
 
     Returns:
         None if nothing was stored yet.

@@ -117,7 +117,7 @@ class LossWeights(Target):
     controllers = WeightController
 
     def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Bind the objectives and find out who owns which parameter."""
+        """Bind the objectives and find which of them reach each parameter."""
         probe_objectives(live.model, live.optim_wrapper, batches)
         self._model = unwrap(live.model)
         self.names = self._model.objectives.names

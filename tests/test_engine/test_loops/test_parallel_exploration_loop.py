@@ -238,6 +238,7 @@ def test_resume_under_another_config_names_the_difference(tmp_path):
     ('options', 'message'),
     [
         (dict(num_rounds=0), '`num_rounds` should .*Found 0'),
+        (dict(replica_timeout=0), '`replica_timeout` should .*Found 0'),
         (dict(iters_per_round=0), '`iters_per_round` should .*Found 0'),
         (dict(reward_metric='toy/PQ'), "asks for 'toy/PQ'; the evaluator giv"),
         (

@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmada.engine.distributed import Share
 from mmada.engine.replicas.segment_loader import SegmentLoader, SegmentSampler
 from mmada.utils.seeding import derive_seed, preserve_rng, seed_all
 from tests.support import toy
@@ -226,3 +227,8 @@ def test_sampler_length_is_that_of_a_segment():
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         loader(**options)
+
+
+def test_a_batch_that_the_ranks_cannot_divide_is_refused():
+    with pytest.raises(ValueError, match='multiple of the 3 ranks.*Found 2'):
+        loader().shared(Share(0, 3))
