@@ -16,7 +16,6 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmada.engine.loops import ParallelExplorationLoop
-from mmada.engine.loops.parallel_exploration_loop import build_controller
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.reward import RewardEvaluator
 from mmada.models import AutoSegLoss
@@ -170,13 +169,8 @@ def test_a_search_is_built(
     inputs = model.data_preprocessor(batch, True)['inputs']
     assert inputs.shape == (32, 3, 128, 128)
 
-    controller = build_controller(
-        loop._controller_config,
-        loop.target,
-        LiveReplica(model, runner.optim_wrapper, [poly]),
-        loop.loader,
-        1,
-        loop.num_rounds,
+    controller = loop.build_controller(
+        LiveReplica(model, runner.optim_wrapper, [poly])
     )
     assert len(loop.target.names) == controller.action_size == 12
     assert controller.num_replicas == 32

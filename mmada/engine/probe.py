@@ -11,32 +11,16 @@ from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
-from torch.nn import Parameter
 
-from mmada.engine.distributed import no_reductions
+from mmada.engine.distributed import without_all_reduce
 from mmada.engine.optimizers import head_rule_of
-from mmada.engine.training_features import refuse_reentrant
+from mmada.engine.training_features import check_reentrant
 from mmada.models import LossWeightWrapper, Objectives
 from mmada.utils.seeding import preserve_rng
 
 MAX_BATCHES = 4  # a cascade stage may have no proposal in the first ones
 
 T = TypeVar('T')
-
-
-def unwrap(model: nn.Module) -> LossWeightWrapper:
-    """Return the LossWeightWrapper inside a model wrapper.
-
-    Raises:
-        TypeError: If there is none.
-    """
-    inner = getattr(model, 'module', model)
-    if not isinstance(inner, LossWeightWrapper):
-        raise TypeError(
-            f'`model.type` is {type(inner).__name__}; expected '
-            'LossWeightWrapper around the detector.'
-        )
-    return inner
 
 
 def probe_objectives(
@@ -71,58 +55,19 @@ def probe_objectives(
     _log_owners(wrapper, owners)
 
 
-def _look(
-    wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
-) -> tuple[list[str], dict[str, set[int]]]:
-    """Return the losses that were seen, and owners by parameter."""
-    parameters = dict(wrapper.named_parameters())
-    owners: dict[str, set[int]] = {name: set() for name in parameters}
-    names: dict[str, None] = {}
-    objectives = wrapper.bound_objectives
-    for batch in itertools.islice(batches, MAX_BATCHES):
-        losses = raw_losses(wrapper, optim_wrapper, batch)
-        known = len(names)
-        for found in _of_all_ranks(list(losses)):
-            names |= dict.fromkeys(found)
-        if objectives is None and len(names) == known:
-            continue  # owners are costly where each loss is an objective
-        # What is seen later comes last, so indices stay as they are.
-        current = objectives or Objectives.from_loss_names(names)
-        _add(owners, _owners(wrapper, current.reduce(losses), parameters))
-        if objectives is not None and not objectives.unmatched(names):
-            break
-    for others in _of_all_ranks(owners):
-        _add(owners, others)
-    return list(names), owners
+def unwrap(model: nn.Module) -> LossWeightWrapper:
+    """Return the LossWeightWrapper inside a model wrapper.
 
-
-def _add(
-    owners: dict[str, set[int]], found: Mapping[str, Iterable[int]]
-) -> None:
-    for name, indices in found.items():
-        owners[name].update(indices)
-
-
-def _of_all_ranks(value: T) -> list[T]:
-    """Return the values of all ranks, in their order."""
-    if not dist.is_distributed():
-        return [value]
-    gathered: list[T] = dist.all_gather_object(value)
-    return gathered
-
-
-def _owners(
-    wrapper: LossWeightWrapper,
-    objectives: Mapping[int, Tensor],
-    parameters: Mapping[str, nn.Parameter],
-) -> dict[str, tuple[int, ...]]:
-    try:
-        # A rank may lack an objective, and with it a backward pass.
-        with no_reductions():
-            return find_owners(objectives, parameters)
-    except RuntimeError as error:
-        refuse_reentrant(error, wrapper)
-        raise
+    Raises:
+        TypeError: If there is none.
+    """
+    inner = getattr(model, 'module', model)
+    if not isinstance(inner, LossWeightWrapper):
+        raise TypeError(
+            '`model.type` should be LossWeightWrapper, around the detector. '
+            f'Found {type(inner).__name__}.'
+        )
+    return inner
 
 
 def raw_losses(
@@ -143,30 +88,8 @@ def raw_losses(
     return {k: v for k, v in log_vars.items() if 'loss' in k and k != 'loss'}
 
 
-def _log_owners(
-    wrapper: LossWeightWrapper, owners: dict[str, set[int]]
-) -> None:
-    objectives = wrapper.objectives.names
-    counts: dict[str, int] = {}
-    for found in owners.values():
-        label = (
-            'trunk'
-            if len(found) == len(objectives)
-            else ' + '.join(objectives[i] for i in sorted(found)) or 'none'
-        )
-        counts[label] = counts.get(label, 0) + 1
-    text = ', '.join(f'{label}: {n}' for label, n in counts.items())
-    print_log(
-        f'Parameters by the objectives that reach them: {text}.',
-        logger='current',
-    )
-
-
-# ~~ ownership: Which objectives a parameter serves, found by asking autogr
-
-
 def find_owners(
-    objectives: Mapping[int, Tensor], parameters: Mapping[str, Parameter]
+    objectives: Mapping[int, Tensor], parameters: Mapping[str, nn.Parameter]
 ) -> dict[str, tuple[int, ...]]:
     """Find the objectives that reach each parameter.
 
@@ -196,3 +119,76 @@ def find_owners(
             if grad is not None:
                 owners[name].append(i)
     return {name: tuple(indices) for name, indices in owners.items()}
+
+
+def _look(
+    wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
+) -> tuple[list[str], dict[str, set[int]]]:
+    """Return the losses that were seen, and owners by parameter."""
+    parameters = dict(wrapper.named_parameters())
+    owners: dict[str, set[int]] = {name: set() for name in parameters}
+    names: dict[str, None] = {}
+    objectives = wrapper.bound_objectives
+    for batch in itertools.islice(batches, MAX_BATCHES):
+        losses = raw_losses(wrapper, optim_wrapper, batch)
+        known = len(names)
+        for found in _of_all_ranks(list(losses)):
+            names |= dict.fromkeys(found)
+        if objectives is None and len(names) == known:
+            continue  # owners are costly where each loss is an objective
+        # What is seen later comes last, so indices stay as they are.
+        current = objectives or Objectives.from_loss_names(names)
+        _add(owners, _owners(wrapper, current.reduce(losses), parameters))
+        if objectives is not None and not objectives.unmatched(names):
+            break
+    for others in _of_all_ranks(owners):
+        _add(owners, others)
+    return list(names), owners
+
+
+def _owners(
+    wrapper: LossWeightWrapper,
+    objectives: Mapping[int, Tensor],
+    parameters: Mapping[str, nn.Parameter],
+) -> dict[str, tuple[int, ...]]:
+    try:
+        # A rank may lack an objective, and with it a backward pass.
+        with without_all_reduce():
+            return find_owners(objectives, parameters)
+    except RuntimeError as error:
+        check_reentrant(error, wrapper)
+        raise
+
+
+def _add(
+    owners: dict[str, set[int]], found: Mapping[str, Iterable[int]]
+) -> None:
+    for name, indices in found.items():
+        owners[name].update(indices)
+
+
+def _of_all_ranks(value: T) -> list[T]:
+    """Return the values of all ranks, in their order."""
+    if not dist.is_distributed():
+        return [value]
+    gathered: list[T] = dist.all_gather_object(value)
+    return gathered
+
+
+def _log_owners(
+    wrapper: LossWeightWrapper, owners: dict[str, set[int]]
+) -> None:
+    objectives = wrapper.objectives.names
+    counts: dict[str, int] = {}
+    for found in owners.values():
+        label = (
+            'trunk'
+            if len(found) == len(objectives)
+            else ' + '.join(objectives[i] for i in sorted(found)) or 'none'
+        )
+        counts[label] = counts.get(label, 0) + 1
+    text = ', '.join(f'{label}: {n}' for label, n in counts.items())
+    print_log(
+        f'Parameters by the objectives that reach them: {text}.',
+        logger='current',
+    )

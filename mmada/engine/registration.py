@@ -44,7 +44,7 @@ class ShuffledRewards(controllers.ShuffledRewards):
     Args:
         controller: Config of the inner controller.
         seed: Seed of the search; that of the permutations is derived.
-        **arguments: What every controller of weights is told by its search.
+        **arguments: What every controller of weights gets from its search.
 
     Raises:
         ValueError: If ``controller`` is no config, or what it builds does

@@ -1,4 +1,10 @@
-"""Activation checkpointing that single objectives can be asked through.
+"""What else a training may use: compilation, activation checkpointing.
+
+MMEngine compiles the whole `train_step`. Its graphs would hold the loss
+weights and the learning rates as constants, so that each change would compile
+it anew. Here they end where the losses are known: the weighting
+(`LossWeightWrapper.parse_losses`), the backward pass and the optimizer's step
+run outside of them.
 
 MMEngine's `activation_checkpointing` uses torch's reentrant kind. A module
 that reads images then gets no gradient at all, since no input of it asks for
@@ -20,6 +26,68 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 
+def prepare_features(runner: Any) -> None:
+    """Check the features of a run, and adapt what MMEngine has set up.
+
+    Args:
+        runner: About to train or to explore.
+
+    Raises:
+        ValueError: If an option of its config cannot work.
+    """
+    check_full_graph(runner)
+    allow_single_gradients(runner)
+
+
+def check_full_graph(runner: Any) -> None:
+    """Check that compiled graphs may end where the losses are known.
+
+    Raises:
+        ValueError: If `compile.fullgraph` is set.
+    """
+    options = runner.cfg.get('compile')
+    if isinstance(options, dict) and options.get('fullgraph'):
+        raise ValueError(
+            '`compile.fullgraph` should be False: the losses are weighted, '
+            'and the optimizer steps, outside of the graph. '
+            f'Found {options["fullgraph"]}.'
+        )
+
+
+def step_outside_of_graphs(optim_wrapper: OptimWrapper) -> None:
+    """Keep backward pass and step of an optimizer wrapper out of graphs."""
+    wrapper: Any = optim_wrapper
+    wrapper.update_params = torch.compiler.disable(wrapper.update_params)
+
+
+def compiled_as(runner: Any, model: Any) -> nn.Module:
+    """Compile a replica's `train_step` where the run's own is compiled.
+
+    Args:
+        runner: Has compiled its own model, as `compile` says.
+        model: The runner's, the module inside of it, or another wrapper of
+            that; returned as it is if it is compiled already.
+    """
+    options = runner.cfg.get('compile')
+    if not options or 'train_step' in vars(model):
+        return model
+    options = {} if options is True else options
+    model.train_step = torch.compile(model.train_step, **options)
+    return model
+
+
+def allow_several_backwards(runner: Any) -> None:
+    """Let compiled graphs be passed backwards once for each objective.
+
+    Otherwise a graph that was compiled in an iteration with a single backward
+    pass gives its buffers away in the first one.
+    """
+    if runner.cfg.get('compile'):
+        from torch._functorch import config
+
+        config.donated_buffer = False
+
+
 def allow_single_gradients(runner: Any) -> None:
     """Exchange the checkpointing that MMEngine has set up.
 
@@ -35,8 +103,8 @@ def allow_single_gradients(runner: Any) -> None:
             module.forward = _checkpointed(module, plain)
 
 
-def refuse_reentrant(error: RuntimeError, model: nn.Module) -> None:
-    """Explain an error of torch that reentrant checkpointing is behind.
+def check_reentrant(error: RuntimeError, model: nn.Module) -> None:
+    """Explain an error of autograd that reentrant checkpointing causes.
 
     Args:
         error: What autograd raised; nothing is done about others.
@@ -48,12 +116,12 @@ def refuse_reentrant(error: RuntimeError, model: nn.Module) -> None:
     if 'use_reentrant' not in str(error):
         return
     names = [n for n, m in model.named_modules() if _recomputes(m)]
-    found = f'`with_cp` of {names[0]} is True' if names else 'A module'
     raise ValueError(
-        f'{found}, and checkpoints its activations with reentrant autograd, '
-        'through which the gradient of a single objective cannot be '
-        'computed; expected none: set `with_cp=False`, and name modules in '
-        "`activation_checkpointing`, such as ['backbone.layer3'], instead."
+        '`with_cp` should be False: it checkpoints activations with reentrant '
+        'autograd, through which the gradient of a single objective cannot '
+        f'be computed. Found True in {names[0] if names else "a module"}. '
+        'Name modules in `activation_checkpointing`, such as '
+        "['backbone.layer3'], instead."
     ) from error
 
 
@@ -106,71 +174,3 @@ class _StillStatistics:
 
 def _copy(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.clone()
-
-
-# ~~ compilation: What `compile` in a config may compile, and what it must
-
-
-def step_outside_of_graphs(optim_wrapper: OptimWrapper) -> None:
-    """Keep backward pass and step of an optimizer wrapper out of graphs."""
-    wrapper: Any = optim_wrapper
-    wrapper.update_params = torch.compiler.disable(wrapper.update_params)
-
-
-def refuse_full_graph(runner: Any) -> None:
-    """Refuse a compilation that may not end where the losses are known.
-
-    Raises:
-        ValueError: If `compile.fullgraph` is set.
-    """
-    options = runner.cfg.get('compile')
-    if isinstance(options, dict) and options.get('fullgraph'):
-        raise ValueError(
-            f'`compile.fullgraph` is {options["fullgraph"]}; expected False: '
-            'the losses are weighted, and the optimizer steps, outside of '
-            'the graph.'
-        )
-
-
-def compiled_as(runner: Any, model: Any) -> nn.Module:
-    """Compile a replica's `train_step` where the run's own is compiled.
-
-    Args:
-        runner: Has compiled its own model, as `compile` says.
-        model: The runner's, the module inside of it, or another wrapper of
-            that; returned as it is if it is compiled already.
-    """
-    options = runner.cfg.get('compile')
-    if not options or 'train_step' in vars(model):
-        return model
-    options = {} if options is True else options
-    model.train_step = torch.compile(model.train_step, **options)
-    return model
-
-
-def allow_several_backwards(runner: Any) -> None:
-    """Let compiled graphs be passed backwards once for each objective.
-
-    Otherwise a graph that was compiled in an iteration with a single backward
-    pass gives its buffers away in the first one.
-    """
-    if runner.cfg.get('compile'):
-        from torch._functorch import config
-
-        config.donated_buffer = False
-
-
-# ~~ training_features: What a run's other features need, looked at before
-
-
-def prepare_features(runner: Any) -> None:
-    """Refuse what cannot work, and adapt what MMEngine has set up.
-
-    Args:
-        runner: About to train or to explore.
-
-    Raises:
-        ValueError: If an option of its config cannot work.
-    """
-    refuse_full_graph(runner)
-    allow_single_gradients(runner)

@@ -334,7 +334,9 @@ def test_finds_the_wrapper_inside_a_model_wrapper():
 
 
 def test_a_bare_detector_is_named():
-    with pytest.raises(TypeError, match='`model.type` is ToyDetector'):
+    with pytest.raises(
+        TypeError, match='`model.type` should .*Found ToyDetector'
+    ):
         unwrap(toy.ToyDetector())
 
 

@@ -4,10 +4,10 @@ from mmada.engine.distributed.channel import Channel, RemoteError
 from mmada.engine.distributed.replica_groups import (
     ReplicaGroups,
     Share,
+    check_sync_batch_norm,
     default_group,
-    no_reductions,
     partition,
-    refuse_world_bound,
+    without_all_reduce,
 )
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     'RemoteError',
     'ReplicaGroups',
     'Share',
+    'check_sync_batch_norm',
     'default_group',
-    'no_reductions',
     'partition',
-    'refuse_world_bound',
+    'without_all_reduce',
 ]

@@ -1,4 +1,4 @@
-"""Messages between all ranks: who did what, and the winner's tensors."""
+"""Messages between all ranks: outcomes, and the winner's tensors."""
 
 from __future__ import annotations
 
@@ -14,27 +14,11 @@ from mmengine import dist
 from mmengine.device import get_device
 from torch import Tensor
 
-from mmada.engine.distributed.replica_groups import control_group
-
 T = TypeVar('T')
 
 
 class RemoteError(RuntimeError):
     """Something failed on another rank."""
-
-
-class _Hole(NamedTuple):
-    """Stands for a tensor in a message; the tensor follows.
-
-    Attributes:
-        shape: Its shape.
-        dtype: Its type.
-        accelerated: Whether it was on an accelerator.
-    """
-
-    shape: torch.Size
-    dtype: torch.dtype
-    accelerated: bool
 
 
 class Channel:
@@ -50,8 +34,12 @@ class Channel:
 
     def __init__(self, timeout: float = 1800.0) -> None:
         self.rank, self.size = dist.get_dist_info()
-        self._timeout = timeout
-        self._group = control_group(timeout)
+        self._timeout = datetime.timedelta(seconds=timeout)
+        self._group: Any = None
+        if dist.is_distributed():
+            self._group = torch_dist.new_group(
+                backend='gloo', timeout=self._timeout
+            )
 
     def from_main(self, function: Callable[[], T]) -> T:
         """Call a function on rank 0 and return its result on all.
@@ -90,7 +78,7 @@ class Channel:
         try:
             torch_dist.monitored_barrier(
                 self._group,
-                datetime.timedelta(seconds=self._timeout),
+                self._timeout,
                 wait_all_ranks=True,
             )
             values: list[Any] = [None] * self.size
@@ -110,10 +98,14 @@ class Channel:
         if self.size == 1:
             return value
         tensors: list[Tensor] = []
-        message = [_take_out(value, tensors) if self.rank == source else None]
+        message = [
+            _detach_tensors(value, tensors) if self.rank == source else None
+        ]
         self._broadcast_objects(message, source)
         if self.rank != source:
-            return _fill_in(message[0], lambda hole: self._get(hole, source))
+            return _attach_tensors(
+                message[0], lambda spec: self._receive(spec, source)
+            )
         for tensor in tensors:
             torch_dist.broadcast(
                 tensor.detach().cpu().contiguous(), source, self._group
@@ -126,10 +118,10 @@ class Channel:
             torch_dist.destroy_process_group(self._group)
             self._group = None
 
-    def _get(self, hole: _Hole, source: int) -> Tensor:
-        tensor = torch.empty(hole.shape, dtype=hole.dtype)
+    def _receive(self, spec: _TensorSpec, source: int) -> Tensor:
+        tensor = torch.empty(spec.shape, dtype=spec.dtype)
         torch_dist.broadcast(tensor, source, self._group)
-        return tensor.to(get_device()) if hole.accelerated else tensor
+        return tensor.to(get_device()) if spec.accelerated else tensor
 
     def _broadcast_objects(self, message: list[Any], source: int) -> None:
         try:
@@ -143,9 +135,10 @@ class Channel:
         self, error: RuntimeError, doing: Callable[[int], str]
     ) -> str:
         silent = _ranks_in(str(error), self.size) - {self.rank}
+        seconds = self._timeout.total_seconds()
         text = ''.join(f'\n  rank {r}: {doing(r)}' for r in sorted(silent))
         return (
-            f'Rank {self.rank} waited at most {self._timeout:g} s '
+            f'Rank {self.rank} waited at most {seconds:g} s '
             f'(`replica_timeout`) for:{text}\nA rank died or takes longer. '
             f'{error}'
         )
@@ -159,25 +152,41 @@ def _ranks_in(message: str, size: int) -> set[int]:
     return {int(rank) for rank in found[1].split(', ')}
 
 
-def _take_out(value: Any, tensors: list[Tensor]) -> Any:
-    """Replace the tensors of a nested value by holes."""
+class _TensorSpec(NamedTuple):
+    """Stands for a tensor in a message; the tensor follows.
+
+    Attributes:
+        shape: Its shape.
+        dtype: Its type.
+        accelerated: Whether it was on an accelerator.
+    """
+
+    shape: torch.Size
+    dtype: torch.dtype
+    accelerated: bool
+
+
+def _detach_tensors(value: Any, tensors: list[Tensor]) -> Any:
+    """Replace the tensors of a nested value by their specs."""
     if isinstance(value, Tensor):
         tensors.append(value)
         accelerated = value.device.type != 'cpu'
-        return _Hole(value.shape, value.dtype, accelerated)
+        return _TensorSpec(value.shape, value.dtype, accelerated)
     if isinstance(value, dict):
-        return {k: _take_out(v, tensors) for k, v in value.items()}
+        return {k: _detach_tensors(v, tensors) for k, v in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_take_out(v, tensors) for v in value)
+        return type(value)(_detach_tensors(v, tensors) for v in value)
     return value
 
 
-def _fill_in(value: Any, get: Callable[[_Hole], Tensor]) -> Any:
-    """Put tensors in the place of holes, in the order of `_take_out`."""
-    if isinstance(value, _Hole):
-        return get(value)
+def _attach_tensors(
+    value: Any, receive: Callable[[_TensorSpec], Tensor]
+) -> Any:
+    """Replace the specs of `_detach_tensors` by tensors, in its order."""
+    if isinstance(value, _TensorSpec):
+        return receive(value)
     if isinstance(value, dict):
-        return {k: _fill_in(v, get) for k, v in value.items()}
+        return {k: _attach_tensors(v, receive) for k, v in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(_fill_in(v, get) for v in value)
+        return type(value)(_attach_tensors(v, receive) for v in value)
     return value

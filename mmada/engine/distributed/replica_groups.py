@@ -1,9 +1,13 @@
-"""Which ranks train which replicas."""
+"""Which ranks train which replicas, and what the others must not see.
+
+The ranks are divided into groups. While a group trains a replica, it is
+torch.distributed's default group, so that an unmodified detector acts on the
+ranks of its replica alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
@@ -17,54 +21,10 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.distributed import distributed_c10d as c10d
 
-# ~~ default_group: Which ranks torch.distributed's default group stands fo
-
-
 CAN_SWAP = all(
     callable(getattr(c10d, name, None))
     for name in ('_get_default_group', '_update_default_pg')
 )
-
-
-@contextlib.contextmanager
-def default_group(group: Any) -> Iterator[None]:
-    """Make a process group the default one.
-
-    Samplers, metrics, `reduce_mean`, SyncBN and everything else of an
-    unmodified detector that names no group then acts inside this one. It
-    uses two private functions of torch, see `CAN_SWAP`.
-
-    Args:
-        group: A group of which this rank is a member.
-    """
-    kept = c10d._get_default_group()
-    c10d._update_default_pg(group)
-    try:
-        yield
-    finally:
-        c10d._update_default_pg(kept)
-
-
-@contextlib.contextmanager
-def no_group() -> Iterator[None]:
-    """Make code that asks whether it is distributed hear that it is not.
-
-    What stands in for `default_group` on a torch that cannot swap: enough
-    for a replica of one rank.
-    """
-    with mock.patch.object(torch_dist, 'is_initialized', lambda: False):
-        yield
-
-
-def swap_works(group: Any) -> bool:
-    """Try the swap on a real group of which this rank is a member."""
-    if not CAN_SWAP:
-        return False
-    size = torch_dist.get_world_size(group)
-    rank = torch_dist.get_rank(group)
-    with default_group(group):
-        inside = torch_dist.get_rank(), torch_dist.get_world_size()
-    return inside == (rank, size) and torch_dist.is_initialized()
 
 
 class Share(NamedTuple):
@@ -99,8 +59,8 @@ def partition(
     size = ranks_per_replica or max(1, world_size // num_replicas)
     if not 1 <= size <= world_size:
         raise ValueError(
-            f'`ranks_per_replica` is {ranks_per_replica}; expected 1 to '
-            f'{world_size}, the number of ranks, or None.'
+            f'`ranks_per_replica` should be 1 to {world_size}, the number of '
+            f'ranks, or None. Found {ranks_per_replica}.'
         )
     count = min(world_size // size, num_replicas)
     return [list(range(i * size, (i + 1) * size)) for i in range(count)]
@@ -180,8 +140,9 @@ class ReplicaGroups:
             return getattr(model, 'module', model)
         if not isinstance(model, MMDistributedDataParallel):
             raise ValueError(
-                f'`model_wrapper_cfg.type` is {type(model).__name__}; '
-                'replicas of several ranks expect MMDistributedDataParallel.'
+                '`model_wrapper_cfg.type` should be MMDistributedDataParallel '
+                'for replicas of several ranks. '
+                f'Found {type(model).__name__}.'
             )
         with self.scope():
             return type(model)(
@@ -204,8 +165,8 @@ class ReplicaGroups:
         if self.share.size == 1:
             return no_group
         raise RuntimeError(
-            f'`ranks_per_replica` is {self.share.size}, but this version of '
-            'torch cannot swap its default process group; expected 1.'
+            '`ranks_per_replica` should be 1, since this version of torch '
+            f'cannot swap its default process group. Found {self.share.size}.'
         )
 
     def _warn_of(self, idle: list[int], world_size: int) -> None:
@@ -225,24 +186,49 @@ def _new_group(members: list[int]) -> Any:
     return torch_dist.new_group(members)
 
 
-def control_group(timeout: float) -> Any:
-    """Make a gloo group of all ranks, for messages; None without ranks.
+@contextlib.contextmanager
+def default_group(group: Any) -> Iterator[None]:
+    """Make a process group the default one.
+
+    Samplers, metrics, `reduce_mean`, SyncBN and everything else of an
+    unmodified detector that names no group then acts inside this one. It
+    uses two private functions of torch, see `CAN_SWAP`.
 
     Args:
-        timeout: Seconds after which a rank that says nothing is given up.
+        group: A group of which this rank is a member.
     """
-    if not dist.is_distributed():
-        return None
-    return torch_dist.new_group(
-        backend='gloo', timeout=datetime.timedelta(seconds=timeout)
-    )
-
-
-# ~~ no_reductions: Backward passes that wait for no other rank.
+    kept = c10d._get_default_group()
+    c10d._update_default_pg(group)
+    try:
+        yield
+    finally:
+        c10d._update_default_pg(kept)
 
 
 @contextlib.contextmanager
-def no_reductions() -> Iterator[None]:
+def no_group() -> Iterator[None]:
+    """Make code that asks whether it is distributed find that it is not.
+
+    It stands in for `default_group` on a torch that cannot swap: enough
+    for a replica of one rank.
+    """
+    with mock.patch.object(torch_dist, 'is_initialized', lambda: False):
+        yield
+
+
+def swap_works(group: Any) -> bool:
+    """Try the swap on a real group of which this rank is a member."""
+    if not CAN_SWAP:
+        return False
+    size = torch_dist.get_world_size(group)
+    rank = torch_dist.get_rank(group)
+    with default_group(group):
+        inside = torch_dist.get_rank(), torch_dist.get_world_size()
+    return inside == (rank, size) and torch_dist.is_initialized()
+
+
+@contextlib.contextmanager
+def without_all_reduce() -> Iterator[None]:
     """Leave sums over the ranks out, for passes that not all ranks do.
 
     The backward pass of SyncBN sums over its ranks, and would wait for ever
@@ -258,38 +244,34 @@ def no_reductions() -> Iterator[None]:
 
 
 def _keep(*args: object, **kwargs: object) -> None:
-    """Stand for `all_reduce`, and leaves the tensor as it is."""
+    """Stand in for `all_reduce`: leave the tensor as it is."""
 
 
-# ~~ world_bound: Modules that know their ranks from the start, and no othe
-
-
-def refuse_world_bound(model: nn.Module) -> None:
-    """Refuse modules that fixed the world as their group when built.
+def check_sync_batch_norm(model: nn.Module) -> None:
+    """Check that no module synchronizes over the ranks of other replicas.
 
     Raises:
         ValueError: If there is one, naming it.
     """
     for name, module in model.named_modules():
-        _refuse_fixed_group(name, module)
+        _check_batch_norm(name, module)
         if isinstance(module, BatchSyncRandomResize):
             raise ValueError(
-                f'{name} is a BatchSyncRandomResize, which makes all ranks '
-                'wait for each other; expected none in an exploration of '
-                'several ranks: remove it from '
-                '`data_preprocessor.batch_augments`.'
+                '`data_preprocessor.batch_augments` should have no '
+                'BatchSyncRandomResize in an exploration of several ranks: '
+                f'it makes all ranks wait for each other. Found {name}.'
             )
 
 
-def _refuse_fixed_group(name: str, module: nn.Module) -> None:
-    """Refuse batch norms that would mix replicas, or wait for ranks."""
+def _check_batch_norm(name: str, module: nn.Module) -> None:
+    """Check that a batch norm mixes no replicas and waits for no rank."""
     mmcv = isinstance(module, MMSyncBatchNorm)
     fixed = getattr(module, 'process_group', None) is not None
     if mmcv or (fixed and isinstance(module, nn.SyncBatchNorm)):
         kind = "mmcv's ('MMSyncBN')" if mmcv else 'with a `process_group`'
         raise ValueError(
-            f'{name} is a SyncBatchNorm {kind}, which averages over the '
-            'ranks that it was built for; expected none in an exploration '
-            "of several ranks: use type 'SyncBN' in `norm_cfg`, or "
-            "`sync_bn='torch'`, which averages over those of its replica."
+            "`norm_cfg.type` should be 'SyncBN' in an exploration of several "
+            "ranks, or `sync_bn` 'torch', which average over the ranks of a "
+            f'replica. Found {name}, a SyncBatchNorm {kind}, which averages '
+            'over the ranks that it was built for.'
         )

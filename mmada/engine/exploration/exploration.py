@@ -15,62 +15,16 @@ from mmada.engine.distributed import Channel, ReplicaGroups
 from mmada.engine.exploration.history import resamples_of
 from mmada.engine.exploration.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.exploration.reporter import ExplorationReporter
-from mmada.engine.exploration.start_states import SUCCESSIONS
+from mmada.engine.exploration.start_states import START_STATES
 from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replicas.live_replica import (
     ReplicaError,
+    Snapshot,
     check_equal,
     digest,
 )
 from mmada.engine.state import StateStore, failpoint
-
-# ~~ pseudo_epoch: The losses that a search begins with.
-
-
-def first_state(
-    runner: ReplicaRunner,
-    groups: ReplicaGroups,
-    channel: Channel,
-    reporter: ExplorationReporter,
-    controller: dict[str, Any],
-) -> ExplorationState:
-    """Find l^1 in a pseudo epoch, whose model is then discarded.
-
-    Args:
-        runner: With the live model at its start.
-        groups: The first one plays.
-        channel: Between all ranks.
-        reporter: Tells a person.
-        controller: State dict of the controller.
-
-    Raises:
-        ReplicaError: If it failed.
-        RuntimeError: If it diverged.
-    """
-    start = runner.live.capture()
-    check_equal(channel, start)
-    reporter.begin()
-    own = Outcome()
-    if groups.index == 0:
-        neutral = runner.target.neutral
-        own = runner.run(start, neutral, 0, 0, reporter.pseudo_iteration)
-    outcomes = channel.gather(own, lambda rank: 'the pseudo epoch')
-    outcome = outcomes[groups.leaders[0]]
-    if outcome.error:
-        raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
-    if not outcome.metrics:
-        raise RuntimeError(
-            'The pseudo epoch diverged with the neutral action: the loss '
-            'or a parameter is not finite. Lower the learning rate.'
-        )
-    return ExplorationState(
-        start=start,
-        losses=torch.tensor(outcome.losses, dtype=torch.float64),
-        reference=outcome.value,
-        controller=controller,
-    )
-
 
 MAX_FAILED_ROUNDS = 3
 MAX_ATTEMPTS = 2
@@ -89,7 +43,7 @@ class Exploration:
         groups: Which ranks train which replicas.
         channel: Messages between all ranks.
         controller: Proposes weights and learns from the scores.
-        reporter: Tells a person.
+        reporter: Writes the log and the history.
         store: Where each step is committed.
     """
 
@@ -108,17 +62,26 @@ class Exploration:
         self.controller = controller
         self.reporter = reporter
         self.store = store
-        self.succession = SUCCESSIONS[controller.start]
+        self.start_states = START_STATES[controller.start]
         self._attempts: Counter[int] = Counter()
 
     def begin(self) -> ExplorationState:
-        """Find l^1 in a pseudo epoch, whose model is then discarded."""
-        state = first_state(
-            self.runner,
-            self.groups,
-            self.channel,
-            self.reporter,
-            self.controller.state_dict(),
+        """Find l^1 in a pseudo epoch, whose model is then discarded.
+
+        The live model is to be at its start.
+
+        Raises:
+            ReplicaError: If it failed.
+            RuntimeError: If it diverged.
+        """
+        start = self.runner.live.capture()
+        check_equal(self.channel, start)
+        outcome = self._pseudo_epoch(start)
+        state = ExplorationState(
+            start=start,
+            losses=torch.tensor(outcome.losses, dtype=torch.float64),
+            reference=outcome.value,
+            controller=self.controller.state_dict(),
         )
         self._commit(state)
         return state
@@ -144,13 +107,33 @@ class Exploration:
         return record
 
     def is_over(self, state: ExplorationState) -> bool:
-        """Tell whether no round is left that is worth its cost."""
+        """Return whether no round is left that is worth its cost."""
         return self.channel.from_main(
             lambda: (
                 state.round >= self.controller.num_rounds
                 or (state.actions is None and self.controller.finished)
             )
         )
+
+    def _pseudo_epoch(self, start: Snapshot) -> Outcome:
+        """Train and score the neutral action on the first group."""
+        self.reporter.begin()
+        own = Outcome()
+        if self.groups.index == 0:
+            neutral = self.runner.target.neutral
+            own = self.runner.run(
+                start, neutral, 0, 0, self.reporter.pseudo_iteration
+            )
+        outcomes = self.channel.gather(own, lambda rank: 'the pseudo epoch')
+        outcome = outcomes[self.groups.leaders[0]]
+        if outcome.error:
+            raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
+        if not outcome.metrics:
+            raise RuntimeError(
+                'The pseudo epoch diverged with the neutral action: the loss '
+                'or a parameter is not finite. Lower the learning rate.'
+            )
+        return outcome
 
     def _propose(self, state: ExplorationState) -> None:
         """Ask the controller what the round's replicas do."""
@@ -160,7 +143,7 @@ class Exploration:
                 self.controller.plan(),
             )
         )
-        self.succession.open(state, plan)
+        self.start_states.open(state, plan)
         state.controller = self.controller.state_dict()
         failpoint('explore.after_proposal')
 
@@ -177,7 +160,7 @@ class Exploration:
         if replica is not None:
             own = self._play(state, replica)
         if replica is not None and own.value is not None:
-            captured = self.succession.capture(
+            captured = self.start_states.capture(
                 state, replica, own.value, self.runner.live
             )
         failpoint('explore.before_agreement')
@@ -187,13 +170,13 @@ class Exploration:
         sources = dict(zip(wave, self.groups.leaders, strict=False))
         for k, source in sources.items():
             self._take(state, k, outcomes[source])
-        self.succession.keep(state, captured, sources, self.channel)
+        self.start_states.keep(state, captured, sources, self.channel)
         state.seconds += time.monotonic() - began
 
     def _play(self, state: ExplorationState, replica: int) -> Outcome:
         """Train and score this rank's replica of the wave."""
         assert state.actions is not None
-        origin = self.succession.origin(state, replica)
+        origin = self.start_states.origin(state, replica)
         return self.runner.run(
             origin.snapshot,
             state.actions[replica],
@@ -244,8 +227,8 @@ class Exploration:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        record |= resamples_of(results) | self.succession.notes(state)
-        self.succession.advance(state, values[result.best])
+        record |= resamples_of(results) | self.start_states.notes(state)
+        self.start_states.advance(state, values[result.best])
         state.losses = torch.tensor(
             results[result.best]['losses'], dtype=torch.float64
         )
@@ -259,7 +242,7 @@ class Exploration:
 
     def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
         """Return the fingerprint of all rounds up to this one."""
-        kept = check_equal(self.channel, self.succession.passed_on(state))
+        kept = check_equal(self.channel, self.start_states.passed_on(state))
         return self.channel.from_main(
             lambda: digest((state.digest, record, state.controller, kept))
         )

@@ -1,4 +1,4 @@
-"""What can be read from the record of a round."""
+"""The records of a search's rounds: what is read from them, their file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mmada.engine.monitor.monitor import scalar_name
 
 
 def resting(record: dict[str, Any]) -> list[int]:
-    """Return the replicas that a round trained nothing of."""
+    """Return the replicas that a round did not train."""
     rests = {rest.name.lower() for rest in Rest}
     return [k for k, e in enumerate(record.get('plan', ())) if e in rests]
 
 
 def resamples_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the entry of a record that tells the reward metric's noise.
+    """Return the entry of a record about the noise of the reward metric.
 
     Args:
         results: Of the round's replicas.
@@ -42,7 +42,7 @@ def best_metric(record: dict[str, Any], metric: str) -> float:
 def scalars(
     record: dict[str, Any], names: str, actions: str, metric: str, search: str
 ) -> dict[str, float]:
-    """Return what visual backends are told of a round.
+    """Return the scalars of a round for the visual backends.
 
     What is not finite is left out: not every backend can store it.
 
@@ -82,7 +82,7 @@ def scalars(
 
 
 def finite(value: Any) -> Any:
-    """Replace what strict JSON has no word for by null."""
+    """Replace the numbers that strict JSON cannot hold by null."""
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -95,9 +95,6 @@ def finite(value: Any) -> Any:
 def short_name(metric: str) -> str:
     """Return a metric's key without its prefix."""
     return metric.rsplit('/', 1)[-1]
-
-
-# ~~ history_file: The rounds of a search in a file that a person can read.
 
 
 FILE = 'history.jsonl'

@@ -87,7 +87,7 @@ class ReplicaRunner:
         """Train one segment from a snapshot and score the live model.
 
         An exception is returned, not raised, for a replica of one rank, so
-        that the others hear of it. Where several ranks train a replica the
+        that the others learn of it. Where several ranks train a replica the
         others are inside a collective and cannot: there it is raised, which
         ends the run.
 

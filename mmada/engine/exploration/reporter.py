@@ -1,4 +1,4 @@
-"""What a person sees of an exploration while it runs."""
+"""What the log, the monitor and the history say of an exploration."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from mmada.engine.exploration.targets import Target
 from mmada.engine.monitor import PROGRESS, Monitor, Phase
 from mmada.engine.reward import RewardMetric
 
-# ~~ exploration_progress: Where an exploration is, in the log and for the
 
+class ExplorationReporter:
+    """Shows where an exploration is, and what came of each round.
 
-class ExplorationProgress:
-    """Says which iteration of which replica is done.
+    Progress, incidents and rounds go to the log; rounds also to the visual
+    backends, the hooks and the history file. The monitor gets the phase, the
+    iteration and the best metric.
 
     Args:
         runner: Its visualizer and hooks are used.
@@ -66,12 +68,11 @@ class ExplorationProgress:
 
     def begin(self) -> None:
         """Announce the pseudo epoch."""
-        print_log(
+        _log(
             f'Exploration: {self.num_rounds} rounds of {self.num_replicas} '
             f'replicas, {self.num_iters} iterations each, '
             f'{self.record_keys[0]} {", ".join(self.names)}. First a pseudo '
-            'epoch with the neutral action.',
-            logger='current',
+            'epoch with the neutral action.'
         )
         self.monitor.enter_phase(
             Phase.PSEUDO_EPOCH,
@@ -115,12 +116,8 @@ class ExplorationProgress:
         total = self.num_rounds * self.num_replicas
 
         def on_iteration(done: int) -> None:
-            part = done / self.num_iters
-            left = (
-                state.seconds / finished * (total - finished - part)
-                if finished
-                else math.nan
-            )
+            rest = total - finished - done / self.num_iters
+            left = state.seconds / finished * rest if finished else math.nan
             self.monitor.update(iteration=done, seconds_left=left)
             if done % self.interval and done != self.num_iters:
                 return
@@ -140,24 +137,8 @@ class ExplorationProgress:
 
         return on_iteration
 
-    def _best(self, state: ExplorationState) -> float | None:
-        """Return the best value of the reward metric so far."""
-        values = [best_metric(r, self.metric.key) for r in state.history]
-        if state.best_value is not None:
-            values.append(state.best_value)
-        return max(values, default=None)
-
-
-def _progress(message: str) -> None:
-    logger = MMLogger.get_current_instance()
-    logger.info(message, extra={PROGRESS: True})
-
-
-class ExplorationReporter(ExplorationProgress):
-    """Logs rounds and incidents, too, and feeds the visual backends."""
-
     def resumed(self, state: ExplorationState) -> None:
-        """Say from where a resumed exploration goes on."""
+        """Log from where a resumed exploration goes on."""
         _log(
             f'Exploration resumed: {state.round} of {self.num_rounds} '
             f'rounds done, {len(state.results)} of {self.num_replicas} '
@@ -250,9 +231,21 @@ class ExplorationReporter(ExplorationProgress):
             final_metric=best_metric(state.history[-1], self.metric.key),
         )
 
+    def _best(self, state: ExplorationState) -> float | None:
+        """Return the best value of the reward metric so far."""
+        values = [best_metric(r, self.metric.key) for r in state.history]
+        if state.best_value is not None:
+            values.append(state.best_value)
+        return max(values, default=None)
+
     def _write_history(self, state: ExplorationState) -> None:
         if self.runner.rank == 0:
             write_history(self.directory, state.history)
+
+
+def _progress(message: str) -> None:
+    logger = MMLogger.get_current_instance()
+    logger.info(message, extra={PROGRESS: True})
 
 
 def _log(message: str) -> None:

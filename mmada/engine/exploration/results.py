@@ -19,7 +19,7 @@ from mmada.utils.files import remove_leftovers
 EXPLORED = 'explored.pth'
 
 
-def write_found(
+def write_results(
     channel: Channel,
     runner: Any,
     target: Target,

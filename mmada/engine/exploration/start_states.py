@@ -1,4 +1,11 @@
-"""What a round takes over from the rounds before: the interface."""
+"""The states that a round starts from, and those that it keeps.
+
+Where a controller's replicas start decides what its rounds are, see
+:class:`Start`: one training, where each round goes on from the best replica
+(:class:`FromBest`); short trainings that share nothing but their start
+(:class:`FromInitial`); or trainings of any age, each at its own pace
+(:class:`FromOwn`).
+"""
 
 from __future__ import annotations
 
@@ -11,8 +18,14 @@ from torch import Tensor
 from mmada.controllers import Plan, Rest, Start
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.live_replica import (
+    LiveReplica,
+    Snapshot,
+    map_tensors,
+)
 from mmada.engine.state import failpoint
+
+NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
 
 
 class Origin(NamedTuple):
@@ -29,7 +42,7 @@ class Origin(NamedTuple):
     rounds: int
 
 
-class Succession(ABC):
+class StartStates(ABC):
     """Where the replicas of a round start, and which states are kept.
 
     Attributes:
@@ -56,14 +69,14 @@ class Succession(ABC):
                 )
 
     def _check(self, plan: Plan, num_replicas: int) -> None:
-        legal = all(isinstance(e, Rest) or e in self.starts for e in plan)
+        valid = all(isinstance(e, Rest) or e in self.starts for e in plan)
         trained = sum(isinstance(e, Start) for e in plan)
-        if len(plan) != num_replicas or not legal or not trained:
+        if len(plan) != num_replicas or not valid or not trained:
             names = ', '.join(sorted(s.name for s in self.starts))
             raise ValueError(
-                f'The plan of a round is {[str(e) for e in plan]}; expected '
-                f'one entry for each of {num_replicas} replicas, of {names} '
-                'or a Rest, and at least one that trains.'
+                'The plan of a round should have one entry for each of '
+                f'{num_replicas} replicas, of {names} or a Rest, and at '
+                f'least one that trains. Found {[str(e) for e in plan]}.'
             )
 
     @abstractmethod
@@ -122,14 +135,11 @@ class Succession(ABC):
         return state.start
 
     def notes(self, state: ExplorationState) -> dict[str, Any]:
-        """Return what the record of a round says beside the usual."""
+        """Return further entries for the record of a round."""
         return {}
 
 
-# ~~ from_best: Rounds that make one training: each goes on from the best r
-
-
-class FromBest(Succession):
+class FromBest(StartStates):
     """A round goes on from the best replica: one training, in rounds."""
 
     starts = frozenset({Start.BEST})
@@ -178,11 +188,8 @@ class FromBest(Succession):
         return state.round
 
 
-# ~~ from_initial: Rounds of short trainings that have nothing of each othe
-
-
-class FromInitial(Succession):
-    """Every round is m short trainings of their own, from one state."""
+class FromInitial(StartStates):
+    """A round is m short trainings of their own, all from one state."""
 
     starts = frozenset({Start.INITIAL})
 
@@ -213,10 +220,7 @@ class FromInitial(Succession):
         """Leave the start as it is."""
 
 
-# ~~ from_own: Replicas that train on from their own states, each at its ow
-
-
-class FromOwn(Succession):
+class FromOwn(StartStates):
     """A round is a time slice of up to m trainings of any age.
 
     A training of age a has a rounds behind it. Its next segment is number a
@@ -231,16 +235,16 @@ class FromOwn(Succession):
     starts = frozenset({Start.INITIAL, Start.OWN})
 
     def open(self, state: ExplorationState, plan: Plan) -> None:
-        """Forget the states that nobody needs any more."""
+        """Forget the states that the plan does not continue."""
         super().open(state, plan)
         needs = [k for k, e in enumerate(plan) if e in NEEDS_ITS_OWN]
         if lacking := [k + 1 for k in needs if k not in state.own]:
             raise ValueError(
-                f'The plan of a round needs the own states of replicas '
-                f'{lacking}; expected replicas that have trained, and have '
-                'neither diverged nor been dropped since. Where they '
-                'diverged, lower the learning rate, or let the actions of '
-                'the replicas differ less.'
+                'The plan of a round should only continue replicas that have '
+                'trained, and have neither diverged nor been dropped since. '
+                f'Found replicas {lacking} without a state of their own. '
+                'Where they diverged, lower the learning rate, or let the '
+                'actions of the replicas differ less.'
             )
         state.own = {k: state.own[k] for k in needs}
 
@@ -259,7 +263,7 @@ class FromOwn(Succession):
         live: LiveReplica,
     ) -> Snapshot | None:
         """Copy the live replica into main memory."""
-        return _in_main_memory(live.capture())
+        return map_tensors(live.capture(), Tensor.cpu)
 
     def keep(
         self,
@@ -296,21 +300,7 @@ class FromOwn(Succession):
         return dict(plan=state.plan, ages=ages)
 
 
-NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
-
-
-def _in_main_memory(value: Any) -> Any:
-    """Move the tensors of a nested value to the CPU."""
-    if isinstance(value, Tensor):
-        return value.cpu()
-    if isinstance(value, dict):
-        return {k: _in_main_memory(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_in_main_memory(v) for v in value)
-    return value
-
-
-SUCCESSIONS: dict[Start, Succession] = {
+START_STATES: dict[Start, StartStates] = {
     Start.BEST: FromBest(),
     Start.INITIAL: FromInitial(),
     Start.OWN: FromOwn(),

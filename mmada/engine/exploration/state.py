@@ -1,4 +1,8 @@
-"""What is committed after every wave of an exploration."""
+"""What is committed after every wave of an exploration, and resumed.
+
+A state carries the identity of its search: what a resumed one must have in
+common with it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
+from mmada.controllers import Controller
 from mmada.engine.distributed import Channel
-from mmada.engine.exploration.targets import Target
+from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.replicas.live_replica import Snapshot
-from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.state import StateStore, failpoint
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
@@ -94,39 +98,27 @@ class ExplorationState:
         return cls(**payload)
 
 
-# ~~ identity: What a resumed exploration must have in common with the stor
-
-
 def identity_of(
-    target: Target,
-    loader: SegmentLoader,
-    controller: Any,
-    num_replicas: int,
-    num_rounds: int,
-    metric: str | dict[str, float],
-    seed: int,
+    runner: ReplicaRunner, controller: Controller, config: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the identity of an exploration, JSON values.
+    """Return the identity of a search, JSON values.
 
     Args:
-        target: Has met the model.
-        loader: Of the training data.
-        controller: Config of the controller.
-        num_replicas: m.
-        num_rounds: T.
-        metric: Key of the reward metric, or the weights of a sum.
-        seed: Of the search.
+        runner: Trains and scores the replicas; its target is bound.
+        controller: Proposes the actions.
+        config: Of the controller.
     """
+    target, loader = runner.target, runner.loader
     return dict(
         state_layout=STATE_LAYOUT,
         **{target.record_keys[0]: list(target.names)},
-        num_replicas=num_replicas,
-        num_rounds=num_rounds,
+        num_replicas=controller.num_replicas,
+        num_rounds=controller.num_rounds,
         iters_per_round=loader.num_iters,
         batch_size=loader.batch_size,
-        controller=_plain(controller),
-        reward_metric=metric,
-        seed=seed,
+        controller=_plain(config),
+        reward_metric=runner.evaluator.metric.config,
+        seed=runner.seed,
     )
 
 
@@ -139,9 +131,6 @@ def _plain(config: Any) -> Any:
     return config
 
 
-# ~~ resume: From where a run that was stopped goes on.
-
-
 def load_newest(
     store: StateStore, channel: Channel, resume: bool
 ) -> ExplorationState | None:
@@ -150,7 +139,7 @@ def load_newest(
     Args:
         store: Of the exploration.
         channel: Between the ranks.
-        resume: Whether the run was told to go on from what is there.
+        resume: Whether the run is to go on from what is there.
 
     Returns:
         None if nothing was stored yet.

@@ -1,4 +1,8 @@
-"""What the numbers of a controller's action do to a model."""
+"""What the numbers of a controller's action do to a model.
+
+:class:`LossWeights`: they are the weights of a detector's objectives.
+:class:`SurrogatePoints`: they are the control points of a searched loss.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,8 @@ from mmada.surrogates import (
     save_curve,
 )
 
+CURVE_FILE = 'curve.json'
+
 
 class Target(ABC):
     """Applies an action to the live model.
@@ -46,8 +52,8 @@ class Target(ABC):
     controllers: ClassVar[type[Controller]]
 
     @abstractmethod
-    def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Look at model and optimizer, and set `names`.
+    def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
+        """Find what actions are applied to, and set `names`.
 
         Args:
             live: Before any training step.
@@ -60,7 +66,7 @@ class Target(ABC):
     @property
     @abstractmethod
     def controller_arguments(self) -> dict[str, Any]:
-        """What a controller's constructor has to know of the action."""
+        """Arguments of a controller's constructor about the action."""
 
     @property
     @abstractmethod
@@ -73,7 +79,7 @@ class Target(ABC):
 
     @abstractmethod
     def meter(self) -> Meter:
-        """Return what sums up the losses of one segment."""
+        """Return a new meter for the losses of one segment."""
 
     @abstractmethod
     def save(
@@ -91,19 +97,16 @@ class Target(ABC):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tell whether `save` would write what is there already."""
+        """Return whether `save` would write what is there already."""
 
     @abstractmethod
-    def conclude(self, work_dir: Path, model: nn.Module) -> None:
-        """Make a model ready for what follows a finished search.
+    def finish(self, work_dir: Path, model: nn.Module) -> None:
+        """Prepare a model for the training after a finished search.
 
         Args:
             work_dir: Where `save` wrote.
             model: The runner's.
         """
-
-
-# ~~ loss_weights: Actions that are the weights of a detector's objectives.
 
 
 @TASK_UTILS.register_module()
@@ -113,8 +116,8 @@ class LossWeights(Target):
     record_keys = ('objectives', 'weights')
     controllers = WeightController
 
-    def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
-        """Bind the objectives and find out who owns which parameter."""
+    def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
+        """Bind the objectives and find which of them reach each parameter."""
         probe_objectives(live.model, live.optim_wrapper, batches)
         self._model = unwrap(live.model)
         self.names = self._model.objectives.names
@@ -153,34 +156,17 @@ class LossWeights(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tell whether the policy file is there."""
+        """Return whether the policy file is there."""
         ensemble = self._ensemble(controller)
         return holds_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
 
-    def conclude(self, work_dir: Path, model: nn.Module) -> None:
+    def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Put the weights back; a hook of the training sets its own."""
         unwrap(model).reset_weights()
 
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
         assert isinstance(controller, WeightController)
         return controller.ensemble().named(self.names)
-
-
-# ~~ surrogate_points: Actions that are the control points of a searched lo
-
-
-CURVE_FILE = 'curve.json'
-
-
-class NoMeter:
-    """Stands where a search does not look at losses."""
-
-    def update(self, log_vars: Mapping[str, Tensor]) -> None:
-        """Ignore the scalars."""
-
-    def mean(self) -> Tensor:
-        """Return an empty vector."""
-        return torch.empty(0)
 
 
 @TASK_UTILS.register_module()
@@ -190,7 +176,7 @@ class SurrogatePoints(Target):
     record_keys = ('parameters', 'actions')
     controllers = ActionController
 
-    def meet(self, live: LiveReplica, batches: Iterable[Any]) -> None:
+    def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Find the losses, which have to be of one metric.
 
         Raises:
@@ -201,8 +187,9 @@ class SurrogatePoints(Target):
         if len(shapes) != 1:
             found = sorted(shape.metric for shape in shapes)
             raise ValueError(
-                '`target` is SurrogatePoints; expected a model with losses '
-                f'of type AutoSegLoss for one metric, found {found or "none"}.'
+                '`model` should have losses of type AutoSegLoss for one '
+                'metric, since `target.type` is SurrogatePoints. '
+                f'Found {found or "none"}.'
             )
         (self._shape,) = shapes
         self.names = _names(self._shape)
@@ -225,7 +212,7 @@ class SurrogatePoints(Target):
         _set_points(self._losses, decode(action, self._shape))
 
     def meter(self) -> NoMeter:
-        """Return one that sees nothing."""
+        """Return a meter that ignores the losses."""
         return NoMeter()
 
     def save(
@@ -248,7 +235,7 @@ class SurrogatePoints(Target):
         controller: Controller,
         provenance: dict[str, Any],
     ) -> bool:
-        """Tell whether the curve file is there."""
+        """Return whether the curve file is there."""
         try:
             stored = load_curve(work_dir / CURVE_FILE)
         except (OSError, ValueError):
@@ -256,7 +243,7 @@ class SurrogatePoints(Target):
         points = tuple(self._found(controller).flatten().tolist())
         return (stored.points, stored.provenance) == (points, provenance)
 
-    def conclude(self, work_dir: Path, model: nn.Module) -> None:
+    def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Set the curves that were found."""
         stored = load_curve(work_dir / CURVE_FILE)
         _set_points(_losses_of(model), list(stored.points))
@@ -264,6 +251,17 @@ class SurrogatePoints(Target):
     def _found(self, controller: Controller) -> Tensor:
         assert isinstance(controller, ActionController)
         return decode(controller.found_action, self._shape)
+
+
+class NoMeter:
+    """Stands in where a search does not use losses."""
+
+    def update(self, log_vars: Mapping[str, Tensor]) -> None:
+        """Ignore the scalars."""
+
+    def mean(self) -> Tensor:
+        """Return an empty vector."""
+        return torch.empty(0)
 
 
 def _losses_of(model: nn.Module) -> list[AutoSegLoss]:

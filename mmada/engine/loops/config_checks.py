@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import EMAHook
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
 from mmada.engine.exploration.targets import Target
-from mmada.engine.loops.explore_then_train_loop import scales_rate
 from mmada.engine.replicas.live_replica import LiveReplica
 
 
-def check_length(num_rounds: int, replica_timeout: float) -> None:
-    """Refuse a search without rounds, and ranks that wait for nothing.
-
-    Args:
-        num_rounds: T.
-        replica_timeout: Seconds that a rank may keep the others waiting.
-
-    Raises:
-        ValueError: If one of them is not positive.
-    """
-    if num_rounds < 1:
-        raise ValueError(f'`num_rounds` is {num_rounds}; expected at least 1.')
-    if not replica_timeout > 0:
-        raise ValueError(
-            f'`replica_timeout` is {replica_timeout}; expected a '
-            'positive number of seconds.'
-        )
-
-
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
-    """Refuse optimizers and schedules that a replica cannot have.
+    """Check that replicas can share the optimizer and the schedules.
 
     Args:
         live: With the optimizer and the schedulers.
@@ -50,26 +32,26 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
         live.schedulers, dict
     ):
         raise TypeError(
-            '`optim_wrapper` holds several optimizers; an exploration '
-            'expects one.'
+            '`optim_wrapper` should hold one optimizer in an exploration. '
+            'Found several optimizers.'
         )
     if any(getattr(s, 'need_val_args', False) for s in live.schedulers):
         raise ValueError(
-            '`param_scheduler` holds one that follows a metric '
-            '(ReduceOnPlateau); an exploration expects schedules of '
-            'iterations or epochs, the same for all replicas.'
+            '`param_scheduler` should hold schedules of iterations or '
+            'epochs, the same for all replicas. Found one that follows a '
+            'metric (ReduceOnPlateau).'
         )
     counts = live.optim_wrapper._accumulative_counts
     if num_iters % counts:
         raise ValueError(
-            f'`optim_wrapper.accumulative_counts` is {counts}; expected a '
-            f'divisor of the {num_iters} iterations of a round '
-            '(`iters_per_round`).'
+            '`optim_wrapper.accumulative_counts` should be a divisor of the '
+            f'{num_iters} iterations of a round (`iters_per_round`). '
+            f'Found {counts}.'
         )
 
 
-def refuse_averages(runner: Any) -> None:
-    """Refuse hooks that average a training that there is not.
+def check_ema_hook(runner: Any) -> None:
+    """Check that no hook averages over a training that there is not.
 
     Args:
         runner: Its training loop is an exploration alone.
@@ -79,16 +61,16 @@ def refuse_averages(runner: Any) -> None:
     """
     if any(isinstance(hook, EMAHook) for hook in runner.hooks):
         raise ValueError(
-            '`custom_hooks` holds an EMAHook, and `train_cfg.type` is '
-            'ParallelExplorationLoop; expected none: it averages over the '
-            'iterations of a training, of which an exploration has none. '
-            'Remove it, or explore in an ExploreThenTrainLoop, whose '
+            '`custom_hooks` should hold no EMAHook where `train_cfg.type` is '
+            'ParallelExplorationLoop. Found one. It averages over the '
+            'iterations of a training, of which an exploration has none: '
+            'remove it, or explore in an ExploreThenTrainLoop, whose '
             'training it averages.'
         )
 
 
-def refuse_scaled_rate(runner: Any) -> None:
-    """Refuse a learning rate that was scaled for too large a batch.
+def check_auto_scale_lr(runner: Any) -> None:
+    """Check that the learning rate was not scaled for too large a batch.
 
     Args:
         runner: Its training loop is an exploration alone.
@@ -98,13 +80,41 @@ def refuse_scaled_rate(runner: Any) -> None:
     """
     if scales_rate(runner) and get_world_size() > 1:
         raise ValueError(
-            '`auto_scale_lr.enable` is True on '
-            f'{get_world_size()} ranks, and `train_cfg.type` is '
-            'ParallelExplorationLoop; expected False: MMEngine takes '
-            '`batch_size` for that of a rank, and here it is that of a '
-            'replica. Set the learning rate that fits it, or explore in an '
-            'ExploreThenTrainLoop, which scales by the right one.'
+            '`auto_scale_lr.enable` should be False on several ranks where '
+            '`train_cfg.type` is ParallelExplorationLoop. Found True on '
+            f'{get_world_size()} ranks. MMEngine takes `batch_size` for that '
+            'of a rank, and here it is that of a replica: set the learning '
+            'rate that fits it, or explore in an ExploreThenTrainLoop, which '
+            'scales by the right one.'
         )
+
+
+def scales_rate(runner: Any) -> bool:
+    """Return whether learning rates are scaled by the size of a batch."""
+    return bool((runner.auto_scale_lr or {}).get('enable', False))
+
+
+def warn_of_batches(runner: Any, replica: int, training: Any) -> None:
+    """Warn where one learning rate is for batches of two sizes.
+
+    Args:
+        runner: The runner.
+        replica: Images of a replica's iteration, on all its ranks.
+        training: The loop of the training that follows.
+    """
+    per_rank = getattr(training.dataloader, 'batch_size', None)
+    ranks = get_world_size()
+    if per_rank is None or replica == per_rank * ranks or scales_rate(runner):
+        return
+    print_log(
+        f'A replica trains on batches of {replica} (`batch_size` of the '
+        f"exploration's dataloader), the training afterwards on "
+        f'{per_rank * ranks} ({ranks} ranks of {per_rank}), both at the same '
+        'learning rate. Give the exploration a `dataloader` with '
+        f'`batch_size={per_rank * ranks}`, or start with `--auto-scale-lr`.',
+        'current',
+        level=logging.WARNING,
+    )
 
 
 def controller_class(
@@ -123,8 +133,8 @@ def controller_class(
     found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     if found is None or not issubclass(found, target.controllers):
         raise ValueError(
-            f'`controller.type` is {kind!r}; expected a registered '
+            '`controller.type` should be a registered '
             f'{target.controllers.__name__}, since `target.type` is '
-            f'{type(target).__name__}.'
+            f'{type(target).__name__}. Found {kind!r}.'
         )
     return found

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS
@@ -16,76 +14,30 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmada.engine.distributed import Channel
+from mmada.engine.loops.config_checks import scales_rate, warn_of_batches
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.state import StateStore
 from mmada.utils.seeding import derive_seed, seed_all
 
-# ~~ batch_sizes: A replica's batch against a training's: which one a learn
-
-
-def scales_rate(runner: Any) -> bool:
-    """Return whether learning rates are scaled by the size of a batch."""
-    return bool((runner.auto_scale_lr or {}).get('enable', False))
-
-
-def scale_rate(
-    runner: Any, optim_wrapper: OptimWrapper, batch_size: int
-) -> None:
-    """Scale the learning rate of an exploration, where that is asked for.
-
-    As MMEngine's `scale_lr`, which multiplies the ranks with the
-    `batch_size` of `train_dataloader` and wants to be first of all.
-
-    Args:
-        runner: The runner.
-        optim_wrapper: That of the exploration.
-        batch_size: Images of a replica's iteration, on all its ranks.
-    """
-    if not scales_rate(runner):
-        return
-    base = runner.auto_scale_lr['base_batch_size']
-    print_log(
-        f'The exploration has batches of {batch_size}, the learning rate is '
-        f'meant for {base}: it is scaled by {batch_size / base:g}.',
-        'current',
-    )
-    for group in optim_wrapper.param_groups:
-        group['lr'] *= batch_size / base
-
-
-def warn_of_batches(runner: Any, replica: int, training: Any) -> None:
-    """Warn where one learning rate is for batches of two sizes.
-
-    Args:
-        runner: The runner.
-        replica: Images of a replica's iteration, on all its ranks.
-        training: The loop of the training that follows.
-    """
-    per_rank = getattr(training.dataloader, 'batch_size', None)
-    ranks = get_world_size()
-    if per_rank is None or replica == per_rank * ranks or scales_rate(runner):
-        return
-    print_log(
-        f'A replica trains on batches of {replica} (`batch_size` of the '
-        f"exploration's dataloader), the training afterwards on "
-        f'{per_rank * ranks} ({ranks} ranks of {per_rank}), both at the same '
-        'learning rate. Give the exploration a `dataloader` with '
-        f'`batch_size={per_rank * ranks}`, or start with `--auto-scale-lr`.',
-        'current',
-        level=logging.WARNING,
-    )
-
 
 @LOOPS.register_module()
 class ExploreThenTrainLoop(BaseLoop):
     """Explores, then trains a fresh model with what was found.
 
-    All phases share the config's model, optimizer and schedules, and each
-    starts from the very weights that the first started from. The last is an
-    ordinary training: all hooks fire, its checkpoints are the run's. Add a
-    :class:`PolicyWeightingHook` to `custom_hooks` to use a policy.
+    A run, in order:
+
+    1. The explorations, one after the other. Each has an optimizer and
+       schedules of its own, built from the run's config for its length.
+    2. After each, its target sets what was found, unless a hook does: add a
+       :class:`PolicyWeightingHook` to `custom_hooks` to use a policy.
+    3. An ordinary training with the run's optimizer and schedules: all hooks
+       fire, its checkpoints are the run's.
+
+    Every phase starts from the same initial weights, which are kept on disk,
+    so that this holds after a resume as well. A resumed run goes on in the
+    phase that it was in.
 
     Args:
         runner: The runner.
@@ -146,7 +98,7 @@ class ExploreThenTrainLoop(BaseLoop):
             for exploration in self.explorations:
                 if self._iter == 0:
                     self._explore(exploration, monitor)
-                exploration.conclude()
+                exploration.finish()
             if self._iter == 0:
                 seed_all(derive_seed(self.explorations[-1].seed, 'training'))
                 print_log('Exploration done; the training begins.', 'current')
@@ -202,7 +154,7 @@ class ExploreThenTrainLoop(BaseLoop):
             optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
             runner.optim_wrapper = optim_wrapper
             try:
-                scale_rate(
+                _scale_rate(
                     runner, optim_wrapper, exploration.loader.batch_size
                 )
                 configs = config.get('param_scheduler')
@@ -215,10 +167,35 @@ class ExploreThenTrainLoop(BaseLoop):
                 runner.optim_wrapper, runner._train_loop = kept
 
 
+def _scale_rate(
+    runner: Any, optim_wrapper: OptimWrapper, batch_size: int
+) -> None:
+    """Scale the learning rate of an exploration, where that is asked for.
+
+    As MMEngine's `scale_lr`, which multiplies the ranks with the
+    `batch_size` of `train_dataloader` and wants to be first of all.
+
+    Args:
+        runner: The runner.
+        optim_wrapper: That of the exploration.
+        batch_size: Images of a replica's iteration, on all its ranks.
+    """
+    if not scales_rate(runner):
+        return
+    base = runner.auto_scale_lr['base_batch_size']
+    print_log(
+        f'The exploration has batches of {batch_size}, the learning rate is '
+        f'meant for {base}: it is scaled by {batch_size / base:g}.',
+        'current',
+    )
+    for group in optim_wrapper.param_groups:
+        group['lr'] *= batch_size / base
+
+
 def _check_directories(explorations: list[Any]) -> None:
     names = [exploration.directory.name for exploration in explorations]
     if len(set(names)) < len(names):
         raise ValueError(
-            f'`exploration` has the directories {names}; expected each '
-            'exploration to have a `directory` of its own.'
+            '`exploration` should give each search a `directory` of its own. '
+            f'Found {names}.'
         )

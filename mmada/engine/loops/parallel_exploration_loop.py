@@ -15,12 +15,12 @@ from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
     Share,
-    refuse_world_bound,
+    check_sync_batch_norm,
 )
 from mmada.engine.exploration.exploration import Exploration
 from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.exploration.reporter import ExplorationReporter
-from mmada.engine.exploration.results import write_found
+from mmada.engine.exploration.results import write_results
 from mmada.engine.exploration.state import (
     ExplorationState,
     identity_of,
@@ -28,11 +28,10 @@ from mmada.engine.exploration.state import (
 )
 from mmada.engine.exploration.targets import Target
 from mmada.engine.loops.config_checks import (
-    check_length,
+    check_auto_scale_lr,
+    check_ema_hook,
     check_optimization,
     controller_class,
-    refuse_averages,
-    refuse_scaled_rate,
 )
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
@@ -40,17 +39,55 @@ from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, RewardMetric
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.training_features import compiled_as, prepare_features
+from mmada.utils.checks import check_int, check_number
 from mmada.utils.seeding import derive_seed, preserve_rng
 
-# ~~ search_loop: What a search is told, and where it is in its schedule.
 
+@LOOPS.register_module()
+class ParallelExplorationLoop(BaseLoop):
+    """Searches with m replicas for what makes a training better.
 
-class SearchLoop(BaseLoop):
-    """Base of the loop that explores: its options and its counters.
+    A run, in order:
 
-    Hooks and checkpoints read the counters as those of an ordinary training.
+    1. The target looks at the model, the controller is built for it, and the
+       reward metric is checked.
+    2. A run that is resumed goes on from the newest state. A new one finds
+       the losses l^1 in a pseudo epoch with the neutral action.
+    3. Rounds: the controller proposes an action for each replica, such as
+       loss weights. Every replica trains q batches with its own and is scored
+       on the reward data. The controller learns from all scores.
+    4. The target writes what was found (`policy.safetensors`), and the winner
+       of the last round goes to `explored.pth` if rounds pass it on.
 
-    The arguments are those of :class:`ParallelExplorationLoop`.
+    A replica starts from the winner of the last round, always anew, or from
+    its own state, as the controller wants, or rests. The replicas take turns
+    on one live model a rank, so an accelerator's memory does not grow with m,
+    and the result does not depend on the number of ranks. After each wave of
+    replicas the state is committed under `work_dir/exploration`. Hooks of the
+    run see no iteration of a replica;
+    `after_exploration_round(runner, record)` is called once a round.
+
+    Args:
+        runner: The runner.
+        dataloader: Training data; its sampler is replaced by segments, and
+            its `batch_size` is that of one replica.
+        num_rounds: Number of rounds T.
+        controller: Config of a :class:`Controller`.
+        reward_dataloader: Data held out of training that feed the rewards.
+        reward_evaluator: Metrics on these data.
+        reward_metric: Key of the metric that is maximised, or the weights
+            of a sum of metrics by key; a negative weight minimises.
+        target: Config of a :class:`Target`, what an action is applied to;
+            None for the weights of the objectives.
+        iters_per_round: Iterations q of a round; None for one epoch.
+        log_interval: Iterations between progress lines.
+        seed: Seed of the search; None for the runner's.
+        ranks_per_replica: Ranks W' that train one replica together, each a
+            W'-th of its batch; None for max(1, W // m) of W ranks.
+        replica_timeout: Seconds that a rank may keep the others waiting
+            before they give the run up.
+        directory: Where in the work directory the states and the history
+            are; searches of one run need different ones.
 
     Raises:
         ValueError: If an option does not fit.
@@ -73,12 +110,14 @@ class SearchLoop(BaseLoop):
         replica_timeout: float = 12 * 3600,
         directory: str = 'exploration',
     ) -> None:
-        check_length(num_rounds, replica_timeout)
+        self.num_rounds = check_int('num_rounds', num_rounds, 1)
+        self._replica_timeout = check_number(
+            'replica_timeout', replica_timeout, 0, above=True
+        )
         self.reward_metric = RewardMetric(reward_metric)
         self.seed = runner.seed if seed is None else seed
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
-        self.num_rounds = num_rounds
         self._reward = (
             reward_dataloader,
             reward_evaluator,
@@ -94,7 +133,6 @@ class SearchLoop(BaseLoop):
         ).training_rounds(num_rounds, controller)
         self._directory = directory
         self._ranks_per_replica = ranks_per_replica
-        self._replica_timeout = replica_timeout
         self._log_interval = log_interval
         self._epoch = 0
         self._iter = 0
@@ -124,94 +162,10 @@ class SearchLoop(BaseLoop):
         """Where the states of the exploration are."""
         return Path(self.runner.work_dir) / self._directory
 
-    def _count(self, rounds: int) -> None:
-        """Set the counters after so many rounds of one training."""
-        self._iter = rounds * self.loader.num_iters
-        self._epoch = self._iter // self.loader.epoch_length
-
-
-# ~~ meeting: The first look at a model, and the controller that suits it.
-
-
-def build_controller(
-    config: dict[str, Any],
-    target: Target,
-    live: LiveReplica,
-    loader: SegmentLoader,
-    ranks_per_replica: int,
-    num_rounds: int,
-) -> Controller:
-    """Look at the model and build what searches.
-
-    All ranks look at the same batches, so that they see the same.
-
-    Args:
-        config: Of the controller.
-        target: Meets the model.
-        live: Before any training step.
-        loader: Of the training data; knows the run's seed.
-        ranks_per_replica: Ranks that train one replica together.
-        num_rounds: T.
-    """
-    check_optimization(live, loader.num_iters)
-    batches = loader.shared(Share(0, ranks_per_replica)).segment(0)
-    with preserve_rng():
-        target.meet(live, batches)
-    return TASK_UTILS.build(
-        config,
-        default_args=dict(
-            **target.controller_arguments,
-            num_rounds=num_rounds,
-            seed=derive_seed(loader.seed, 'controller'),
-        ),
-    )
-
-
-@LOOPS.register_module()
-class ParallelExplorationLoop(SearchLoop):
-    """Searches with m replicas for what makes a training better.
-
-    In each round every replica trains the same q batches with an action of
-    its own, such as loss weights; the reward data say which is best, and
-    the controller learns from all of them. A replica starts from the winner
-    of the last round, always anew, or from its own state, as the controller
-    wants, or rests. The replicas take turns on one live model a rank, so an
-    accelerator's memory does not grow with m, and the result does not depend
-    on the number of ranks. Hooks of the run see none of their iterations;
-    `after_exploration_round(runner, record)` is called once a round.
-
-    What is done is committed after each wave of replicas under
-    `work_dir/exploration`; a resumed run goes on from there. At the end
-    the target writes what was found (`policy.safetensors`), and the winner
-    of the last round is written to `explored.pth` if rounds pass it on.
-
-    Args:
-        runner: The runner.
-        dataloader: Training data; its sampler is replaced by segments, and
-            its `batch_size` is that of one replica.
-        num_rounds: Number of rounds T.
-        controller: Config of a :class:`Controller`.
-        reward_dataloader: Data held out of training that feed the rewards.
-        reward_evaluator: Metrics on these data.
-        reward_metric: Key of the metric that is maximised, or the weights
-            of a sum of metrics by key; a negative weight minimises.
-        target: Config of a :class:`Target`, what an action is applied to;
-            None for the weights of the objectives.
-        iters_per_round: Iterations q of a round; None for one epoch.
-        log_interval: Iterations between progress lines.
-        seed: Seed of the search; None for the runner's.
-        ranks_per_replica: Ranks W' that train one replica together, each a
-            W'-th of its batch; None for max(1, W // m) of W ranks.
-        replica_timeout: Seconds that a rank may keep the others waiting
-            before they give the run up.
-        directory: Where in the work directory the states and the history
-            are; searches of one run need different ones.
-    """
-
     def run(self) -> nn.Module:
         """Explore with the runner's own optimizer and schedulers."""
-        refuse_averages(self.runner)
-        refuse_scaled_rate(self.runner)
+        check_ema_hook(self.runner)
+        check_auto_scale_lr(self.runner)
         with Monitor(self.runner) as monitor:
             self.runner.call_hook('before_train')
             self.explore(
@@ -238,31 +192,45 @@ class ParallelExplorationLoop(SearchLoop):
             stack.callback(channel.close)
             channel.from_main(lambda: self._lock(stack))
             monitor.begin()
-            self.controller = build_controller(
-                self._controller_config,
-                self.target,
-                live,
-                self.loader,
-                self._ranks_per_replica or 1,
-                self.num_rounds,
-            )
+            self.controller = self.build_controller(live)
             groups = ReplicaGroups(
                 self.controller.num_replicas, self._ranks_per_replica
             )
             stack.callback(groups.close)
             exploration = self._prepare(live, groups, channel, monitor)
-            state = self._resume(channel, exploration) or exploration.begin()
+            state = self._resume(exploration) or exploration.begin()
             self.reporter.rounds()
             while not exploration.is_over(state):
                 record = exploration.run_round(state)
-                self._count(exploration.succession.rounds_done(state))
+                self._count(exploration.start_states.rounds_done(state))
                 if record is not None:
                     self.reporter.publish(record, state)
-            self._finish(live, state, exploration)
+            self._write_results(live, state, exploration)
 
-    def conclude(self) -> None:
-        """Make the runner's model ready for what follows the search."""
-        self.target.conclude(Path(self.runner.work_dir), self.runner.model)
+    def finish(self) -> None:
+        """Prepare the runner's model for the training after the search."""
+        self.target.finish(Path(self.runner.work_dir), self.runner.model)
+
+    def build_controller(self, live: LiveReplica) -> Controller:
+        """Bind the target to the model and build what searches.
+
+        All ranks look at the same batches, so that they see the same.
+
+        Args:
+            live: Before any training step.
+        """
+        check_optimization(live, self.loader.num_iters)
+        share = Share(0, self._ranks_per_replica or 1)
+        with preserve_rng():
+            self.target.bind(live, self.loader.shared(share).segment(0))
+        return TASK_UTILS.build(
+            self._controller_config,
+            default_args=dict(
+                **self.target.controller_arguments,
+                num_rounds=self.num_rounds,
+                seed=derive_seed(self.seed, 'controller'),
+            ),
+        )
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
@@ -274,23 +242,16 @@ class ParallelExplorationLoop(SearchLoop):
         channel: Channel,
         monitor: Monitor,
     ) -> Exploration:
-        """Build what plays the rounds and check the reward."""
+        """Check the reward and build what runs the rounds."""
         if channel.size > 1:
-            refuse_world_bound(live.model)
+            check_sync_batch_norm(live.model)
         with groups.scope(), preserve_rng():
             self.evaluator = RewardEvaluator(*self._reward)
             self.evaluator.check(live.model)
+        runner = self._build_runner(live, groups)
         self.store = StateStore(
             self.directory / 'states',
-            identity_of(
-                self.target,
-                self.loader,
-                self._controller_config,
-                self.controller.num_replicas,
-                self.num_rounds,
-                self.evaluator.metric.config,
-                self.seed,
-            ),
+            identity_of(runner, self.controller, self._controller_config),
         )
         self.reporter = ExplorationReporter(
             self.runner,
@@ -303,7 +264,14 @@ class ParallelExplorationLoop(SearchLoop):
             self._log_interval,
             monitor,
         )
-        player = ReplicaRunner(
+        return Exploration(
+            runner, groups, channel, self.controller, self.reporter, self.store
+        )
+
+    def _build_runner(
+        self, live: LiveReplica, groups: ReplicaGroups
+    ) -> ReplicaRunner:
+        return ReplicaRunner(
             LiveReplica(
                 compiled_as(self.runner, groups.wrap(live.model)),
                 live.optim_wrapper,
@@ -316,27 +284,24 @@ class ParallelExplorationLoop(SearchLoop):
             max_iters=self.max_iters,
             seed=self.seed,
         )
-        return Exploration(
-            player,
-            groups,
-            channel,
-            self.controller,
-            self.reporter,
-            self.store,
-        )
 
-    def _resume(
-        self, channel: Channel, exploration: Exploration
-    ) -> ExplorationState | None:
+    def _resume(self, exploration: Exploration) -> ExplorationState | None:
         """Go on from the newest state if the run is resumed."""
-        state = load_newest(self.store, channel, self.runner._resume)
+        state = load_newest(
+            self.store, exploration.channel, self.runner._resume
+        )
         if state is not None:
             self.controller.load_state_dict(state.controller)
-            self._count(exploration.succession.rounds_done(state))
+            self._count(exploration.start_states.rounds_done(state))
             self.reporter.resumed(state)
         return state
 
-    def _finish(
+    def _count(self, rounds: int) -> None:
+        """Set the counters after so many rounds of one training."""
+        self._iter = rounds * self.loader.num_iters
+        self._epoch = self._iter // self.loader.epoch_length
+
+    def _write_results(
         self,
         live: LiveReplica,
         state: ExplorationState,
@@ -346,11 +311,11 @@ class ParallelExplorationLoop(SearchLoop):
         assert state.best_action is not None
         live.restore(state.start)
         self.target.apply(state.best_action)
-        write_found(
+        write_results(
             exploration.channel,
             self.runner,
             self.target,
             self.controller,
             self.reporter.provenance(state),
-            with_model=exploration.succession.explores,
+            with_model=exploration.start_states.explores,
         )

@@ -42,7 +42,7 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg: dict[str, Any] | None = None,
     ) -> None:
         optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        _refuse_apex(optim_wrapper_cfg.get('type'))
+        _check_apex(optim_wrapper_cfg.get('type'))
         self.mode, self.limits = _parse_head_rule(
             optim_wrapper_cfg.pop('head_rule', {})
         )
@@ -60,8 +60,10 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         inner: Any = getattr(model, 'module', model)
         if not hasattr(inner, 'set_weights'):
             raise TypeError(
-                f'`model.type` is {type(inner).__name__}; '
-                'HeadRuleOptimWrapperConstructor expected LossWeightWrapper.'
+                '`model.type` should be LossWeightWrapper, since '
+                '`optim_wrapper.constructor` is '
+                'HeadRuleOptimWrapperConstructor. '
+                f'Found {type(inner).__name__}.'
             )
         optim_wrapper.head_rule = HEAD_RULES[self.mode](
             optim_wrapper.optimizer,
@@ -81,9 +83,10 @@ def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
     rule = getattr(optim_wrapper, 'head_rule', None)
     if rule is None:
         raise ValueError(
-            '`optim_wrapper.constructor` is not '
-            "'HeadRuleOptimWrapperConstructor', which loss weights need: set "
-            "it (head_rule=dict(mode='off') leaves the heads unshielded)."
+            '`optim_wrapper.constructor` should be '
+            "'HeadRuleOptimWrapperConstructor', which loss weights need. "
+            "Found another constructor. Set `head_rule=dict(mode='off')` to "
+            'leave the heads unshielded.'
         )
     return rule
 
@@ -107,12 +110,12 @@ def suspended_head_rule(optim_wrapper: OptimWrapper) -> Iterator[None]:
             rule.attach()
 
 
-def _refuse_apex(kind: Any) -> None:
+def _check_apex(kind: Any) -> None:
     if kind in ('ApexOptimWrapper', ApexOptimWrapper):
         raise ValueError(
-            "`optim_wrapper.type` is 'ApexOptimWrapper', whose scale belongs "
-            'to the process and not to a replica or an optimizer; expected '
-            "'AmpOptimWrapper', which does the same."
+            "`optim_wrapper.type` should be 'AmpOptimWrapper', which does the "
+            "same. Found 'ApexOptimWrapper', whose scale belongs to the "
+            'process and not to a replica or an optimizer.'
         )
 
 
@@ -122,19 +125,19 @@ def _parse_head_rule(
     unknown = sorted(set(config) - {'mode', 'limits'})
     if unknown:
         raise ValueError(
-            f'`head_rule` has unknown option(s) {unknown}; '
-            'expected `mode` and `limits`.'
+            '`head_rule` should have the options `mode` and `limits` only. '
+            f'Found {unknown}.'
         )
     mode = config.get('mode', 'lr')
     if mode not in HEAD_RULES:
         raise ValueError(
-            f'`head_rule.mode` is {mode!r}; expected one of '
-            f'{", ".join(map(repr, HEAD_RULES))}.'
+            '`head_rule.mode` should be one of '
+            f'{", ".join(map(repr, HEAD_RULES))}. Found {mode!r}.'
         )
     low, high = config.get('limits', (0.01, 100.0))
     if not 0 < low <= 1 <= high:
         raise ValueError(
-            f'`head_rule.limits` is {(low, high)}; expected '
-            '0 < smallest <= 1 <= largest.'
+            '`head_rule.limits` should be two numbers, 0 < smallest <= 1 <= '
+            f'largest. Found {(low, high)}.'
         )
     return mode, (float(low), float(high))

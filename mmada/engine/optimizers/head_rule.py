@@ -1,4 +1,7 @@
-"""Where the head rule meets an optimizer's step."""
+"""The head rule: loss weights act on the shared trunk only.
+
+:func:`head_factor` is the rule, the classes apply it at an optimizer's step.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,31 @@ from torch.optim import Optimizer
 WeightSource = Callable[[], tuple[float, ...]]
 
 
-class _Known(NamedTuple):
-    """Factors, and what they were computed from."""
+def head_factor(
+    weights: Sequence[float],
+    owners: Sequence[int],
+    limits: tuple[float, float],
+) -> float:
+    r"""Return the learning-rate factor of a parameter.
 
-    groups: list[dict[str, Any]]
-    weights: tuple[float, ...]
-    factors: list[float]
+    .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
+
+    for a parameter of a head, that is, one whose objectives O are neither
+    none nor all; 1 for the trunk, for what no objective reaches, and where
+    the mean is 0: then there is nothing to shield but momentum and decay.
+    Source: Ada-Segment (AAAI 2021), "Implementation Details", with O instead
+    of a single loss so that layers shared by some heads are covered.
+
+    Args:
+        weights: The n loss weights, >= 0.
+        owners: Indices O of the objectives that reach the parameter.
+        limits: Smallest and largest factor.
+    """
+    if not 0 < len(owners) < len(weights):
+        return 1.0
+    mean = sum(weights[i] for i in owners) / len(owners)
+    low, high = limits
+    return min(max(1 / mean, low), high) if mean > 0 else 1.0
 
 
 class HeadRule(ABC):
@@ -105,6 +127,14 @@ class HeadRule(ABC):
         return head_factor(weights, group.get('objectives', ()), self.limits)
 
 
+class _Known(NamedTuple):
+    """Factors, and what they were computed from."""
+
+    groups: list[dict[str, Any]]
+    weights: tuple[float, ...]
+    factors: list[float]
+
+
 class LearningRateHeadRule(HeadRule):
     """The paper's rule: the learning rate is multiplied by 1/weight.
 
@@ -184,33 +214,3 @@ HEAD_RULES: dict[str, type[HeadRule]] = {
     'grad': GradientHeadRule,
     'off': NoHeadRule,
 }
-
-
-# ~~ head_rule: The head rule: loss weights act on the shared trunk only.
-
-
-def head_factor(
-    weights: Sequence[float],
-    owners: Sequence[int],
-    limits: tuple[float, float],
-) -> float:
-    r"""Return the learning-rate factor of a parameter.
-
-    .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
-
-    for a parameter of a head, that is, one whose objectives O are neither
-    none nor all; 1 for the trunk, for what no objective reaches, and where
-    the mean is 0: then there is nothing to shield but momentum and decay.
-    Source: Ada-Segment (AAAI 2021), "Implementation Details", with O instead
-    of a single loss so that layers shared by some heads are covered.
-
-    Args:
-        weights: The n loss weights, >= 0.
-        owners: Indices O of the objectives that reach the parameter.
-        limits: Smallest and largest factor.
-    """
-    if not 0 < len(owners) < len(weights):
-        return 1.0
-    mean = sum(weights[i] for i in owners) / len(owners)
-    low, high = limits
-    return min(max(1 / mean, low), high) if mean > 0 else 1.0

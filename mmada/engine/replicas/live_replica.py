@@ -1,9 +1,13 @@
-"""The one live model of a process, which plays each replica in turn."""
+"""The one live model of a process, which plays each replica in turn.
+
+A replica is a snapshot of it: captured, restored, fingerprinted, and
+compared between ranks.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,19 +20,29 @@ from mmada.engine.distributed import Channel
 Snapshot = dict[str, Any]
 
 
+def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
+    """Copy nested dicts, lists and tuples, with new tensors in them.
+
+    Args:
+        value: Nested dicts, lists and tuples; what else is in them is kept.
+        function: Returns what replaces a tensor.
+    """
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {k: map_tensors(v, function) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_tensors(v, function) for v in value)
+    return value
+
+
 def clone_nested(value: Any) -> Any:
     """Copy nested dicts, lists and tuples, cloning each tensor.
 
     Optimizers hand out and take in their own tensors, so a snapshot that is
     not cloned both ways ties two replicas together.
     """
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {k: clone_nested(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(clone_nested(v) for v in value)
-    return value
+    return map_tensors(value, lambda tensor: tensor.detach().clone())
 
 
 @dataclass
@@ -53,8 +67,8 @@ class LiveReplica:
     def capture(self) -> Snapshot:
         """Copy parameters, all buffers, optimizer and schedulers."""
         return dict(
-            parameters=_clone_named(self.module.named_parameters()),
-            buffers=_clone_named(self.module.named_buffers()),
+            parameters=clone_nested(dict(self.module.named_parameters())),
+            buffers=clone_nested(dict(self.module.named_buffers())),
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
         )
@@ -85,7 +99,7 @@ class LiveReplica:
                 scheduler.step()
 
     def is_finite(self) -> bool:
-        """Tell whether all parameters and buffers are finite."""
+        """Return whether all parameters and buffers are finite."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         return all(
             bool(torch.isfinite(t).all())
@@ -104,15 +118,8 @@ def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
     getattr(scaler, '_per_optimizer_states', {}).clear()
 
 
-def _clone_named(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: t.detach().clone() for name, t in named}
-
-
-# ~~ digest: Fingerprints of nested values, equal only if every bit is.
-
-
 def digest(value: Any) -> str:
-    """Return the SHA-256 of a nested value, as hexadecimal digits.
+    """Return the SHA-256 of a nested value, equal only if every bit is.
 
     Args:
         value: Nested dicts, lists and tuples of tensors, numbers, strings
@@ -153,22 +160,19 @@ def _add(value: Any, found: Any) -> None:
         found.update(repr(value).encode())
 
 
-# ~~ agreement: Whether all ranks go on from the same bits.
-
-
 class ReplicaError(RuntimeError):
     """A replica failed for another reason than a loss that diverged."""
 
 
 def check_equal(channel: Channel, snapshot: Snapshot) -> str:
-    """See to it that all ranks hold the same snapshot.
+    """Check that all ranks hold the same snapshot, bit by bit.
 
     Args:
         channel: Between the ranks.
         snapshot: This rank's.
 
     Returns:
-        Its digest.
+        Its digest, in hexadecimal digits.
 
     Raises:
         ReplicaError: If they differ, on all ranks, naming the first

@@ -72,7 +72,7 @@ def train_segment(
 
 
 def _on_all_ranks(holds: bool) -> bool:
-    """Tell whether something holds on all ranks of the default group."""
+    """Return whether something holds on all ranks of the default group."""
     if dist.get_world_size() == 1:
         return holds
     flag = torch.tensor(float(holds), device=dist.get_comm_device())

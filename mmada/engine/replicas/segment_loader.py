@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mmada.engine.distributed import Share
+from mmada.utils.checks import check_int
 from mmada.utils.seeding import derive_seed, seed_worker
 
 ALONE = Share(rank=0, size=1)
@@ -103,13 +104,11 @@ class SegmentLoader:
         samples = len(self.template.dataset)
         if samples == 0:
             raise ValueError(
-                '`dataloader.dataset` has no image; expected at least one.'
+                '`dataloader.dataset` should have at least one image. '
+                'Found none.'
             )
-        if num_iters is not None and num_iters < 1:
-            raise ValueError(
-                f'`iters_per_round` is {num_iters}; expected a '
-                'positive number, or None for one epoch.'
-            )
+        if num_iters is not None:
+            check_int('iters_per_round', num_iters, 1)
         self.epoch_length = -(-samples // self.batch_size)
         self.num_iters = num_iters or self.epoch_length
         self._sampler = SegmentSampler(
@@ -124,9 +123,9 @@ class SegmentLoader:
         """
         if self.batch_size % share.size:
             raise ValueError(
-                f'`dataloader.batch_size` is {self.batch_size}, the batch of '
-                'one replica; expected a multiple of the '
-                f'{share.size} ranks that train it.'
+                '`dataloader.batch_size`, the batch of one replica, should '
+                f'be a multiple of the {share.size} ranks that train it. '
+                f'Found {self.batch_size}.'
             )
         loader = copy.copy(self)
         loader.share = share

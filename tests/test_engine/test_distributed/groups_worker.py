@@ -14,7 +14,7 @@ from mmada.engine.distributed import (
     Channel,
     RemoteError,
     ReplicaGroups,
-    refuse_world_bound,
+    check_sync_batch_norm,
 )
 from mmada.engine.distributed.replica_groups import CAN_SWAP, no_group
 from tests.support import processes
@@ -101,7 +101,7 @@ def a_replica_of_two_ranks_averages_over_them(rank):
     bare = nn.Linear(1, 1)
     raises(
         ValueError,
-        '`model_wrapper_cfg.type` is Linear',
+        'Found Linear',
         lambda: groups.wrap(bare),
     )
     close(groups)
@@ -166,8 +166,8 @@ def what_rank_0_raises_is_raised_on_all(rank):
 
 def modules_bound_to_the_world_are_refused(rank):
     model = nn.Sequential(nn.Linear(1, 1), BatchSyncRandomResize((4, 8)))
-    raises(ValueError, '1 is a BatchSync', lambda: refuse_world_bound(model))
-    refuse_world_bound(model[0])
+    raises(ValueError, 'Found 1.', lambda: check_sync_batch_norm(model))
+    check_sync_batch_norm(model[0])
 
 
 def a_silent_rank_is_named(rank):

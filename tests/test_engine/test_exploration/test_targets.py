@@ -1,3 +1,5 @@
+"""What a search of surrogates leaves, and what its options are."""
+
 import json
 import math
 
@@ -148,7 +150,7 @@ def test_a_controller_of_other_actions_is_refused(tmp_path, kind):
         tmp_path, segmentor.exploration(controller=dict(type=kind))
     )
     with pytest.raises(
-        ValueError, match=f'{kind!r}; expected a registered ActionController'
+        ValueError, match=f'registered ActionController.*Found {kind!r}'
     ):
         runner.train()
 
@@ -170,5 +172,5 @@ def test_weights_need_a_wrapper(tmp_path):
     runner = segmentor.runner(
         tmp_path, toy.exploration(reward_dataloader=segmentor.dataloader(1))
     )
-    with pytest.raises(TypeError, match='expected\\s+LossWeightWrapper'):
+    with pytest.raises(TypeError, match='should be LossWeightWrapper'):
         runner.train()

@@ -1,3 +1,5 @@
+"""A training after an exploration: what it takes over, and its rate."""
+
 import json
 import os
 import signal
@@ -12,7 +14,10 @@ from mmada.engine import load_policy
 from tests.support import processes, toy
 
 WORKER = Path(__file__).with_name('explore_then_train_worker.py')
+BATCH_SIZES_WORKER = Path(__file__).with_name('batch_sizes_worker.py')
 HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]
+LR, BASE = 0.05, 16
+REPLICA, RANK = 2, 4  # images of a batch
 
 
 def build(work_dir, mode='lr', **options):
@@ -132,27 +137,19 @@ def test_schedules_of_both_phases_end_at_their_own_length(tmp_path):
     assert runner.param_schedulers[0].end == 9
 
 
-# ~~ test_batch_sizes: The learning rate where a replica's batch is not a t
-
-
-WORKER_of_batch_sizes = Path(__file__).with_name('batch_sizes_worker.py')
-LR, BASE = 0.05, 16
-REPLICA, RANK = 2, 4  # images
-
-
-def run(work_dir, world_size, enable):
+def run_batch_sizes(work_dir, world_size, enable):
     options = json.dumps(dict(enable=enable, base_batch_size=BASE))
-    processes.run(WORKER_of_batch_sizes, world_size, work_dir, options)
+    processes.run(BATCH_SIZES_WORKER, world_size, work_dir, options)
     return json.loads((work_dir / 'found.json').read_text())
 
 
 @pytest.mark.parametrize('world_size', [1, 2])
 def test_each_phase_is_scaled_by_its_own_batch(tmp_path, world_size):
-    found = run(tmp_path, world_size, enable=True)
+    found = run_batch_sizes(tmp_path, world_size, enable=True)
     assert found['exploration'] == pytest.approx(LR * REPLICA / BASE)
     assert found['training'] == pytest.approx(LR * world_size * RANK / BASE)
     if world_size == 2:  # an exploration alone has MMEngine's own scaling
-        assert '`auto_scale_lr.enable` is True on 2 ranks' in found['error']
+        assert '`auto_scale_lr.enable` should be False' in found['error']
     else:
         assert 'error' not in found
     logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
@@ -160,7 +157,7 @@ def test_each_phase_is_scaled_by_its_own_batch(tmp_path, world_size):
 
 
 def test_two_sizes_at_one_rate_are_warned_of(tmp_path):
-    found = run(tmp_path, 2, enable=False)
+    found = run_batch_sizes(tmp_path, 2, enable=False)
     assert 'error' not in found
     assert found['exploration'] == found['training'] == LR
     logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))

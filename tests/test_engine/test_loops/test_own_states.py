@@ -125,7 +125,7 @@ def test_only_states_that_are_needed_are_kept(tmp_path):
 
 def test_a_diverged_replica_harms_no_other_and_has_no_state(tmp_path):
     table = [ONES, [1e30, 1e30]]
-    with pytest.raises(ValueError, match=r'own states of replicas \[2\]'):
+    with pytest.raises(ValueError, match=r'replicas \[2\] without'):
         explore(tmp_path, ['nn', 'oo'], table)
     assert scores(tmp_path)[0][1] is None
     explore(tmp_path / 'other', ['nn', 'oe'], table)

@@ -237,8 +237,9 @@ def test_resume_under_another_config_names_the_difference(tmp_path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(num_rounds=0), '`num_rounds` is 0'),
-        (dict(iters_per_round=0), '`iters_per_round` is 0'),
+        (dict(num_rounds=0), '`num_rounds` should .*Found 0'),
+        (dict(replica_timeout=0), '`replica_timeout` should .*Found 0'),
+        (dict(iters_per_round=0), '`iters_per_round` should .*Found 0'),
         (dict(reward_metric='toy/PQ'), "asks for 'toy/PQ'; the evaluator giv"),
         (
             dict(reward_metric={'toy/PQ': 1, 'toy/score': 1}),
@@ -270,7 +271,9 @@ def test_rounds_must_hold_whole_accumulations(tmp_path):
         train_cfg=toy.exploration(),
         optim_wrapper=dict(toy.OPTIM_WRAPPER, accumulative_counts=2),
     )
-    with pytest.raises(ValueError, match='accumulative_counts. is 2.*3 iter'):
+    with pytest.raises(
+        ValueError, match='accumulative_counts. should .*3 iter.*Found 2'
+    ):
         runner.train()
 
 

@@ -1,3 +1,5 @@
+"""The head rule: its factor, and what it does to an optimizer's step."""
+
 import copy
 
 import pytest
@@ -11,6 +13,8 @@ from torch import nn
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import head_factor
 from tests.support import toy
+
+LIMITS = (0.01, 100.0)
 
 
 @MODELS.register_module()
@@ -275,9 +279,9 @@ def test_each_parameter_has_a_group_and_names_survive():
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
-        (dict(mode='sgd'), "'sgd'; expected one of 'lr', 'grad', 'off'"),
+        (dict(mode='sgd'), "one of 'lr', 'grad', 'off'. Found 'sgd'"),
         (dict(limits=(2, 3)), 'limits'),
-        (dict(kind='lr'), "unknown option.*'kind'"),
+        (dict(kind='lr'), "options `mode` and `limits` only.*'kind'"),
     ],
 )
 def test_bad_options_are_named(option, message):
@@ -288,14 +292,10 @@ def test_bad_options_are_named(option, message):
 
 
 def test_a_bare_detector_is_refused():
-    with pytest.raises(TypeError, match='expected LossWeightWrapper'):
+    with pytest.raises(
+        TypeError, match='be LossWeightWrapper.*Found TwoHeads'
+    ):
         build_optim_wrapper(TwoHeads(), copy.deepcopy(toy.OPTIM_WRAPPER))
-
-
-# ~~ test_head_rule:
-
-
-LIMITS = (0.01, 100.0)
 
 
 @pytest.mark.parametrize(

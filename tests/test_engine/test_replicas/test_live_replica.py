@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 
-from mmada.engine.replicas.live_replica import clone_nested, digest, digests
+from mmada.engine.replicas.live_replica import (
+    clone_nested,
+    digest,
+    digests,
+    map_tensors,
+)
 from tests.test_engine import lives
 
 WEIGHTS = ([2.0, 0.5], [0.25, 4.0], [1.0, 1.0])
@@ -155,7 +160,10 @@ def test_clones_keep_the_types_and_share_no_tensor():
         assert not found.requires_grad
 
 
-# ~~ test_digest:
+def test_a_function_is_applied_to_every_tensor_and_to_nothing_else():
+    value = dict(a=[torch.ones(2), (torch.zeros(1), 1, 'x', None)], b={3: 4})
+    found = map_tensors(value, lambda tensor: tensor.tolist())
+    assert found == dict(a=[[1, 1], ([0], 1, 'x', None)], b={3: 4})
 
 
 def test_a_tensor_counts_by_type_shape_and_bytes():

@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmada.engine.distributed import Share
 from mmada.engine.replicas.segment_loader import SegmentLoader, SegmentSampler
 from mmada.utils.seeding import derive_seed, preserve_rng, seed_all
 from tests.support import toy
@@ -218,11 +219,16 @@ def test_sampler_length_is_that_of_a_segment():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(size=0), '`dataloader.dataset` has no image'),
-        (dict(num_iters=0), '`iters_per_round` is 0'),
-        (dict(num_iters=-2), '`iters_per_round` is -2'),
+        (dict(size=0), '`dataloader.dataset` should .* at least one image'),
+        (dict(num_iters=0), '`iters_per_round` should .*Found 0'),
+        (dict(num_iters=-2), '`iters_per_round` should .*Found -2'),
     ],
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         loader(**options)
+
+
+def test_a_batch_that_the_ranks_cannot_divide_is_refused():
+    with pytest.raises(ValueError, match='multiple of the 3 ranks.*Found 2'):
+        loader().shared(Share(0, 3))

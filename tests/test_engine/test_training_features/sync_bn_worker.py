@@ -12,7 +12,7 @@ from torch import distributed as torch_dist
 from torch import nn
 from torch.nn.modules import batchnorm
 
-from mmada.engine.distributed import ReplicaGroups, refuse_world_bound
+from mmada.engine.distributed import ReplicaGroups, check_sync_batch_norm
 from tests.support import processes
 
 ROWS = torch.arange(12.0).reshape(4, 3)
@@ -67,13 +67,13 @@ def layers_with_ranks_of_their_own_are_refused():
     for layer, kind in ((fixed, 'process_group'), (MMSyncBatchNorm(3), 'MMS')):
         model = nn.Sequential(nn.SyncBatchNorm(3), layer)
         try:
-            refuse_world_bound(model)
+            check_sync_batch_norm(model)
         except ValueError as error:
-            assert str(error).startswith('1 is a SyncBatchNorm'), error
+            assert 'Found 1, a SyncBatchNorm' in str(error), error
             assert kind in str(error), error
         else:
             raise AssertionError(f'{kind} was not refused')
-        refuse_world_bound(model[0])
+        check_sync_batch_norm(model[0])
 
 
 processes.join()

@@ -150,7 +150,7 @@ def test_a_scale_of_the_process_is_refused(tmp_path):
     runner = uses.build(
         'training', tmp_path, optim=dict(type='ApexOptimWrapper')
     )
-    with pytest.raises(ValueError, match="is 'Apex.*expected 'AmpOptim"):
+    with pytest.raises(ValueError, match="should be 'AmpOptim.*Found 'Apex"):
         runner.train()
 
 
