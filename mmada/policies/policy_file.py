@@ -247,7 +247,6 @@ def _check_weights(ensemble: PolicyEnsemble) -> None:
             )
 
 
-DEFAULT_FILE = 'policy.safetensors'
 """Name of the one that a search writes into its work directory."""
 
 MAX_BYTES = 64 * 2**20

@@ -15,8 +15,7 @@ from mmada.engine.distributed import Channel
 from mmada.engine.exploration.targets import Target
 from mmada.engine.state import failpoint
 from mmada.utils.files import remove_leftovers
-
-EXPLORED = 'explored.pth'
+from mmada.utils.run_files import EXPLORED_FILE
 
 
 def write_found(
@@ -56,14 +55,14 @@ def _write(
     work_dir = Path(runner.work_dir)
     found = work_dir, controller, provenance
     remove_leftovers(work_dir)
-    whole = not with_model or (work_dir / EXPLORED).exists()
+    whole = not with_model or (work_dir / EXPLORED_FILE).exists()
     if whole and target.is_saved(*found):
         return
     if with_model:
         with _without_averages(runner):
             runner.save_checkpoint(
                 str(work_dir),
-                EXPLORED,
+                EXPLORED_FILE,
                 save_optimizer=False,
                 save_param_scheduler=False,
                 backend_args=dict(backend=DURABLE),

@@ -20,6 +20,7 @@ from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.state import StateStore
+from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
 
 # ~~ batch_sizes: A replica's batch against a training's: which one a learn
@@ -182,7 +183,7 @@ class ExploreThenTrainLoop(BaseLoop):
             return channel.broadcast(kept.pop() if kept else {}, 0)
 
     def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
-        store = StateStore(exploration.directory / 'initial', {})
+        store = StateStore(exploration.directory / INITIAL_DIR, {})
         found = store.latest() if self.runner._resume else None
         if found is not None:
             return found[1]

@@ -40,6 +40,8 @@ from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, RewardMetric
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.training_features import compiled_as, prepare_features
+from mmada.utils.files import remove_leftovers
+from mmada.utils.run_files import EXPLORATION_DIR, STATES_DIR
 from mmada.utils.seeding import derive_seed, preserve_rng
 
 # ~~ search_loop: What a search is told, and where it is in its schedule.
@@ -71,7 +73,7 @@ class SearchLoop(BaseLoop):
         seed: int | None = None,
         ranks_per_replica: int | None = None,
         replica_timeout: float = 12 * 3600,
-        directory: str = 'exploration',
+        directory: str = EXPLORATION_DIR,
     ) -> None:
         check_length(num_rounds, replica_timeout)
         self.reward_metric = RewardMetric(reward_metric)
@@ -266,6 +268,7 @@ class ParallelExplorationLoop(SearchLoop):
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
+        remove_leftovers(self.directory)
 
     def _prepare(
         self,
@@ -281,7 +284,7 @@ class ParallelExplorationLoop(SearchLoop):
             self.evaluator = RewardEvaluator(*self._reward)
             self.evaluator.check(live.model)
         self.store = StateStore(
-            self.directory / 'states',
+            self.directory / STATES_DIR,
             identity_of(
                 self.target,
                 self.loader,
