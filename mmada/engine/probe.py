@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from mmada.engine.distributed import no_reductions
+from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import refuse_reentrant
 from mmada.models import LossWeightWrapper, Objectives
@@ -138,7 +139,7 @@ def raw_losses(
     wrapper.train()
     with optim_wrapper.optim_context(wrapper):
         data = wrapper.data_preprocessor(batch, True)
-        losses = wrapper._run_forward(data, mode='loss')
+        losses = forward_losses(wrapper, data)
     _, log_vars = wrapper.detector.parse_losses(losses)
     return {k: v for k, v in log_vars.items() if 'loss' in k and k != 'loss'}
 

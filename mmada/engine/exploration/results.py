@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from mmada.controllers import Controller
 from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.targets import Target
+from mmada.engine.mmengine_adapters import without_hooks
 from mmada.engine.state import failpoint
 from mmada.utils.files import remove_leftovers
 from mmada.utils.run_files import EXPLORED_FILE
@@ -59,7 +58,9 @@ def _write(
     if whole and target.is_saved(*found):
         return
     if with_model:
-        with _without_averages(runner):
+        # An average that an EMAHook would write in place of the model is one
+        # of the training after the exploration.
+        with without_hooks(runner, EMAHook):
             runner.save_checkpoint(
                 str(work_dir),
                 EXPLORED_FILE,
@@ -68,17 +69,3 @@ def _write(
                 backend_args=dict(backend=DURABLE),
             )
     target.save(*found)
-
-
-@contextlib.contextmanager
-def _without_averages(runner: Any) -> Iterator[None]:
-    """Keep an EMAHook from writing its average in place of the model.
-
-    There is none yet: it averages the training after the exploration.
-    """
-    hooks = runner._hooks
-    runner._hooks = [h for h in hooks if not isinstance(h, EMAHook)]
-    try:
-        yield
-    finally:
-        runner._hooks = hooks

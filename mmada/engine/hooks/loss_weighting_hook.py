@@ -13,6 +13,7 @@ from mmada.engine.hooks.weighting_hook import (
     build_weighting_of,
     check_iterations,
 )
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
@@ -136,7 +137,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         Gradients that are accumulated for one step have the same weights, as
         the step's learning rates can follow those of one alone.
         """
-        counts = runner.optim_wrapper._accumulative_counts
+        counts = accumulated_iterations(runner.optim_wrapper)
         start = runner.iter // self.period * self.period
         return runner.iter == -(-start // counts) * counts
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmada.engine.hooks.gradient_weighting_hook import warn_of_lag
 from mmada.engine.hooks.weighting_hook import WeightingHook, build_weighting_of
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.probe import raw_losses
 from mmada.models import LossWeightWrapper, iteration_losses
 from mmada.models.meters import PeriodMeans
@@ -36,7 +37,7 @@ class BatchReplay:
     def __init__(
         self, model: LossWeightWrapper, optim_wrapper: OptimWrapper
     ) -> None:
-        counts = optim_wrapper._accumulative_counts
+        counts = accumulated_iterations(optim_wrapper)
         if counts > 1:
             raise ValueError(
                 f'`optim_wrapper.accumulative_counts` is {counts}; expected '

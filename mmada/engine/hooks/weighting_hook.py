@@ -15,6 +15,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
+from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.replicas.segment_loader import SegmentLoader
@@ -121,7 +122,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the stored state of a resumed run until training starts."""
-        if runner._resume:
+        if is_resumed(runner):
             self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(

@@ -12,6 +12,7 @@ from mmengine.registry import TASK_UTILS
 from mmada.controllers import Controller
 from mmada.engine.exploration.targets import Target
 from mmada.engine.loops.explore_then_train_loop import scales_rate
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.replicas.live_replica import LiveReplica
 
 
@@ -59,7 +60,7 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             '(ReduceOnPlateau); an exploration expects schedules of '
             'iterations or epochs, the same for all replicas.'
         )
-    counts = live.optim_wrapper._accumulative_counts
+    counts = accumulated_iterations(live.optim_wrapper)
     if num_iters % counts:
         raise ValueError(
             f'`optim_wrapper.accumulative_counts` is {counts}; expected a '

@@ -34,6 +34,7 @@ from mmada.engine.loops.config_checks import (
     refuse_averages,
     refuse_scaled_rate,
 )
+from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment_loader import SegmentLoader
@@ -332,7 +333,7 @@ class ParallelExplorationLoop(SearchLoop):
         self, channel: Channel, exploration: Exploration
     ) -> ExplorationState | None:
         """Go on from the newest state if the run is resumed."""
-        state = load_newest(self.store, channel, self.runner._resume)
+        state = load_newest(self.store, channel, is_resumed(self.runner))
         if state is not None:
             self.controller.load_state_dict(state.controller)
             self._count(exploration.succession.rounds_done(state))
