@@ -62,6 +62,9 @@ IN_ALGORITHM = {
 ELSEWHERE = {
     'state.inside_replace',  # only where a damaged state was passed over
     'checkpoint.inside_delete',  # only of checkpoints that are directories
+    # Of hooks in an ordinary training, see test_weighting_hook.py.
+    'weights_file.inside_write',
+    'weights_file.before_rename',
 }
 QUICK = {
     'explore.inside_training',

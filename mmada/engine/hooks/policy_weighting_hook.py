@@ -66,6 +66,6 @@ class PolicyWeightingHook(LossWeightingHook):
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(
-            f'`{name}` is {value!r}; expected one of '
-            f'{", ".join(map(repr, known))}.'
+            f'`{name}` should be one of {", ".join(map(repr, known))}. '
+            f'Found {value!r}.'
         )
