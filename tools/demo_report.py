@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmada.datasets import scene_metainfo
 from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.engine.reward import RewardEvaluator
+from mmada.utils.files import replace
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,
@@ -96,7 +97,8 @@ def report(
                 model.note,
             )
         )
-    (work_dir / 'results.md').write_text(results_markdown(rows) + '\n')
+    table = results_markdown(rows) + '\n'
+    replace(work_dir / 'results.md', table, durable=False)
     run = ours.checkpoint.parent
     figure = weights_figure(
         read_history(run / HISTORY_FILE), read_weights(run / WEIGHTS_FILE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common import one_line_errors
 
+from mmada.utils.run_files import EXPLORATION_DIR
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,
@@ -41,7 +42,7 @@ def main() -> None:
             read_weights(epochs) if epochs.exists() else (),
             args.metric or (history[-1].metric if history else ''),
         )
-        out = args.out or args.work_dir / 'exploration' / 'weights.png'
+        out = args.out or args.work_dir / EXPLORATION_DIR / 'weights.png'
         print(save_figure(figure, out))
 
 

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmada.engine.mmengine_adapters import initialize_weights
 from mmada.engine.probe import (
     MAX_BATCHES,
     probe_objectives,
@@ -354,6 +355,6 @@ def _runner(cfg: Config, checkpoint: str | None, work_dir: str) -> Runner:
     if checkpoint is not None:
         cfg.load_from = checkpoint
     runner = Runner.from_cfg(cfg)
-    runner._init_model_weights()
+    initialize_weights(runner)
     runner.load_or_resume()
     return runner

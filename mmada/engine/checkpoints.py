@@ -11,7 +11,7 @@ from pathlib import Path
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 
-from mmada.utils.files import replace_synced, write_failure
+from mmada.utils.files import replace, write_failure
 
 _NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
@@ -188,13 +188,13 @@ class DurableBackend(LocalBackend):
 
 
 def write_durably(path: Path, data: bytes, site: str) -> None:
-    """Write or replace a file as `replace_synced` does.
+    """Write or replace a file as `replace` does.
 
     Raises:
         OSError: If it cannot be written, naming it and the bytes needed.
     """
     try:
-        replace_synced(path, data, site)
+        replace(path, data, site=site)
     except OSError as error:
         message = write_failure(path, len(data), error)
         raise OSError(error.errno, message) from error

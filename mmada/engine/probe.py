@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from mmada.engine.distributed import without_all_reduce
+from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import check_reentrant
 from mmada.models import LossWeightWrapper, Objectives
@@ -83,7 +84,7 @@ def raw_losses(
     wrapper.train()
     with optim_wrapper.optim_context(wrapper):
         data = wrapper.data_preprocessor(batch, True)
-        losses = wrapper._run_forward(data, mode='loss')
+        losses = forward_losses(wrapper, data)
     _, log_vars = wrapper.detector.parse_losses(losses)
     return {k: v for k, v in log_vars.items() if 'loss' in k and k != 'loss'}
 

@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
+from mmada.engine.mmengine_adapters import keep_compiled_buffers
+
 
 def prepare_features(runner: Any) -> None:
     """Check the features of a run, and adapt what MMEngine has set up.
@@ -83,9 +85,7 @@ def allow_several_backwards(runner: Any) -> None:
     pass gives its buffers away in the first one.
     """
     if runner.cfg.get('compile'):
-        from torch._functorch import config
-
-        config.donated_buffer = False
+        keep_compiled_buffers()
 
 
 def allow_single_gradients(runner: Any) -> None:

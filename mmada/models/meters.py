@@ -1,10 +1,16 @@
-"""Mean raw loss of each objective over a round."""
+"""Means of losses: over an iteration's ranks, a round, a period.
+
+An objective may be absent: a cascade stage without proposals leaves its
+losses out of an iteration, and counting it as zero would make the loss look
+better than it is. So all means are over those iterations and ranks that have
+a loss, and an absent one is NaN.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmengine import dist
@@ -13,25 +19,32 @@ from torch import Tensor
 from mmada.models.objectives import ObjectiveError, Objectives
 
 
-class ObjectiveMeter:
-    """Averages objectives over the iterations in which they are present.
+class Meter(Protocol):
+    """Sums up what a segment logs."""
 
-    A cascade stage without proposals leaves its losses out of an iteration;
-    counting it as zero would make the loss look better than it is.
+    def update(self, log_vars: Mapping[str, Tensor]) -> None:
+        """Add one iteration's scalars."""
+
+    def mean(self) -> Tensor:
+        """Return the means over all iterations and ranks, a vector."""
+
+
+class ObjectiveMeter:
+    """Averages raw losses over the iterations of a round and over the ranks.
+
+    Args:
+        objectives: Which losses belong together.
     """
 
     def __init__(self, objectives: Objectives) -> None:
         self.objectives = objectives
-        # Numbers, since adding to single entries of a tensor is slow.
-        self._sums = [0.0] * len(objectives)
-        self._counts = [0.0] * len(objectives)
+        self._losses = _RunningMean(len(objectives))
 
     @torch.no_grad()
     def update(self, log_vars: Mapping[str, Tensor]) -> None:
         """Add one iteration's raw losses (by loss name, scalars)."""
-        for i, value in self.objectives.reduce(log_vars).items():
-            self._sums[i] += float(value)
-            self._counts[i] += 1
+        found = self.objectives.reduce(log_vars)
+        self._losses.add(_losses_of(found, len(self.objectives)))
 
     def mean(self) -> Tensor:
         """Return the mean raw losses over all ranks, shape (n,), float64.
@@ -39,14 +52,8 @@ class ObjectiveMeter:
         Raises:
             ObjectiveError: If an objective was in no iteration.
         """
-        sums, counts = _tensor(self._sums), _tensor(self._counts)
-        if dist.is_distributed():
-            sums, counts = (
-                x.to(dist.get_comm_device()) for x in (sums, counts)
-            )
-            dist.all_reduce(sums)
-            dist.all_reduce(counts)
-            sums, counts = sums.cpu(), counts.cpu()
+        sums = _sum_over_ranks(self._losses.sums)
+        counts = _sum_over_ranks(self._losses.counts)
         missing = [
             name
             for name, count in zip(self.objectives.names, counts, strict=True)
@@ -60,11 +67,41 @@ class ObjectiveMeter:
         return sums / counts
 
 
-def _tensor(values: list[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
+class PeriodMeans:
+    """Averages weights over all iterations, losses where there are some.
 
+    Args:
+        size: Number n of objectives.
+    """
 
-# ~~ iteration_losses: The losses of a single iteration, the same on all ra
+    def __init__(self, size: int) -> None:
+        self._means = _RunningMean(2, size)  # weights and losses
+
+    def add(self, weights: Sequence[float], losses: Tensor) -> None:
+        """Add an iteration; a loss that is not finite counts as absent."""
+        row = torch.tensor(weights, dtype=torch.float64)
+        self._means.add(torch.stack([row, losses]))
+
+    @property
+    def weights(self) -> list[float]:
+        """The mean weights."""
+        return self._means.value[0].tolist()
+
+    @property
+    def losses(self) -> Tensor:
+        """The mean losses, NaN where an objective was always absent."""
+        return self._means.value[1]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums and counts so far."""
+        return dict(
+            sums=self._means.sums.clone(), counts=self._means.counts.clone()
+        )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from stored sums and counts."""
+        self._means.sums = state['sums'].clone()
+        self._means.counts = state['counts'].clone()
 
 
 @torch.no_grad()
@@ -76,60 +113,47 @@ def iteration_losses(found: Mapping[int, Tensor], size: int) -> Tensor:
         size: Number n of objectives.
 
     Returns:
-        Means, float64 on the CPU, shape (n,); NaN where no rank has a loss.
+        Means, float64 on the CPU, shape (n,), the same on all ranks; NaN
+        where no rank has a loss.
     """
+    losses = _losses_of(found, size)
+    if not dist.is_distributed():
+        return losses
+    present = ~losses.isnan()
+    total, count = _sum_over_ranks(
+        torch.stack([losses.masked_fill(~present, 0), present.double()])
+    )
+    return total / count  # 0 / 0 is NaN
+
+
+class _RunningMean:
+    """Sums what is finite, and counts it."""
+
+    def __init__(self, *shape: int) -> None:
+        self.sums = torch.zeros(shape, dtype=torch.float64)
+        self.counts = torch.zeros_like(self.sums)
+
+    def add(self, values: Tensor) -> None:
+        self.sums += values.where(values.isfinite(), 0.0)
+        self.counts += values.isfinite()
+
+    @property
+    def value(self) -> Tensor:
+        return self.sums / self.counts  # 0 / 0 is NaN
+
+
+def _losses_of(found: Mapping[int, Tensor], size: int) -> Tensor:
+    """Return scalars by index as a vector, NaN where there is none."""
     losses = torch.full((size,), math.nan, dtype=torch.float64)
     if found:  # as one tensor, since each transfer waits for the device
         values = [value.detach().double() for value in found.values()]
         losses[list(found)] = torch.stack(values).cpu()
+    return losses
+
+
+def _sum_over_ranks(values: Tensor) -> Tensor:
     if not dist.is_distributed():
-        return losses
-    present = ~losses.isnan()
-    sums = torch.stack([losses.masked_fill(~present, 0), present.double()])
-    sums = sums.to(dist.get_comm_device())
-    dist.all_reduce(sums)
-    total, count = sums.cpu()
-    return total / count  # 0 / 0 is NaN
-
-
-# ~~ period_means: Mean weights and losses of the iterations of a period.
-
-
-class PeriodMeans:
-    """Averages weights over all iterations, losses where there are some.
-
-    Args:
-        size: Number n of objectives.
-    """
-
-    def __init__(self, size: int) -> None:
-        # Rows: weights and losses; and in how many iterations there was one.
-        self._sums = torch.zeros(2, size, dtype=torch.float64)
-        self._counts = torch.zeros_like(self._sums)
-
-    def add(self, weights: Sequence[float], losses: Tensor) -> None:
-        """Add an iteration; a loss that is not finite counts as absent."""
-        both = torch.stack(
-            [torch.tensor(weights, dtype=torch.float64), losses]
-        )
-        self._sums += both.where(both.isfinite(), 0.0)
-        self._counts += both.isfinite()
-
-    @property
-    def weights(self) -> list[float]:
-        """The mean weights."""
-        return (self._sums[0] / self._counts[0]).tolist()
-
-    @property
-    def losses(self) -> Tensor:
-        """The mean losses, NaN where an objective was always absent."""
-        return self._sums[1] / self._counts[1]  # 0 / 0 is NaN
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums and counts so far."""
-        return dict(sums=self._sums.clone(), counts=self._counts.clone())
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from stored sums and counts."""
-        self._sums = state['sums'].clone()
-        self._counts = state['counts'].clone()
+        return values
+    values = values.to(dist.get_comm_device(), copy=True)
+    dist.all_reduce(values)
+    return values.cpu()

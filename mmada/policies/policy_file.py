@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import Policy, build_policy
-from mmada.utils.files import replace_synced, sha256
+from mmada.utils.files import replace, sha256
 
 # ~~ policy_codec: Bytes of a policy file, and back. Safetensors with one e
 
@@ -247,7 +247,6 @@ def _check_weights(ensemble: PolicyEnsemble) -> None:
             )
 
 
-DEFAULT_FILE = 'policy.safetensors'
 """Name of the one that a search writes into its work directory."""
 
 MAX_BYTES = 64 * 2**20
@@ -289,7 +288,7 @@ def save_policy(
         decode_policy(data)
     except ValueError as error:
         raise ValueError(f'This policy cannot be saved: {error}') from error
-    replace_synced(path, data, 'policy_file')
+    replace(path, data, site='policy_file')
     return path
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from torch import Tensor
 
 from mmada.surrogates.curve import check_points
 from mmada.surrogates.metrics import find_surrogate
+from mmada.utils.files import replace
 
 SCHEMA = 1
 _FIELDS = {
@@ -82,7 +81,7 @@ def save_curve(
         raise ValueError(
             f'`provenance` should be what JSON can hold. Found {provenance!r}.'
         ) from error
-    _replace(Path(path), text)
+    replace(Path(path), text)
     return Path(path)
 
 
@@ -138,18 +137,3 @@ def _digest(content: Mapping[str, Any]) -> str:
     kept = {name: content[name] for name in ('metric', 'points', 'provenance')}
     text = json.dumps(kept, sort_keys=True, separators=(',', ':'))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is never seen half written."""
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with open(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)

@@ -11,7 +11,7 @@ from mmada.utils.checks import (
     check_positive,
     check_vector,
 )
-from mmada.utils.files import failpoint, file_sha256, replace_synced, sha256
+from mmada.utils.files import failpoint, file_sha256, replace, sha256
 from mmada.utils.seeding import derive_seed, preserve_rng, seed_all
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     'failpoint',
     'file_sha256',
     'preserve_rng',
-    'replace_synced',
+    'replace',
     'seed_all',
     'sha256',
 ]

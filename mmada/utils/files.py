@@ -1,4 +1,13 @@
-"""Durable file operations: what is reported as written is on the disk."""
+"""Files that survive a kill, their checksums, and the kills that prove it.
+
+What is reported as written is on the disk, and a file is the old one or the
+new one, never half of it: :func:`replace`. Writers use temporary names of one
+form, so that what a killed one left is found: :func:`leftovers`.
+
+That a run survives a kill at the worst moment can only be tested by killing
+it there. Each such moment is one ``failpoint('name')`` call, which does
+nothing unless the environment variable ``MMADA_FAILPOINT`` names it.
+"""
 
 from __future__ import annotations
 
@@ -13,46 +22,47 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-# ~~ failpoints: Named places at which a test can kill the process. That a
+Buffer = bytes | memoryview
+TMP_PREFIX = 'tmp.'
 
-
+_LARGE = 2**20
+"""From this size on a second thread pays off."""
+_CHUNK = 2**18
+"""Bytes read at once; small enough for the cache of a processor core."""
 _VARIABLE = 'MMADA_FAILPOINT'
 _passed: Counter[str] = Counter()
 
 
-def failpoint(name: str) -> None:
-    """Kill this process if ``MMADA_FAILPOINT`` is ``name[:count]``.
-
-    A test aid. The process gets SIGKILL, as from a machine that goes down:
-    no handler, no clean-up, no buffer flushed.
+def replace(
+    path: Path,
+    content: str | Buffer,
+    durable: bool = True,
+    site: str = 'replace',
+) -> None:
+    """Write or replace a file so that it is never seen half written.
 
     Args:
-        name: Name of the place, without a colon.
+        path: File; it gets its name once all of it is written.
+        content: All of it; text is written as UTF-8.
+        durable: Whether to wait until it is on the disk. Without it a power
+            cut may take the file away; a kill of the process may not.
+        site: Name of the failpoints, ``site.inside_write`` and
+            ``site.before_rename``.
 
     Raises:
-        ValueError: If the count in the variable is not a positive integer.
+        OSError: If it cannot be written; an older file is untouched.
     """
-    wanted = os.environ.get(_VARIABLE, '')
-    target, _, count = wanted.partition(':')
-    if target != name:
-        return
-    if count and not (count.isdecimal() and int(count) > 0):
-        raise ValueError(
-            f'{_VARIABLE} should be name or name:count with a positive '
-            f'count, found {wanted!r}'
-        )
-    _passed[name] += 1
-    if _passed[name] == int(count or 1):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-TMP_PREFIX = 'tmp.'
-Buffer = bytes | memoryview
-
-
-def sha256(data: Buffer) -> str:
-    """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+    data = content.encode() if isinstance(content, str) else content
+    temporary = temporary_name(path.parent)
+    try:
+        _write(temporary, data, durable, f'{site}.inside_write')
+        failpoint(f'{site}.before_rename')
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+    if durable:
+        sync_directory(path.parent)
 
 
 def write_synced(path: Path, data: Buffer, site: str) -> None:
@@ -66,6 +76,10 @@ def write_synced(path: Path, data: Buffer, site: str) -> None:
     Raises:
         OSError: If the disk is full, fails or is read-only.
     """
+    _write(path, data, True, site)
+
+
+def _write(path: Path, data: Buffer, durable: bool, site: str) -> None:
     half = len(data) // 2
     with open(path, 'wb') as file:
         file.write(data[:half])
@@ -73,30 +87,24 @@ def write_synced(path: Path, data: Buffer, site: str) -> None:
         failpoint(site)
         file.write(data[half:])
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
-def replace_synced(path: Path, data: Buffer, site: str) -> None:
-    """Write or replace a file so that it is never seen half written.
+def discard(path: Path, site: str) -> None:
+    """Remove a directory so that it is never seen half removed.
 
     Args:
-        path: File; it gets its name once its bytes are on the disk.
-        data: Whole content.
-        site: Name of the failpoints, ``site.inside_write`` and
-            ``site.before_rename``.
+        path: Directory; it gets a temporary name first.
+        site: Name of the failpoint after that.
 
     Raises:
-        OSError: If it cannot be written; an older file is untouched.
+        OSError: If it cannot be renamed.
     """
-    temporary = temporary_name(path.parent)
-    try:
-        write_synced(temporary, data, f'{site}.inside_write')
-        failpoint(f'{site}.before_rename')
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-    sync_directory(path.parent)
+    doomed = temporary_name(path.parent)
+    os.replace(path, doomed)
+    failpoint(site)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def write_failure(path: Path, size: int, error: Exception) -> str:
@@ -117,36 +125,6 @@ def write_failure(path: Path, size: int, error: Exception) -> str:
     )
 
 
-def sync_directory(path: Path) -> None:
-    """Wait until the names inside a directory are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def temporary_name(root: Path) -> Path:
-    """Return an unused name in ``root`` that `remove_leftovers` knows."""
-    return root / f'{TMP_PREFIX}{uuid.uuid4().hex}'
-
-
-def discard(path: Path, site: str) -> None:
-    """Remove a directory so that it is never seen half removed.
-
-    Args:
-        path: Directory; it gets a temporary name first.
-        site: Name of the failpoint after that.
-
-    Raises:
-        OSError: If it cannot be renamed.
-    """
-    doomed = temporary_name(path.parent)
-    os.replace(path, doomed)
-    failpoint(site)
-    shutil.rmtree(doomed, ignore_errors=True)
-
-
 def leftovers(root: Path) -> list[Path]:
     """Return what killed writers left under temporary names in ``root``."""
     return sorted(root.glob(TMP_PREFIX + '[0-9a-f]' * 32))
@@ -161,13 +139,37 @@ def remove_leftovers(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-# ~~ digest_file: Digest of a file: while it is written, and of what is the
+def temporary_name(root: Path) -> Path:
+    """Return an unused name in ``root`` that `remove_leftovers` knows."""
+    return root / f'{TMP_PREFIX}{uuid.uuid4().hex}'
 
 
-_LARGE = 2**20
-"""From this size on a second thread pays off."""
-_CHUNK = 2**18
-"""Bytes read at once; small enough for the cache of a processor core."""
+def sync_directory(path: Path) -> None:
+    """Wait until the names inside a directory are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(data: Buffer) -> str:
+    """Return the SHA-256 of ``data`` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file without holding all of it.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    chunk = memoryview(bytearray(_CHUNK))
+    with open(path, 'rb', buffering=0) as file:
+        while size := file.readinto(chunk):
+            digest.update(chunk[:size])
+    return digest.hexdigest()
 
 
 class DigestFile:
@@ -249,15 +251,27 @@ class DigestFile:
             self._error = error
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file without holding all of it.
+def failpoint(name: str) -> None:
+    """Kill this process if ``MMADA_FAILPOINT`` is ``name[:count]``.
+
+    A test aid. The process gets SIGKILL, as from a machine that goes down:
+    no handler, no clean-up, no buffer flushed.
+
+    Args:
+        name: Name of the place, without a colon.
 
     Raises:
-        OSError: If it cannot be read.
+        ValueError: If the count in the variable is not a positive integer.
     """
-    digest = hashlib.sha256()
-    chunk = memoryview(bytearray(_CHUNK))
-    with open(path, 'rb', buffering=0) as file:
-        while size := file.readinto(chunk):
-            digest.update(chunk[:size])
-    return digest.hexdigest()
+    wanted = os.environ.get(_VARIABLE, '')
+    target, _, count = wanted.partition(':')
+    if target != name:
+        return
+    if count and not (count.isdecimal() and int(count) > 0):
+        raise ValueError(
+            f'`{_VARIABLE}` should be a name, or name:count with a positive '
+            f'count. Found {wanted!r}.'
+        )
+    _passed[name] += 1
+    if _passed[name] == int(count or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

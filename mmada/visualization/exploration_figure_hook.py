@@ -13,10 +13,10 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
+from mmada.utils.run_files import HISTORY_FILE
 from mmada.visualization.history import read_history
 from mmada.visualization.weights_figure import weights_figure
 
-_FILE = 'history.jsonl'
 _DPI = 100
 
 
@@ -57,7 +57,7 @@ class ExplorationFigureHook(Hook):
                 f'{directory.name}_weights.png',
                 _pixels(
                     weights_figure(
-                        read_history(directory / _FILE), metric=metric
+                        read_history(directory / HISTORY_FILE), metric=metric
                     )
                 ),
                 step=record['round'],

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.engine.exploration.history import resting
+from mmada.utils import run_files
 
-HISTORY_FILE = Path('exploration') / 'history.jsonl'
-WEIGHTS_FILE = Path('weights.jsonl')
+HISTORY_FILE = Path(run_files.EXPLORATION_DIR) / run_files.HISTORY_FILE
+WEIGHTS_FILE = Path(run_files.WEIGHTS_FILE)
 
 Array = NDArray[np.float64]
 

@@ -62,6 +62,9 @@ IN_ALGORITHM = {
 ELSEWHERE = {
     'state.inside_replace',  # only where a damaged state was passed over
     'checkpoint.inside_delete',  # only of checkpoints that are directories
+    # Of hooks in an ordinary training, see test_weighting_hook.py.
+    'weights_file.inside_write',
+    'weights_file.before_rename',
 }
 QUICK = {
     'explore.inside_training',
@@ -120,12 +123,13 @@ def named_failpoints():
 
 def _names(call):
     function = getattr(call.func, 'id', '')
+    named = [word.value for word in call.keywords if word.arg == 'site']
     texts = [
         a.value
-        for a in call.args
+        for a in (*call.args, *named)
         if isinstance(a, ast.Constant) and isinstance(a.value, str)
     ]
-    if function in ('replace_synced', 'write_durably'):
+    if function in ('replace', 'write_durably'):
         return {f'{t}.{s}' for t in texts for s in WITHIN_REPLACE}
     takes = ('failpoint', 'write_synced', 'discard', 'DigestFile')
     return set(texts) if function in takes else set()

@@ -1,4 +1,4 @@
-"""Means of a period, by hand."""
+"""Means of losses, by hand and where losses are absent."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A file is the old one or the new one, and leftovers go."""
+"""Files are old or new, digests true, and failpoints kill where told."""
 
 from __future__ import annotations
 
@@ -12,29 +12,59 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.utils import files as digest_file
+from mmada.utils import files
 from mmada.utils.files import (
     DigestFile,
     failpoint,
     file_sha256,
     leftovers,
     remove_leftovers,
-    replace_synced,
+    replace,
 )
 from tests.test_engine.test_state.states import killed_at
 
 
+@pytest.mark.parametrize('durable', [True, False])
 @pytest.mark.parametrize('site', ['x.inside_write', 'x.before_rename'])
 def test_killed_while_a_file_is_replaced(
-    tmp_path: Path, site: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: str, durable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / 'file'
-    replace_synced(path, b'old', 'x')
-    killed_at(site, lambda: replace_synced(path, b'new', 'x'), monkeypatch)
+    replace(path, b'old')
+    killed_at(site, lambda: replace(path, 'new', durable, 'x'), monkeypatch)
     assert path.read_bytes() == b'old'
     assert len(leftovers(tmp_path)) == 1
     remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ['file']
+
+
+@pytest.mark.parametrize('durable', [True, False])
+def test_a_file_is_replaced_by_text_or_bytes(
+    tmp_path: Path, durable: bool
+) -> None:
+    path = tmp_path / 'file'
+    for content in ('\u00e4\n', memoryview(b'bytes'), ''):
+        replace(path, content, durable)
+        expected = content.encode() if isinstance(content, str) else content
+        assert path.read_bytes() == expected
+        assert os.listdir(tmp_path) == ['file']
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(5, 'Input/output error')
+
+    path = tmp_path / 'file'
+    replace(path, 'old')
+    monkeypatch.setattr(os, 'fsync', fail)
+    with pytest.raises(OSError, match='Input/output'):
+        replace(path, 'new')
+    assert path.read_text() == 'old'
+    assert os.listdir(tmp_path) == ['file']
+    replace(path, 'new', durable=False)  # asks nothing of the disk
+    assert path.read_text() == 'new'
 
 
 def test_names_of_others_are_no_leftovers(tmp_path: Path) -> None:
@@ -43,9 +73,6 @@ def test_names_of_others_are_no_leftovers(tmp_path: Path) -> None:
     (tmp_path / f'tmp.{"0f" * 16}').mkdir()
     remove_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ['tmp.d', 'tmp.txt']
-
-
-# ~~ test_digest_file: What a digest says is what was written.
 
 
 @pytest.mark.parametrize('size', [0, 1, 2**18, 2**18 + 1, 3 * 2**20])
@@ -78,7 +105,7 @@ def test_an_error_of_the_disk_stays_what_it_is(
         def close(self) -> None:
             raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(digest_file, 'open', lambda *_: Full(), raising=False)
+    monkeypatch.setattr(files, 'open', lambda *_: Full(), raising=False)
     with (
         pytest.raises(OSError, match='No space left'),
         DigestFile(tmp_path / 'file', 'site') as file,
@@ -100,9 +127,6 @@ def test_an_error_of_the_writer_is_raised_and_closes_the_file(
     ):
         torch.save(Unsuitable(), file)
     assert file._file.closed
-
-
-# ~~ test_failpoints: A failpoint kills where it is told to, and only there
 
 
 def exit_code(names: list[str]) -> int | None:
@@ -139,5 +163,5 @@ def test_kills_at_the_named_place(
 @pytest.mark.parametrize('wanted', ['a:0', 'a:x', 'a:-1'])
 def test_bad_count(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('MMADA_FAILPOINT', wanted)
-    with pytest.raises(ValueError, match='positive count'):
+    with pytest.raises(ValueError, match='Found .a:'):
         failpoint('a')

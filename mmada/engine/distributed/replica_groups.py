@@ -19,12 +19,8 @@ from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel
 from torch import nn
-from torch.distributed import distributed_c10d as c10d
 
-CAN_SWAP = all(
-    callable(getattr(c10d, name, None))
-    for name in ('_get_default_group', '_update_default_pg')
-)
+from mmada.engine.mmengine_adapters import CAN_SWAP, swap_default_group
 
 
 class Share(NamedTuple):
@@ -197,12 +193,11 @@ def default_group(group: Any) -> Iterator[None]:
     Args:
         group: A group of which this rank is a member.
     """
-    kept = c10d._get_default_group()
-    c10d._update_default_pg(group)
+    kept = swap_default_group(group)
     try:
         yield
     finally:
-        c10d._update_default_pg(kept)
+        swap_default_group(kept)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 from mmada.controllers import Rest
 from mmada.engine.monitor.monitor import scalar_name
+from mmada.utils.files import replace
+from mmada.utils.run_files import HISTORY_FILE
 
 
 def resting(record: dict[str, Any]) -> list[int]:
@@ -97,9 +98,6 @@ def short_name(metric: str) -> str:
     return metric.rsplit('/', 1)[-1]
 
 
-FILE = 'history.jsonl'
-
-
 def write_history(directory: Path, records: Iterable[dict[str, Any]]) -> None:
     """Replace the history of a search in one step.
 
@@ -107,11 +105,8 @@ def write_history(directory: Path, records: Iterable[dict[str, Any]]) -> None:
         directory: Of the search.
         records: Of all rounds so far.
     """
-    path = directory / FILE
-    partial = path.with_suffix('.tmp')
     lines = (
         json.dumps(finite(record), allow_nan=False) + '\n'
         for record in records
     )
-    partial.write_text(''.join(lines))
-    os.replace(partial, path)
+    replace(directory / HISTORY_FILE, ''.join(lines), durable=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,10 @@ from mmada.controllers import Controller
 from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.targets import Target
+from mmada.engine.mmengine_adapters import without_hooks
 from mmada.engine.state import failpoint
 from mmada.utils.files import remove_leftovers
-
-EXPLORED = 'explored.pth'
+from mmada.utils.run_files import EXPLORED_FILE
 
 
 def write_results(
@@ -56,30 +54,18 @@ def _write(
     work_dir = Path(runner.work_dir)
     found = work_dir, controller, provenance
     remove_leftovers(work_dir)
-    whole = not with_model or (work_dir / EXPLORED).exists()
+    whole = not with_model or (work_dir / EXPLORED_FILE).exists()
     if whole and target.is_saved(*found):
         return
     if with_model:
-        with _without_averages(runner):
+        # An average that an EMAHook would write in place of the model is one
+        # of the training after the exploration.
+        with without_hooks(runner, EMAHook):
             runner.save_checkpoint(
                 str(work_dir),
-                EXPLORED,
+                EXPLORED_FILE,
                 save_optimizer=False,
                 save_param_scheduler=False,
                 backend_args=dict(backend=DURABLE),
             )
     target.save(*found)
-
-
-@contextlib.contextmanager
-def _without_averages(runner: Any) -> Iterator[None]:
-    """Keep an EMAHook from writing its average in place of the model.
-
-    There is none yet: it averages the training after the exploration.
-    """
-    hooks = runner._hooks
-    runner._hooks = [h for h in hooks if not isinstance(h, EMAHook)]
-    try:
-        yield
-    finally:
-        runner._hooks = hooks

@@ -23,9 +23,9 @@ from mmada.controllers import (
 )
 from mmada.engine.probe import probe_objectives, unwrap
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.segment import Meter
 from mmada.models import AutoSegLoss, ObjectiveMeter
-from mmada.policies.policy_file import DEFAULT_FILE, holds_policy, save_policy
+from mmada.models.meters import Meter
+from mmada.policies.policy_file import holds_policy, save_policy
 from mmada.surrogates import (
     SurrogateShape,
     decode,
@@ -33,8 +33,7 @@ from mmada.surrogates import (
     load_curve,
     save_curve,
 )
-
-CURVE_FILE = 'curve.json'
+from mmada.utils.run_files import CURVE_FILE, POLICY_FILE
 
 
 class Target(ABC):
@@ -148,7 +147,7 @@ class LossWeights(Target):
     ) -> None:
         """Write the policy file."""
         ensemble = self._ensemble(controller)
-        save_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
+        save_policy(work_dir / POLICY_FILE, ensemble, provenance)
 
     def is_saved(
         self,
@@ -158,7 +157,7 @@ class LossWeights(Target):
     ) -> bool:
         """Return whether the policy file is there."""
         ensemble = self._ensemble(controller)
-        return holds_policy(work_dir / DEFAULT_FILE, ensemble, provenance)
+        return holds_policy(work_dir / POLICY_FILE, ensemble, provenance)
 
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Put the weights back; a hook of the training sets its own."""

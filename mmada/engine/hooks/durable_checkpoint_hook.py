@@ -9,10 +9,10 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 
 from mmada.engine.checkpoints import DURABLE, DurableBackend, write_durably
+from mmada.engine.mmengine_adapters import OverridableCheckpointHook
 from mmada.engine.state import failpoint
 from mmada.utils.files import discard, remove_leftovers
 
@@ -20,7 +20,7 @@ _LOCAL = (LocalBackend, DurableBackend)
 
 
 @HOOKS.register_module()
-class DurableCheckpointHook(CheckpointHook):
+class DurableCheckpointHook(OverridableCheckpointHook):
     """Saves checkpoints so that at every instant the latest one is whole.
 
     Options and file names are those of MMEngine's CheckpointHook. That one
@@ -51,11 +51,12 @@ class DurableCheckpointHook(CheckpointHook):
             for directory in {str(self.out_dir), runner.work_dir}:
                 remove_leftovers(Path(directory))
 
-    def _save_checkpoint_with_step(
+    def save_step_checkpoint(
         self, runner: Any, step: int, meta: dict[str, Any]
     ) -> None:
+        """Save a checkpoint, point to it, then remove the oldest."""
         if not self._durable:
-            super()._save_checkpoint_with_step(runner, step, meta)
+            super().save_step_checkpoint(runner, step, meta)
             return
         name = self.filename_tmpl.format(step)
         self.last_ckpt = os.path.join(self.out_dir, name)
@@ -85,16 +86,17 @@ class DurableCheckpointHook(CheckpointHook):
             )
         self._remove_surplus(runner)
 
-    def _save_best_checkpoint(
+    def save_best_checkpoint(
         self, runner: Any, metrics: dict[str, Any]
     ) -> None:
+        """Save the model if it is the best, then remove the old best."""
         if not (self._durable and self.save_best):
-            super()._save_best_checkpoint(runner, metrics)
+            super().save_best_checkpoint(runner, metrics)
             return
         backend = self.file_backend
         self.file_backend = later = _RemovesNothing()
         try:
-            super()._save_best_checkpoint(runner, metrics)
+            super().save_best_checkpoint(runner, metrics)
         finally:
             self.file_backend = backend
         for path in later.doomed - self._best_checkpoints():

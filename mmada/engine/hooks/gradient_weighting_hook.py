@@ -13,16 +13,107 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 from torch.nn import Parameter
 
-from mmada.engine.hooks.weighting_hook import WeightingHook, build_weighting_of
-from mmada.engine.optimizers import head_rule_of
-from mmada.engine.optimizers.head_rule import LearningRateHeadRule
+from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
 from mmada.engine.training_features import allow_several_backwards
 from mmada.models import LossWeightWrapper, iteration_losses
-from mmada.models.meters import PeriodMeans
 from mmada.utils.checks import check_int
 from mmada.weightings import GradientWeighting
 
-# ~~ trunk_gradients: Gradients of single objectives with respect to the sh
+
+@HOOKS.register_module()
+class GradientWeightingHook(WeightingHook[GradientWeighting]):
+    """Sets the loss weights by the losses' gradients of the same iteration.
+
+    Between forward and backward pass each objective's gradient with respect
+    to the shared parameters is computed: a backward pass through the model
+    for each, and memory for each. The gradients are averaged over the ranks,
+    so all ranks use the same weights. The weights in force stay where an
+    objective is absent from a rank or a gradient is not finite.
+
+    Heads are shielded by the head rule, so the weights act on the trunk. As
+    they change every iteration, `head_rule.mode='grad'` is the exact one for
+    an optimizer with momentum or with accumulated gradients.
+
+    Once a period, at its end, the mean weights of its iterations, and the
+    mean raw losses of those that computed some, are published as by
+    StepWeightingHook.
+
+    Args:
+        weighting: Config of a :class:`GradientWeighting`.
+        parameters: Regular expression in the names of the shared parameters
+            to look at, such as 'neck'; None for all of the trunk, that is,
+            all that every objective reaches.
+        every: Computes weights in one of so many iterations, and keeps them
+            in between.
+        interval: Iterations of a period; None for an epoch.
+    """
+
+    weighting_type = GradientWeighting
+
+    def __init__(
+        self,
+        weighting: dict[str, Any],
+        parameters: str | None = None,
+        every: int = 1,
+        interval: int | None = None,
+    ) -> None:
+        super().__init__(weighting, interval)
+        self._pattern = parameters
+        self._every = check_int('every', every, 1)
+
+    def build_weighting(self, runner: Any) -> GradientWeighting:
+        """Build the weighting from its config, and find the trunk."""
+        allow_several_backwards(runner)
+        parameters = trunk_parameters(
+            self.model, runner.optim_wrapper, self._pattern
+        )
+        size = len(self.model.objectives)
+        self._gradients = TrunkGradients(parameters, size)
+        self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
+        runner.logger.info(
+            f'Gradients of {size} objectives for {len(parameters)} '
+            f'parameters of {sum(p.numel() for p in parameters)} numbers.'
+        )
+        warn_of_lag(runner)
+        return super().build_weighting(runner)
+
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Ask for the losses of an iteration whose weights are computed."""
+        due = runner.iter % self._every == 0
+        self.model.reweigh = self._reweigh if due else None
+        self._losses = torch.full(
+            (len(self.model.objectives),), torch.nan, dtype=torch.float64
+        )
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Publish where a period ends."""
+        self.end_iteration(runner, self._losses)
+
+    def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
+        assert self.weighting is not None
+        weights = torch.tensor(self.model.weights, dtype=torch.float64)
+        scale = 1.0 if self._scaler is None else self._scaler.get_scale()
+        gradients = self._gradients(losses, scale)
+        self._losses = iteration_losses(losses, len(weights))
+        if gradients is None or not _is_finite(self._losses, gradients):
+            return weights
+        weights = self.weighting.weights(self._losses, gradients)
+        # Equal gradients on unequal machines may lead to other last bits.
+        dist.broadcast(weights)
+        return weights
+
+
+def _is_finite(losses: Tensor, gradients: Tensor) -> bool:
+    norms = torch.linalg.vector_norm(gradients, dim=1)  # no copy of them
+    return bool(torch.isfinite(losses).all() and torch.isfinite(norms).all())
 
 
 def trunk_parameters(
@@ -52,9 +143,9 @@ def trunk_parameters(
     }
     if not trunk:
         raise ValueError(
-            'No parameter is reached by all objectives '
-            f'({", ".join(model.objectives.names)}), so there is no shared '
-            'trunk whose gradients could be compared.'
+            '`objectives` should share parameters, the trunk whose gradients '
+            'are compared. Found none that are reached by all of '
+            f'{", ".join(model.objectives.names)}.'
         )
     if pattern is None:
         return list(trunk.values())
@@ -62,14 +153,14 @@ def trunk_parameters(
         found = [p for name, p in trunk.items() if re.search(pattern, name)]
     except re.error as error:
         raise ValueError(
-            f'`parameters` is {pattern!r}; expected a regular expression: '
-            f'{error}.'
+            '`parameters` should be a regular expression. '
+            f'Found {pattern!r}: {error}.'
         ) from error
     if not found:
         raise ValueError(
-            f'`parameters` is {pattern!r}, which none of the {len(trunk)} '
-            'parameters matches that all objectives reach; expected it to '
-            f'match some, such as {list(trunk)[-1]!r}.'
+            f'`parameters` should match some of the {len(trunk)} parameters '
+            f'that all objectives reach, such as {list(trunk)[-1]!r}. '
+            f'Found {pattern!r}.'
         )
     return found
 
@@ -133,139 +224,3 @@ class TrunkGradients:
         )
         dist.all_reduce(flag, 'min')
         return bool(flag)
-
-
-# ~~ head_rule_lag: A warning for weights that change at every iteration.
-
-
-def warn_of_lag(runner: Any) -> None:
-    """Warn of a head rule that does not keep up with the weights."""
-    rule = head_rule_of(runner.optim_wrapper)
-    if isinstance(rule, LearningRateHeadRule):
-        runner.logger.warning(
-            "`head_rule.mode='lr'` divides what is left of earlier "
-            'iterations, as momentum and accumulated gradients, by the '
-            'weights of the last one. With weights of every iteration '
-            "`mode='grad'` is the exact one."
-        )
-
-
-@HOOKS.register_module()
-class GradientWeightingHook(WeightingHook[GradientWeighting]):
-    """Sets the loss weights by the losses' gradients of the same iteration.
-
-    Between forward and backward pass each objective's gradient with respect
-    to the shared parameters is computed: a backward pass through the model
-    for each, and memory for each. The gradients are averaged over the ranks,
-    so all ranks use the same weights. The weights in force stay where an
-    objective is absent from a rank or a gradient is not finite.
-
-    Heads are shielded by the head rule, so the weights act on the trunk. As
-    they change every iteration, `head_rule.mode='grad'` is the exact one for
-    an optimizer with momentum or with accumulated gradients.
-
-    Once a period, at its end, the mean weights of its iterations, and the
-    mean raw losses of those that computed some, are published as by
-    StepWeightingHook.
-
-    Args:
-        weighting: Config of a :class:`GradientWeighting`.
-        parameters: Regular expression in the names of the shared parameters
-            to look at, such as 'neck'; None for all of the trunk, that is,
-            all that every objective reaches.
-        every: Computes weights in one of so many iterations, and keeps them
-            in between.
-        interval: Iterations of a period; None for an epoch.
-    """
-
-    def __init__(
-        self,
-        weighting: dict[str, Any],
-        parameters: str | None = None,
-        every: int = 1,
-        interval: int | None = None,
-    ) -> None:
-        super().__init__(interval)
-        check_int('every', every, 1)
-        self._config = weighting
-        self._pattern = parameters
-        self._every = every
-
-    def build_weighting(self, runner: Any) -> GradientWeighting:
-        """Build the weighting from its config, and find the trunk."""
-        allow_several_backwards(runner)
-        parameters = trunk_parameters(
-            self.model, runner.optim_wrapper, self._pattern
-        )
-        size = len(self.model.objectives)
-        self._gradients = TrunkGradients(parameters, size)
-        self._means = PeriodMeans(size)
-        self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
-        runner.logger.info(
-            f'Gradients of {size} objectives for {len(parameters)} '
-            f'parameters of {sum(p.numel() for p in parameters)} numbers.'
-        )
-        warn_of_lag(runner)
-        return build_weighting_of(
-            GradientWeighting,  # type: ignore[type-abstract]
-            self._config,
-        )
-
-    def before_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Ask for the losses of an iteration whose weights are computed."""
-        due = runner.iter % self._every == 0
-        self.model.reweigh = self._reweigh if due else None
-        self._losses = torch.full(
-            (len(self.model.objectives),), torch.nan, dtype=torch.float64
-        )
-
-    def after_train_iter(
-        self,
-        runner: Any,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Any = None,
-    ) -> None:
-        """Publish where a period ends."""
-        self._means.add(self.model.weights, self._losses)
-        done = runner.iter + 1
-        if done % self.period == 0 or done == runner.max_iters:
-            self.publish(
-                runner,
-                -(-done // self.period),
-                self._means.weights,
-                self._means.losses,
-            )
-            self._means = PeriodMeans(len(self.model.objectives))
-
-    def after_train(self, runner: Any) -> None:
-        """Leave the model as it was found."""
-        self.model.reweigh = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the means of the period so far."""
-        return dict(means=self._means.state_dict())
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on within a period."""
-        self._means.load_state_dict(state['means'])
-
-    def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
-        assert self.weighting is not None
-        weights = torch.tensor(self.model.weights, dtype=torch.float64)
-        scale = 1.0 if self._scaler is None else self._scaler.get_scale()
-        gradients = self._gradients(losses, scale)
-        self._losses = iteration_losses(losses, len(weights))
-        if gradients is None or not _is_finite(self._losses, gradients):
-            return weights
-        weights = self.weighting.weights(self._losses, gradients)
-        # Equal gradients on unequal machines may lead to other last bits.
-        dist.broadcast(weights)
-        return weights
-
-
-def _is_finite(losses: Tensor, gradients: Tensor) -> bool:
-    norms = torch.linalg.vector_norm(gradients, dim=1)  # no copy of them
-    return bool(torch.isfinite(losses).all() and torch.isfinite(norms).all())

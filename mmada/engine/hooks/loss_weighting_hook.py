@@ -8,15 +8,13 @@ from typing import Any
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.hooks.weighting_hook import (
-    WeightingHook,
-    build_weighting_of,
-    check_iterations,
-)
+from mmada.engine.hooks.weighting_hook import WeightingHook
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
+from mmada.utils.checks import check_int
 from mmada.utils.seeding import derive_seed, preserve_rng
 from mmada.weightings import Weighting
 
@@ -41,28 +39,22 @@ class LossWeightingHook(WeightingHook[Weighting]):
         probe_iters: Iterations of the pseudo epoch; None for a period.
     """
 
+    weighting_type = Weighting
+
     def __init__(
         self,
         weighting: dict[str, Any],
         interval: int | None = None,
         probe_iters: int | None = None,
     ) -> None:
-        super().__init__(interval)
-        check_iterations('probe_iters', probe_iters)
-        self._config = weighting
+        super().__init__(weighting, interval)
+        if probe_iters is not None:
+            check_int('probe_iters', probe_iters, 1)
         self._probe_iters = probe_iters
         self._losses: Tensor | None = None
 
-    def build_weighting(self, runner: Any) -> Weighting:
-        """Build the weighting from its config."""
-        return build_weighting_of(
-            Weighting,  # type: ignore[type-abstract]
-            self._config,
-        )
-
     def start(self, runner: Any) -> None:
         """Measure l^1 for a weighting that needs it."""
-        self._means = PeriodMeans(len(self.model.objectives))
         assert self.weighting is not None
         if self.weighting.needs_losses:
             self._losses = self.initial_losses(runner)
@@ -116,7 +108,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             return
         losses = self._latest()
         self._losses = None if losses.isnan().all() else losses
-        self._means = PeriodMeans(len(losses))
+        self.means = PeriodMeans(len(losses))
         period = runner.iter // self.period + 1
         assert self.weighting is not None
         weights = self.weighting.weights(period, self.num_periods, losses)
@@ -125,18 +117,18 @@ class LossWeightingHook(WeightingHook[Weighting]):
 
     def _latest(self) -> Tensor:
         """Return the last known losses, NaN where there are none."""
-        found = self._means.losses
+        found = self.means.losses
         if self._losses is None:
             return found
         return found.where(~found.isnan(), self._losses)
 
     def _begins(self, runner: Any) -> bool:
-        """Tell whether an iteration is the first with a period's weights.
+        """Return whether an iteration is the first with a period's weights.
 
         Gradients that are accumulated for one step have the same weights, as
         the step's learning rates can follow those of one alone.
         """
-        counts = runner.optim_wrapper._accumulative_counts
+        counts = accumulated_iterations(runner.optim_wrapper)
         start = runner.iter // self.period * self.period
         return runner.iter == -(-start // counts) * counts
 
@@ -150,14 +142,13 @@ class LossWeightingHook(WeightingHook[Weighting]):
         """Collect the raw losses."""
         objectives = self.model.objectives
         losses = iteration_losses(objectives.reduce(outputs), len(objectives))
-        self._means.add(self.model.weights, losses)
+        self.means.add(self.model.weights, losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses of the last period and those of this one."""
-        return dict(losses=self._losses, means=self._means.state_dict())
+        return dict(losses=self._losses, **super().state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within a period."""
+        super().load_state_dict(state)
         self._losses = state['losses']
-        self._means = PeriodMeans(len(self.model.objectives))
-        self._means.load_state_dict(state['means'])

@@ -9,7 +9,8 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
-from mmada.policies.policy_file import DEFAULT_FILE, load_policy
+from mmada.policies.policy_file import load_policy
+from mmada.utils.run_files import POLICY_FILE
 from mmada.weightings import POLICY_MODES, Weighting
 
 INITIAL_LOSSES = ('stored', 'probe')
@@ -47,7 +48,7 @@ class PolicyWeightingHook(LossWeightingHook):
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Load the policy, whose objectives must be the model's."""
-        path = self._policy or Path(runner.work_dir) / DEFAULT_FILE
+        path = self._policy or Path(runner.work_dir) / POLICY_FILE
         ensemble = load_policy(path, objectives=self.model.objectives.names)
         self._initial_losses = ensemble.initial_losses
         return POLICY_MODES[self._mode](ensemble)
@@ -65,6 +66,6 @@ class PolicyWeightingHook(LossWeightingHook):
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(
-            f'`{name}` is {value!r}; expected one of '
-            f'{", ".join(map(repr, known))}.'
+            f'`{name}` should be one of {", ".join(map(repr, known))}. '
+            f'Found {value!r}.'
         )

@@ -10,59 +10,12 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from torch import Tensor
 
-from mmada.engine.hooks.gradient_weighting_hook import warn_of_lag
-from mmada.engine.hooks.weighting_hook import WeightingHook, build_weighting_of
+from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.probe import raw_losses
 from mmada.models import LossWeightWrapper, iteration_losses
-from mmada.models.meters import PeriodMeans
 from mmada.utils.seeding import RngState, capture_rng, restore_rng
 from mmada.weightings import StepWeighting
-
-# ~~ batch_replay: The losses of a batch just trained, after the optimizer'
-
-
-class BatchReplay:
-    """Looks at a batch a second time, with the same random numbers.
-
-    Without gradients, but otherwise in the way of training: dropout and
-    sampling draw what they drew in the iteration, so that the losses differ
-    by the step alone. Generators and buffers are left as they were. It costs
-    a forward pass, and no more memory than that of training had.
-
-    Raises:
-        ValueError: If the optimizer does not step in every iteration.
-    """
-
-    def __init__(
-        self, model: LossWeightWrapper, optim_wrapper: OptimWrapper
-    ) -> None:
-        counts = optim_wrapper._accumulative_counts
-        if counts > 1:
-            raise ValueError(
-                f'`optim_wrapper.accumulative_counts` is {counts}; expected '
-                '1, since this weighting compares the losses of every batch '
-                'before and after a step.'
-            )
-        self.model = model
-        self.optim_wrapper = optim_wrapper
-        self._state: RngState | None = None
-
-    def remember(self) -> None:
-        """Keep the generators' states; called before an iteration."""
-        self._state = capture_rng()
-
-    @torch.no_grad()
-    def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Return the raw losses of the iteration's batch by name."""
-        assert self._state is not None
-        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
-        now = capture_rng()
-        restore_rng(self._state)
-        losses = raw_losses(self.model, self.optim_wrapper, batch)
-        restore_rng(now)
-        for name, buffer in self.model.named_buffers():
-            buffer.copy_(buffers[name])
-        return losses
 
 
 @HOOKS.register_module()
@@ -82,27 +35,24 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         interval: Iterations of a period; None for an epoch.
     """
 
+    weighting_type = StepWeighting
+
     def __init__(
         self, weighting: dict[str, Any], interval: int | None = None
     ) -> None:
-        super().__init__(interval)
-        self._config = weighting
+        super().__init__(weighting, interval)
         self._replay: BatchReplay | None = None
         self._losses: Tensor | None = None
 
     def build_weighting(self, runner: Any) -> StepWeighting:
         """Build the weighting from its config."""
         warn_of_lag(runner)
-        weighting = build_weighting_of(
-            StepWeighting,  # type: ignore[type-abstract]
-            self._config,
-        )
+        weighting = super().build_weighting(runner)
         weighting.begin(self.model.objectives.names)
         if weighting.weighs_by_losses:
             self.model.reweigh = self._reweigh
         if weighting.needs_losses_after_step:
             self._replay = BatchReplay(self.model, runner.optim_wrapper)
-        self._means = PeriodMeans(len(self.model.objectives))
         return weighting
 
     def before_train_iter(
@@ -131,22 +81,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         if self._replay is not None:
             after = self._replay.losses(data_batch)
             self.weighting.observe_after_step(self._average(after))
-        self._means.add(self.model.weights, losses)
-        done = runner.iter + 1
-        if done % self.period == 0 or done == runner.max_iters:
-            self._end_period(runner, -(-done // self.period))
-
-    def after_train(self, runner: Any) -> None:
-        """Leave the model as it was found."""
-        self.model.reweigh = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the means of the period so far."""
-        return dict(means=self._means.state_dict())
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on within a period."""
-        self._means.load_state_dict(state['means'])
+        self.end_iteration(runner, losses, self.weighting.needs_losses)
 
     def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
         """Return the weights of this iteration, between its passes."""
@@ -166,8 +101,46 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         objectives = self.model.objectives
         return iteration_losses(objectives.reduce(losses), len(objectives))
 
-    def _end_period(self, runner: Any, period: int) -> None:
-        assert self.weighting is not None
-        losses = self._means.losses if self.weighting.needs_losses else None
-        self.publish(runner, period, self._means.weights, losses)
-        self._means = PeriodMeans(len(self.model.objectives))
+
+class BatchReplay:
+    """Looks at a batch a second time, with the same random numbers.
+
+    Without gradients, but otherwise in the way of training: dropout and
+    sampling draw what they drew in the iteration, so that the losses differ
+    by the step alone. Generators and buffers are left as they were. It costs
+    a forward pass, and no more memory than that of training had.
+
+    Raises:
+        ValueError: If the optimizer does not step in every iteration.
+    """
+
+    def __init__(
+        self, model: LossWeightWrapper, optim_wrapper: OptimWrapper
+    ) -> None:
+        counts = accumulated_iterations(optim_wrapper)
+        if counts > 1:
+            raise ValueError(
+                '`optim_wrapper.accumulative_counts` should be 1 for a '
+                'weighting that compares the losses of every batch before '
+                f'and after a step. Found {counts}.'
+            )
+        self.model = model
+        self.optim_wrapper = optim_wrapper
+        self._state: RngState | None = None
+
+    def remember(self) -> None:
+        """Keep the generators' states; called before an iteration."""
+        self._state = capture_rng()
+
+    @torch.no_grad()
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the raw losses of the iteration's batch by name."""
+        assert self._state is not None
+        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
+        now = capture_rng()
+        restore_rng(self._state)
+        losses = raw_losses(self.model, self.optim_wrapper, batch)
+        restore_rng(now)
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(buffers[name])
+        return losses

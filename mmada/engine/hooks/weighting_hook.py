@@ -1,13 +1,16 @@
-"""What all hooks share that weigh the losses of an ordinary training."""
+"""What all hooks share that weight the losses of an ordinary training.
+
+The weights that a training used are in `weights.jsonl`, period by period, see
+:func:`append_weights`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from mmengine.hooks import Hook
 from mmengine.registry import TASK_UTILS
@@ -15,11 +18,18 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
+from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor.monitor import scalar_name
+from mmada.engine.optimizers import head_rule_of
+from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import LossWeightWrapper
+from mmada.models.meters import PeriodMeans
+from mmada.utils.checks import check_int
+from mmada.utils.files import remove_leftovers, replace
+from mmada.utils.run_files import WEIGHTS_FILE
 from mmada.utils.seeding import preserve_rng
 
 STATE_KEY = 'mmada_loss_weighting'
@@ -38,54 +48,76 @@ class Stateful(Protocol):
 W = TypeVar('W', bound=Stateful)
 
 
-class WeightingHook(Hook, ABC, Generic[W]):
+class WeightingHook(Hook, Generic[W]):
     """Binds the objectives, keeps the weighting's state, publishes weights.
 
     Before the training the model is looked at once, which binds its
     objectives and tells the head rule the owners; then the weighting is
     built, and either restored from the checkpoint or started. When the
-    weights are set is up to the subclass. A subclass publishes them once a
-    period: to `work_dir/weights.jsonl` and to the visual backends under
-    `weights/`.
+    weights are set is up to the subclass. It publishes them once a period:
+    to `work_dir/weights.jsonl` and to the visual backends under `weights/`.
 
     Args:
+        weighting: Config of a weighting of the class `weighting_type`.
         interval: Iterations of a period; None for an epoch.
 
     Attributes:
+        weighting_type: Interface of the weightings that the hook can use.
         model: The wrapped model, inside model wrappers if there are some.
         weighting: Set before the training; None until then.
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
+        means: Mean weights and losses of the period so far.
     """
 
+    weighting_type: ClassVar[type[Any]]
     model: LossWeightWrapper
     weighting: W | None
     period: int
     num_periods: int
+    means: PeriodMeans
 
-    def __init__(self, interval: int | None = None) -> None:
-        check_iterations('interval', interval)
+    def __init__(
+        self, weighting: dict[str, Any], interval: int | None = None
+    ) -> None:
+        if interval is not None:
+            check_int('interval', interval, 1)
+        self._config = weighting
         self._interval = interval
         self._resumed: Mapping[str, Any] | None = None
         self.weighting = None
 
-    @abstractmethod
     def build_weighting(self, runner: Any) -> W:
-        """Build the weighting; the objectives are bound."""
+        """Build the weighting; the objectives are bound.
+
+        Raises:
+            ValueError: If it is of a kind that has another hook.
+        """
+        weighting = TASK_UTILS.build(self._config)
+        if not isinstance(weighting, self.weighting_type):
+            raise ValueError(
+                f'`weighting` should be a {self.weighting_type.__name__}; '
+                'other kinds have a hook of their own. '
+                f'Found {type(weighting).__name__}.'
+            )
+        return weighting
 
     def start(self, runner: Any) -> None:
         """Begin a training that is not resumed; nothing by default."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the hook itself keeps; nothing by default."""
-        return {}
+        """Return what the hook itself keeps: the means of the period."""
+        return dict(means=self.means.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned, its tensors on the CPU."""
+        """Go on within a period; the tensors are on the CPU."""
+        self.means.load_state_dict(state['means'])
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""
         prepare_features(runner)
+        if runner.rank == 0:
+            remove_leftovers(Path(runner.work_dir))
         self.model = unwrap(runner.model)
         if self._resumed is not None and self.model.bound_objectives is None:
             # A trained model may have other losses in the first batches.
@@ -97,11 +129,16 @@ class WeightingHook(Hook, ABC, Generic[W]):
             )
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
+        self.means = PeriodMeans(len(self.model.objectives))
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
         else:
             self._restore(self.weighting, self._resumed)
+
+    def after_train(self, runner: Any) -> None:
+        """Leave the model as it was found."""
+        self.model.reweigh = None
 
     def before_save_checkpoint(
         self, runner: Any, checkpoint: dict[str, Any]
@@ -121,7 +158,7 @@ class WeightingHook(Hook, ABC, Generic[W]):
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the stored state of a resumed run until training starts."""
-        if runner._resume:
+        if is_resumed(runner):
             self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(
@@ -171,18 +208,40 @@ class WeightingHook(Hook, ABC, Generic[W]):
             )
             append_weights(runner.work_dir, record)
 
+    def end_iteration(
+        self, runner: Any, losses: Tensor, measured: bool = True
+    ) -> None:
+        """Add an iteration to the means; publish them where a period ends.
+
+        Args:
+            runner: The runner.
+            losses: Raw losses, NaN where an objective has none.
+            measured: Whether losses are published.
+        """
+        self.means.add(self.model.weights, losses)
+        done = runner.iter + 1
+        if done % self.period and done != runner.max_iters:
+            return
+        self.publish(
+            runner,
+            -(-done // self.period),
+            self.means.weights,
+            self.means.losses if measured else None,
+        )
+        self.means = PeriodMeans(len(losses))
+
     def _restore(self, weighting: W, stored: Mapping[str, Any]) -> None:
         names = list(self.model.objectives.names)
         if stored['objectives'] != names:
             raise ValueError(
-                f'The checkpoint has objectives '
-                f'{stored["objectives"]}; the config has {names}.'
+                f'`objectives` should be those of the checkpoint, '
+                f'{stored["objectives"]}. Found {names}.'
             )
         method = type(weighting).__name__
         if stored['method'] != method:
             raise ValueError(
-                f'The weights of the checkpoint are those of '
-                f'{stored["method"]}; the config has {method}.'
+                f'`weighting` should be that of the checkpoint, '
+                f'{stored["method"]}. Found {method}.'
             )
         # MMEngine loads checkpoints onto the device of the model.
         state = apply_to(stored, lambda x: isinstance(x, Tensor), Tensor.cpu)
@@ -191,57 +250,36 @@ class WeightingHook(Hook, ABC, Generic[W]):
         weighting.load_state_dict(state['weighting'])
 
 
-def check_iterations(name: str, value: int | None) -> None:
-    """Raise a ValueError if iterations are given and are not positive."""
-    if value is not None and (type(value) is not int or value < 1):
-        raise ValueError(
-            f'`{name}` is {value!r}; expected a positive integer, or None.'
+def warn_of_lag(runner: Any) -> None:
+    """Warn of a head rule that lags behind weights of every iteration."""
+    rule = head_rule_of(runner.optim_wrapper)
+    if isinstance(rule, LearningRateHeadRule):
+        runner.logger.warning(
+            "`head_rule.mode='lr'` divides what is left of earlier "
+            'iterations, as momentum and accumulated gradients, by the '
+            'weights of the last one. With weights of every iteration '
+            "`mode='grad'` is the exact one."
         )
-
-
-# ~~ kinds: Which hook is for which kind of weighting.
-
-
-W_of_kinds = TypeVar('W_of_kinds')
-
-
-def build_weighting_of(
-    kind: type[W_of_kinds], config: dict[str, Any]
-) -> W_of_kinds:
-    """Build a weighting of the kind that a hook can use.
-
-    Raises:
-        ValueError: If it is of another kind.
-    """
-    weighting = TASK_UTILS.build(config)
-    if not isinstance(weighting, kind):
-        raise ValueError(
-            f'`weighting.type` is {type(weighting).__name__}; expected a '
-            f'{kind.__name__}. Other kinds have a hook of their own.'
-        )
-    return weighting
-
-
-# ~~ weights_file: The weights that a single run used, period by period.
-
-
-FILE = 'weights.jsonl'
 
 
 def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
     """Append a period's line, dropping those that a resumed run does again.
 
+    The file is replaced as a whole, so that a kill leaves the old lines or
+    the new ones.
+
     Args:
         work_dir: Of the run.
         record: With `epoch`, the number of the period, from 1.
     """
-    path = Path(work_dir) / FILE
+    path = Path(work_dir) / WEIGHTS_FILE
     kept: list[str] = []
     if path.exists():
         for line in path.read_text().splitlines():
             try:
                 if json.loads(line)['epoch'] < record['epoch']:
                     kept.append(line)
-            except ValueError:  # cut off by a kill
+            except ValueError:  # cut off by the kill of an earlier version
                 continue
-    path.write_text('\n'.join([*kept, json.dumps(record)]) + '\n')
+    text = '\n'.join([*kept, json.dumps(record)]) + '\n'
+    replace(path, text, site='weights_file')

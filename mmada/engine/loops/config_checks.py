@@ -13,6 +13,7 @@ from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
 from mmada.engine.exploration.targets import Target
+from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.replicas.live_replica import LiveReplica
 
 
@@ -41,7 +42,7 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             'epochs, the same for all replicas. Found one that follows a '
             'metric (ReduceOnPlateau).'
         )
-    counts = live.optim_wrapper._accumulative_counts
+    counts = accumulated_iterations(live.optim_wrapper)
     if num_iters % counts:
         raise ValueError(
             '`optim_wrapper.accumulative_counts` should be a divisor of the '

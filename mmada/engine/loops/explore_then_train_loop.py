@@ -15,10 +15,16 @@ from torch import nn
 
 from mmada.engine.distributed import Channel
 from mmada.engine.loops.config_checks import scales_rate, warn_of_batches
+from mmada.engine.mmengine_adapters import (
+    is_resumed,
+    set_progress,
+    set_train_loop,
+)
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.state import StateStore
+from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
 
 
@@ -108,9 +114,8 @@ class ExploreThenTrainLoop(BaseLoop):
         monitor.begin()  # a resumed run has not explored
         metric = self.explorations[-1].reward_metric
         self.runner.register_hook(TrainingMonitorHook(monitor, metric))
-        self.training._epoch = self._epoch
-        self.training._iter = self._iter
-        self.runner._train_loop = self.training
+        set_progress(self.training, self._epoch, self._iter)
+        set_train_loop(self.runner, self.training)
         return self.training.run()
 
     def _explore(self, exploration: Any, monitor: Monitor) -> None:
@@ -134,8 +139,8 @@ class ExploreThenTrainLoop(BaseLoop):
             return channel.broadcast(kept.pop() if kept else {}, 0)
 
     def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
-        store = StateStore(exploration.directory / 'initial', {})
-        found = store.latest() if self.runner._resume else None
+        store = StateStore(exploration.directory / INITIAL_DIR, {})
+        found = store.latest() if is_resumed(self.runner) else None
         if found is not None:
             return found[1]
         snapshot = live.capture()
@@ -146,9 +151,9 @@ class ExploreThenTrainLoop(BaseLoop):
     def _exploration_scope(self, exploration: Any) -> Iterator[LiveReplica]:
         """Give an optimizer and schedules over the exploration's length."""
         runner = self.runner
-        kept = runner.optim_wrapper, runner._train_loop
+        kept = runner.optim_wrapper, runner.train_loop
         config = copy.deepcopy(runner.cfg)
-        runner._train_loop = exploration
+        set_train_loop(runner, exploration)
         # Two head rules at once would shield the heads twice.
         with suspended_head_rule(kept[0]):
             optim_wrapper = runner.build_optim_wrapper(config.optim_wrapper)
@@ -164,7 +169,8 @@ class ExploreThenTrainLoop(BaseLoop):
                 yield LiveReplica(runner.model, optim_wrapper, schedulers)
             finally:
                 remove_head_rule(optim_wrapper)
-                runner.optim_wrapper, runner._train_loop = kept
+                runner.optim_wrapper = kept[0]
+                set_train_loop(runner, kept[1])
 
 
 def _scale_rate(

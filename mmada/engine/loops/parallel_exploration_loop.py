@@ -33,6 +33,7 @@ from mmada.engine.loops.config_checks import (
     check_optimization,
     controller_class,
 )
+from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment_loader import SegmentLoader
@@ -40,6 +41,8 @@ from mmada.engine.reward import RewardEvaluator, RewardMetric
 from mmada.engine.state import RunLock, StateStore
 from mmada.engine.training_features import compiled_as, prepare_features
 from mmada.utils.checks import check_int, check_number
+from mmada.utils.files import remove_leftovers
+from mmada.utils.run_files import EXPLORATION_DIR, STATES_DIR
 from mmada.utils.seeding import derive_seed, preserve_rng
 
 
@@ -108,7 +111,7 @@ class ParallelExplorationLoop(BaseLoop):
         seed: int | None = None,
         ranks_per_replica: int | None = None,
         replica_timeout: float = 12 * 3600,
-        directory: str = 'exploration',
+        directory: str = EXPLORATION_DIR,
     ) -> None:
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
         self._replica_timeout = check_number(
@@ -234,6 +237,7 @@ class ParallelExplorationLoop(BaseLoop):
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
+        remove_leftovers(self.directory)
 
     def _prepare(
         self,
@@ -250,7 +254,7 @@ class ParallelExplorationLoop(BaseLoop):
             self.evaluator.check(live.model)
         runner = self._build_runner(live, groups)
         self.store = StateStore(
-            self.directory / 'states',
+            self.directory / STATES_DIR,
             identity_of(runner, self.controller, self._controller_config),
         )
         self.reporter = ExplorationReporter(
@@ -288,7 +292,7 @@ class ParallelExplorationLoop(BaseLoop):
     def _resume(self, exploration: Exploration) -> ExplorationState | None:
         """Go on from the newest state if the run is resumed."""
         state = load_newest(
-            self.store, exploration.channel, self.runner._resume
+            self.store, exploration.channel, is_resumed(self.runner)
         )
         if state is not None:
             self.controller.load_state_dict(state.controller)

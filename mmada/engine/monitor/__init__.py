@@ -1,13 +1,12 @@
-"""The status of a run, for programs and for a person at a terminal."""
+"""The status of a run, for other programs and at a terminal."""
 
 from mmada.engine.monitor.monitor import Monitor, TrainingMonitorHook
-from mmada.engine.monitor.status import FILE, SCHEMA, Phase, RunStatus
+from mmada.engine.monitor.status import FORMAT, Phase, RunStatus
 from mmada.engine.monitor.terminal_line import PROGRESS
 
 __all__ = [
-    'FILE',
+    'FORMAT',
     'PROGRESS',
-    'SCHEMA',
     'Monitor',
     'Phase',
     'RunStatus',

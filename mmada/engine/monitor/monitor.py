@@ -1,4 +1,7 @@
-"""Keeps the status of a run and shows it."""
+"""Keeps the status of a run and shows it, in a search and in a training.
+
+Names of scalars that every visual backend accepts are made here as well.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,11 @@ from typing import Any, Protocol
 
 from mmengine.hooks import Hook
 
-from mmada.engine.monitor.status import FILE, Phase, RunStatus, StatusFile
+from mmada.engine.monitor.status import Phase, RunStatus, StatusFile
 from mmada.engine.monitor.terminal_line import TerminalLine
 from mmada.engine.preemption import Preempted
 from mmada.engine.reward import RewardMetric
-
-DIRECTORY = 'exploration'
+from mmada.utils.run_files import EXPLORATION_DIR, STATUS_FILE
 
 
 class View(Protocol):
@@ -70,7 +72,7 @@ class Monitor:
             return
         self._begun = True
         if self.runner.rank == 0:
-            path = Path(self.runner.work_dir) / DIRECTORY / FILE
+            path = Path(self.runner.work_dir) / EXPLORATION_DIR / STATUS_FILE
             self._views = [
                 StatusFile(path, self.runner.world_size),
                 TerminalLine(self.runner.logger),
@@ -109,9 +111,6 @@ class Monitor:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().partition('\n')[0]
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
-
-
-# ~~ training_monitor_hook: Shows the training that follows an exploration.
 
 
 class TrainingMonitorHook(Hook):
@@ -169,9 +168,6 @@ class TrainingMonitorHook(Hook):
         self._monitor.update(
             best_metric=value if best is None else max(best, value)
         )
-
-
-# ~~ scalar_names: Names of scalars that every visual backend accepts.
 
 
 def scalar_name(*parts: str) -> str:

@@ -1,7 +1,8 @@
-"""What is known of a run at one moment."""
+"""What is known of a run at one moment, and its file for other programs."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
 import json
@@ -15,8 +16,11 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-SCHEMA = 1
+from mmada.utils.files import remove_leftovers, replace
+
+FORMAT = 1
 """Version of the layout of `RunStatus.to_json`; raise it when it changes."""
+_SECONDS = 2.0
 
 
 class Phase(enum.Enum):
@@ -97,18 +101,11 @@ class RunStatus:
         }
 
 
-# ~~ status_file: The status of a run as a file for other programs.
-
-
-FILE = 'status.json'
-_SECONDS = 2.0
-
-
 class StatusFile:
     """Keeps a JSON file up to date, at most every two seconds.
 
     A reader never sees it half written. It does not wait for the disk: a
-    status that lags behind after a power cut does no harm, waiting would.
+    status that is lost in a power cut does no harm, waiting would.
     A disk that fails is logged once, and never ends the run.
 
     Args:
@@ -119,7 +116,7 @@ class StatusFile:
     def __init__(self, path: Path, ranks: int) -> None:
         self.path = path
         self._process = dict(
-            schema=SCHEMA,
+            schema=FORMAT,
             pid=os.getpid(),
             host=socket.gethostname(),
             ranks=ranks,
@@ -127,6 +124,8 @@ class StatusFile:
         )
         self._written = -_SECONDS
         self._failed = False
+        with contextlib.suppress(OSError):
+            remove_leftovers(path.parent)
 
     def show(self, status: RunStatus, urgent: bool) -> None:
         """Write the status if it is urgent, or the last one is old."""
@@ -136,19 +135,14 @@ class StatusFile:
         self._written = now
         content = self._process | dict(updated=_now()) | status.to_json()
         try:
-            self._replace(json.dumps(content, indent=2) + '\n')
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(content, indent=2) + '\n'
+            replace(self.path, text, durable=False)
         except OSError as error:
             self._complain(error)
 
     def close(self) -> None:
         """Leave the file as it is."""
-
-    def _replace(self, text: str) -> None:
-        # A fixed name: one process writes here, and a kill leaves one file.
-        partial = self.path.with_suffix('.tmp')
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text)
-        os.replace(partial, self.path)
 
     def _complain(self, error: OSError) -> None:
         if self._failed:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from mmengine import dist
 from torch import Tensor
 
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.models.meters import Meter
 from mmada.utils.seeding import seed_all
-
-
-class Meter(Protocol):
-    """Sums up what a segment logs."""
-
-    def update(self, log_vars: Mapping[str, Tensor]) -> None:
-        """Add one iteration's scalars."""
-
-    def mean(self) -> Tensor:
-        """Return the means over all iterations and ranks, a vector."""
 
 
 def train_segment(

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mmada.utils.run_files import LOCK_FILE
+
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _held: set[Path] = set()
 
@@ -36,7 +38,7 @@ class RunLock:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.path = Path(directory).resolve() / 'run.lock'
+        self.path = Path(directory).resolve() / LOCK_FILE
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -98,7 +100,7 @@ def lock_holder(directory: Path) -> str | None:
         holder on another host is taken to be alive.
     """
     try:
-        owner = _parse((Path(directory) / 'run.lock').read_bytes())
+        owner = _parse((Path(directory) / LOCK_FILE).read_bytes())
     except FileNotFoundError:
         return None
     return _name(owner) if _may_live(owner) else None

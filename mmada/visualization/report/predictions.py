@@ -38,6 +38,7 @@ from mmada.engine.checkpoints import find_latest_checkpoint
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.coco_truth import label_categories
 from mmada.evaluation.matching import ImageCounts, Match
+from mmada.utils.run_files import EXPLORED_FILE
 from mmada.visualization.panoptic_panel import Segmentation
 from mmada.visualization.report.run import read_config
 
@@ -198,9 +199,6 @@ def _read(folder: Path) -> Predictions:
 # ~~ model_pair: Two models on the same test images.
 
 
-EXPLORED = 'explored.pth'
-
-
 @dataclass(frozen=True)
 class ModelPair:
     """What a baseline and ours say about the same images.
@@ -291,7 +289,7 @@ def _find_model(source: Path) -> tuple[Config, Path]:
     checkpoint = source
     if source.is_dir():
         newest = find_latest_checkpoint(source)
-        checkpoint = Path(newest) if newest else source / EXPLORED
+        checkpoint = Path(newest) if newest else source / EXPLORED_FILE
     if not checkpoint.is_file():
         raise ValueError(
             f'{source} should be a checkpoint, or a work directory with one; '

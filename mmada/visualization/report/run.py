@@ -17,9 +17,15 @@ import numpy as np
 from mmengine.config import Config
 from numpy.typing import NDArray
 
-from mmada.engine.monitor.status import FILE as STATUS_FILE
-from mmada.visualization.history import (
+from mmada.utils.run_files import (
+    CURVE_FILE,
+    EXPLORATION_DIR,
+    HISTORY_FILE,
+    POLICY_FILE,
+    STATUS_FILE,
     WEIGHTS_FILE,
+)
+from mmada.visualization.history import (
     Search,
     read_records,
     read_search,
@@ -52,7 +58,7 @@ class RunConfig:
     def exploration(self, directory: str) -> Mapping[str, Any]:
         """Return the config of the exploration in a directory, or none."""
         for config in self.explorations:
-            if config.get('directory', 'exploration') == directory:
+            if config.get('directory', EXPLORATION_DIR) == directory:
                 return config
         return {}
 
@@ -192,7 +198,7 @@ def _saved(work_dir: Path, kind: str) -> int:
     return max((int(n) for n in numbers if n.isdigit()), default=0)
 
 
-FOUND_FILES = ('policy.safetensors', 'curve.json')
+FOUND_FILES = (POLICY_FILE, CURVE_FILE)
 """What a finished search leaves."""
 
 _QUIET = 600.0  # seconds after which a run without checkpoints is over
@@ -306,7 +312,7 @@ def read_run(work_dir: Path) -> Run:
     config = read_config(work_dir)
     searches = [
         read_search(path, config.exploration(path.parent.name))
-        for path in sorted(work_dir.glob('*/history.jsonl'))
+        for path in sorted(work_dir.glob(f'*/{HISTORY_FILE}'))
     ]
     return Run(
         work_dir,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mmada.utils.files import replace
 from mmada.visualization.figures import save_figure
 from mmada.visualization.panoptic_panel import panoptic_panel
 from mmada.visualization.report.chart import Chart
@@ -183,9 +183,7 @@ class _Output:
 
     def _replace(self, name: str, text: str) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f'{name}.tmp'
-        partial.write_text(text, encoding='utf-8')
-        os.replace(partial, self.folder / name)
+        replace(self.folder / name, text, durable=False)
 
 
 def _read_digests(path: Path) -> dict[str, str]:

@@ -191,9 +191,12 @@ def test_a_policy_of_other_objectives_is_refused(tmp_path, policy):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(mode='best'), "`mode` is 'best'; expected one of 'final'"),
-        (dict(initial_losses='file'), "'file'; expected one of 'stored'"),
-        (dict(interval=0), '`interval` is 0'),
+        (dict(mode='best'), "`mode` should be one of .*'comb'. Found 'best'"),
+        (
+            dict(initial_losses='file'),
+            "one of 'stored', 'probe'. Found 'file'",
+        ),
+        (dict(interval=0), '`interval` should be an integer'),
     ],
 )
 def test_bad_options_are_named(tmp_path, policy, options, message):

@@ -298,7 +298,9 @@ def test_a_look_in_mixed_precision_sees_the_same_losses(tmp_path):
 
 def test_comparing_losses_takes_a_step_in_every_iteration(tmp_path):
     optim_wrapper = dict(toy.OPTIM_WRAPPER, accumulative_counts=2)
-    with pytest.raises(ValueError, match='`.*accumulative_counts` is 2'):
+    with pytest.raises(
+        ValueError, match='accumulative_counts` should be 1 .* Found 2'
+    ):
         train(tmp_path, step_hook('Famo'), optim_wrapper=optim_wrapper)
 
 

@@ -1,9 +1,13 @@
 """What all weighting hooks share; the rest is in the tests of each."""
 
+import json
+
 import pytest
 
 from mmada.engine import GradientWeightingHook, LossWeightingHook
+from mmada.utils.files import leftovers
 from tests.support import toy
+from tests.test_engine.test_state.states import killed_at
 
 
 def train(work_dir, hook, **options):
@@ -23,9 +27,33 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path):
         type='LossWeightingHook', weighting=dict(type='InverseLossWeighting')
     )
     with pytest.raises(
-        ValueError, match='of StaticWeighting; the config has InverseLossW'
+        ValueError, match='checkpoint, StaticWeighting. Found InverseLossW'
     ):
         train(tmp_path, hook, resume=True)
+
+
+def weights_of(work_dir):
+    lines = (work_dir / 'weights.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize('place', ['inside_write', 'before_rename'])
+def test_a_kill_while_weights_are_written_loses_no_period(
+    tmp_path, place, monkeypatch
+):
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    hook = static(2.0, 0.5)
+    train(whole, hook)
+    killed_at(
+        f'weights_file.{place}:3', lambda: train(killed, hook), monkeypatch
+    )
+    expected = weights_of(whole)
+    assert [record['epoch'] for record in expected] == [1, 2, 3]
+    assert weights_of(killed) == expected[:2]
+    assert len(leftovers(killed)) == 1
+    train(killed, hook, resume=True)
+    assert weights_of(killed) == expected
+    assert not leftovers(killed)
 
 
 def test_an_objective_absent_from_the_first_batch_is_found(tmp_path):

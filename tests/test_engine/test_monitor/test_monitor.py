@@ -1,3 +1,5 @@
+"""A monitor shows each phase and how a run ended."""
+
 import json
 import os
 import pty
@@ -180,10 +182,10 @@ def test_a_run_that_finds_the_directory_in_use_leaves_the_status(tmp_path):
 
 
 def test_a_status_that_cannot_be_written_ends_nothing(tmp_path):
-    (tmp_path / 'exploration/status.tmp').mkdir(parents=True)
+    (tmp_path / 'exploration/status.json').mkdir(parents=True)
     toy.runner(tmp_path, train_cfg=toy.exploration(num_rounds=1)).train()
     assert (tmp_path / 'policy.safetensors').exists()
-    assert not (tmp_path / 'exploration/status.json').exists()
+    assert (tmp_path / 'exploration/status.json').is_dir()
 
 
 def test_a_killed_run_in_a_file_is_plain_text_and_a_resume_its_own(tmp_path):
@@ -256,9 +258,6 @@ def test_a_terminal_shows_bars_in_place_of_progress_lines(tmp_path):
     (log,) = tmp_path.glob('*/*.log')
     assert 'round 1/3 | replica 4/4 | iter 3/3' in log.read_text()
     assert '\x1b' not in log.read_text()
-
-
-# ~~ test_scalar_names:
 
 
 # As mlflow.utils.validation has them.

@@ -1,3 +1,5 @@
+"""The status is valid JSON, never half written, and never in the way."""
+
 import json
 import logging
 import math
@@ -7,7 +9,7 @@ import socket
 import pytest
 from mmengine.logging import MMLogger
 
-from mmada.engine.monitor import SCHEMA, Phase, RunStatus
+from mmada.engine.monitor import FORMAT, Phase, RunStatus
 from mmada.engine.monitor import status as status_file
 from mmada.engine.monitor.status import StatusFile
 
@@ -50,9 +52,6 @@ def test_json_has_all_fields_and_no_word_that_json_lacks():
     assert {'best_metric', 'seconds_left', 'progress', 'error'} <= set(found)
 
 
-# ~~ test_status_file:
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """Seconds that the file is told, in a list of one."""
@@ -69,12 +68,18 @@ def test_the_file_says_which_process_writes_it(tmp_path):
     path = tmp_path / 'exploration/status.json'
     StatusFile(path, ranks=4).show(RunStatus(Phase.TRAINING), urgent=True)
     found = read(path)
-    assert found['schema'] == SCHEMA == 1
+    assert found['schema'] == FORMAT == 1
     assert (found['pid'], found['ranks']) == (os.getpid(), 4)
     assert found['host'] == socket.gethostname()
     assert found['started'] <= found['updated']
     assert found['phase'] == 'training'
     assert [p.name for p in path.parent.iterdir()] == ['status.json']
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    (tmp_path / f'tmp.{"0f" * 16}').touch()
+    StatusFile(tmp_path / 'status.json', ranks=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_written_every_two_seconds_unless_urgent(tmp_path, clock):
@@ -95,14 +100,13 @@ def test_a_failing_disk_is_logged_once_and_forgiven(tmp_path):
     handler.emit = records.append
     logger.addHandler(handler)
     path = tmp_path / 'status.json'
-    obstacle = tmp_path / 'status.tmp'
-    obstacle.mkdir()
+    path.mkdir()
     file = StatusFile(path, ranks=1)
     for _ in range(3):
         file.show(RunStatus(), urgent=True)
     (record,) = records
     assert str(path) in record.getMessage()
-    assert not path.exists()
-    obstacle.rmdir()
+    path.rmdir()
     file.show(RunStatus(), urgent=True)
     assert read(path)['phase'] == 'starting'
+    assert os.listdir(tmp_path) == ['status.json']

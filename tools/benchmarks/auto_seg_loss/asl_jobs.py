@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 import mmada  # noqa: F401  registers everything
-from mmada.engine.exploration.targets import CURVE_FILE
+from mmada.utils.run_files import CURVE_FILE
 
 CONFIG = Path(__file__).parents[3] / 'configs' / 'asl' / 'scenes' / 'tiny.py'
 METRICS = ('mIoU', 'FWIoU', 'mAcc', 'gAcc', 'BIoU', 'BF1')

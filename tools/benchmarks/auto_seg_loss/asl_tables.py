@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mmada.engine.exploration.targets import CURVE_FILE
 from mmada.surrogates import decode, find_surrogate, load_curve
+from mmada.utils.run_files import CURVE_FILE, EXPLORATION_DIR, HISTORY_FILE
 from mmada.visualization import save_figure
 
 # ~~ curves_figure: The curves of a searched loss, as they moved over the r
@@ -134,7 +134,7 @@ def _search(
 ) -> tuple[str, list[list[float]], Tensor]:
     """Return a search's metric, its means by round, and what it found."""
     folder = work_dir / search_job(metric, seed).key
-    lines = (folder / 'exploration' / 'history.jsonl').read_text().splitlines()
+    lines = (folder / EXPLORATION_DIR / HISTORY_FILE).read_text().splitlines()
     means = [json.loads(line)['actions'][0] for line in lines]
     points = load_curve(folder / CURVE_FILE).points
     return metric, means, torch.tensor(points, dtype=torch.float64)

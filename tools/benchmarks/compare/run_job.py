@@ -28,7 +28,7 @@ from mmada.engine.reward import RewardEvaluator
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.averages import sum_counts
 from mmada.evaluation.matching import ImageCounts
-from mmada.policies.policy_file import DEFAULT_FILE
+from mmada.utils.run_files import POLICY_FILE
 
 # ~~ compare_panoptic: Panoptic quality that keeps what each image adds to
 
@@ -145,7 +145,7 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     policy = weights = None
     if method.search:
         search = search_job(job.source or problem, method.search, seed)
-        policy = job_folder(work_dir, search.key) / DEFAULT_FILE
+        policy = job_folder(work_dir, search.key) / POLICY_FILE
     if method.after:
         before = result_job(problem, METHODS[method.after], seed)
         weights = job_folder(work_dir, before.key) / WEIGHTS

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mmada.policies.policy_file import DEFAULT_FILE, load_policy
+from mmada.policies.policy_file import load_policy
+from mmada.utils.run_files import POLICY_FILE
 from mmada.visualization.history import Search
 from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.run import Run
@@ -111,7 +112,7 @@ def training_length(run: Run) -> int | None:
 
 def _provenance(run: Run) -> dict:
     try:
-        return load_policy(run.work_dir / DEFAULT_FILE).provenance
+        return load_policy(run.work_dir / POLICY_FILE).provenance
     except (OSError, ValueError):
         return {}
 
