@@ -203,8 +203,10 @@ def test_a_search_in_another_directory(tmp_path: Path) -> None:
             raise Killed
 
     options = toy.exploration(directory='other', num_rounds=2)
+    runner = toy.runner(tmp_path, train_cfg=options)
+    runner.register_hook(Kill())
     with pytest.raises(Killed):
-        toy.runner(tmp_path, train_cfg=options, custom_hooks=[Kill()]).train()
+        runner.train()
     report = inspect(tmp_path)
     (search,) = report.searches
     assert search.directory == str(tmp_path / 'other')

@@ -2,8 +2,8 @@
 
 The manifest says what a state is and how to check it. The data are loaded
 with ``torch.load(weights_only=True)``, which runs no code from the file. What
-that cannot load is refused when it is stored, while the program that stores
-it still runs.
+that cannot load is an error already when it is stored, while the program that
+stores it still runs.
 """
 
 from __future__ import annotations
