@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from common import one_line_errors
-
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
+    from common import one_line_errors
+
     from mmada.diagnostics.work_dir import (
         FileReport,
         SearchReport,

@@ -281,5 +281,7 @@ def test_a_metric_that_is_no_number_is_refused(model):
 
 
 def test_data_without_an_image_are_refused():
-    with pytest.raises(ValueError, match='dataset` should have at least one image'):
+    with pytest.raises(
+        ValueError, match='dataset` should have at least one image'
+    ):
         build(size=0)
