@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import TextIO
 from demo_report import Model, report
 
 from mmada.datasets import SceneOptions, make_scenes
+from mmada.utils.files import replace
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH_SIZE = 4  # of the configs
@@ -167,10 +167,8 @@ class Demo:
         }
         config = f'configs/baselines/{STEM}_pretrain.py'
         self.launch(Job('pretraining', config, options), 'others')
-        partial = target.with_suffix('.tmp')
         last = self.work_dir / 'pretraining' / f'epoch_{epochs}.pth'
-        shutil.copy(last, partial)
-        os.replace(partial, target)
+        replace(target, last.read_bytes(), durable=False)
 
     def train(self, job: Job) -> None:
         """Do a training, or what is left of it."""

@@ -1,4 +1,4 @@
-"""Verifies what a work directory holds and tells where a resume goes on.
+"""Verifies what a work directory holds and says where a resume goes on.
 
 Changes nothing and needs no config. The exit status is 1 if something is
 damaged, 2 if WORK_DIR is no directory, else 0, also where nothing is there to
@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from common import one_line_errors
-
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
+    from common import one_line_errors
+
     from mmada.diagnostics.work_dir import (
         FileReport,
+        SearchReport,
         StateReport,
         WorkDirReport,
         inspect_work_dir,
@@ -57,14 +58,27 @@ def file_line(file: FileReport) -> str:
     return f'good  {file.path}, {file.size} bytes{content}'
 
 
-def lines(report: WorkDirReport) -> Iterator[str]:
-    """Yield the lines of a report for people."""
-    yield 'exploration:'
-    states = (*report.states, *report.initial)
+def search_lines(search: SearchReport) -> Iterator[str]:
+    """Yield the lines on a search."""
+    yield f'exploration in {search.directory}:'
+    states = (*search.states, *search.initial)
     yield from map(state_line, states) if states else ['none']
     yield from (
-        f'run: {json.dumps(s.schema)}' for s in report.states[:1] if s.schema
+        f'run: {json.dumps(state.identity)}'
+        for state in search.states[:1]
+        if state.identity
     )
+    if search.locked_by is not None:
+        yield f'in use by {search.locked_by}'
+
+
+def lines(report: WorkDirReport) -> Iterator[str]:
+    """Yield the lines of a report for the terminal."""
+    for search in report.searches:
+        yield from search_lines(search)
+    if not report.searches:
+        yield 'exploration:'
+        yield 'none'
     yield 'training:'
     files = report.checkpoints
     yield from map(file_line, files) if files else ['none']
@@ -74,8 +88,6 @@ def lines(report: WorkDirReport) -> Iterator[str]:
         yield 'policy:'
         yield file_line(report.policy)
     yield from (f'leftover: {path}' for path in report.leftovers)
-    if report.locked_by is not None:
-        yield f'in use by {report.locked_by}'
     yield from (f'damaged: {problem}' for problem in report.problems)
     if report.obstacle is not None:
         yield f'A resume is not possible: {report.obstacle}'

@@ -1,9 +1,12 @@
-"""What a work directory holds, and from where a resume would go on."""
+"""What a work directory holds, and from where a resume would go on.
+
+Nothing is changed, and no config is needed: a run may be using the directory.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,15 @@ from mmada.engine.state.state_files import (
 )
 from mmada.policies.policy_file import PolicyFileError, load_policy
 from mmada.utils.files import leftovers
+from mmada.utils.run_files import (
+    EXPLORATION_DIR,
+    INITIAL_DIR,
+    POLICY_FILE,
+    STATES_DIR,
+    search_directories,
+)
 
-# ~~ inspection: What is stored in a directory of states, without changing
+Check = Callable[[Path], str | None]
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,8 @@ class StateReport:
         passed_over: Whether a resume goes on to the next older state;
             if it has a problem and this is False, a resume stops here.
         size: Bytes of its content.
-        schema: Identity of the run.
-        round: Completed rounds, for the state of an
-            exploration.
+        identity: Of the run.
+        round: Completed rounds, for the state of a search.
         replicas: Replicas of the present round that are done.
     """
 
@@ -53,49 +62,26 @@ class StateReport:
     problem: str | None = None
     passed_over: bool = False
     size: int | None = None
-    schema: dict[str, Any] | None = None
+    identity: dict[str, Any] | None = None
     round: int | None = None
     replicas: int | None = None
 
 
-def inspect_states(root: Path) -> list[StateReport]:
-    """Verify and load each state of a directory, newest first.
+@dataclass(frozen=True)
+class SearchReport:
+    """A search, of which a run may have several.
 
-    A state that a live run removes meanwhile is left out.
+    Attributes:
+        directory: Its directory.
+        states: Its states, newest first.
+        initial: Its start, if a training follows it.
+        locked_by: The live run that uses the directory.
     """
-    reports = [inspect_state(root, step) for step in stored_steps(root)]
-    return [
-        report
-        for report in reports
-        if report.problem is None or Path(report.path).exists()
-    ]
 
-
-def inspect_state(root: Path, step: int) -> StateReport:
-    """Verify and load one state.
-
-    Args:
-        root: Directory of all states.
-        step: Number of the state.
-    """
-    path = str(state_path(root, step))
-    try:
-        manifest = verify_state(root, step)
-        payload: Any = load_state(root, step)
-    except DamagedStateError as error:
-        return StateReport(path, step, str(error), passed_over=True)
-    except StateError as error:
-        return StateReport(path, step, str(error))
-    progress = payload if isinstance(payload, dict) else {}
-    explored = 'round' in progress
-    return StateReport(
-        path,
-        step,
-        size=manifest['size'],
-        schema=manifest['schema'],
-        round=progress.get('round'),
-        replicas=len(progress.get('results') or ()) if explored else None,
-    )
+    directory: str
+    states: list[StateReport]
+    initial: list[StateReport]
+    locked_by: str | None
 
 
 @dataclass(frozen=True)
@@ -120,9 +106,7 @@ class WorkDirReport:
     """All that a resume looks at.
 
     Attributes:
-        states: States of the exploration, newest first.
-        initial: The start of an exploration that a training follows.
-        locked_by: The live run that uses the directory.
+        searches: The one with the newest state first.
         leftovers: What killed writers left; the next run removes it.
         last_checkpoint: What that file holds; None if there is none.
         checkpoints: Of the training, newest first.
@@ -132,9 +116,7 @@ class WorkDirReport:
         problems: What is damaged.
     """
 
-    states: list[StateReport]
-    initial: list[StateReport]
-    locked_by: str | None
+    searches: list[SearchReport]
     leftovers: list[str]
     last_checkpoint: str | None
     checkpoints: list[FileReport]
@@ -150,38 +132,94 @@ def inspect_work_dir(work_dir: Path) -> WorkDirReport:
     Args:
         work_dir: Work directory of a run, also of one that runs.
     """
-    exploration = work_dir / 'exploration'
-    states = inspect_states(exploration / 'states')
-    initial = inspect_states(exploration / 'initial')
+    directories = search_directories(work_dir)
+    searches = [
+        _inspect_search(path)
+        for path in sorted(directories, key=_last_change, reverse=True)
+    ]
     check = functools.cache(checkpoint_problem)
     checkpoints = [
         FileReport(str(path), path.stat().st_size, check(path))
         for path in stored_checkpoints(work_dir)
     ]
-    policy = _inspect_policy(work_dir / 'policy.safetensors')
-    problems = [
-        *(r.problem for r in (*states, *initial) if r.problem),
-        *_named_problems(work_dir, check),
-        *(
-            f'{file.path}: {file.problem}'
-            for file in (*checkpoints, *filter(None, [policy]))
-            if file.problem
-        ),
-    ]
-    resume, obstacle = _resume(work_dir, check, states, initial)
-    folders = [work_dir, *(exploration / n for n in ('', 'states', 'initial'))]
+    policy = _inspect_policy(work_dir / POLICY_FILE)
+    resume, obstacle = _resume(work_dir, check, searches)
     return WorkDirReport(
-        states=states,
-        initial=initial,
-        locked_by=lock_holder(exploration),
-        leftovers=[str(p) for f in folders for p in leftovers(f)],
+        searches=searches,
+        leftovers=list(_leftovers(work_dir, directories)),
         last_checkpoint=named_checkpoint(work_dir),
         checkpoints=checkpoints,
         policy=policy,
         resume=resume,
         obstacle=obstacle,
-        problems=problems,
+        problems=[
+            *(
+                state.problem
+                for search in searches
+                for state in (*search.states, *search.initial)
+                if state.problem
+            ),
+            *_named_problems(work_dir, check),
+            *(
+                f'{file.path}: {file.problem}'
+                for file in (*checkpoints, *filter(None, [policy]))
+                if file.problem
+            ),
+        ],
     )
+
+
+def inspect_states(root: Path) -> list[StateReport]:
+    """Verify and load each state of a directory, newest first.
+
+    A state that a live run removes meanwhile is left out.
+    """
+    reports = [_inspect_state(root, step) for step in stored_steps(root)]
+    return [
+        report
+        for report in reports
+        if report.problem is None or Path(report.path).exists()
+    ]
+
+
+def _inspect_search(directory: Path) -> SearchReport:
+    return SearchReport(
+        str(directory),
+        inspect_states(directory / STATES_DIR),
+        inspect_states(directory / INITIAL_DIR),
+        lock_holder(directory),
+    )
+
+
+def _inspect_state(root: Path, step: int) -> StateReport:
+    path = str(state_path(root, step))
+    try:
+        manifest = verify_state(root, step)
+        payload = load_state(root, step)
+    except DamagedStateError as error:
+        return StateReport(path, step, str(error), passed_over=True)
+    except StateError as error:
+        return StateReport(path, step, str(error))
+    explored = 'round' in payload
+    return StateReport(
+        path,
+        step,
+        size=manifest['size'],
+        identity=manifest['schema'],
+        round=payload.get('round'),
+        replicas=len(payload.get('results') or ()) if explored else None,
+    )
+
+
+def _last_change(directory: Path) -> int:
+    """Return when the newest state of a search was stored."""
+    roots = (directory / name for name in (STATES_DIR, INITIAL_DIR))
+    times = [
+        path.stat().st_mtime_ns
+        for root in roots
+        for path in root.glob('step_*/*')
+    ]
+    return max(times, default=0)
 
 
 def _inspect_policy(path: Path) -> FileReport | None:
@@ -197,37 +235,49 @@ def _inspect_policy(path: Path) -> FileReport | None:
     return FileReport(str(path), path.stat().st_size, content=content)
 
 
-def _named_problems(
-    work_dir: Path, check: Callable[[Path], str | None]
-) -> list[str]:
+def _leftovers(work_dir: Path, directories: list[Path]) -> Iterator[str]:
+    names = ('', STATES_DIR, INITIAL_DIR)
+    folders = (
+        work_dir,
+        work_dir / EXPLORATION_DIR,  # that of the status in any case
+        *(directory / name for directory in directories for name in names),
+    )
+    for folder in dict.fromkeys(folders):
+        yield from map(str, leftovers(folder))
+
+
+def _named_problems(work_dir: Path, check: Check) -> list[str]:
     named = named_checkpoint(work_dir)
     problem = None if named is None else named_problem(named, check)
     return [f'last_checkpoint ({named!r}): {problem}'] if problem else []
 
 
 def _resume(
-    work_dir: Path,
-    check: Callable[[Path], str | None],
-    states: list[StateReport],
-    initial: list[StateReport],
+    work_dir: Path, check: Check, searches: list[SearchReport]
 ) -> tuple[str | None, str | None]:
-    """Return what a resume would use, or why there can be none."""
+    """Return what a resume would use, or why there can be none.
+
+    A resume looks at each search before the training, and goes on with the
+    last that was begun.
+    """
     try:
         checkpoint, _ = search_checkpoint(work_dir, check)
     except CheckpointError as error:
         return None, str(error)
     if checkpoint is not None:
         return f'the training at {checkpoint}', None
-    start, obstacle = _newest(initial)
-    if obstacle is None:
-        state, obstacle = _newest(states)
-    if obstacle is not None:
-        return None, obstacle
-    if state is not None:
-        return f'the exploration at {state.path}', None
-    if start is not None:
-        return f'the start of the exploration, {start.path}', None
-    return None, None
+    found: list[str] = []
+    for search in searches:
+        start, obstacle = _newest(search.initial)
+        if obstacle is None:
+            state, obstacle = _newest(search.states)
+        if obstacle is not None:
+            return None, obstacle
+        if state is not None:
+            found.append(f'the exploration at {state.path}')
+        elif start is not None:
+            found.append(f'the start of the exploration, {start.path}')
+    return next(iter(found), None), None
 
 
 def _newest(

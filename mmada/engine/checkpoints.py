@@ -1,4 +1,8 @@
-"""The newest checkpoint of a training that can be read."""
+"""Checkpoints of a training: written whole, and the newest good one found.
+
+`find_latest_checkpoint` is from where a training goes on; `DurableBackend` is
+MMEngine's storage on local disks, with files that are whole or absent.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from mmengine.logging import print_log
 
 from mmada.utils.files import replace, write_failure
 
+DURABLE = 'mmada_durable'
+"""Name of the backend in `backend_args`."""
 _NAME = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -155,13 +161,6 @@ def checkpoint_problem(path: Path) -> str | None:
 def _age(path: Path) -> tuple[int, int]:
     match = _NAME.fullmatch(path.name)
     return path.stat().st_mtime_ns, int(match[1]) if match else -1
-
-
-# ~~ durable_backend: MMEngine's storage on local disks, with files that ar
-
-
-DURABLE = 'mmada_durable'
-"""Name of the backend in `backend_args`."""
 
 
 class DurableBackend(LocalBackend):

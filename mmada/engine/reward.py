@@ -1,4 +1,8 @@
-"""What a replica is scored by: one metric, or a weighted sum of several."""
+"""What a replica is scored by: one metric, or a weighted sum of several.
+
+The metric reads a number from what an evaluator gives; the evaluator applies
+a model to the reward data.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +62,7 @@ class RewardMetric:
             self.key = WEIGHTED_SUM
 
     def check(self, found: Mapping[str, Any]) -> None:
-        """Refuse keys that an evaluator gives no number of.
+        """Check that an evaluator gives a number of each key.
 
         Raises:
             ValueError: With the keys that it gives.
@@ -67,8 +71,8 @@ class RewardMetric:
         for key in self.weights:
             if key not in known:
                 raise ValueError(
-                    f'`reward_metric` asks for {key!r}; the evaluator '
-                    f'gives: {", ".join(sorted(known))}.'
+                    '`reward_metric` should be what the evaluator gives, '
+                    f'among {", ".join(sorted(known))}. Found {key!r}.'
                 )
 
     def score(self, found: Mapping[str, Any]) -> Score:
@@ -126,25 +130,22 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
 def _check_weights(config: Any) -> dict[str, float]:
     if not isinstance(config, Mapping) or not config:
         raise ValueError(
-            f'`reward_metric` is {config!r}; expected the key of a metric, '
-            'or a dict of weights by key with at least one of them.'
+            '`reward_metric` should be the key of a metric, or a dict of '
+            f'weights by key with at least one of them. Found {config!r}.'
         )
     for key, weight in config.items():
         number = isinstance(weight, Real) and not isinstance(weight, bool)
         if not number or not math.isfinite(weight):
             raise ValueError(
-                f'`reward_metric[{key!r}]` is {weight!r}; expected a finite '
-                'number, the weight of that metric.'
+                f'`reward_metric[{key!r}]` should be a finite number, the '
+                f'weight of that metric. Found {weight!r}.'
             )
     if not any(config.values()):
         raise ValueError(
-            f'`reward_metric` is {dict(config)!r}; expected a weight that is '
-            'not zero.'
+            '`reward_metric` should have a weight that is not zero. '
+            f'Found {dict(config)!r}.'
         )
     return {str(key): float(weight) for key, weight in config.items()}
-
-
-# ~~ reward_evaluator: Scores a replica on the reward data.
 
 
 class RewardEvaluator:
@@ -173,8 +174,8 @@ class RewardEvaluator:
         self.dataloader = Runner.build_dataloader(dataloader, seed=seed)
         if len(self.dataloader.dataset) == 0:
             raise ValueError(
-                '`reward_dataloader.dataset` has no image; '
-                'expected at least one.'
+                '`reward_dataloader.dataset` should have at least one image. '
+                'Found none.'
             )
         self._evaluator = Evaluator(evaluator)
         self._evaluator.dataset_meta = getattr(
@@ -216,6 +217,10 @@ class RewardEvaluator:
         size = len(self.dataloader.dataset)
         return self.metric.score(self._evaluator.evaluate(size))
 
+    def evaluate(self, model: Any) -> dict[str, float]:
+        """Return all metrics of the model on the reward data."""
+        return self.score(model).metrics
+
     def _trial(self) -> Evaluator:
         """Return an evaluator that leaves no trace in the real one.
 
@@ -229,7 +234,3 @@ class RewardEvaluator:
         trial = Evaluator(metrics)
         trial.dataset_meta = self._evaluator.dataset_meta
         return trial
-
-    def evaluate(self, model: Any) -> dict[str, float]:
-        """Return all metrics of the model on the reward data."""
-        return self.score(model).metrics

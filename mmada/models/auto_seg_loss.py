@@ -1,4 +1,4 @@
-"""Auto Seg-Loss as a loss of a semantic head."""
+"""Auto Seg-Loss as a loss of a semantic head, its options and its inputs."""
 
 from __future__ import annotations
 
@@ -20,104 +20,8 @@ from mmada.surrogates import (
     read_target,
 )
 
-# ~~ auto_seg_loss_options: Options and inputs of Auto Seg-Loss, read and c
-
-
 Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
-
-
-def read_theta(theta: Theta, metric: str) -> Tensor | Sequence[float]:
-    """Return control points, wherever they are; check their metric only."""
-    if theta is None:
-        return identity_points(find_surrogate(metric).shape)
-    if isinstance(theta, str) and theta in NAMED_POINTS:
-        found, points = NAMED_POINTS[theta].metric, NAMED_POINTS[theta].points
-    elif isinstance(theta, str | os.PathLike):
-        if not os.fspath(theta).endswith('.json'):
-            raise ValueError(
-                f'`theta` should be one of {", ".join(NAMED_POINTS)}, a path '
-                f'that ends in .json, or numbers. Found {theta!r}.'
-            )
-        stored = load_curve(theta)
-        found, points = stored.metric, stored.points
-    else:
-        return theta
-    if found != metric:
-        raise ValueError(
-            f'`theta`={theta!r} is for {found!r}, expected one for {metric!r}.'
-        )
-    return points
-
-
-def fill_options(
-    metric: str, defaults: dict[str, Any], given: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the metric's options, with what was given in place."""
-    chosen = {name: x for name, x in given.items() if x is not None}
-    for name, value in chosen.items():
-        if name not in defaults:
-            raise ValueError(
-                f'`{name}` should be left out: {metric!r} has no edges. '
-                f'Found {value!r}.'
-            )
-    options = defaults | chosen
-    tolerance = options.get('tolerance', 0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int):
-        tolerance = -1
-    if tolerance < 0:
-        raise ValueError(
-            '`tolerance` should be an integer of at least 0. '
-            f'Found {options["tolerance"]!r}.'
-        )
-    return options
-
-
-def check_weight(value: float) -> float:
-    """Return a loss weight if it is finite and not negative."""
-    if not 0 <= value < float('inf'):
-        raise ValueError(
-            '`loss_weight` should be finite and not negative. '
-            f'Found {value!r}.'
-        )
-    return float(value)
-
-
-def check_reduction(avg_factor: float | None, override: str | None) -> None:
-    """Refuse what a metric has no meaning for."""
-    if avg_factor is not None:
-        raise ValueError(
-            '`avg_factor` should be None: a metric is no average over '
-            f'pixels. Found {avg_factor!r}.'
-        )
-    if override not in (None, 'mean'):
-        raise ValueError(
-            "`reduction_override` should be None or 'mean': a metric is one "
-            f'number. Found {override!r}.'
-        )
-
-
-def check_shapes(
-    score: Tensor, label: Tensor, weight: Tensor | None, needs_maps: bool
-) -> None:
-    """Check that logits, labels and weights belong to the same pixels."""
-    if needs_maps and score.dim() != 4:
-        raise ValueError(
-            '`cls_score` should have shape (N, C, H, W), for edges to be '
-            f'seen. Found {tuple(score.shape)}.'
-        )
-    if label.is_floating_point():
-        raise ValueError(f'`label` should hold integers. Found {label.dtype}.')
-    expected = (*score.shape[:1], *score.shape[2:])
-    if score.dim() < 2 or tuple(label.shape) != expected:
-        raise ValueError(
-            f'`label` should have shape {expected} for logits of shape '
-            f'{tuple(score.shape)}. Found {tuple(label.shape)}.'
-        )
-    if weight is not None and weight.shape != label.shape:
-        raise ValueError(
-            f'`weight` should have shape {expected}. '
-            f'Found {tuple(weight.shape)}.'
-        )
+"""A name, a curve file or numbers; None makes every curve the identity."""
 
 
 @MODELS.register_module()
@@ -130,8 +34,8 @@ class AutoSegLoss(nn.Module):
 
     The control points are an option, like the weight of a loss, and no part
     of the state: not a buffer, so that no checkpoint, moving average,
-    broadcast or ``.half()`` changes them. Whoever searches them sets them with
-    :meth:`set_shape`, and stores them himself.
+    broadcast or ``.half()`` changes them. A search sets them with
+    :meth:`set_shape`, and stores them itself.
 
     Args:
         metric: 'mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc' or 'BF1'.
@@ -153,7 +57,7 @@ class AutoSegLoss(nn.Module):
             ``loss_`` in front. Defaults to 'loss_asl'.
 
     Raises:
-        ValueError: If an option is not legal.
+        ValueError: If an option is not valid.
     """
 
     def __init__(
@@ -169,16 +73,16 @@ class AutoSegLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.surrogate = find_surrogate(metric)
-        self.loss_weight = check_weight(loss_weight)
+        self.loss_weight = _check_weight(loss_weight)
         self.ignore_index = ignore_index
         self.avg_non_ignore = avg_non_ignore
-        self.options = fill_options(
+        self.options = _fill_options(
             metric,
             dict(self.surrogate.options),
             {'tolerance': tolerance, 'drop_bg': drop_bg},
         )
         self._loss_name = loss_name
-        self.set_shape(read_theta(theta, metric))
+        self.set_shape(_read_theta(theta, metric))
 
     @property
     def metric(self) -> str:
@@ -203,7 +107,7 @@ class AutoSegLoss(nn.Module):
                 shape has parameters, in [0, 1], rising along each curve.
 
         Raises:
-            ValueError: If they are not legal; the old ones are kept.
+            ValueError: If they are not valid; the old ones are kept.
         """
         checked = check_points(points, self.surrogate.shape)
         self._curves: tuple[Curve, ...] = self.surrogate.build_curves(checked)
@@ -239,10 +143,10 @@ class AutoSegLoss(nn.Module):
             no pixel counts.
 
         Raises:
-            ValueError: If a shape, a label or a reduction is not legal.
+            ValueError: If a shape, a label or a reduction is not valid.
         """
-        check_reduction(avg_factor, reduction_override)
-        check_shapes(cls_score, label, weight, self.surrogate.needs_maps)
+        _check_reduction(avg_factor, reduction_override)
+        _check_shapes(cls_score, label, weight, self.surrogate.needs_maps)
         if ignore_index is None:
             ignore_index = self.ignore_index
         with torch.autocast(cls_score.device.type, enabled=False):
@@ -269,3 +173,98 @@ class AutoSegLoss(nn.Module):
     def extra_repr(self) -> str:
         """Return the options that matter, for printing."""
         return f'metric={self.metric!r}, loss_weight={self.loss_weight}'
+
+
+def _read_theta(theta: Theta, metric: str) -> Tensor | Sequence[float]:
+    """Return control points, wherever they are; check their metric only."""
+    if theta is None:
+        return identity_points(find_surrogate(metric).shape)
+    if isinstance(theta, str) and theta in NAMED_POINTS:
+        found, points = NAMED_POINTS[theta].metric, NAMED_POINTS[theta].points
+    elif isinstance(theta, str | os.PathLike):
+        if not os.fspath(theta).endswith('.json'):
+            raise ValueError(
+                f'`theta` should be one of {", ".join(NAMED_POINTS)}, a path '
+                f'that ends in .json, or numbers. Found {theta!r}.'
+            )
+        stored = load_curve(theta)
+        found, points = stored.metric, stored.points
+    else:
+        return theta
+    if found != metric:
+        raise ValueError(
+            f'`theta` should be for {metric!r}. '
+            f'Found {theta!r}, which is for {found!r}.'
+        )
+    return points
+
+
+def _fill_options(
+    metric: str, defaults: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the metric's options, with what was given in place."""
+    chosen = {name: x for name, x in given.items() if x is not None}
+    for name, value in chosen.items():
+        if name not in defaults:
+            raise ValueError(
+                f'`{name}` should be left out: {metric!r} has no edges. '
+                f'Found {value!r}.'
+            )
+    options = defaults | chosen
+    tolerance = options.get('tolerance', 0)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int):
+        tolerance = -1
+    if tolerance < 0:
+        raise ValueError(
+            '`tolerance` should be an integer of at least 0. '
+            f'Found {options["tolerance"]!r}.'
+        )
+    return options
+
+
+def _check_weight(value: float) -> float:
+    """Return a loss weight if it is finite and not negative."""
+    if not 0 <= value < float('inf'):
+        raise ValueError(
+            '`loss_weight` should be finite and not negative. '
+            f'Found {value!r}.'
+        )
+    return float(value)
+
+
+def _check_reduction(avg_factor: float | None, override: str | None) -> None:
+    """Check that nothing is asked that has no meaning for a metric."""
+    if avg_factor is not None:
+        raise ValueError(
+            '`avg_factor` should be None: a metric is no average over '
+            f'pixels. Found {avg_factor!r}.'
+        )
+    if override not in (None, 'mean'):
+        raise ValueError(
+            "`reduction_override` should be None or 'mean': a metric is one "
+            f'number. Found {override!r}.'
+        )
+
+
+def _check_shapes(
+    score: Tensor, label: Tensor, weight: Tensor | None, needs_maps: bool
+) -> None:
+    """Check that logits, labels and weights belong to the same pixels."""
+    if needs_maps and score.dim() != 4:
+        raise ValueError(
+            '`cls_score` should have shape (N, C, H, W), for edges to be '
+            f'seen. Found {tuple(score.shape)}.'
+        )
+    if label.is_floating_point():
+        raise ValueError(f'`label` should hold integers. Found {label.dtype}.')
+    expected = (*score.shape[:1], *score.shape[2:])
+    if score.dim() < 2 or tuple(label.shape) != expected:
+        raise ValueError(
+            f'`label` should have shape {expected} for logits of shape '
+            f'{tuple(score.shape)}. Found {tuple(label.shape)}.'
+        )
+    if weight is not None and weight.shape != label.shape:
+        raise ValueError(
+            f'`weight` should have shape {expected}. '
+            f'Found {tuple(weight.shape)}.'
+        )

@@ -24,7 +24,7 @@ class LossSum(nn.Module):
     def __init__(self, losses: Sequence[dict[str, Any]]) -> None:
         super().__init__()
         if not losses:
-            raise ValueError('`losses` is empty; expected at least one.')
+            raise ValueError('`losses` should hold at least one. Found none.')
         self.losses = nn.ModuleList(MODELS.build(each) for each in losses)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:

@@ -20,70 +20,8 @@ from mmada.models.objectives import (
     check_loss_names,
 )
 
-# ~~ late_losses: Losses that a model has only after its objectives were fo
-
-
-class LateLosses:
-    """Warns once of each loss that no objective was made for.
-
-    With `objectives='auto'` each loss should be an objective, but what the
-    first batches lack is not known when the weights are first needed. Such a
-    loss keeps weight 1: a training of many hours should not end for it.
-    """
-
-    def __init__(self) -> None:
-        self._noted: set[str] = set()
-
-    def note(self, name: str) -> None:
-        """Note a loss that belongs to no objective."""
-        if name in self._noted:
-            return
-        self._noted.add(name)
-        print_log(
-            f'Loss {name!r} was in none of the batches that '
-            "`objectives='auto'` was found from, so it keeps weight 1. To "
-            'weight it, name the objectives by patterns.',
-            logger='current',
-            level=logging.WARNING,
-        )
-
-
-# ~~ state_names: Names in the state dict of a wrapper that is invisible th
-
-
 _INNER = 'detector.'
-
-
-def strip_prefix(
-    module: nn.Module,
-    state_dict: dict[str, Any],
-    prefix: str,
-    local_metadata: dict[str, Any],
-) -> None:
-    """Names the entries of a state dict as the bare detector does."""
-    _rename(state_dict, prefix + _INNER, prefix)
-    metadata = getattr(state_dict, '_metadata', {})
-    for key in [k for k in metadata if f'{k}.'.startswith(prefix + _INNER)]:
-        value = metadata.pop(key)
-        metadata[f'{prefix}{key[len(prefix + _INNER) :]}'.rstrip('.')] = value
-
-
-def add_prefix(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any
-) -> None:
-    """Names the entries of a bare detector's state dict as the wrapper's."""
-    # Layers that changed their format read their version from here.
-    metadata = getattr(state_dict, '_metadata', None) or {}
-    for key in [k for k in metadata if k.startswith(prefix)]:
-        metadata.setdefault(
-            prefix + _INNER + key[len(prefix) :], metadata[key]
-        )
-    _rename(state_dict, prefix, prefix + _INNER)
-
-
-def _rename(state_dict: dict[str, Any], old: str, new: str) -> None:
-    for key in [k for k in state_dict if k.startswith(old)]:
-        state_dict[new + key[len(old) :]] = state_dict.pop(key)
+"""Prefix of the detector in the names of a state dict, which hooks hide."""
 
 
 @MODELS.register_module()
@@ -125,14 +63,14 @@ class LossWeightWrapper(BaseModel):
             detector = MODELS.build(detector)
         self.detector: Any = detector
         self._objectives = build_objectives(objectives)
-        self._late = LateLosses() if self._objectives is None else None
+        self._late = _LateLosses() if self._objectives is None else None
         self._initial_weights = weights
         self._weights: tuple[float, ...] | None = None
         self.reweigh = None
         if self._objectives is not None:
             self._set_initial_weights()
-        self._register_state_dict_hook(strip_prefix)
-        self.register_load_state_dict_pre_hook(add_prefix)
+        self._register_state_dict_hook(_strip_prefix)
+        self.register_load_state_dict_pre_hook(_add_prefix)
 
     @property
     def data_preprocessor(self) -> nn.Module:
@@ -185,13 +123,13 @@ class LossWeightWrapper(BaseModel):
         names = self.objectives.names
         if len(values) != len(names):
             raise ValueError(
-                f'`weights` has {len(values)} values; expected '
-                f'{len(names)}: {", ".join(names)}.'
+                f'`weights` should have {len(names)} values, of '
+                f'{", ".join(names)}. Found {len(values)}.'
             )
         if not bool(torch.isfinite(values).all() and (values >= 0).all()):
             raise ValueError(
-                f'`weights` is {values.tolist()}; expected '
-                'finite numbers >= 0.'
+                '`weights` should be finite and not negative. '
+                f'Found {values.tolist()}.'
             )
         self._weights = tuple(values.tolist())
 
@@ -258,8 +196,66 @@ class LossWeightWrapper(BaseModel):
             unknown = sorted(set(given) - set(names))
             if unknown:
                 raise ObjectiveError(
-                    f'`weights` names {", ".join(map(repr, unknown))}; '
-                    f'expected objectives among: {", ".join(names)}.'
+                    f'`weights` should name objectives among '
+                    f'{", ".join(names)}. '
+                    f'Found {", ".join(map(repr, unknown))}.'
                 )
             given = [given.get(name, 1.0) for name in names]
         self.set_weights([1.0] * len(names) if given is None else given)
+
+
+def _strip_prefix(
+    module: nn.Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    local_metadata: dict[str, Any],
+) -> None:
+    """Name the entries of a state dict as the bare detector does."""
+    _rename(state_dict, prefix + _INNER, prefix)
+    metadata = getattr(state_dict, '_metadata', {})
+    for key in [k for k in metadata if f'{k}.'.startswith(prefix + _INNER)]:
+        value = metadata.pop(key)
+        metadata[f'{prefix}{key[len(prefix + _INNER) :]}'.rstrip('.')] = value
+
+
+def _add_prefix(
+    module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any
+) -> None:
+    """Name the entries of a bare detector's state dict as the wrapper's."""
+    # Layers that changed their format read their version from here.
+    metadata = getattr(state_dict, '_metadata', None) or {}
+    for key in [k for k in metadata if k.startswith(prefix)]:
+        metadata.setdefault(
+            prefix + _INNER + key[len(prefix) :], metadata[key]
+        )
+    _rename(state_dict, prefix, prefix + _INNER)
+
+
+def _rename(state_dict: dict[str, Any], old: str, new: str) -> None:
+    for key in [k for k in state_dict if k.startswith(old)]:
+        state_dict[new + key[len(old) :]] = state_dict.pop(key)
+
+
+class _LateLosses:
+    """Warns once of each loss that no objective was made for.
+
+    With `objectives='auto'` each loss should be an objective, but what the
+    first batches lack is not known when the weights are first needed. Such a
+    loss keeps weight 1: a training of many hours should not end for it.
+    """
+
+    def __init__(self) -> None:
+        self._noted: set[str] = set()
+
+    def note(self, name: str) -> None:
+        """Note a loss that belongs to no objective."""
+        if name in self._noted:
+            return
+        self._noted.add(name)
+        print_log(
+            f'Loss {name!r} was in none of the batches that '
+            "`objectives='auto'` was found from, so it keeps weight 1. To "
+            'weight it, name the objectives by patterns.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -14,9 +14,9 @@ from torch.nn import functional
 class MapPanopticFPNHead(PanopticFPNHead):
     """`PanopticFPNHead` for losses that look at the neighbours of a pixel.
 
-    The host's head hands its loss one long list of pixels, in which nothing
+    MMDetection's head hands its loss one long list of pixels, in which nothing
     has a neighbour. This one hands over logits of shape ``(N, C, H, W)`` and
-    labels of shape ``(N, H, W)``; everything else is the host's, and so is
+    labels of shape ``(N, H, W)``; everything else is the same, and so is
     the value of any loss that treats pixels one by one.
     """
 

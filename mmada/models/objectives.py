@@ -62,8 +62,8 @@ class Objectives:
     def __init__(self, patterns: Mapping[str, str | Sequence[str]]) -> None:
         if not patterns:
             raise ObjectiveError(
-                '`objectives` is empty; expected at least '
-                'one `name: pattern` entry.'
+                '`objectives` should have at least one `name: pattern` entry. '
+                'Found none.'
             )
         self.names: tuple[str, ...] = tuple(patterns)
         self._patterns = [
@@ -155,14 +155,14 @@ def build_objectives(
     if spec not in OBJECTIVE_PRESETS:
         known = ', '.join([*OBJECTIVE_PRESETS, AUTO])
         raise ObjectiveError(
-            f'`objectives` is {spec!r}; expected a dict of '
-            f'`name: pattern`, or one of: {known}.'
+            f'`objectives` should be a dict of `name: pattern`, or one of '
+            f'{known}. Found {spec!r}.'
         )
     return Objectives(OBJECTIVE_PRESETS[spec])
 
 
 def check_loss_names(names: Collection[str]) -> None:
-    """Refuse what a model produces if no weighted sum can be made of it.
+    """Check that a weighted sum can be made of what a model produces.
 
     Raises:
         ObjectiveError: If there is no loss, or one has the name of the sum.
@@ -188,6 +188,6 @@ def _compile(name: str, pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise ObjectiveError(
-            f'Pattern {pattern!r} of objective {name!r} is '
-            f'not a regular expression: {error}.'
+            f'`objectives` should have regular expressions as patterns. '
+            f'Found {pattern!r} for {name!r}: {error}.'
         ) from error

@@ -1,4 +1,4 @@
-"""Checks of options, files that survive a kill, and seeds.
+"""Checks of options, files that survive a kill, their names, and seeds.
 
 Below all layers: nothing here knows of a detector, a config or a loop.
 """

@@ -178,7 +178,7 @@ class DigestFile:
     A file for `torch.save`, which hands over the memory of each tensor:
     there is no second copy of the content. At its end the bytes are on the
     disk. An error of the disk is raised only then, since inside of torch's
-    writer it would become a RuntimeError that tells nothing of the disk.
+    writer it would become a RuntimeError that does not mention the disk.
 
     Args:
         path: File to create.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
-    """Hashe a seed and keys into a new seed below 2^32.
+    """Hash a seed and keys into a new seed below 2^32.
 
     Args:
         seed: The run's seed.

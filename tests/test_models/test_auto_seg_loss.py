@@ -189,7 +189,10 @@ def test_descent_on_the_loss_raises_the_metric(metric):
     [
         (dict(metric='miou'), 'mIoU, FWIoU'),
         (dict(metric='mIoU', theta='voc_mious'), 'voc_miou, voc_fwiou'),
-        (dict(metric='mIoU', theta='voc_macc'), "'mAcc', expected one for"),
+        (
+            dict(metric='mIoU', theta='voc_macc'),
+            "Found 'voc_macc', which is for 'mAcc'",
+        ),
         (dict(metric='mIoU', theta=[0.5]), 'should be 12 numbers.*Found 1'),
         (dict(metric='mAcc', theta=[2.0] * 6), r'in \[0, 1\]'),
         (dict(metric='mIoU', tolerance=3), "`tolerance`.*'mIoU' has no"),

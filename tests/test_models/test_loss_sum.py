@@ -28,5 +28,5 @@ def test_losses_see_the_same_arguments_and_are_added():
 
 
 def test_a_sum_of_nothing_is_refused():
-    with pytest.raises(ValueError, match='`losses` is empty'):
+    with pytest.raises(ValueError, match='`losses` should hold at least one'):
         build([])

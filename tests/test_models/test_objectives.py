@@ -88,9 +88,9 @@ def test_names_are_not_taken_for_patterns():
 
 
 def test_bad_pattern_is_named():
-    with pytest.raises(ObjectiveError, match="'[(]' of objective 'seg'"):
+    with pytest.raises(ObjectiveError, match="Found '[(]' for 'seg'"):
         Objectives({'seg': '('})
-    with pytest.raises(ObjectiveError, match='empty'):
+    with pytest.raises(ObjectiveError, match='at least one'):
         Objectives({})
 
 

@@ -80,7 +80,27 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     report = json.loads(result.stdout)
     assert report['resume'].endswith('step_00000000')
     assert report['obstacle'] is None
-    assert [s['problem'] is None for s in report['states']] == [False, True]
+    assert [s['problem'] is None for s in report['searches'][0]['states']] == [
+        False,
+        True,
+    ]
+
+
+def test_all_searches_are_listed(
+    tmp_path: Path, verify: Callable[..., Result]
+) -> None:
+    fill(tmp_path, directory='first')
+    damage(state(fill(tmp_path, directory='second'), 1, 'second'))
+    result = verify(tmp_path)
+    assert result.status == 1
+    headings = [line for line in result.lines if line.startswith('explor')]
+    assert headings == [
+        f'exploration in {tmp_path / name}:' for name in ('second', 'first')
+    ]
+    newest = state(tmp_path, 0, 'second').parent
+    assert result.lines[-1] == (
+        f'A resume goes on from the exploration at {newest}.'
+    )
 
 
 def test_nothing_there(tmp_path: Path, verify: Callable[..., Result]) -> None:

@@ -123,7 +123,7 @@ class DurableCheckpointHook(OverridableCheckpointHook):
 
 
 class _RemovesNothing(LocalBackend):
-    """Keeps what it is told to remove, and remembers it."""
+    """Keeps what it should remove, and remembers it."""
 
     def __init__(self) -> None:
         self.doomed: set[str] = set()

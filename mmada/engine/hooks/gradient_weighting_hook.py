@@ -147,8 +147,11 @@ def trunk_parameters(
             'are compared. Found none that are reached by all of '
             f'{", ".join(model.objectives.names)}.'
         )
-    if pattern is None:
-        return list(trunk.values())
+    return list(trunk.values()) if pattern is None else _select(trunk, pattern)
+
+
+def _select(trunk: dict[str, Parameter], pattern: str) -> list[Parameter]:
+    """Return the parameters in whose names a pattern occurs."""
     try:
         found = [p for name, p in trunk.items() if re.search(pattern, name)]
     except re.error as error:

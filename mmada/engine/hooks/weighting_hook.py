@@ -52,7 +52,7 @@ class WeightingHook(Hook, Generic[W]):
     """Binds the objectives, keeps the weighting's state, publishes weights.
 
     Before the training the model is looked at once, which binds its
-    objectives and tells the head rule the owners; then the weighting is
+    objectives and gives the head rule the owners; then the weighting is
     built, and either restored from the checkpoint or started. When the
     weights are set is up to the subclass. It publishes them once a period:
     to `work_dir/weights.jsonl` and to the visual backends under `weights/`.

@@ -145,9 +145,9 @@ def _weight_lines(
     Replicas that do not fit beside the others follow in further blocks.
     """
     columns = [[_replica(k, best), *row] for k, row in enumerate(values)]
-    room = width - max(map(len, ['weights', *objectives]))
+    available = width - max(map(len, ['weights', *objectives]))
     widest = max(len(cell) for column in columns for cell in column)
-    count = max(1, room // (len(_GAP) + widest))
+    count = max(1, available // (len(_GAP) + widest))
     lines: list[str] = []
     for start in range(0, len(columns), count):
         block = columns[start : start + count]

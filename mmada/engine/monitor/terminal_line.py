@@ -52,7 +52,7 @@ class TerminalLine:
     """Draws the status below the log, and takes it away for log lines.
 
     It draws only where the logger writes to a terminal; elsewhere the log
-    alone tells where the run is, and nothing here writes a byte.
+    alone says where the run is, and nothing here writes a byte.
 
     Args:
         logger: Of the run.
@@ -68,7 +68,7 @@ class TerminalLine:
         self._drawn_at = -_SECONDS
         self._drawn = False
         for handler in self._handlers:
-            handler.addFilter(self._make_room)
+            handler.addFilter(self._let_through)
 
     def show(self, status: RunStatus, urgent: bool) -> None:
         """Draw the line if it is urgent, or the last one is old."""
@@ -88,8 +88,8 @@ class TerminalLine:
         self._erase()
         self._detach()
 
-    def _make_room(self, record: logging.LogRecord) -> bool:
-        """Tell a handler whether to write a record, below no line."""
+    def _let_through(self, record: logging.LogRecord) -> bool:
+        """Return whether a handler writes a record; the line goes first."""
         if getattr(record, PROGRESS, False):
             return False
         self._erase()
@@ -110,7 +110,7 @@ class TerminalLine:
 
     def _detach(self) -> None:
         for handler in self._handlers:
-            handler.removeFilter(self._make_room)
+            handler.removeFilter(self._let_through)
         self._handlers = []
         self._drawn = False
 

@@ -1,4 +1,10 @@
-"""The files of one stored state: a directory with data and manifest."""
+"""The files of one stored state: a directory with data and manifest.
+
+The manifest says what a state is and how to check it. The data are loaded
+with ``torch.load(weights_only=True)``, which runs no code from the file. What
+that cannot load is an error already when it is stored, while the program that
+stores it still runs.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +31,6 @@ from mmada.utils.files import (
 )
 from mmada.version import __version__
 
-# ~~ manifest: The manifest of a stored state: what a state is and how to c
-
-
 FORMAT = 1
 _FIELDS: dict[str, type] = {
     'format': int,
@@ -40,124 +43,8 @@ _VERSION = 'mmada_version'
 """Which wrote it, for messages; states of early versions lack it."""
 _ABSENT = '(absent)'
 
-
-class StateError(RuntimeError):
-    """The stored states cannot be used, or a state cannot be stored."""
-
-
-class DamagedStateError(StateError):
-    """One stored state does not verify."""
-
-
-def make_manifest(
-    step: int, size: int, digest: str, schema: dict[str, Any]
-) -> bytes:
-    """Describe a state; the manifest carries its own checksum too.
-
-    Args:
-        step: Number of the state.
-        size: Number of bytes of its file.
-        digest: SHA-256 of its file.
-        schema: Identity of the run, JSON values.
-
-    Returns:
-        JSON text.
-    """
-    fields = {
-        'format': FORMAT,
-        'step': step,
-        'size': size,
-        'sha256': digest,
-        'schema': schema,
-        _VERSION: __version__,
-    }
-    fields['manifest_sha256'] = sha256(_canonical(fields))
-    return json.dumps(fields, indent=2).encode()
-
-
-def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
-    """Parse and check a manifest.
-
-    Args:
-        text: What `make_manifest` wrote.
-        where: Name of the state in messages.
-
-    Returns:
-        The fields format, step, size, sha256, schema, and
-        which version wrote it, see `written_by`.
-
-    Raises:
-        DamagedStateError: If it is not what `make_manifest` wrote.
-        StateError: If it is intact but of another format.
-    """
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DamagedStateError(
-            f'{where}: the manifest is not JSON ({error})'
-        ) from error
-    if not isinstance(fields, dict):
-        raise DamagedStateError(f'{where}: the manifest is not an object')
-    checksum = fields.pop('manifest_sha256', None)
-    if checksum != sha256(_canonical(fields)):
-        raise DamagedStateError(f'{where}: checksum of the manifest differs')
-    if fields.get('format') != FORMAT:
-        raise StateError(
-            f'{where} has format {fields.get("format")}, '
-            f'{written_by(fields)}; this version reads format {FORMAT}'
-        )
-    for name, kind in _FIELDS.items():
-        if not isinstance(fields.get(name), kind):
-            raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
-    return fields
-
-
-def written_by(manifest: dict[str, Any]) -> str:
-    """Say which version wrote a state."""
-    version = manifest.get(_VERSION)
-    if isinstance(version, str):
-        return f'written by mmada {version}'
-    return 'written by an early mmada that did not record its version'
-
-
-def schema_difference(
-    stored: dict[str, Any], current: dict[str, Any]
-) -> list[str]:
-    """Compare two schemas field by field.
-
-    Args:
-        stored: Schema of a stored state.
-        current: Schema of this run.
-
-    Returns:
-        One line for each field that differs, nested fields with
-        dotted names; empty if the schemas are equal.
-    """
-    old, new = _flatten(stored), _flatten(current)
-    return [
-        f'{name}: stored {old.get(name, _ABSENT)}, '
-        f'this run {new.get(name, _ABSENT)}'
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _flatten(fields: dict[str, Any], prefix: str = '') -> dict[str, str]:
-    flat = {}
-    for name, value in fields.items():
-        if isinstance(value, dict) and value:
-            flat.update(_flatten(value, f'{prefix}{name}.'))
-        else:
-            flat[f'{prefix}{name}'] = json.dumps(value)
-    return flat
-
-
-def _canonical(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, sort_keys=True).encode()
-
-
-# ~~ payload: What may be stored in a state file, and its bytes. A state is
-
+_STATE = 'state.pt'
+_MANIFEST = 'MANIFEST.json'
 
 # Compared by exact type: numpy.float64 is a float to isinstance, and a
 # pickled numpy object on the disk.
@@ -167,86 +54,12 @@ _SEQUENCES = (list, tuple)
 _KEYS = (str, int)
 
 
-def check_payload(value: Any, where: str = 'payload') -> None:
-    """Refuse values that would not come back from a state file.
-
-    Args:
-        value: Nested dicts, lists and tuples of tensors, numbers,
-            strings, bools and None; keys are strings or integers.
-        where: Name of ``value`` in the message. Defaults to
-            ``'payload'``.
-
-    Raises:
-        TypeError: Naming the key path of the first unsuitable value.
-    """
-    kind = type(value)
-    if kind in _MAPPINGS:
-        for key, item in value.items():
-            if type(key) not in _KEYS:
-                raise TypeError(
-                    f'{where} has the key {key!r} of type '
-                    f'{_name(type(key))}; keys should be str or int'
-                )
-            check_payload(item, f'{where}[{key!r}]')
-    elif kind in _SEQUENCES:
-        for index, item in enumerate(value):
-            check_payload(item, f'{where}[{index}]')
-    elif kind not in _LEAVES:
-        raise TypeError(
-            f'{where} is a {_name(kind)}, which cannot be stored; expected '
-            'a plain tensor, number, str, bool, None, or a dict, list or '
-            'tuple of these'
-        )
+class StateError(RuntimeError):
+    """The stored states cannot be used, or a state cannot be stored."""
 
 
-class Sink(Protocol):
-    """What takes bytes in their order: all that `torch.save` asks for."""
-
-    def write(self, data: memoryview, /) -> int:
-        """Take the next bytes."""
-
-    def flush(self) -> None:
-        """Pass on what was taken."""
-
-
-def save_payload(payload: dict[str, Any], file: Sink) -> None:
-    """Write a checked payload."""
-    torch.save(payload, cast(IO[bytes], file))
-
-
-def payload_size(payload: dict[str, Any]) -> int:
-    """Return the number of bytes that `save_payload` writes."""
-    counter = _Counter()
-    save_payload(payload, counter)
-    return counter.size
-
-
-def load_payload(path: Path) -> dict[str, Any]:
-    """Read what `save_payload` wrote; all tensors are on the CPU."""
-    return torch.load(path, map_location='cpu', weights_only=True)
-
-
-class _Counter:
-    """A file that keeps nothing but its size."""
-
-    size = 0
-
-    def write(self, data: memoryview) -> int:
-        self.size += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-
-def _name(kind: type) -> str:
-    if kind.__module__ == 'builtins':
-        return kind.__name__
-    return f'{kind.__module__}.{kind.__qualname__}'
-
-
-_STATE = 'state.pt'
-_MANIFEST = 'MANIFEST.json'
+class DamagedStateError(StateError):
+    """One stored state does not verify."""
 
 
 def state_path(root: Path, step: int) -> Path:
@@ -261,7 +74,7 @@ def stored_steps(root: Path) -> list[int]:
 
 
 def write_state(
-    root: Path, step: int, payload: dict[str, Any], schema: dict[str, Any]
+    root: Path, step: int, payload: dict[str, Any], identity: dict[str, Any]
 ) -> None:
     """Write a state under a temporary name, then rename it.
 
@@ -270,7 +83,7 @@ def write_state(
         step: Number of the state. A directory that is already there
             is replaced.
         payload: Content of the state, checked.
-        schema: Identity of the run, JSON values.
+        identity: Of the run, JSON values.
 
     Raises:
         OSError: If the disk is full, fails or is read-only; what was
@@ -283,7 +96,7 @@ def write_state(
         with DigestFile(tmp / _STATE, 'state.inside_write') as file:
             save_payload(payload, file)
         failpoint('state.before_manifest')
-        manifest = make_manifest(step, file.size, file.sha256, schema)
+        manifest = make_manifest(step, file.size, file.sha256, identity)
         write_synced(tmp / _MANIFEST, manifest, 'state.inside_manifest')
         sync_directory(tmp)
         failpoint('state.before_rename')
@@ -367,3 +180,188 @@ def _writer(path: Path) -> str:
 
 def _manifest(path: Path) -> dict[str, Any]:
     return read_manifest((path / _MANIFEST).read_bytes(), path)
+
+
+def make_manifest(
+    step: int, size: int, digest: str, identity: dict[str, Any]
+) -> bytes:
+    """Describe a state; the manifest carries its own checksum too.
+
+    Args:
+        step: Number of the state.
+        size: Number of bytes of its file.
+        digest: SHA-256 of its file.
+        identity: Of the run, JSON values.
+
+    Returns:
+        JSON text.
+    """
+    fields = {
+        'format': FORMAT,
+        'step': step,
+        'size': size,
+        'sha256': digest,
+        'schema': identity,
+        _VERSION: __version__,
+    }
+    fields['manifest_sha256'] = sha256(_canonical(fields))
+    return json.dumps(fields, indent=2).encode()
+
+
+def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
+    """Parse and check a manifest.
+
+    Args:
+        text: What `make_manifest` wrote.
+        where: Name of the state in messages.
+
+    Returns:
+        The fields format, step, size, sha256, schema (the identity of the
+        run), and which version wrote it, see `written_by`.
+
+    Raises:
+        DamagedStateError: If it is not what `make_manifest` wrote.
+        StateError: If it is intact but of another format.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedStateError(
+            f'{where}: the manifest is not JSON ({error})'
+        ) from error
+    if not isinstance(fields, dict):
+        raise DamagedStateError(f'{where}: the manifest is not an object')
+    checksum = fields.pop('manifest_sha256', None)
+    if checksum != sha256(_canonical(fields)):
+        raise DamagedStateError(f'{where}: checksum of the manifest differs')
+    if fields.get('format') != FORMAT:
+        raise StateError(
+            f'{where} has format {fields.get("format")}, '
+            f'{written_by(fields)}; this version reads format {FORMAT}'
+        )
+    for name, kind in _FIELDS.items():
+        if not isinstance(fields.get(name), kind):
+            raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
+    return fields
+
+
+def written_by(manifest: dict[str, Any]) -> str:
+    """Say which version wrote a state."""
+    version = manifest.get(_VERSION)
+    if isinstance(version, str):
+        return f'written by mmada {version}'
+    return 'written by an early mmada that did not record its version'
+
+
+def identity_difference(
+    stored: dict[str, Any], current: dict[str, Any]
+) -> list[str]:
+    """Compare two identities field by field.
+
+    Args:
+        stored: Identity in a stored state.
+        current: Identity of this run.
+
+    Returns:
+        One line for each field that differs, nested fields with
+        dotted names; empty if they are equal.
+    """
+    old, new = _flatten(stored), _flatten(current)
+    return [
+        f'{name}: stored {old.get(name, _ABSENT)}, '
+        f'this run {new.get(name, _ABSENT)}'
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flatten(fields: dict[str, Any], prefix: str = '') -> dict[str, str]:
+    flat = {}
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flatten(value, f'{prefix}{name}.'))
+        else:
+            flat[f'{prefix}{name}'] = json.dumps(value)
+    return flat
+
+
+def _canonical(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, sort_keys=True).encode()
+
+
+def check_payload(value: Any, where: str = 'payload') -> None:
+    """Check that a value comes back from a state file.
+
+    Args:
+        value: Nested dicts, lists and tuples of tensors, numbers,
+            strings, bools and None; keys are strings or integers.
+        where: Name of ``value`` in the message. Defaults to
+            ``'payload'``.
+
+    Raises:
+        TypeError: Naming the key path of the first unsuitable value.
+    """
+    kind = type(value)
+    if kind in _MAPPINGS:
+        for key, item in value.items():
+            if type(key) not in _KEYS:
+                raise TypeError(
+                    f'`{where}` should have keys of type str or int. '
+                    f'Found {key!r} of type {_name(type(key))}.'
+                )
+            check_payload(item, f'{where}[{key!r}]')
+    elif kind in _SEQUENCES:
+        for index, item in enumerate(value):
+            check_payload(item, f'{where}[{index}]')
+    elif kind not in _LEAVES:
+        raise TypeError(
+            f'`{where}` should be a plain tensor, number, str, bool, None, '
+            'or a dict, list or tuple of these. Found a '
+            f'{_name(kind)}, which cannot be stored.'
+        )
+
+
+class Sink(Protocol):
+    """What takes bytes in their order: all that `torch.save` asks for."""
+
+    def write(self, data: memoryview, /) -> int:
+        """Take the next bytes."""
+
+    def flush(self) -> None:
+        """Pass on what was taken."""
+
+
+def save_payload(payload: dict[str, Any], file: Sink) -> None:
+    """Write a checked payload."""
+    torch.save(payload, cast(IO[bytes], file))
+
+
+def payload_size(payload: dict[str, Any]) -> int:
+    """Return the number of bytes that `save_payload` writes."""
+    counter = _Counter()
+    save_payload(payload, counter)
+    return counter.size
+
+
+def load_payload(path: Path) -> dict[str, Any]:
+    """Read what `save_payload` wrote; all tensors are on the CPU."""
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+class _Counter:
+    """A file that keeps nothing but its size."""
+
+    size = 0
+
+    def write(self, data: memoryview) -> int:
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def _name(kind: type) -> str:
+    if kind.__module__ == 'builtins':
+        return kind.__name__
+    return f'{kind.__module__}.{kind.__qualname__}'

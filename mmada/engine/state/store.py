@@ -18,9 +18,9 @@ from mmada.engine.state.state_files import (
     DamagedStateError,
     StateError,
     check_payload,
+    identity_difference,
     load_state,
     payload_size,
-    schema_difference,
     state_path,
     stored_steps,
     verify_state,
@@ -43,29 +43,30 @@ class StateStore:
 
     Args:
         root: Directory of the states; made by the first `commit`.
-        schema: Identity of the run (numbers of replicas,
-            rounds, objective names, seed, ...), JSON values only. A state
-            with another schema is refused.
+        identity: What the run is (numbers of replicas and rounds, objective
+            names, seed, ...), JSON values only. A state of another identity
+            cannot be resumed.
         keep: Number of newest states to keep, at least 2, so that
             one damaged file does not end the run. Defaults to 2.
 
     Raises:
-        ValueError: If ``keep`` is below 2 or ``schema`` is not JSON.
+        ValueError: If ``keep`` is below 2 or ``identity`` is not JSON.
     """
 
     def __init__(
-        self, root: Path, schema: dict[str, Any], keep: int = 2
+        self, root: Path, identity: dict[str, Any], keep: int = 2
     ) -> None:
         if keep < 2:
-            raise ValueError(f'keep should be at least 2, found {keep}')
+            raise ValueError(f'`keep` should be at least 2. Found {keep}.')
         try:
-            text = json.dumps(schema, allow_nan=False)
+            text = json.dumps(identity, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f'schema should hold JSON values only: {error}'
+                '`identity` should hold JSON values only. '
+                f'Found {identity!r}: {error}.'
             ) from error
         self.root = Path(root)
-        self.schema: dict[str, Any] = json.loads(text)
+        self.identity: dict[str, Any] = json.loads(text)
         self.keep = keep
         self._verified: set[int] = set()
 
@@ -87,11 +88,11 @@ class StateStore:
                 States that were there before are untouched.
         """
         if step < 0:
-            raise ValueError(f'step should not be negative, found {step}')
+            raise ValueError(f'`step` should not be negative. Found {step}.')
         check_payload(payload)
         self._check_newer(step)
         try:
-            write_state(self.root, step, payload, self.schema)
+            write_state(self.root, step, payload, self.identity)
             verify_state(self.root, step)
         except (OSError, DamagedStateError) as error:
             path, size = state_path(self.root, step), payload_size(payload)
@@ -113,7 +114,7 @@ class StateStore:
 
         Raises:
             StateError: If there are states but all are damaged, or if the
-                newest good one has another schema or format.
+                newest good one has another identity or format.
         """
         remove_leftovers(self.root)
         step = self._find()
@@ -130,7 +131,7 @@ class StateStore:
                 damaged.append(str(error))
                 _warn(f'Damaged state passed over. {error}')
                 continue
-            self._check_schema(step, manifest)
+            self._check_identity(step, manifest)
             self._verified.add(step)
             return step
         if damaged:
@@ -140,8 +141,8 @@ class StateStore:
             )
         return None
 
-    def _check_schema(self, step: int, manifest: dict[str, Any]) -> None:
-        lines = schema_difference(manifest['schema'], self.schema)
+    def _check_identity(self, step: int, manifest: dict[str, Any]) -> None:
+        lines = identity_difference(manifest['schema'], self.identity)
         if lines:
             raise StateError(
                 f'{state_path(self.root, step)} was left by a different run; '

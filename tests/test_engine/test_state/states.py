@@ -16,7 +16,7 @@ import torch
 
 from mmada.engine.state.store import StateStore
 
-SCHEMA = {'m': 4, 'objectives': ['loss_cls', 'loss_seg'], 'seed': {'a': 1}}
+IDENTITY = {'m': 4, 'objectives': ['loss_cls', 'loss_seg'], 'seed': {'a': 1}}
 
 
 def payload(step: int) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def payload(step: int) -> dict[str, Any]:
 
 
 def filled(root: Path, *steps: int) -> StateStore:
-    store = StateStore(root, SCHEMA)
+    store = StateStore(root, IDENTITY)
     for step in steps:
         store.commit(step, payload(step))
     return store
 
 
 def reopened(root: Path) -> StateStore:
-    return StateStore(root, SCHEMA)
+    return StateStore(root, IDENTITY)
 
 
 def good_steps(root: Path) -> list[int]:

@@ -13,7 +13,7 @@ import pytest
 import mmada
 from mmada.engine.state.store import StateError, StateStore
 from tests.test_engine.test_state.states import (
-    SCHEMA,
+    IDENTITY,
     filled,
     good_steps,
     payload,
@@ -22,8 +22,8 @@ from tests.test_engine.test_state.states import (
 
 
 def test_nothing_stored_is_none(tmp_path: Path) -> None:
-    assert StateStore(tmp_path / 'absent', SCHEMA).latest() is None
-    assert StateStore(tmp_path, SCHEMA).latest() is None
+    assert StateStore(tmp_path / 'absent', IDENTITY).latest() is None
+    assert StateStore(tmp_path, IDENTITY).latest() is None
 
 
 def test_layout_and_manifest(tmp_path: Path) -> None:
@@ -37,21 +37,21 @@ def test_layout_and_manifest(tmp_path: Path) -> None:
     assert manifest['format'] == 1
     assert manifest['size'] == len(data)
     assert manifest['sha256'] == hashlib.sha256(data).hexdigest()
-    assert manifest['schema'] == SCHEMA
+    assert manifest['schema'] == IDENTITY
     assert manifest['mmada_version'] == mmada.__version__
 
 
 def test_keeps_the_newest(tmp_path: Path) -> None:
     filled(tmp_path, 1, 2, 3, 10)
     assert good_steps(tmp_path) == [3, 10]
-    store = StateStore(tmp_path / 'three', SCHEMA, keep=3)
+    store = StateStore(tmp_path / 'three', IDENTITY, keep=3)
     for step in range(5):
         store.commit(step, payload(step))
     assert good_steps(tmp_path / 'three') == [2, 3, 4]
 
 
 def test_loaded_state_shares_nothing_with_the_live_one(tmp_path: Path) -> None:
-    store = StateStore(tmp_path, SCHEMA)
+    store = StateStore(tmp_path, IDENTITY)
     live = payload(1)
     store.commit(1, live)
     live['weight'].zero_()
@@ -89,7 +89,7 @@ def test_damaged_states_do_not_count_as_kept(tmp_path: Path) -> None:
     assert good_steps(tmp_path) == [1, 3]
 
 
-def test_schema_difference_is_listed(tmp_path: Path) -> None:
+def test_identity_difference_is_listed(tmp_path: Path) -> None:
     filled(tmp_path, 1)
     other = {'m': 8, 'objectives': ['loss_cls'], 'seed': {'a': 1, 'b': 2}}
     for use in (
@@ -109,10 +109,10 @@ def test_schema_difference_is_listed(tmp_path: Path) -> None:
     assert good_steps(tmp_path) == [1]
 
 
-def test_tuples_in_the_schema_equal_lists(tmp_path: Path) -> None:
+def test_tuples_in_the_identity_equal_lists(tmp_path: Path) -> None:
     filled(tmp_path, 1)
-    schema = {**SCHEMA, 'objectives': ('loss_cls', 'loss_seg')}
-    assert StateStore(tmp_path, schema).latest() is not None
+    identity = {**IDENTITY, 'objectives': ('loss_cls', 'loss_seg')}
+    assert StateStore(tmp_path, identity).latest() is not None
 
 
 def test_old_steps_are_not_committed(tmp_path: Path) -> None:
@@ -124,29 +124,29 @@ def test_old_steps_are_not_committed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('schema', 'keep', 'message'),
+    ('identity', 'keep', 'message'),
     [
-        (SCHEMA, 1, 'keep should be at least 2, found 1'),
-        ({'a': {1, 2}}, 2, 'schema should hold JSON values only'),
-        ({'a': float('nan')}, 2, 'schema should hold JSON values only'),
+        (IDENTITY, 1, '`keep` should be at least 2. Found 1.'),
+        ({'a': {1, 2}}, 2, '`identity` should hold JSON values only'),
+        ({'a': float('nan')}, 2, '`identity` should hold JSON values only'),
     ],
 )
 def test_bad_arguments(
-    tmp_path: Path, schema: dict[str, Any], keep: int, message: str
+    tmp_path: Path, identity: dict[str, Any], keep: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        StateStore(tmp_path, schema, keep)
+        StateStore(tmp_path, identity, keep)
 
 
 def test_negative_step(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='negative, found -1'):
-        StateStore(tmp_path, SCHEMA).commit(-1, {})
+    with pytest.raises(ValueError, match='negative. Found -1'):
+        StateStore(tmp_path, IDENTITY).commit(-1, {})
 
 
 def test_unsuitable_payload_is_refused_before_the_disk_is_touched(
     tmp_path: Path,
 ) -> None:
     store = filled(tmp_path, 1)
-    with pytest.raises(TypeError, match=r"payload\['a'\]\[0\] is a object"):
+    with pytest.raises(TypeError, match='Found a object, which cannot'):
         store.commit(2, {'a': [object()]})
     assert [path.name for path in tmp_path.iterdir()] == ['step_00000001']
