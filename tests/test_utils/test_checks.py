@@ -10,6 +10,7 @@ import torch
 
 from mmada.utils.checks import (
     check_choice,
+    check_groups,
     check_identity,
     check_number,
     check_numbers,
@@ -72,6 +73,19 @@ def test_ends_of_a_range_may_be_excluded(value: list[float]) -> None:
 def test_no_numbers_at_all() -> None:
     with pytest.raises(ValueError, match='one or more finite numbers'):
         check_numbers('x', [])
+
+
+def test_groups_of_indices() -> None:
+    assert check_groups('x', ((2, 0), [1]), 4) == [[2, 0], [1]]
+
+
+@pytest.mark.parametrize(
+    'value',
+    [[[0, 0]], [[0], [0]], [[0], []], [[4]], [[-1]], [[True]], [0], 'ab', 5],
+)
+def test_what_is_no_groups_of_indices(value: Any) -> None:
+    with pytest.raises(ValueError, match='`x` should be lists of.*below 4'):
+        check_groups('x', value, 4)
 
 
 @pytest.mark.parametrize('value', ['c', None, ['a'], 1])
