@@ -1,6 +1,8 @@
 """Controllers: what proposes actions to a population and learns from it.
 
-Pure torch: nothing here knows of a detector, a config or a training loop.
+Pure torch: nothing here knows of a detector, a config or a training loop. A
+method of your own extends :class:`ScheduleSearch`, :class:`StaticSearch`,
+:class:`WeightController` or :class:`ActionController`.
 """
 
 from mmada.controllers.ada_segment import (
@@ -26,6 +28,12 @@ from mmada.controllers.random_search import RandomSearch, RandomWeights
 from mmada.controllers.rewards import select_best
 from mmada.controllers.shuffled_rewards import ShuffledRewards
 from mmada.controllers.slope_search import SlopeSearch
+from mmada.controllers.weight_search import (
+    REPLAY,
+    ScheduleSearch,
+    StaticSearch,
+    log_normal,
+)
 from mmada.policies.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.policies.policy import (
     ConstantPolicy,
@@ -37,6 +45,7 @@ from mmada.policies.policy import (
 
 __all__ = [
     'PRESETS',
+    'REPLAY',
     'ActionController',
     'AdaSegment',
     'AmLfs',
@@ -55,12 +64,15 @@ __all__ = [
     'RandomWeights',
     'Rest',
     'RoundResult',
+    'ScheduleSearch',
     'ShuffledRewards',
     'SlopeSearch',
     'Start',
+    'StaticSearch',
     'WeightController',
     'build_policy',
     'ensemble_coefficients',
+    'log_normal',
     'preset_options',
     'select_best',
 ]

@@ -14,7 +14,7 @@ from mmada.controllers.ada_segment.learners import (
     ReinforceLearner,
     parameters_of,
 )
-from mmada.controllers.rewards import Verdict
+from mmada.controllers.rewards import RoundRewards
 from mmada.controllers.weight_search import REPLAY, ScheduleSearch
 from mmada.policies.policy import ConstantPolicy
 
@@ -82,7 +82,7 @@ class AmLfs(ScheduleSearch):
         )
         return self._policy.decode(actions)
 
-    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         one = torch.ones((), dtype=torch.float64)
         self._learner.update(
             self._policy,
@@ -90,9 +90,9 @@ class AmLfs(ScheduleSearch):
             Experience(
                 losses=self._no_losses,
                 actions=drawn.log(),
-                rewards=verdict.rewards,
+                rewards=rewarded.rewards,
                 scale=one,
-                spread=verdict.spread * one,
+                spread=rewarded.spread * one,
             ),
         )
 

@@ -1,4 +1,9 @@
-"""The interface between a population search and what it searches for."""
+"""The interface between a population search and what it searches for.
+
+:class:`Controller` is what a loop talks to, :data:`Plan` what it is told of
+each replica in a round: where it starts, or why it rests. :class:`Rounds`
+keeps the order of the calls and the state that all controllers have in common.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,10 @@ from mmada.utils.checks import (
     check_vector,
 )
 
-# ~~ plan: What each replica does in a round: where it starts, or why it re
+NOTHING_FOUND = (
+    'There is nothing to hand out before a round with a valid replica.'
+)
+"""Message of the error if a search is asked for its result too early."""
 
 
 class Start(Enum):
@@ -66,14 +74,14 @@ class Controller(ABC):
     """Proposes an action to each of m replicas and learns from their metrics.
 
     A round is one :meth:`propose` followed by one :meth:`observe`. The class
-    attribute `start` tells which states a search needs: `BEST` keeps that
+    attribute `start` says which states a search needs: `BEST` keeps that
     of one replica, `INITIAL` none, and `OWN`, with which a replica may also
     start anew from the initial state, those of all that go on or pause.
 
     Args:
         action_size: Numbers in an action, at least 1.
-        num_replicas: Number m of replicas trained per round.
         num_rounds: Number T of rounds of the whole search.
+        num_replicas: Number m of replicas trained per round.
 
     Raises:
         ValueError: If a number is out of range.
@@ -82,11 +90,11 @@ class Controller(ABC):
     start: ClassVar[Start] = Start.BEST
 
     def __init__(
-        self, action_size: int, num_replicas: int, num_rounds: int
+        self, action_size: int, num_rounds: int, num_replicas: int
     ) -> None:
         self.action_size = check_int('action_size', action_size, 1)
-        self.num_replicas = check_int('num_replicas', num_replicas, 1)
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
+        self.num_replicas = check_int('num_replicas', num_replicas, 1)
 
     @abstractmethod
     def propose(self, losses: Tensor) -> Tensor:
@@ -165,93 +173,80 @@ class WeightController(Controller):
 
     Args:
         num_objectives: Number n of losses that are weighted, at least 2.
-        num_replicas: Number m of replicas trained per round.
         num_rounds: Number T of rounds of the whole search.
+        num_replicas: Number m of replicas trained per round.
 
     Raises:
         ValueError: If a number is out of range.
     """
 
     def __init__(
-        self, num_objectives: int, num_replicas: int, num_rounds: int
+        self, num_objectives: int, num_rounds: int, num_replicas: int
     ) -> None:
         self.num_objectives = check_int('num_objectives', num_objectives, 2)
-        super().__init__(num_objectives, num_replicas, num_rounds)
+        super().__init__(num_objectives, num_rounds, num_replicas)
 
     @abstractmethod
     def ensemble(self) -> PolicyEnsemble:
         """Return what was learned so far, after at least one round."""
 
 
-# ~~ weight_rounds: One round after the other: the order of the calls, and
+class Rounds(Controller):
+    """The order of the rounds, and the state that every controller has.
 
-
-class WeightRounds(WeightController):
-    """Base of the controllers of weights: it opens and checks rounds.
-
-    A round is open while `_pending` holds what was proposed. How many were
-    counted is up to the subclass, which adds to `_round`.
+    To be named before the interface that a controller has, as in
+    ``class Mine(Rounds, ActionController)``. A round is open while
+    `_pending`, what was proposed, is neither None nor empty. How many rounds
+    were counted is up to the subclass, which adds to `_round`. What else it
+    stores it adds to :meth:`_state`, and takes over in :meth:`_resume`.
 
     Args:
-        num_objectives: Number n of losses that are weighted.
+        action_size: Numbers in an action.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
         seed: Seed of what is drawn.
-        identity: What else says which search this is, JSON-able: a state of
-            another one is refused.
+        identity: What says which search this is, JSON-able: the state of
+            another one is not loaded.
 
     Raises:
         ValueError: If a value is out of range.
     """
 
+    _state_keys: ClassVar[tuple[str, ...]]
+    """What is stored, in this order, which counts in the digest of a round."""
+
     def __init__(
         self,
-        num_objectives: int,
+        action_size: int,
         num_rounds: int,
         num_replicas: int,
         seed: int,
         identity: dict[str, Any],
     ) -> None:
-        super().__init__(num_objectives, num_replicas, num_rounds)
+        super().__init__(action_size, num_rounds, num_replicas)
         self._generator = Generator().manual_seed(check_int('seed', seed, 0))
-        self._identity: dict[str, Any] = dict(
-            controller=type(self).__name__,
-            seed=seed,
-            num_objectives=num_objectives,
-            num_replicas=num_replicas,
-            num_rounds=num_rounds,
-            **identity,
-        )
+        self._identity = identity
         self._round = 0
-        self._pending: dict[str, Tensor] = {}
-        self._initial_losses: Tensor | None = None
+        self._pending: Any = None
 
-    @abstractmethod
-    def _memory(self) -> dict[str, Any]:
-        """Return the subclass's own part of the state."""
+    @property
+    def _open(self) -> bool:
+        """Whether a round was proposed and its metrics are not known yet."""
+        return self._pending is not None and len(self._pending) > 0
 
-    @abstractmethod
-    def _remember(self, memory: dict[str, Any]) -> None:
-        """Take over what :meth:`_memory` returned."""
-
-    def _check_closed(self, losses: Tensor) -> Tensor:
-        """Return the losses of a round that may be opened, floored.
+    def _check_closed(self) -> None:
+        """Check that a round may be opened.
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
-            ValueError: If the losses are negative or not finite.
         """
-        if self._pending:
+        if self._open:
             raise RuntimeError(
                 'propose() was called twice: observe() the '
                 'metrics of the open round first.'
             )
         if self._round >= self.num_rounds:
             raise RuntimeError(f'All {self.num_rounds} rounds are done.')
-        losses = floored(check_losses(losses, self.num_objectives))
-        if self._initial_losses is None:
-            self._initial_losses = losses
-        return losses
 
     def _check_open(
         self, metrics: Tensor, reference: float | None
@@ -262,40 +257,34 @@ class WeightRounds(WeightController):
             RuntimeError: If no round is open.
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
-        if not self._pending:
+        if not self._open:
             raise RuntimeError(
-                'observe() needs an open round: propose() weights first.'
+                'observe() needs an open round: propose() one first.'
             )
         metrics = check_vector('metrics', metrics, self.num_replicas)
         if reference is not None:
             reference = check_number('reference', reference)
         return metrics, reference
 
-    def _provenance(self) -> tuple[Tensor, dict[str, Any]]:
-        """Return l^1 and how the search was built, for the ensemble.
+    def _state(self) -> dict[str, Any]:
+        """Return what may be stored, not copied."""
+        return dict(
+            identity=self._identity,
+            generator=self._generator.get_state(),
+            round=self._round,
+            pending=self._pending,
+        )
 
-        Raises:
-            RuntimeError: If no round was won by a valid replica yet.
-        """
-        if not self._round or self._initial_losses is None:
-            raise RuntimeError(
-                'There is nothing to hand out before a round '
-                'with a valid replica.'
-            )
-        return self._initial_losses.clone(), deepcopy(self._identity)
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Take over a state that is this controller's own copy."""
+        self._generator.set_state(state['generator'])
+        self._round = state.get('round', 0)
+        self._pending = state['pending']
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a resume needs; see :class:`WeightController`."""
-        return deepcopy(
-            dict(
-                identity=self._identity,
-                generator=self._generator.get_state(),
-                round=self._round,
-                pending=self._pending,
-                initial_losses=self._initial_losses,
-                memory=self._memory(),
-            )
-        )
+        """Return all that a resume needs; see :class:`Controller`."""
+        state = self._state()
+        return deepcopy({key: state[key] for key in self._state_keys})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state of an equally built controller.
@@ -304,9 +293,95 @@ class WeightRounds(WeightController):
             ValueError: If the state is of another search, naming how.
         """
         check_identity(state['identity'], self._identity)
-        state = deepcopy(state)
-        self._generator.set_state(state['generator'])
-        self._round = state['round']
-        self._pending = state['pending']
+        self._resume(deepcopy(state))
+
+
+class WeightRounds(Rounds, WeightController):
+    """Base of the controllers of weights, which notes l^1.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        seed: Seed of what is drawn.
+        options: The subclass's own options, JSON-able.
+        **identity: What else says which search this is, JSON-able.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    _state_keys = (
+        'identity',
+        'generator',
+        'round',
+        'pending',
+        'initial_losses',
+        'memory',
+    )
+    _pending: dict[str, Tensor]
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        seed: int,
+        options: dict[str, Any],
+        **identity: Any,
+    ) -> None:
+        identity = dict(
+            controller=type(self).__name__,
+            seed=seed,
+            num_objectives=num_objectives,
+            num_replicas=num_replicas,
+            num_rounds=num_rounds,
+            **identity,
+            options=options,
+        )
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, identity
+        )
+        self._pending = {}
+        self._initial_losses: Tensor | None = None
+
+    @abstractmethod
+    def _memory(self) -> dict[str, Any]:
+        """Return the subclass's own part of the state."""
+
+    @abstractmethod
+    def _remember(self, memory: dict[str, Any]) -> None:
+        """Take over what :meth:`_memory` returned."""
+
+    def _checked_losses(self, losses: Tensor) -> Tensor:
+        """Return the losses of a round that may be opened, floored.
+
+        Raises:
+            RuntimeError: If a round is still open, or all are done.
+            ValueError: If the losses are negative or not finite.
+        """
+        self._check_closed()
+        losses = floored(check_losses(losses, self.num_objectives))
+        if self._initial_losses is None:
+            self._initial_losses = losses
+        return losses
+
+    def _provenance(self) -> tuple[Tensor, dict[str, Any]]:
+        """Return l^1 and how the search was built, for the ensemble.
+
+        Raises:
+            RuntimeError: If no round was won by a valid replica yet.
+        """
+        if not self._round or self._initial_losses is None:
+            raise RuntimeError(NOTHING_FOUND)
+        return self._initial_losses.clone(), deepcopy(self._identity)
+
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | dict(
+            initial_losses=self._initial_losses, memory=self._memory()
+        )
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        super()._resume(state)
         self._initial_losses = state['initial_losses']
         self._remember(state['memory'])

@@ -9,56 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.weight_search import StaticSearch, check_weights
-
-
-def grid_points(
-    groups: Sequence[Sequence[int]],
-    values: Sequence[Sequence[float]],
-    num_objectives: int,
-) -> list[list[float]]:
-    """Return every combination of values, the last group's changing first.
-
-    Args:
-        groups: Indices of the objectives that share a weight, disjoint.
-            Objectives in no group have weight 1.
-        values: Weights to try, one list for each group.
-        num_objectives: Number n of objectives.
-
-    Raises:
-        ValueError: If the groups overlap or do not fit, or there is not one
-            list of values for each.
-    """
-    indices = _lists(groups)
-    members = [index for group in indices for index in group]
-    legal = all(type(i) is int and 0 <= i < num_objectives for i in members)
-    if not legal or len(set(members)) < len(members) or not all(indices):
-        raise ValueError(
-            '`groups` should be lists of different indices below '
-            f'{num_objectives}. Found {groups!r}.'
-        )
-    lists = _lists(values)
-    if len(lists) != len(groups) or not all(lists):
-        raise ValueError(
-            f'`values` should be {len(groups)} lists of weights, one for '
-            f'each of `groups`. Found {values!r}.'
-        )
-    points = []
-    for combination in itertools.product(*lists):
-        point = [1.0] * num_objectives
-        for group, value in zip(groups, combination, strict=True):
-            for index in group:
-                point[index] = value
-        points.append(point)
-    return points
-
-
-def _lists(value: Any) -> list[list[Any]]:
-    """Return the lists in a list; one that is empty if it is none."""
-    try:
-        return [list(row) for row in value]
-    except TypeError:
-        return [[]]
+from mmada.controllers.weight_search import StaticSearch
+from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.utils.checks import check_groups, check_numbers
 
 
 class GridSearch(StaticSearch):
@@ -122,7 +75,9 @@ class GridSearch(StaticSearch):
                 f'{self.num_replicas}.'
             )
         rows = [
-            check_weights(f'points[{i}]', point, self.num_objectives)
+            check_numbers(
+                f'points[{i}]', point, self.num_objectives, WEIGHT_FLOOR
+            )
             for i, point in enumerate(points)
         ]
         return torch.stack(rows)
@@ -145,3 +100,40 @@ class GridSearch(StaticSearch):
     def _remember(self, memory: dict[str, Any]) -> None:
         super()._remember(memory)
         self._failed = memory['failed']
+
+
+def grid_points(
+    groups: Sequence[Sequence[int]],
+    values: Sequence[Sequence[float]],
+    num_objectives: int,
+) -> list[list[float]]:
+    """Return every combination of values, the last group's changing first.
+
+    Args:
+        groups: Indices of the objectives that share a weight, disjoint.
+            Objectives in no group have weight 1.
+        values: Weights to try, one list for each group.
+        num_objectives: Number n of objectives.
+
+    Raises:
+        ValueError: If the groups overlap or do not fit, or there is not one
+            list of values for each.
+    """
+    groups = check_groups('groups', groups, num_objectives)
+    try:
+        lists = [list(row) for row in values]
+    except TypeError:
+        lists = [[]]
+    if len(lists) != len(groups) or not all(lists):
+        raise ValueError(
+            f'`values` should be {len(groups)} lists of weights, one for '
+            f'each of `groups`. Found {values!r}.'
+        )
+    points = []
+    for combination in itertools.product(*lists):
+        point = [1.0] * num_objectives
+        for group, value in zip(groups, combination, strict=True):
+            for index in group:
+                point[index] = value
+        points.append(point)
+    return points

@@ -1,4 +1,8 @@
-"""Random static weights, one whole training a candidate."""
+"""Random weights: static ones to choose from, and a control.
+
+:class:`RandomSearch` tries static weights, one whole training a candidate;
+:class:`RandomWeights` draws anew each round and keeps the best replica.
+"""
 
 from __future__ import annotations
 
@@ -63,9 +67,6 @@ class RandomSearch(StaticSearch):
         if self._round == 0:
             drawn[0] = 1.0
         return drawn
-
-
-# ~~ random_weights: A control: random weights, of which the best replica i
 
 
 class RandomWeights(ScheduleSearch):

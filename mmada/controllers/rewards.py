@@ -1,8 +1,12 @@
 """Rewards: from the metrics of a round to the signal a policy learns from.
 
 Notation: m replicas; ``metrics`` v and ``valid`` have shape ``(m,)``. A
-replica is valid if its metric is finite and its sampled weights were legal;
-mean and (population) standard deviation run over valid replicas only.
+replica is valid if its metric is finite and its sampled action was valid, that
+is, gave no negative weight; mean and (population) standard deviation run over
+valid replicas only.
+
+:func:`reward_round` makes the rewards of a round by one of the functions
+above it, and says whether they are worth an update, or why they are not.
 """
 
 from __future__ import annotations
@@ -166,66 +170,71 @@ def select_best(metrics: Tensor) -> int:
     return int(torch.nonzero(finite & (metrics == largest))[0])
 
 
-# ~~ verdict: The verdict on a round: what its metrics say, or why they say
-
-
-class Verdict(NamedTuple):
+class RoundRewards(NamedTuple):
     """What a controller may learn from one round of m replicas.
 
     Attributes:
-        valid: Replicas with a finite metric and a legal sample, ``(m,)``.
+        valid: Replicas with a finite metric and a valid action, ``(m,)``.
         rewards: Reward of each replica, shape ``(m,)``.
         spread: Standard deviation of the valid metrics.
         reason: Why the metrics tell no replicas apart, '' if they do.
-        teaches: Whether the rewards are worth an update.
+        informative: Whether the rewards are worth an update.
     """
 
     valid: Tensor
     rewards: Tensor
     spread: float
     reason: str
-    teaches: bool
+    informative: bool
 
 
-def judge(
+def reward_round(
     metrics: Tensor,
-    legal: Tensor,
-    reference: float | None,
-    progress: float,
     reward: RewardFunction,
-    noise_floor: float,
-) -> Verdict:
+    *,
+    valid_actions: Tensor | None = None,
+    reference: float | None = None,
+    progress: float = 1.0,
+    noise_floor: float = 0.0,
+) -> RoundRewards:
     """Reward the replicas of a round, as far as their metrics differ.
 
-    Metrics that tell no replicas apart give valid replicas a reward of 0. A
-    sample that is not legal is a lesson of its own, so that a round with one
-    (and any finite metric) teaches in any case.
+    Metrics that tell no replicas apart give valid replicas a reward of 0. An
+    action that is not valid is a lesson of its own, so that a round with one
+    (and any finite metric) is informative in any case.
 
     Args:
         metrics: Metric of each replica, not finite if it failed, ``(m,)``.
-        legal: Which samples may be rewarded, shape ``(m,)``.
+        reward: Makes rewards of metrics.
+        valid_actions: Which actions may be rewarded, shape ``(m,)``; None
+            for all.
         reference: Metric of the state that the replicas started from.
         progress: t / T.
-        reward: Makes rewards of metrics.
         noise_floor: Spread below which metrics are taken for equal.
     """
     finite = metrics.isfinite()
-    valid = finite & legal
+    if valid_actions is None:
+        valid_actions = torch.ones_like(finite)
+    valid = finite & valid_actions
     spread = metric_spread(metrics, valid)
-    reason = _silence(valid, legal, spread, max(SPREAD_FLOOR, noise_floor))
+    reason = _why_uninformative(
+        valid, valid_actions, spread, max(SPREAD_FLOOR, noise_floor)
+    )
     rewards = reward(metrics, valid, reference, progress)
     if reason:
         rewards = rewards.masked_fill(valid, 0.0)
-    teaches = not reason or bool((finite & ~legal).any())
-    return Verdict(valid, rewards, spread, reason, teaches)
+    informative = not reason or bool((finite & ~valid_actions).any())
+    return RoundRewards(valid, rewards, spread, reason, informative)
 
 
-def _silence(valid: Tensor, legal: Tensor, spread: float, limit: float) -> str:
-    count, illegal = int(valid.sum()), int((~legal).sum())
+def _why_uninformative(
+    valid: Tensor, valid_actions: Tensor, spread: float, limit: float
+) -> str:
+    count, invalid = int(valid.sum()), int((~valid_actions).sum())
     if count < 2:
         reason = f'{count} of {len(valid)} replicas are valid'
         return reason + (
-            f', {illegal} sampled a negative weight' if illegal else ''
+            f', {invalid} sampled a negative weight' if invalid else ''
         )
     if spread < limit:
         return f'the metrics spread by {spread:.3g}, less than {limit:.3g}'

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from mmada.controllers.base import RoundResult, Start, WeightController
+from mmada.controllers.base import (
+    RoundResult,
+    Rounds,
+    Start,
+    WeightController,
+)
 from mmada.controllers.rewards import select_best
 from mmada.policies.ensemble import PolicyEnsemble
-from mmada.utils.checks import check_identity, check_int, check_vector
 
 
-class ShuffledRewards(WeightController):
+class ShuffledRewards(Rounds, WeightController):
     """Hands a controller the metrics of a round in a random order.
 
     What the inner controller learns is noise of the right size, while the
@@ -31,6 +34,9 @@ class ShuffledRewards(WeightController):
         ValueError: If the controller does not fit or the seed is negative.
     """
 
+    # The inner controller counts the rounds.
+    _state_keys = ('identity', 'generator', 'pending', 'winner', 'inner')
+
     def __init__(self, controller: WeightController, seed: int = 1) -> None:
         fits = isinstance(controller, WeightController)
         if not fits or controller.start is not self.start:
@@ -40,19 +46,19 @@ class ShuffledRewards(WeightController):
             )
         super().__init__(
             controller.num_objectives,
-            controller.num_replicas,
             controller.num_rounds,
+            controller.num_replicas,
+            seed,
+            dict(control=type(self).__name__, shuffle_seed=seed),
         )
         self._inner = controller
-        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
-        self._identity = dict(control=type(self).__name__, shuffle_seed=seed)
-        self._pending: Tensor | None = None
         self._winner: Tensor | None = None
 
     def propose(self, losses: Tensor) -> Tensor:
         """Return what the inner controller proposes; raise as it does."""
-        self._pending = self._inner.propose(losses)
-        return self._pending.clone()
+        weights = self._inner.propose(losses)
+        self._pending = weights.clone()
+        return weights
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Let the inner controller learn from shuffled metrics.
@@ -64,11 +70,10 @@ class ShuffledRewards(WeightController):
             RuntimeError: If no round is open.
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
-        metrics = check_vector('metrics', metrics, self.num_replicas)
+        metrics, reference = self._check_open(metrics, reference)
         result = self._inner.observe(self._shuffled(metrics), reference)
         best = select_best(metrics)
         if best >= 0:
-            assert self._pending is not None
             self._winner = self._pending[best].clone()
         self._pending = None
         return result._replace(best=best)
@@ -99,25 +104,12 @@ class ShuffledRewards(WeightController):
             provenance=found.provenance | self._identity,
         )
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resume needs; see :class:`WeightController`."""
-        own = dict(
-            identity=self._identity,
-            generator=self._generator.get_state(),
-            pending=self._pending,
-            winner=self._winner,
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | dict(
+            winner=self._winner, inner=self._inner.state_dict()
         )
-        return deepcopy(own) | dict(inner=self._inner.state_dict())
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state of an equally built controller.
-
-        Raises:
-            ValueError: If the state is of another search, naming how.
-        """
-        check_identity(state['identity'], self._identity)
+    def _resume(self, state: dict[str, Any]) -> None:
         self._inner.load_state_dict(state['inner'])
-        state = deepcopy(state)
-        self._generator.set_state(state['generator'])
-        self._pending = state['pending']
+        super()._resume(state)
         self._winner = state['winner']

@@ -1,4 +1,8 @@
-"""Whole trainings around a start, and a step up the slope between them."""
+"""Whole trainings around a start, and a step up the slope between them.
+
+:class:`SlopeSearch` is the controller; the functions after it place the points
+whose trainings show the slope, and take the step up it.
+"""
 
 from __future__ import annotations
 
@@ -10,105 +14,11 @@ import torch
 from torch import Tensor
 
 from mmada.controllers.base import Plan, Rest, RoundResult, Start
-from mmada.controllers.rewards import Verdict
+from mmada.controllers.rewards import RoundRewards
 from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import GroupPolicy, centred_basis
 from mmada.utils.checks import check_int, check_number
-
-# ~~ slope_design: Points that tell a slope, and the step that is taken up
-
-
-def waves(count: int, size: int) -> Tensor:
-    """Return points on waves: columns ``cos(2 pi h j / m)`` and ``sin``.
-
-    Columns have mean 0 and variance 1 over the points and are orthogonal. Odd
-    frequencies come first: with an even count each point then has another one
-    opposite, as long as ``size <= count / 2``, so that curvature is not taken
-    for a slope.
-
-    Args:
-        count: Number m of points, at least 2.
-        size: Number of columns, at most ``count - 1``.
-
-    Returns:
-        Points, shape ``(count, size)``.
-    """
-    steps = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
-    columns = []
-    for frequency in sorted(
-        range(1, count // 2 + 1), key=lambda h: (h % 2 == 0, h)
-    ):
-        if 2 * frequency == count:  # whose sine is 0
-            columns.append((frequency * steps).cos())
-            continue
-        for wave in ((frequency * steps).cos(), (frequency * steps).sin()):
-            columns.append(math.sqrt(2) * wave)
-    return torch.stack(columns[:size], -1)
-
-
-def design(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Place points so that a slope between them is best known.
-
-    Columns have mean 0 and variance 1 over the points and are orthogonal, as
-    far as there are points: in ``count - 1`` directions. Chance turns them,
-    so that no direction is always left out.
-
-    Args:
-        count: Number m of points, at least 2.
-        size: Number of dimensions.
-        generator: Source of the turn.
-
-    Returns:
-        Points, shape ``(count, size)``.
-    """
-    known = min(count - 1, size)
-    turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
-    axes, _ = torch.linalg.qr(turn)
-    return waves(count, known) @ axes[:known]
-
-
-def slope_at_middle(points: Tensor, metrics: Tensor) -> Tensor:
-    r"""Return the slope :math:`g = \frac1m \sum_j v_j u_j` of the metrics.
-
-    Args:
-        points: Points u of a design, shape ``(m, k)``.
-        metrics: Metrics v, shape ``(m,)``.
-    """
-    return points.T @ (metrics - metrics.mean()) / len(points)
-
-
-def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
-    r"""Return how much of a slope noise may not have feigned.
-
-    .. math:: \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
-
-    for m points of variance 1 in each of d directions (James and Stein's
-    factor).
-
-    Args:
-        points: Points of a design, shape ``(m, k)``.
-        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``.
-        noise: Standard deviation s of a metric by chance alone.
-    """
-    square = float(slope @ slope)
-    if square == 0:
-        return 0.0
-    size = int(torch.linalg.matrix_rank(points))
-    return max(0.0, 1 - size * noise**2 / (len(points) * square))
-
-
-def step_up(points: Tensor, slope: Tensor) -> Tensor:
-    r"""Return the step :math:`\sqrt{d}\, g / |g|`, as far as the points were.
-
-    Args:
-        points: Points of a design, in d directions, shape ``(m, k)``.
-        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
-            is zero, so is the step.
-    """
-    size = int(torch.linalg.matrix_rank(points))
-    return torch.nn.functional.normalize(slope, dim=0) * math.sqrt(size)
-
 
 LAST = 3
 """The last third of a training's metrics is averaged."""
@@ -122,7 +32,7 @@ class SlopeSearch(WeightSearch):
     What a weight does to a metric within a round is little and often not
     what it does in the end. So each replica trains from the first round to
     the last with log-factors of its own, placed around the start so that m
-    trainings tell the slope; the policy is one step up that slope.
+    trainings show the slope; the policy is one step up that slope.
 
     The start is inverse-loss weighting of l^1, so the scale of each loss
     drops out. Needs the states of all replicas (`Start.OWN`).
@@ -246,7 +156,7 @@ class SlopeSearch(WeightSearch):
         # One that failed is as bad as the worst.
         return metrics.where(valid, metrics[valid].min())
 
-    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: the last rounds decide."""
 
     def _keep(self, weights: Tensor, metric: Tensor) -> None:
@@ -278,3 +188,94 @@ class SlopeSearch(WeightSearch):
         self._points = memory['points']
         self._metrics = list(memory['metrics'])
         self._policy.bias.copy_(memory['bias'])
+
+
+def design(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Place points so that a slope between them is best known.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal, as
+    far as there are points: in ``count - 1`` directions. Chance turns them,
+    so that no direction is always left out.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of dimensions.
+        generator: Source of the turn.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    known = min(count - 1, size)
+    turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
+    axes, _ = torch.linalg.qr(turn)
+    return waves(count, known) @ axes[:known]
+
+
+def waves(count: int, size: int) -> Tensor:
+    """Return points on waves: columns ``cos(2 pi h j / m)`` and ``sin``.
+
+    Columns have mean 0 and variance 1 over the points and are orthogonal. Odd
+    frequencies come first: with an even count each point then has another one
+    opposite, as long as ``size <= count / 2``, so that curvature is not taken
+    for a slope.
+
+    Args:
+        count: Number m of points, at least 2.
+        size: Number of columns, at most ``count - 1``.
+
+    Returns:
+        Points, shape ``(count, size)``.
+    """
+    steps = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
+    columns = []
+    for frequency in sorted(
+        range(1, count // 2 + 1), key=lambda h: (h % 2 == 0, h)
+    ):
+        if 2 * frequency == count:  # whose sine is 0
+            columns.append((frequency * steps).cos())
+            continue
+        for wave in ((frequency * steps).cos(), (frequency * steps).sin()):
+            columns.append(math.sqrt(2) * wave)
+    return torch.stack(columns[:size], -1)
+
+
+def slope_at_middle(points: Tensor, metrics: Tensor) -> Tensor:
+    r"""Return the slope :math:`g = \frac1m \sum_j v_j u_j` of the metrics.
+
+    Args:
+        points: Points u of a design, shape ``(m, k)``.
+        metrics: Metrics v, shape ``(m,)``.
+    """
+    return points.T @ (metrics - metrics.mean()) / len(points)
+
+
+def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
+    r"""Return how much of a slope noise may not have feigned.
+
+    .. math:: \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
+
+    for m points of variance 1 in each of d directions (James and Stein's
+    factor).
+
+    Args:
+        points: Points of a design, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``.
+        noise: Standard deviation s of a metric by chance alone.
+    """
+    square = float(slope @ slope)
+    if square == 0:
+        return 0.0
+    size = int(torch.linalg.matrix_rank(points))
+    return max(0.0, 1 - size * noise**2 / (len(points) * square))
+
+
+def step_up(points: Tensor, slope: Tensor) -> Tensor:
+    r"""Return the step :math:`\sqrt{d}\, g / |g|`, as far as the points were.
+
+    Args:
+        points: Points of a design, in d directions, shape ``(m, k)``.
+        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
+            is zero, so is the step.
+    """
+    size = int(torch.linalg.matrix_rank(points))
+    return torch.nn.functional.normalize(slope, dim=0) * math.sqrt(size)

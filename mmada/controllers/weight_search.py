@@ -1,4 +1,9 @@
-"""The rounds of a search that works on weights, without a policy network."""
+"""Searches that work on weights, without a policy network.
+
+:class:`WeightSearch` plays the rounds. :class:`StaticSearch` is for weights
+that stay as they are during a whole training, :class:`ScheduleSearch` for a
+schedule: weights for each round of one training.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,21 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import RoundResult, Start, WeightRounds
+from mmada.controllers.base import (
+    NOTHING_FOUND,
+    RoundResult,
+    Start,
+    WeightRounds,
+)
 from mmada.controllers.rewards import (
-    Verdict,
-    judge,
+    RoundRewards,
+    reward_round,
     select_best,
     standardised_reward,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import ConstantPolicy
-from mmada.utils.checks import check_number
+from mmada.utils.checks import check_number, check_numbers
 
 
 class WeightSearch(WeightRounds):
@@ -28,44 +38,18 @@ class WeightSearch(WeightRounds):
     for one that failed) and counts the rounds with a winner. What is drawn,
     learned and kept is up to the subclass; weights that are drawn below
     ``WEIGHT_FLOOR`` train at it.
-
-    Args:
-        num_objectives: Number n of losses that are weighted.
-        num_rounds: Number T of rounds.
-        num_replicas: Number m of replicas.
-        seed: Seed of what is drawn.
-        options: The subclass's own options, JSON-able.
-
-    Raises:
-        ValueError: If a value is out of range.
     """
-
-    def __init__(
-        self,
-        num_objectives: int,
-        num_rounds: int,
-        num_replicas: int,
-        seed: int,
-        options: dict[str, Any],
-    ) -> None:
-        super().__init__(
-            num_objectives,
-            num_rounds,
-            num_replicas,
-            seed,
-            dict(options=options),
-        )
 
     @abstractmethod
     def _draw(self) -> Tensor:
         """Return the weights of the open round, positive, ``(m, n)``."""
 
-    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Learn from a round whose metrics tell replicas apart.
 
         Args:
             drawn: What :meth:`_draw` gave, shape ``(m, n)``.
-            verdict: With the rewards.
+            rewarded: With the rewards.
         """
 
     @abstractmethod
@@ -84,7 +68,7 @@ class WeightSearch(WeightRounds):
             RuntimeError: If a round is still open, or all are done.
             ValueError: If the losses are negative or not finite.
         """
-        self._check_closed(losses)
+        self._checked_losses(losses)
         drawn = self._draw()
         weights = drawn.clamp(min=WEIGHT_FLOOR)
         self._pending = dict(drawn=drawn, weights=weights)
@@ -98,24 +82,20 @@ class WeightSearch(WeightRounds):
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
         metrics, _ = self._check_open(metrics, reference)
-        legal = torch.ones_like(metrics, dtype=torch.bool)
-        verdict = judge(metrics, legal, None, 1.0, standardised_reward, 0.0)
+        rewarded = reward_round(metrics, standardised_reward)
         pending, self._pending = self._pending, {}
-        if verdict.teaches:
-            self._learn(pending['drawn'], verdict)
+        if rewarded.informative:
+            self._learn(pending['drawn'], rewarded)
         best = select_best(metrics)
         if best >= 0:
             self._keep(pending['weights'][best].clone(), metrics[best])
             self._round += 1
         info = dict(
-            num_valid=float(verdict.valid.sum()), spread=verdict.spread
+            num_valid=float(rewarded.valid.sum()), spread=rewarded.spread
         )
         return RoundResult(
-            best, verdict.rewards, verdict.teaches, info, verdict.reason
+            best, rewarded.rewards, rewarded.informative, info, rewarded.reason
         )
-
-
-# ~~ best_action: The best action that a search has seen.
 
 
 class BestAction:
@@ -149,10 +129,7 @@ class BestAction:
 
     def _get(self, name: str) -> Tensor:
         if not self._known:
-            raise RuntimeError(
-                'There is nothing to hand out before a round '
-                'with a valid replica.'
-            )
+            raise RuntimeError(NOTHING_FOUND)
         return self._known[name].clone()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -162,9 +139,6 @@ class BestAction:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over a state made by :meth:`state_dict`."""
         self._known = dict(state)
-
-
-# ~~ static_search: Searches for weights that stay as they are during a who
 
 
 class StaticSearch(WeightSearch):
@@ -225,63 +199,6 @@ class StaticSearch(WeightSearch):
         self._best.load_state_dict(memory['best'])
 
 
-# ~~ weight_draws: Weights that a search without a policy network starts fr
-
-
-def check_weights(name: str, value: Any, size: int) -> Tensor:
-    """Return weights as a float64 vector that may be trained with.
-
-    Raises:
-        ValueError: If they are not ``size`` finite numbers of at least
-            ``WEIGHT_FLOOR``, below which a policy file gives no weights.
-    """
-    try:
-        vector = torch.tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        vector = torch.empty(0)
-    legal = vector.isfinite() & (vector >= WEIGHT_FLOOR)
-    if tuple(vector.shape) != (size,) or not bool(legal.all()):
-        raise ValueError(
-            f'`{name}` should be {size} numbers of at least {WEIGHT_FLOOR}. '
-            f'Found {value!r}.'
-        )
-    return vector
-
-
-def initial_weights(initial: Sequence[float] | None, size: int) -> Tensor:
-    """Return what a search starts from, all ones unless told.
-
-    Raises:
-        ValueError: If ``initial`` is no vector of weights.
-    """
-    if initial is None:
-        return torch.ones(size, dtype=torch.float64)
-    return check_weights('initial', initial, size)
-
-
-def log_normal(
-    centre: Tensor, sigma: float, count: int, generator: Generator
-) -> Tensor:
-    """Multiply weights by independent factors ``exp(sigma N(0, 1))``.
-
-    Args:
-        centre: Positive weights, shape ``(n,)``.
-        sigma: Standard deviation of the logarithm of a factor.
-        count: Number m of rows.
-        generator: Random stream of the factors.
-
-    Returns:
-        Weights, shape ``(m, n)``.
-    """
-    noise = torch.randn(
-        count, len(centre), dtype=torch.float64, generator=generator
-    )
-    return centre * (sigma * noise).exp()
-
-
-# ~~ schedule_search: Searches that end with a schedule: weights for each r
-
-
 REPLAY = 1e-300
 """Discount with which Eq. 7 is the nearest round alone."""
 
@@ -319,7 +236,13 @@ class ScheduleSearch(WeightSearch):
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
-        self._initial = initial_weights(initial, num_objectives)
+        self._initial = (
+            torch.ones(num_objectives, dtype=torch.float64)
+            if initial is None
+            else check_numbers(
+                'initial', initial, num_objectives, WEIGHT_FLOOR
+            )
+        )
         self._gamma = check_number('gamma', gamma, 0, 1, above=True)
         self._identity['options'] |= dict(
             initial=self._initial.tolist(), gamma=gamma
@@ -370,3 +293,23 @@ class ScheduleSearch(WeightSearch):
     def _remember(self, memory: dict[str, Any]) -> None:
         self._schedule = memory['schedule']
         self._winner = memory['winner']
+
+
+def log_normal(
+    centre: Tensor, sigma: float, count: int, generator: Generator
+) -> Tensor:
+    """Multiply weights by independent factors ``exp(sigma N(0, 1))``.
+
+    Args:
+        centre: Positive weights, shape ``(n,)``.
+        sigma: Standard deviation of the logarithm of a factor.
+        count: Number m of rows.
+        generator: Random stream of the factors.
+
+    Returns:
+        Weights, shape ``(m, n)``.
+    """
+    noise = torch.randn(
+        count, len(centre), dtype=torch.float64, generator=generator
+    )
+    return centre * (sigma * noise).exp()

@@ -26,8 +26,7 @@ from mmada.engine.probe import (
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.models import ObjectiveMeter
 from mmada.policies import PolicyEnsemble
-from mmada.policies.policy_file import SCHEMA as FILE_SCHEMA
-from mmada.policies.policy_file import load_policy
+from mmada.policies.policy_file import FORMAT, load_policy
 from mmada.utils.files import sha256
 from mmada.utils.seeding import preserve_rng
 from mmada.weightings import POLICY_MODES
@@ -221,7 +220,7 @@ def _file(path: Path) -> dict[str, Any]:
         path=str(path),
         size=len(data),
         sha256=sha256(data),
-        schema=FILE_SCHEMA,
+        schema=FORMAT,
     )
 
 

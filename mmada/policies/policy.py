@@ -1,7 +1,11 @@
 """Policies: from the losses of a model to the weights to train it with.
 
-Notation: n objectives. Every tensor is float64 on the CPU and every function
-accepts leading batch dimensions, written ``(..., n)``.
+:class:`LossRatioPolicy` is the paper's. :class:`GroupPolicy` has few
+parameters: a log-factor for each group of objectives. :class:`ConstantPolicy`
+sees no losses. `POLICIES` holds those that a policy file may name.
+
+Notation: n objectives, k groups. Every tensor is float64 on the CPU and every
+function accepts leading batch dimensions, written ``(..., n)``.
 """
 
 from __future__ import annotations
@@ -13,68 +17,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from mmada.utils.checks import check_int, check_number
+from mmada.utils.checks import (
+    check_choice,
+    check_groups,
+    check_int,
+    check_number,
+)
 
 LOSS_FLOOR = 1e-4
 """Smallest loss that is divided by or whose logarithm is taken."""
-
-
-def floored(losses: Tensor) -> Tensor:
-    """Return losses ``(..., n)`` that may be divided by, without a graph."""
-    return losses.detach().clamp(min=LOSS_FLOOR)
-
-
-def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
-    """Turn desired weighted losses into weights (Ada-Segment, Eq. 1).
-
-    Args:
-        outputs: Desired weighted losses eta, shape ``(..., n)``.
-        losses: Raw losses l, constant for autograd, shape ``(..., n)``.
-
-    Returns:
-        Weights ``eta / max(l, LOSS_FLOOR)``, shape ``(..., n)``.
-    """
-    return outputs / floored(losses)
-
-
-def centred_log(losses: Tensor) -> Tensor:
-    """Return ``log l - mean(log l)``, the shape of a loss vector.
-
-    Scaling all losses together changes nothing; scaling one of them by c
-    moves it by log c against the others.
-
-    Args:
-        losses: Raw losses, floored at ``LOSS_FLOOR``, shape ``(..., n)``.
-    """
-    logs = floored(losses).log()
-    return logs - logs.mean(-1, keepdim=True)
-
-
-def mean_one_weights(log_weights: Tensor) -> Tensor:
-    """Return ``exp(z) / mean(exp(z))``: positive weights of mean 1.
-
-    Args:
-        log_weights: Log-weights z up to a common constant, ``(..., n)``.
-    """
-    return torch.softmax(log_weights, -1) * log_weights.shape[-1]
-
-
-def _linear(
-    num_in: int,
-    num_out: int,
-    mean: float,
-    std: float,
-    generator: Generator,
-) -> nn.Linear:
-    # Not nn.Linear(): its own initialisation would advance the global random
-    # stream of the training run that the policy is built in.
-    layer: nn.Linear = nn.utils.skip_init(
-        nn.Linear, num_in, num_out, dtype=torch.float64
-    )
-    with torch.no_grad():
-        layer.weight.normal_(mean, std, generator=generator)
-        layer.bias.zero_()
-    return layer
 
 
 class Policy(nn.Module, ABC):
@@ -174,6 +125,24 @@ class LossRatioPolicy(Policy):
         return super().spec() | dict(hidden=self.hidden)
 
 
+def _linear(
+    num_in: int,
+    num_out: int,
+    mean: float,
+    std: float,
+    generator: Generator,
+) -> nn.Linear:
+    # Not nn.Linear(): its own initialisation would advance the global random
+    # stream of the training run that the policy is built in.
+    layer: nn.Linear = nn.utils.skip_init(
+        nn.Linear, num_in, num_out, dtype=torch.float64
+    )
+    with torch.no_grad():
+        layer.weight.normal_(mean, std, generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
 class ConstantPolicy(Policy):
     """Gives the same weights for any losses.
 
@@ -211,48 +180,6 @@ class ConstantPolicy(Policy):
         return actions.exp()
 
 
-# ~~ group_policy: A policy of few parameters: one log-factor for each grou
-
-
-def check_groups(groups: Any, num_objectives: int) -> list[list[int]]:
-    """Return groups that cover each objective once; singles for None.
-
-    Raises:
-        ValueError: If they are no groups of indices, or an objective is
-            missing, unknown or in two groups.
-    """
-    if groups is None:
-        return [[i] for i in range(num_objectives)]
-    try:
-        lists = [list(group) for group in groups]
-    except TypeError:
-        lists = []
-    members = [i for group in lists for i in group]
-    indices = all(type(i) is int for i in members) and all(lists)
-    if not indices or sorted(members) != list(range(num_objectives)):
-        raise ValueError(
-            '`groups` should hold each objective from 0 to '
-            f'{num_objectives - 1} once, in groups that are not empty. '
-            f'Found {groups!r}.'
-        )
-    if len(lists) < 2:
-        raise ValueError(
-            '`groups` should be at least 2, or no weight could change '
-            f'against another. Found {groups!r}.'
-        )
-    return lists
-
-
-def membership(groups: Sequence[Sequence[int]]) -> Tensor:
-    """Return which objective is in which group, ``(k, n)`` of 0 and 1."""
-    matrix = torch.zeros(
-        len(groups), sum(map(len, groups)), dtype=torch.float64
-    )
-    for row, group in zip(matrix, groups, strict=True):
-        row[list(group)] = 1.0
-    return matrix
-
-
 class GroupPolicy(Policy):
     """Inverse-loss weighting times a learned factor for each group.
 
@@ -282,7 +209,7 @@ class GroupPolicy(Policy):
         start: float,
     ) -> None:
         super().__init__(num_objectives)
-        self.groups = check_groups(groups, num_objectives)
+        self.groups = _complete_groups(groups, num_objectives)
         self.start = check_number('start', start, 0, 1)
         # A row of indices, not a matrix: a policy file may hold many rounds
         # of many objectives.
@@ -326,7 +253,41 @@ class GroupPolicy(Policy):
         return super().spec() | dict(groups=self.groups, start=self.start)
 
 
-# ~~ policy_kinds: The kinds of policies that a policy file may hold.
+def _complete_groups(groups: Any, num_objectives: int) -> list[list[int]]:
+    """Return groups that cover each objective once; singles for None.
+
+    Raises:
+        ValueError: If they are no groups of indices, or an objective is
+            missing, unknown or in two groups.
+    """
+    if groups is None:
+        return [[i] for i in range(num_objectives)]
+    lists = check_groups('groups', groups, num_objectives)
+    if len(lists) < 2 or sum(map(len, lists)) < num_objectives:
+        raise ValueError(
+            '`groups` should hold each objective from 0 to '
+            f'{num_objectives - 1}, in at least 2 groups: in one, no weight '
+            f'could change against another. Found {groups!r}.'
+        )
+    return lists
+
+
+def membership(groups: Sequence[Sequence[int]]) -> Tensor:
+    """Return which objective is in which group, ``(k, n)`` of 0 and 1."""
+    matrix = torch.zeros(
+        len(groups), sum(map(len, groups)), dtype=torch.float64
+    )
+    for row, group in zip(matrix, groups, strict=True):
+        row[list(group)] = 1.0
+    return matrix
+
+
+def centred_basis(size: int) -> Tensor:
+    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
+    rows = torch.eye(size, dtype=torch.float64)[:-1]
+    steps = rows - 1.0 / size
+    basis, _ = torch.linalg.qr(steps.T)
+    return basis.T
 
 
 POLICIES: dict[str, type[Policy]] = {
@@ -343,17 +304,44 @@ def build_policy(spec: dict[str, Any]) -> Policy:
     """
     options = dict(spec)
     kind = options.pop('kind', None)
-    if not isinstance(kind, str) or kind not in POLICIES:
-        raise ValueError(
-            f'`kind` of a policy should be one of '
-            f'{sorted(POLICIES)}. Found {kind!r}.'
-        )
-    return POLICIES[kind](**options)
+    return POLICIES[check_choice('kind', kind, POLICIES)](**options)
 
 
-def centred_basis(size: int) -> Tensor:
-    """Return an orthonormal basis of the vectors of sum 0, (k - 1, k)."""
-    rows = torch.eye(size, dtype=torch.float64)[:-1]
-    steps = rows - 1.0 / size
-    basis, _ = torch.linalg.qr(steps.T)
-    return basis.T
+def floored(losses: Tensor) -> Tensor:
+    """Return losses ``(..., n)`` that may be divided by, without a graph."""
+    return losses.detach().clamp(min=LOSS_FLOOR)
+
+
+def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:
+    """Turn desired weighted losses into weights (Ada-Segment, Eq. 1).
+
+    Args:
+        outputs: Desired weighted losses eta, shape ``(..., n)``.
+        losses: Raw losses l, constant for autograd, shape ``(..., n)``.
+
+    Returns:
+        Weights ``eta / max(l, LOSS_FLOOR)``, shape ``(..., n)``.
+    """
+    return outputs / floored(losses)
+
+
+def centred_log(losses: Tensor) -> Tensor:
+    """Return ``log l - mean(log l)``, the shape of a loss vector.
+
+    Scaling all losses together changes nothing; scaling one of them by c
+    moves it by log c against the others.
+
+    Args:
+        losses: Raw losses, floored at ``LOSS_FLOOR``, shape ``(..., n)``.
+    """
+    logs = floored(losses).log()
+    return logs - logs.mean(-1, keepdim=True)
+
+
+def mean_one_weights(log_weights: Tensor) -> Tensor:
+    """Return ``exp(z) / mean(exp(z))``: positive weights of mean 1.
+
+    Args:
+        log_weights: Log-weights z up to a common constant, ``(..., n)``.
+    """
+    return torch.softmax(log_weights, -1) * log_weights.shape[-1]

@@ -1,4 +1,9 @@
-"""The policy file: what a search learned, safe to load from anyone."""
+"""The policy file: what a search learned, safe to load from anyone.
+
+Safetensors with one entry of JSON metadata, never a pickle. A digest covers
+metadata and tensors, so damaged bytes never decode to another policy; and
+bytes made on purpose are checked as if there were no digest.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +22,10 @@ from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import Policy, build_policy
 from mmada.utils.files import replace, sha256
 
-# ~~ policy_codec: Bytes of a policy file, and back. Safetensors with one e
-
-
-SCHEMA = 1
-"""Version of the format; a reader refuses any other."""
+MAX_BYTES = 64 * 2**20
+"""Largest file that is read; one of the paper's size has some 100 kB."""
+FORMAT = 1
+"""Version of the format, the only one that is read."""
 _KEY = 'mmada_policy'
 _FIELDS = {
     'schema': int,
@@ -37,6 +41,109 @@ _LARGEST = sys.float_info.max
 _LIMITS = {'num_rounds': 10_000, 'num_objectives': 1024}
 _WIDEST = 1024
 """Largest size of any part of a policy."""
+
+
+class PolicyFileError(ValueError):
+    """A file that is not a usable policy, with its path and the reason."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f'{path} is not a usable policy file: {reason}')
+        self.path = path
+        self.reason = reason
+
+
+def save_policy(
+    path: str | Path,
+    ensemble: PolicyEnsemble,
+    provenance: dict[str, Any] | None = None,
+) -> Path:
+    """Write a policy file, or nothing at all.
+
+    Args:
+        path: File to write; a file there is replaced in one step.
+        ensemble: What was learned, its objectives named.
+        provenance: JSON-able entries added to the ensemble's own.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: If the ensemble could not be loaded back: without names,
+            not finite, or with a provenance that is not JSON.
+        OSError: If the file cannot be written; an older one is untouched.
+    """
+    path = Path(path)
+    data = encode_policy(ensemble, provenance or {})
+    try:
+        decode_policy(data)
+    except ValueError as error:
+        raise ValueError(f'This policy cannot be saved: {error}') from error
+    replace(path, data, site='policy_file')
+    return path
+
+
+def holds_policy(
+    path: str | Path,
+    ensemble: PolicyEnsemble,
+    provenance: dict[str, Any] | None = None,
+) -> bool:
+    """Return whether a file is what `save_policy` would write."""
+    try:
+        return Path(path).read_bytes() == encode_policy(
+            ensemble, provenance or {}
+        )
+    except FileNotFoundError:
+        return False
+
+
+def load_policy(
+    path: str | Path,
+    objectives: Sequence[str] | None = None,
+) -> PolicyEnsemble:
+    """Read a policy file and check all of it.
+
+    Args:
+        path: File to read.
+        objectives: Names of the objectives that the policy is wanted for,
+            in their order. Defaults to None, which accepts any.
+
+    Raises:
+        OSError: If the file cannot be read.
+        PolicyFileError: If it is no policy file, is damaged, holds values
+            that no search can have left, or is for other objectives.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise PolicyFileError(
+            path, f'it has {size} bytes, more than {MAX_BYTES}'
+        )
+    data = path.read_bytes()
+    try:
+        ensemble = decode_policy(data)
+        if objectives is not None:
+            _check_objectives(ensemble.objectives, tuple(objectives))
+    except ValueError as error:
+        raise PolicyFileError(path, str(error)) from error
+    return ensemble
+
+
+def _check_objectives(found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    if found == wanted:
+        return
+    missing = [name for name in wanted if name not in found]
+    unknown = [name for name in found if name not in wanted]
+    parts = [
+        f'it does not know {missing}' if missing else '',
+        f'it also expects {unknown}' if unknown else '',
+    ]
+    difference = '; '.join(filter(None, parts)) or (
+        f'the order differs, the policy has {list(found)}'
+    )
+    raise ValueError(
+        'it was learned for other objectives: '
+        f'{difference}; wanted are {list(wanted)}'
+    )
 
 
 def encode_policy(
@@ -59,7 +166,7 @@ def encode_policy(
         for name, value in policy.state_dict().items():
             tensors[f'{_prefix(index)}{name}'] = value.contiguous()
     header = dict(
-        schema=SCHEMA,
+        schema=FORMAT,
         objectives=list(ensemble.objectives),
         num_rounds=ensemble.num_rounds,
         policy=ensemble.policies[0].spec(),
@@ -124,7 +231,7 @@ def _read_header(data: bytes) -> dict[str, Any]:
     try:
         header = json.loads(data[8 : 8 + length])
         text = header['__metadata__'][_KEY]
-        metadata = json.loads(text, parse_constant=_refuse_constant)
+        metadata = json.loads(text, parse_constant=_check_constant)
     except (KeyError, TypeError) as error:
         raise ValueError(
             'it is in the safetensors format, but holds no policy'
@@ -136,21 +243,22 @@ def _read_header(data: bytes) -> dict[str, Any]:
     return metadata
 
 
-def _refuse_constant(name: str) -> float:
+def _check_constant(name: str) -> float:
     raise ValueError(f'{name} is not a JSON number')
 
 
 def _check_header(header: dict[str, Any]) -> None:
     schema = header.get('schema')
-    if schema != SCHEMA:
+    if schema != FORMAT:
         raise ValueError(
-            f'its schema is {schema!r}, this version of mmada reads {SCHEMA}'
+            f'`schema` should be {FORMAT}, which this version of mmada reads. '
+            f'Found {schema!r}'
         )
     expected = _FIELDS | {'sha256': str}
     if set(header) != set(expected):
         raise ValueError(
-            f'its metadata should hold {sorted(expected)}, '
-            f'found {sorted(header)}'
+            f'its metadata should hold {sorted(expected)}. '
+            f'Found {sorted(header)}'
         )
     for name, kind in expected.items():
         value = header[name]
@@ -158,14 +266,14 @@ def _check_header(header: dict[str, Any]) -> None:
             kind is float and type(value) is int
         ):
             raise ValueError(
-                f'`{name}` should be of type {kind.__name__}, found {value!r}'
+                f'`{name}` should be of type {kind.__name__}. Found {value!r}'
             )
         if isinstance(value, float | int) and abs(value) > _LARGEST:
-            raise ValueError(f'`{name}` should be finite, found {value!r}')
+            raise ValueError(f'`{name}` should be finite. Found {value!r}')
     names = header['objectives']
     if not names or not all(isinstance(x, str) and x for x in names):
         raise ValueError(
-            f'`objectives` should be names, one or more, found {names!r}'
+            f'`objectives` should be names, one or more. Found {names!r}'
         )
     # What is no size is checked by the policy's own constructor.
     spec = header['policy'].items()
@@ -175,7 +283,7 @@ def _check_header(header: dict[str, Any]) -> None:
         if type(value) is not int or not 1 <= value <= limit:
             raise ValueError(
                 f'`{name}` should be an integer from 1 to '
-                f'{limit}, found {value!r}'
+                f'{limit}. Found {value!r}'
             )
 
 
@@ -183,7 +291,7 @@ def _check_tensors(tensors: dict[str, Tensor]) -> None:
     for name, value in tensors.items():
         if value.dtype != torch.float64:
             raise ValueError(
-                f'tensor {name!r} should be float64, found {value.dtype}'
+                f'tensor {name!r} should be float64. Found {value.dtype}'
             )
         if not bool(value.isfinite().all()):
             raise ValueError(f'tensor {name!r} holds NaN or infinity')
@@ -206,9 +314,8 @@ def _build(
         raise ValueError(f'it holds unknown tensors: {sorted(rest)}')
     if policies[0].normaliser != header['normaliser']:
         raise ValueError(
-            f'`normaliser` should be '
-            f'{policies[0].normaliser!r}, found '
-            f'{header["normaliser"]!r}'
+            f'`normaliser` should be {policies[0].normaliser!r}. '
+            f'Found {header["normaliser"]!r}'
         )
     return PolicyEnsemble(
         policies=policies,
@@ -232,7 +339,7 @@ def _take_policy(
     except (RuntimeError, TypeError) as error:
         raise ValueError(f'{prefix}*: {error}') from error
     if policy.spec() != spec:
-        raise ValueError(f'`policy` should be {policy.spec()}, found {spec!r}')
+        raise ValueError(f'`policy` should be {policy.spec()}. Found {spec!r}')
     return policy
 
 
@@ -245,112 +352,3 @@ def _check_weights(ensemble: PolicyEnsemble) -> None:
                 'a policy gives weights that are not finite: '
                 f'{weights.tolist()}'
             )
-
-
-"""Name of the one that a search writes into its work directory."""
-
-MAX_BYTES = 64 * 2**20
-"""Largest file that is read; one of the paper's size has some 100 kB."""
-
-
-class PolicyFileError(ValueError):
-    """A file that is not a usable policy, with its path and the reason."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f'{path} is not a usable policy file: {reason}')
-        self.path = path
-        self.reason = reason
-
-
-def save_policy(
-    path: str | Path,
-    ensemble: PolicyEnsemble,
-    provenance: dict[str, Any] | None = None,
-) -> Path:
-    """Write a policy file, or nothing at all.
-
-    Args:
-        path: File to write; a file there is replaced in one step.
-        ensemble: What was learned, its objectives named.
-        provenance: JSON-able entries added to the ensemble's own.
-
-    Returns:
-        The path.
-
-    Raises:
-        ValueError: If the ensemble could not be loaded back: without names,
-            not finite, or with a provenance that is not JSON.
-        OSError: If the file cannot be written; an older one is untouched.
-    """
-    path = Path(path)
-    data = encode_policy(ensemble, provenance or {})
-    try:
-        decode_policy(data)
-    except ValueError as error:
-        raise ValueError(f'This policy cannot be saved: {error}') from error
-    replace(path, data, site='policy_file')
-    return path
-
-
-def holds_policy(
-    path: str | Path,
-    ensemble: PolicyEnsemble,
-    provenance: dict[str, Any] | None = None,
-) -> bool:
-    """Tell whether a file is what `save_policy` would write."""
-    try:
-        return Path(path).read_bytes() == encode_policy(
-            ensemble, provenance or {}
-        )
-    except FileNotFoundError:
-        return False
-
-
-def load_policy(
-    path: str | Path,
-    objectives: Sequence[str] | None = None,
-) -> PolicyEnsemble:
-    """Read a policy file and check all of it.
-
-    Args:
-        path: File to read.
-        objectives: Names of the objectives that the policy is wanted for,
-            in their order. Defaults to None, which accepts any.
-
-    Raises:
-        OSError: If the file cannot be read.
-        PolicyFileError: If it is no policy file, is damaged, holds values
-            that no search can have left, or is for other objectives.
-    """
-    path = Path(path)
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise PolicyFileError(
-            path, f'it has {size} bytes, more than {MAX_BYTES}'
-        )
-    data = path.read_bytes()
-    try:
-        ensemble = decode_policy(data)
-        if objectives is not None:
-            _check_objectives(ensemble.objectives, tuple(objectives))
-    except ValueError as error:
-        raise PolicyFileError(path, str(error)) from error
-    return ensemble
-
-
-def _check_objectives(found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    if found == wanted:
-        return
-    missing = [name for name in wanted if name not in found]
-    unknown = [name for name in found if name not in wanted]
-    parts = [
-        f'it does not know {missing}' if missing else '',
-        f'it also expects {unknown}' if unknown else '',
-    ]
-    difference = '; '.join(filter(None, parts)) or (
-        f'the order differs, the policy has {list(found)}'
-    )
-    raise ValueError(
-        'it was learned for other objectives: '
-        f'{difference}; wanted are {list(wanted)}'
-    )

@@ -2,7 +2,9 @@
 
 The edge of a region is where it differs from its own erosion: the XOR of both,
 E = OR - AND with AND = h1(p) h2(q) and OR = h3(p) + h4(q) - h3(p) h4(q), where
-q is the erosion of p.
+q is the erosion of p. AND, OR and XOR are those of a Boolean algebra, for
+numbers in [0, 1]: each agrees with its truth table at 0 and 1 and is linear in
+each argument.
 """
 
 from __future__ import annotations
@@ -26,154 +28,6 @@ from mmada.surrogates.morphology import (
 )
 from mmada.surrogates.regions import EPS
 from mmada.surrogates.target import Target, where_counted
-
-# ~~ edge_scores: How soft edges and those of the labels meet, added up per
-
-
-def edge_scores(
-    soft: Tensor, near: Tensor, target: Target, edges: Tensor, radius: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the sums of E, of E near an edge, and of edges near an E.
-
-    Args:
-        soft: E, not negative, shape ``(N, C, H, W)``.
-        near: Where E counts as right, bytes, same shape.
-        target: Shape ``(N, H, W)``; its weights count.
-        edges: Edges of the labels, bool, shape ``(N, H, W)``.
-        radius: How far from an edge pixel the largest E is looked for.
-
-    Returns:
-        Three sums per class in float64, each of shape ``(C,)``.
-    """
-    image, row, column = edges.nonzero(as_tuple=True)
-    kind = target.label[image, row, column]
-    weight = target.weight
-    share = None if weight is None else weight[image, row, column]
-    peaks = window_peaks(soft.detach(), image, kind, row, column, radius)
-    return _EdgeScores.apply(soft, near, weight, peaks, kind, share)
-
-
-def window_peaks(
-    maps: Tensor,
-    image: Tensor,
-    kind: Tensor,
-    row: Tensor,
-    column: Tensor,
-    radius: int,
-) -> Tensor:
-    """Return where the largest value around each of some pixels is.
-
-    Args:
-        maps: Shape ``(N, C, H, W)``.
-        image: Image of each pixel, shape ``(K,)``; so are those below.
-        kind: Class of each.
-        row: Row of each.
-        column: Column of each.
-        radius: Windows are ``2 radius + 1`` wide.
-
-    Returns:
-        Positions in the flattened maps, shape ``(K,)``.
-    """
-    n, c, height, width = maps.shape
-    reach = torch.arange(-radius, radius + 1, device=maps.device)
-    # The largest of each row's window first, so that 2 (2 radius + 1) values
-    # are looked at instead of the square of it.
-    widest = torch.empty_like(maps)
-    for one, into in zip(planes(maps), planes(widest), strict=True):
-        into.copy_(line_max(one, radius, -1))
-    plane = (image * c + kind)[:, None] * height
-    rows = plane + (row[:, None] + reach).clamp_(0, height - 1)
-    starts = _peak(widest, rows * width + column[:, None]) - column
-    columns = (column[:, None] + reach).clamp_(0, width - 1)
-    return _peak(maps, starts[:, None] + columns)
-
-
-def _peak(maps: Tensor, places: Tensor) -> Tensor:
-    """Return the place of the largest value of each row of places.
-
-    Args:
-        maps: Any shape.
-        places: Positions in the flattened maps, shape ``(K, L)``.
-    """
-    best = maps.reshape(-1)[places].argmax(dim=1, keepdim=True)
-    return places.gather(1, best).squeeze(1)
-
-
-class _EdgeScores(torch.autograd.Function):
-    """The three sums, in one pass back."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        soft: Tensor,
-        near: Tensor,
-        weight: Tensor | None,
-        peaks: Tensor,
-        kind: Tensor,
-        share: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        n, c = soft.shape[:2]
-        sums = soft.new_zeros(3, c, dtype=torch.float64)
-        for i in range(n):
-            counted = soft[i] if weight is None else soft[i] * weight[i]
-            for k, plane in enumerate(counted):
-                sums[0, k] += plane.sum()
-                sums[1, k] += (plane * near[i, k]).sum()
-        values = soft.reshape(-1)[peaks]
-        values = values if share is None else values * share
-        sums[2].index_add_(0, kind, values.double())
-        ctx.save_for_backward(near, weight, peaks, kind, share)
-        ctx.dtype = soft.dtype
-        return sums[0].clone(), sums[1].clone(), sums[2].clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        near, weight, peaks, kind, share = ctx.saved_tensors
-        total, matched, found = (each.to(ctx.dtype) for each in grads)
-        grad = near * matched[:, None, None]
-        grad.add_(total[:, None, None])
-        if weight is not None:
-            grad.mul_(weight[:, None])
-        at_peaks = found[kind] if share is None else found[kind] * share
-        grad.view(-1).index_add_(0, peaks, at_peaks.to(grad.dtype))
-        return grad, None, None, None, None, None
-
-
-# ~~ logic: AND, OR and XOR of a Boolean algebra, for numbers in [0, 1]. Ea
-
-
-def soft_and(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a b``."""
-    return first * second
-
-
-def soft_or(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a + b - a b``."""
-    return first + second - first * second
-
-
-def soft_xor(either: Tensor, both: Tensor) -> Tensor:
-    """Return OR less AND, not below 0.
-
-    AND and OR may come from different curves, and only their order at the
-    corners of the truth table is certain.
-    """
-    return (either - both).clamp_(min=0)
-
-
-def soft_edges(p: Tensor, q: Tensor, curves: Sequence[Curve]) -> Tensor:
-    """Return how much of an edge each pixel is, E.
-
-    Args:
-        p: Regions, any shape of at least two axes.
-        q: Their erosions, the same shape.
-        curves: h1 to h4.
-
-    Returns:
-        The same shape, in [0, 1].
-    """
-    return _SoftEdges.apply(p, q, *curves)
 
 
 def boundary_f1(
@@ -208,6 +62,20 @@ def boundary_f1(
         counted[0] = False
     number = counted.sum()
     return where_counted((f1 * counted).sum() / number.clamp(min=1), number)
+
+
+def soft_edges(p: Tensor, q: Tensor, curves: Sequence[Curve]) -> Tensor:
+    """Return how much of an edge each pixel is, E.
+
+    Args:
+        p: Regions, any shape of at least two axes.
+        q: Their erosions, the same shape.
+        curves: h1 to h4.
+
+    Returns:
+        The same shape, in [0, 1].
+    """
+    return _SoftEdges.apply(p, q, *curves)
 
 
 class _SoftEdges(torch.autograd.Function):
@@ -255,3 +123,132 @@ def _edge(
     q_slope = d4.addcmul_(d4, h3, value=-1).addcmul_(d2, h1, value=-1)
     torch.mul(p_slope, positive, out=by_p)
     torch.mul(q_slope, positive, out=by_q)
+
+
+def soft_and(first: Tensor, second: Tensor) -> Tensor:
+    """Return ``a b``."""
+    return first * second
+
+
+def soft_or(first: Tensor, second: Tensor) -> Tensor:
+    """Return ``a + b - a b``."""
+    return first + second - first * second
+
+
+def soft_xor(either: Tensor, both: Tensor) -> Tensor:
+    """Return OR less AND, not below 0.
+
+    AND and OR may come from different curves, and only their order at the
+    corners of the truth table is certain.
+    """
+    return (either - both).clamp_(min=0)
+
+
+def edge_scores(
+    soft: Tensor, near: Tensor, target: Target, edges: Tensor, radius: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of E, of E near an edge, and of edges near an E.
+
+    Args:
+        soft: E, not negative, shape ``(N, C, H, W)``.
+        near: Where E counts as right, bytes, same shape.
+        target: Shape ``(N, H, W)``; its weights count.
+        edges: Edges of the labels, bool, shape ``(N, H, W)``.
+        radius: How far from an edge pixel the largest E is looked for.
+
+    Returns:
+        Three sums per class in float64, each of shape ``(C,)``.
+    """
+    image, row, column = edges.nonzero(as_tuple=True)
+    kind = target.label[image, row, column]
+    weight = target.weight
+    share = None if weight is None else weight[image, row, column]
+    peaks = window_peaks(soft.detach(), image, kind, row, column, radius)
+    return _EdgeScores.apply(soft, near, weight, peaks, kind, share)
+
+
+class _EdgeScores(torch.autograd.Function):
+    """The three sums, in one pass back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        soft: Tensor,
+        near: Tensor,
+        weight: Tensor | None,
+        peaks: Tensor,
+        kind: Tensor,
+        share: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n, c = soft.shape[:2]
+        sums = soft.new_zeros(3, c, dtype=torch.float64)
+        for i in range(n):
+            counted = soft[i] if weight is None else soft[i] * weight[i]
+            for k, plane in enumerate(counted):
+                sums[0, k] += plane.sum()
+                sums[1, k] += (plane * near[i, k]).sum()
+        values = soft.reshape(-1)[peaks]
+        values = values if share is None else values * share
+        sums[2].index_add_(0, kind, values.double())
+        ctx.save_for_backward(near, weight, peaks, kind, share)
+        ctx.dtype = soft.dtype
+        return sums[0].clone(), sums[1].clone(), sums[2].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        near, weight, peaks, kind, share = ctx.saved_tensors
+        total, matched, found = (each.to(ctx.dtype) for each in grads)
+        grad = near * matched[:, None, None]
+        grad.add_(total[:, None, None])
+        if weight is not None:
+            grad.mul_(weight[:, None])
+        at_peaks = found[kind] if share is None else found[kind] * share
+        grad.view(-1).index_add_(0, peaks, at_peaks.to(grad.dtype))
+        return grad, None, None, None, None, None
+
+
+def window_peaks(
+    maps: Tensor,
+    image: Tensor,
+    kind: Tensor,
+    row: Tensor,
+    column: Tensor,
+    radius: int,
+) -> Tensor:
+    """Return where the largest value around each of some pixels is.
+
+    Args:
+        maps: Shape ``(N, C, H, W)``.
+        image: Image of each pixel, shape ``(K,)``; so are those below.
+        kind: Class of each.
+        row: Row of each.
+        column: Column of each.
+        radius: Windows are ``2 radius + 1`` wide.
+
+    Returns:
+        Positions in the flattened maps, shape ``(K,)``.
+    """
+    n, c, height, width = maps.shape
+    reach = torch.arange(-radius, radius + 1, device=maps.device)
+    # The largest of each row's window first, so that 2 (2 radius + 1) values
+    # are looked at instead of the square of it.
+    widest = torch.empty_like(maps)
+    for one, into in zip(planes(maps), planes(widest), strict=True):
+        into.copy_(line_max(one, radius, -1))
+    plane = (image * c + kind)[:, None] * height
+    rows = plane + (row[:, None] + reach).clamp_(0, height - 1)
+    starts = _peak(widest, rows * width + column[:, None]) - column
+    columns = (column[:, None] + reach).clamp_(0, width - 1)
+    return _peak(maps, starts[:, None] + columns)
+
+
+def _peak(maps: Tensor, places: Tensor) -> Tensor:
+    """Return the place of the largest value of each row of places.
+
+    Args:
+        maps: Any shape.
+        places: Positions in the flattened maps, shape ``(K, L)``.
+    """
+    best = maps.reshape(-1)[places].argmax(dim=1, keepdim=True)
+    return places.gather(1, best).squeeze(1)

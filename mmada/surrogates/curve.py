@@ -9,6 +9,10 @@ of x, b0 = y1 - y0 and b1 = y2 - y1 its rises. Then
 
 No curve divides by zero: a keeps a small distance from 0 and 1, and no piece
 is narrower than `MIN_WIDTH`, so a vertical piece becomes a very steep one.
+
+A parameter vector lists ``x1, y1, x2, y2, ...`` of a curve's free points,
+curve after curve. A surrogate metric has ``K`` curves of ``P`` pieces each,
+with ``F = 2 P - 1`` free points (:class:`SurrogateShape`).
 """
 
 from __future__ import annotations
@@ -32,59 +36,28 @@ SWITCH = 2.0**25
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One quadratic Bezier piece.
+class SurrogateShape:
+    """The curves of a surrogate metric, without their points.
 
     Args:
-        start: Its first x.
-        end: Its last x.
-        middle: Place of the middle corner, a, in (0, 1).
-        rise: Rise to the middle corner, b0.
-        bend: Rise from there on less that one, b1 - b0.
+        metric: Name of the metric.
+        curves: Number of curves, ``K``.
+        pieces: Quadratic Bezier pieces of each curve, ``P``.
     """
 
-    start: float
-    end: float
-    middle: float
-    rise: float
-    bend: float
+    metric: str
+    curves: int
+    pieces: int
 
     @property
-    def steepest(self) -> float:
-        """The largest slope; a quadratic piece has it at an end."""
-        width, a = self.end - self.start, self.middle
-        ends = (self.rise / a, (self.rise + self.bend) / (1 - a))
-        return max(ends) / width
+    def points(self) -> int:
+        """Free points of each curve, ``2 P - 1``; the ends are fixed."""
+        return 2 * self.pieces - 1
 
-    def climb(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the piece adds to y up to x, and its slope there.
-
-        Args:
-            x: Any shape; what lies outside counts as the nearer end.
-
-        Returns:
-            Increments in [0, y2 - y0] and slopes, both of the shape of x.
-        """
-        width, a = self.end - self.start, self.middle
-        offset = x.clamp(self.start, self.end)
-        if self.start:
-            offset.sub_(self.start)
-        # w r, from the end where it is small: its square is never negative.
-        rate = (1 - 2 * a) * width
-        if a <= 0.5:
-            root = _line(offset, rate, (a * width) ** 2)
-        else:
-            root = _line(offset - width, rate, ((1 - a) * width) ** 2)
-        root.sqrt_()
-        t = offset.div_(root + a * width)
-        linear = _line(t, self.bend, self.rise)
-        slope = linear / root
-        return linear.add_(self.rise).mul_(t), slope
-
-
-def _line(x: Tensor, slope: float, offset: float) -> Tensor:
-    """Return ``slope x + offset`` in one operation."""
-    return torch.add(torch.tensor(offset, dtype=x.dtype), x, alpha=slope)
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that a search has to find, ``2 K (2 P - 1)``."""
+        return 2 * self.curves * self.points
 
 
 @dataclass(frozen=True)
@@ -186,35 +159,60 @@ class _Evaluate(torch.autograd.Function):
         return grad * slope, None
 
 
-# ~~ shape: How many curves a surrogate metric has, of how many pieces each
-
-
 @dataclass(frozen=True)
-class SurrogateShape:
-    """The curves of a surrogate metric, without their points.
+class Piece:
+    """One quadratic Bezier piece.
 
     Args:
-        metric: Name of the metric.
-        curves: Number of curves, ``K``.
-        pieces: Quadratic Bezier pieces of each curve, ``P``.
+        start: Its first x.
+        end: Its last x.
+        middle: Place of the middle corner, a, in (0, 1).
+        rise: Rise to the middle corner, b0.
+        bend: Rise from there on less that one, b1 - b0.
     """
 
-    metric: str
-    curves: int
-    pieces: int
+    start: float
+    end: float
+    middle: float
+    rise: float
+    bend: float
 
     @property
-    def points(self) -> int:
-        """Free points of each curve, ``2 P - 1``; the ends are fixed."""
-        return 2 * self.pieces - 1
+    def steepest(self) -> float:
+        """The largest slope; a quadratic piece has it at an end."""
+        width, a = self.end - self.start, self.middle
+        ends = (self.rise / a, (self.rise + self.bend) / (1 - a))
+        return max(ends) / width
 
-    @property
-    def num_parameters(self) -> int:
-        """Numbers that a search has to find, ``2 K (2 P - 1)``."""
-        return 2 * self.curves * self.points
+    def climb(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the piece adds to y up to x, and its slope there.
+
+        Args:
+            x: Any shape; what lies outside counts as the nearer end.
+
+        Returns:
+            Increments in [0, y2 - y0] and slopes, both of the shape of x.
+        """
+        width, a = self.end - self.start, self.middle
+        offset = x.clamp(self.start, self.end)
+        if self.start:
+            offset.sub_(self.start)
+        # w r, from the end where it is small: its square is never negative.
+        rate = (1 - 2 * a) * width
+        if a <= 0.5:
+            root = _line(offset, rate, (a * width) ** 2)
+        else:
+            root = _line(offset - width, rate, ((1 - a) * width) ** 2)
+        root.sqrt_()
+        t = offset.div_(root + a * width)
+        linear = _line(t, self.bend, self.rise)
+        slope = linear / root
+        return linear.add_(self.rise).mul_(t), slope
 
 
-# ~~ points: Control points of the curves: checked, decoded, and the identi
+def _line(x: Tensor, slope: float, offset: float) -> Tensor:
+    """Return ``slope x + offset`` in one operation."""
+    return torch.add(torch.tensor(offset, dtype=x.dtype), x, alpha=slope)
 
 
 def decode(actions: Tensor, shape: SurrogateShape) -> Tensor:
@@ -269,7 +267,7 @@ def identity_points(shape: SurrogateShape) -> Tensor:
 def check_points(
     points: Tensor | Sequence[Any], shape: SurrogateShape
 ) -> Tensor:
-    """Return control points as float64 on the CPU, if they are legal.
+    """Return control points as float64 on the CPU, if they are valid.
 
     Args:
         points: Numbers, flat or nested, of a whole surrogate.

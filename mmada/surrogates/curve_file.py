@@ -1,12 +1,11 @@
 """The curve file: control points of one surrogate, with where they are from.
 
-A small JSON file; a digest over metric, points and provenance tells when one
+A small JSON file; a digest over metric, points and provenance shows when one
 of them was edited.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ from torch import Tensor
 
 from mmada.surrogates.curve import check_points
 from mmada.surrogates.metrics import find_surrogate
-from mmada.utils.files import replace
+from mmada.utils.files import replace, sha256
 
-SCHEMA = 1
+FORMAT = 1
+"""Version of the format, the only one that is read."""
 _FIELDS = {
     'schema': int,
     'metric': str,
@@ -63,13 +63,13 @@ def save_curve(
         The path.
 
     Raises:
-        ValueError: If the metric is unknown, the points are not legal, or
+        ValueError: If the metric is unknown, the points are not valid, or
             the provenance is not JSON.
         OSError: If the file cannot be written.
     """
     checked = check_points(points, find_surrogate(metric).shape)
     content: dict[str, Any] = {
-        'schema': SCHEMA,
+        'schema': FORMAT,
         'metric': metric,
         'points': checked.flatten().tolist(),
         'provenance': dict(provenance or {}),
@@ -116,9 +116,9 @@ def _parse(content: Any) -> StoredCurves:
             raise ValueError(
                 f'`{name}` should be of type {kind.__name__}. Found {value!r}.'
             )
-    if content['schema'] != SCHEMA:
+    if content['schema'] != FORMAT:
         raise ValueError(
-            f'`schema` should be {SCHEMA}. Found {content["schema"]}.'
+            f'`schema` should be {FORMAT}. Found {content["schema"]}.'
         )
     shape = find_surrogate(content['metric']).shape
     points = check_points(content['points'], shape).flatten().tolist()
@@ -136,4 +136,4 @@ def _digest(content: Mapping[str, Any]) -> str:
     """Return the digest of what a curve file is about."""
     kept = {name: content[name] for name in ('metric', 'points', 'provenance')}
     text = json.dumps(kept, sort_keys=True, separators=(',', ':'))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode())

@@ -17,6 +17,7 @@ from mmada.surrogates.regions import (
     mean_accuracy,
     mean_iou,
 )
+from mmada.utils.checks import check_choice
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class SurrogateMetric:
             points: Control points; see :func:`check_points`.
 
         Raises:
-            ValueError: If they are not legal.
+            ValueError: If they are not valid.
         """
         checked = check_points(points, self.shape)
         return tuple(Curve.from_points(each) for each in checked)
@@ -87,10 +88,4 @@ def find_surrogate(metric: str) -> SurrogateMetric:
     Raises:
         ValueError: If there is none of that name.
     """
-    found = SURROGATES.get(metric) if isinstance(metric, str) else None
-    if found is None:
-        raise ValueError(
-            f'`metric` should be one of {", ".join(SURROGATES)}. '
-            f'Found {metric!r}.'
-        )
-    return found
+    return SURROGATES[check_choice('metric', metric, SURROGATES)]

@@ -1,4 +1,9 @@
-"""Edges of label maps, and neighbourhoods along the last two axes."""
+"""Edges of label maps, and neighbourhoods along the last two axes.
+
+The erosion is several times as fast on a CPU as a pooling layer, and keeps its
+input alone. Large maps are worked on in parts, small enough that what is made
+of one stays in the cache.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mmada.surrogates.target import Target
+
+# Elements of a part: 512 KiB for each thread of a CPU, so that a chain of
+# operations stays in its cache; for an accelerator enough to fill it while
+# what is temporary remains small.
+CPU_CHUNK = 2**17
+DEVICE_CHUNK = 2**22
+
+# Elements within 1 / SWITCH of the least one share its gradient.
+SWITCH = 1e30
 
 
 def window_max(maps: Tensor, radius: int) -> Tensor:
@@ -91,59 +105,6 @@ def edge_maps(target: Target, edges: Tensor) -> Tensor:
     return maps.scatter_(1, target.label[:, None], edges.byte()[:, None])
 
 
-# ~~ chunks: Parts of a large map, small enough that what is made of one st
-
-
-# Elements of a part: 512 KiB for each thread of a CPU, so that a chain of
-# operations stays in its cache; for an accelerator enough to fill it while
-# what is temporary remains small.
-CPU_CHUNK = 2**17
-DEVICE_CHUNK = 2**22
-
-
-def chunk_size(maps: Tensor) -> int:
-    """Return the elements that one part of a tensor should have."""
-    if maps.device.type == 'cpu':
-        return CPU_CHUNK * torch.get_num_threads()
-    return DEVICE_CHUNK
-
-
-def chunks(maps: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of the first and the last axis that cover a tensor.
-
-    Args:
-        maps: Shape ``(N, C, L)``.
-    """
-    n, c, length = maps.shape
-    columns = max(1, min(length, chunk_size(maps) // c))
-    rows = max(1, chunk_size(maps) // (c * columns))
-    for row in range(0, n, rows):
-        for column in range(0, length, columns):
-            yield slice(row, row + rows), slice(column, column + columns)
-
-
-def planes(maps: Tensor) -> tuple[Tensor, ...]:
-    """Return views of a contiguous tensor that cover it.
-
-    Args:
-        maps: Shape ``(N, C, H, W)``.
-
-    Returns:
-        Each ``H x W`` on a CPU, whose cache holds a few of them; elsewhere
-        the tensor itself.
-    """
-    if maps.device.type == 'cpu':
-        return maps.flatten(0, 1).unbind()
-    return (maps,)
-
-
-# ~~ erosion: The smallest value of every 3 x 3 window, with gradients. Sev
-
-
-# Elements within 1 / SWITCH of the least one share its gradient.
-SWITCH = 1e30
-
-
 def erode(maps: Tensor) -> Tensor:
     """Return the 3 x 3 minimum; beyond the border nothing is smaller.
 
@@ -223,3 +184,39 @@ def _away(maps: Tensor, least: Tensor) -> Tensor:
     Arithmetic, since comparisons cost a CPU several times as much.
     """
     return (maps - least).mul_(SWITCH).clamp_(max=1)
+
+
+def chunk_size(maps: Tensor) -> int:
+    """Return the elements that one part of a tensor should have."""
+    if maps.device.type == 'cpu':
+        return CPU_CHUNK * torch.get_num_threads()
+    return DEVICE_CHUNK
+
+
+def chunks(maps: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of the first and the last axis that cover a tensor.
+
+    Args:
+        maps: Shape ``(N, C, L)``.
+    """
+    n, c, length = maps.shape
+    columns = max(1, min(length, chunk_size(maps) // c))
+    rows = max(1, chunk_size(maps) // (c * columns))
+    for row in range(0, n, rows):
+        for column in range(0, length, columns):
+            yield slice(row, row + rows), slice(column, column + columns)
+
+
+def planes(maps: Tensor) -> tuple[Tensor, ...]:
+    """Return views of a contiguous tensor that cover it.
+
+    Args:
+        maps: Shape ``(N, C, H, W)``.
+
+    Returns:
+        Each ``H x W`` on a CPU, whose cache holds a few of them; elsewhere
+        the tensor itself.
+    """
+    if maps.device.type == 'cpu':
+        return maps.flatten(0, 1).unbind()
+    return (maps,)

@@ -1,7 +1,8 @@
-"""Soft regions: intersection over union of probabilities and a label map.
+"""Soft regions: what probabilities and a label map have in common.
 
 With h1 and h2 in place of the identity, for every class, over the pixels that
-count: I = sum AND(h1(p), y) and U = sum OR(h2(p), y).
+count: I = sum AND(h1(p), y) and U = sum OR(h2(p), y). Accuracies are the
+share of a class that is found, with h1(p) for p.
 """
 
 from __future__ import annotations
@@ -18,24 +19,6 @@ from mmada.surrogates.morphology import chunks, label_edges, window_max
 from mmada.surrogates.target import Target, where_counted
 
 EPS = 1e-8
-
-
-def intersection_and_union(
-    probabilities: Tensor, target: Target, curves: Sequence[Curve]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return I, U and the target's own size, each of shape ``(C,)``.
-
-    Args:
-        probabilities: Shape ``(N, C, ...)``.
-        target: What they are compared with.
-        curves: h1 and h2.
-    """
-    inside, outside = _RegionSums.apply(
-        probabilities, target.label, target.weight, *curves
-    )
-    size = target.class_sums()
-    # OR is 1 inside the target and h2(p) outside of it.
-    return inside, outside + size + EPS, size
 
 
 def mean_iou(
@@ -100,6 +83,61 @@ def trimap(target: Target, tolerance: int, drop_bg: bool) -> Tensor:
     if drop_bg:
         edges = edges & (target.label != 0)
     return window_max(edges.byte(), tolerance).bool()
+
+
+def mean_accuracy(
+    probabilities: Tensor, target: Target, curves: Sequence[Curve]
+) -> Tensor:
+    """Return the mean over all classes of the share found, absent as 0.
+
+    Args:
+        probabilities: Shape ``(N, C, ...)``.
+        target: What they are compared with.
+        curves: h1.
+    """
+    found, size = _found_and_size(probabilities, target, curves[0])
+    return where_counted((found / (size + EPS)).mean(), size.sum())
+
+
+def global_accuracy(
+    probabilities: Tensor, target: Target, curves: Sequence[Curve]
+) -> Tensor:
+    """Return the share of all pixels that is found.
+
+    Args:
+        probabilities: Shape ``(N, C, ...)``.
+        target: What they are compared with.
+        curves: h1.
+    """
+    found, size = _found_and_size(probabilities, target, curves[0])
+    total = size.sum()
+    return where_counted(found.sum() / (total + EPS), total)
+
+
+def _found_and_size(
+    probabilities: Tensor, target: Target, curve: Curve
+) -> tuple[Tensor, Tensor]:
+    """Return sums of h1(p) y and of y, each of shape ``(C,)``."""
+    own = curve(target.of_class(probabilities))
+    return target.class_sums(own), target.class_sums()
+
+
+def intersection_and_union(
+    probabilities: Tensor, target: Target, curves: Sequence[Curve]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return I, U and the target's own size, each of shape ``(C,)``.
+
+    Args:
+        probabilities: Shape ``(N, C, ...)``.
+        target: What they are compared with.
+        curves: h1 and h2.
+    """
+    inside, outside = _RegionSums.apply(
+        probabilities, target.label, target.weight, *curves
+    )
+    size = target.class_sums()
+    # OR is 1 inside the target and h2(p) outside of it.
+    return inside, outside + size + EPS, size
 
 
 class _RegionSums(torch.autograd.Function):
@@ -174,43 +212,3 @@ def _weighted_sums(
             value.mul_(part)
         sums += value.sum((0, 2))
     return slopes, sums
-
-
-# ~~ accuracies: Soft accuracies: the share of a class that is found, with
-
-
-def mean_accuracy(
-    probabilities: Tensor, target: Target, curves: Sequence[Curve]
-) -> Tensor:
-    """Return the mean over all classes of the share found, absent as 0.
-
-    Args:
-        probabilities: Shape ``(N, C, ...)``.
-        target: What they are compared with.
-        curves: h1.
-    """
-    found, size = _found_and_size(probabilities, target, curves[0])
-    return where_counted((found / (size + EPS)).mean(), size.sum())
-
-
-def global_accuracy(
-    probabilities: Tensor, target: Target, curves: Sequence[Curve]
-) -> Tensor:
-    """Return the share of all pixels that is found.
-
-    Args:
-        probabilities: Shape ``(N, C, ...)``.
-        target: What they are compared with.
-        curves: h1.
-    """
-    found, size = _found_and_size(probabilities, target, curves[0])
-    total = size.sum()
-    return where_counted(found.sum() / (total + EPS), total)
-
-
-def _found_and_size(
-    probabilities: Tensor, target: Target, curve: Curve
-) -> tuple[Tensor, Tensor]:
-    """Return sums of h1(p) y and of y, each of shape ``(C,)``."""
-    own = curve(target.of_class(probabilities))
-    return target.class_sums(own), target.class_sums()

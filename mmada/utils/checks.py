@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -35,26 +36,105 @@ def check_number(
     Args:
         name: The option's name, for the message.
         value: What was found.
-        low: Smallest legal value.
-        high: Largest legal value.
+        low: Smallest valid value.
+        high: Largest valid value.
         above: Whether ``low`` itself is excluded.
 
     Raises:
         ValueError: If it is not such a number.
     """
-    legal = (
+    valid = (
         isinstance(value, int | float)
         and not isinstance(value, bool)
         and math.isfinite(value)
         and low <= value <= high
         and not (above and value == low)
     )
-    if not legal:
+    if not valid:
         raise ValueError(
             f'`{name}` should be a finite number in '
             f'{"(" if above else "["}{low}, {high}]. Found {value!r}.'
         )
     return float(value)
+
+
+def check_numbers(
+    name: str,
+    value: Any,
+    size: int | None = None,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    exclusive: bool = False,
+) -> Tensor:
+    """Return a sequence of finite numbers in a range as a float64 vector.
+
+    Args:
+        name: The option's name, for the message.
+        value: What was found: numbers, or a tensor of them.
+        size: How many there should be; None for one or more.
+        low: Smallest valid value.
+        high: Largest valid value.
+        exclusive: Whether ``low`` and ``high`` themselves are excluded.
+
+    Raises:
+        ValueError: If they are not such numbers.
+    """
+    try:
+        vector = torch.as_tensor(value, dtype=torch.float64).detach()
+    except (TypeError, ValueError, RuntimeError):
+        vector = torch.empty(0)
+    inside = (vector >= low) & (vector <= high)
+    if exclusive:
+        inside &= (vector > low) & (vector < high)
+    fits = vector.ndim == 1 and len(vector) == (size or max(1, len(vector)))
+    if not fits or not bool((inside & vector.isfinite()).all()):
+        first, last = '()' if exclusive else '[]'
+        raise ValueError(
+            f'`{name}` should be {size or "one or more"} finite numbers in '
+            f'{first}{low}, {high}{last}. Found {value!r}.'
+        )
+    return vector.to('cpu', copy=True)
+
+
+def check_groups(name: str, value: Any, size: int) -> list[list[int]]:
+    """Return groups of indices, none of them empty or in two groups.
+
+    Args:
+        name: The option's name, for the message.
+        value: What was found.
+        size: Indices are from 0 to ``size - 1``.
+
+    Raises:
+        ValueError: If they are no such groups.
+    """
+    try:
+        groups = [list(group) for group in value]
+    except TypeError:
+        groups = [[]]
+    members = [index for group in groups for index in group]
+    valid = all(type(i) is int and 0 <= i < size for i in members)
+    if not valid or len(set(members)) < len(members) or not all(groups):
+        raise ValueError(
+            f'`{name}` should be lists of different indices below {size}. '
+            f'Found {value!r}.'
+        )
+    return groups
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of some names.
+
+    Raises:
+        ValueError: If it is not, listing them.
+    """
+    known = list(choices)
+    if value not in known:  # not of a dict: it may be unhashable
+        raise ValueError(
+            f'`{name}` should be one of {", ".join(map(repr, known))}. '
+            f'Found {value!r}.'
+        )
+    return value
 
 
 def check_vector(name: str, value: Any, size: int) -> Tensor:
@@ -77,7 +157,7 @@ def check_vector(name: str, value: Any, size: int) -> Tensor:
 
 
 def check_losses(value: Any, size: int) -> Tensor:
-    """Return raw losses as a float64 vector; zero is legal, negative not.
+    """Return raw losses as a float64 vector; zero is valid, negative not.
 
     Policies work on ratios and logarithms of losses, so a negative or
     non-finite mean loss has no meaning for them.

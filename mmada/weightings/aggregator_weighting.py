@@ -1,4 +1,7 @@
-"""Weights with which the gradients add up as an aggregator would have it."""
+"""Weights with which the gradients add up as an aggregator would have it.
+
+The aggregators are TorchJD's, imported when one is asked for by name.
+"""
 
 from __future__ import annotations
 
@@ -15,97 +18,8 @@ from torch import Tensor
 from mmada.utils.checks import check_int, check_number
 from mmada.weightings.base import GradientWeighting
 
-# ~~ aggregators: TorchJD's aggregators, by name, imported when one is aske
-
-
 _HOME = 'torchjd.aggregation'
 _INSTALL = 'pip install "mmada[torchjd]"'
-
-
-def build_aggregator(name: str, options: Mapping[str, Any]) -> Any:
-    """Build an aggregator that weighs the rows of a matrix.
-
-    Args:
-        name: A class of `torchjd.aggregation`, or the dotted path of a class
-            that extends its WeightedAggregator.
-        options: Its arguments; lists become tensors.
-
-    Raises:
-        ImportError: If TorchJD, or what the aggregator needs, is missing.
-        ValueError: If there is no such class, an option does not fit, or
-            what it makes of a matrix is not a weighted sum of the rows.
-    """
-    if importlib.util.find_spec('torchjd') is None:
-        raise ImportError(
-            f'`aggregator` {name!r} needs TorchJD, which is not installed: '
-            f'{_INSTALL}'
-        )
-    home = importlib.import_module(_HOME)
-    kind = _find(name, home)
-    if not issubclass(kind, home.WeightedAggregator):
-        raise ValueError(
-            f'`aggregator` is {name!r}, which gives no weights: what it '
-            'makes of the gradients is not a weighted sum of them, so no '
-            'weights of losses lead there. Expected one of '
-            f'{_known(home)}, or a class that extends WeightedAggregator.'
-        )
-    arguments = {
-        key: torch.tensor(value) if isinstance(value, list) else value
-        for key, value in options.items()
-    }
-    try:
-        return kind(**arguments)
-    except TypeError as error:
-        raise ValueError(
-            f'`options` of aggregator {name!r} are {dict(options)}: {error}.'
-        ) from error
-    except ImportError as error:
-        raise ImportError(f'{error} Or: {_INSTALL}') from error
-
-
-def weigh_rows(aggregator: Any, matrix: torch.Tensor) -> torch.Tensor:
-    """Return the weights of a matrix's rows, on the CPU.
-
-    What works on inner products is given those alone, in float64 and on the
-    CPU, where its small problems are solved soonest.
-    """
-    weighting = getattr(aggregator, 'gramian_weighting', None)
-    if weighting is None:
-        return aggregator.weighting(matrix / _size(matrix)).cpu().double()
-    gramian = (matrix @ matrix.T).cpu().double()
-    # The size of the gradients means nothing, but TorchJD takes small ones,
-    # as of a network that is nearly trained, for zero.
-    return weighting(gramian / gramian.diagonal().mean())
-
-
-def _size(matrix: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(matrix) / len(matrix) ** 0.5
-
-
-def _find(name: str, home: Any) -> type:
-    module, _, attribute = name.rpartition('.')
-    try:
-        found = getattr(
-            importlib.import_module(module) if module else home, attribute
-        )
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f'`aggregator` is {name!r}: {error}. Expected one of '
-            f'{_known(home)}, or a dotted path.'
-        ) from error
-    if not isinstance(found, type):
-        raise ValueError(f'`aggregator` is {name!r}; expected a class.')
-    return found
-
-
-def _known(home: Any) -> str:
-    base = home.WeightedAggregator
-    return ', '.join(
-        name
-        for name in home.__all__
-        if issubclass(getattr(home, name), base)
-        and not name.endswith('WeightedAggregator')
-    )
 
 
 class AggregatorWeighting(GradientWeighting):
@@ -147,13 +61,13 @@ class AggregatorWeighting(GradientWeighting):
     ) -> None:
         if not isinstance(aggregator, str):
             raise ValueError(
-                f'`aggregator` is {aggregator!r}; expected a name in '
-                'torchjd.aggregation, or a dotted path.'
+                '`aggregator` should be a name in torchjd.aggregation, or a '
+                f'dotted path. Found {aggregator!r}.'
             )
         if options is not None and not isinstance(options, Mapping):
             raise ValueError(
-                f'`options` is {options!r}; expected a dict of arguments, or '
-                'None.'
+                '`options` should be a dict of arguments, or None. '
+                f'Found {options!r}.'
             )
         self.name = aggregator
         self.options = dict(options or {})
@@ -173,14 +87,14 @@ class AggregatorWeighting(GradientWeighting):
 
     def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
         """Return the aggregator's; see :class:`GradientWeighting`."""
-        loud = (gradients != 0).any(dim=1).cpu()
+        nonzero = (gradients != 0).any(dim=1).cpu()
         if self._last is None:
-            self._last = torch.ones(len(loud), dtype=torch.float64)
-        if not loud.any() or (self._all_rows and not loud.all()):
+            self._last = torch.ones(len(nonzero), dtype=torch.float64)
+        if not nonzero.any() or (self._all_rows and not nonzero.all()):
             return self._last.clone()
         weights = torch.ones_like(self._last)
-        rows = gradients if loud.all() else gradients[loud]
-        weights[loud] = self._weigh(rows).clamp(min=self.floor)
+        rows = gradients if nonzero.all() else gradients[nonzero]
+        weights[nonzero] = self._weigh(rows).clamp(min=self.floor)
         self._last = weights
         return weights.clone()
 
@@ -204,8 +118,8 @@ class AggregatorWeighting(GradientWeighting):
         """
         if state['aggregator'] != self.name:
             raise ValueError(
-                f'`aggregator` is {self.name!r}; the state was made with '
-                f'{state["aggregator"]!r}.'
+                f'`aggregator` should be {state["aggregator"]!r}, which the '
+                f'state was made with. Found {self.name!r}.'
             )
         self._calls, self._last = state['calls'], state['last']
         if self._remembers:
@@ -239,3 +153,90 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def build_aggregator(name: str, options: Mapping[str, Any]) -> Any:
+    """Build an aggregator that weighs the rows of a matrix.
+
+    Args:
+        name: A class of `torchjd.aggregation`, or the dotted path of a class
+            that extends its WeightedAggregator.
+        options: Its arguments; lists become tensors.
+
+    Raises:
+        ImportError: If TorchJD, or what the aggregator needs, is missing.
+        ValueError: If there is no such class, an option does not fit, or
+            what it makes of a matrix is not a weighted sum of the rows.
+    """
+    if importlib.util.find_spec('torchjd') is None:
+        raise ImportError(
+            f'`aggregator` {name!r} needs TorchJD, which is not installed: '
+            f'{_INSTALL}'
+        )
+    home = importlib.import_module(_HOME)
+    kind = _find(name, home)
+    if not issubclass(kind, home.WeightedAggregator):
+        raise ValueError(
+            f'`aggregator` should be one of {_known(home)}, or a class that '
+            f'extends WeightedAggregator. Found {name!r}: what it makes of '
+            'the gradients is not a weighted sum of them, so no weights of '
+            'losses lead there.'
+        )
+    arguments = {
+        key: torch.tensor(value) if isinstance(value, list) else value
+        for key, value in options.items()
+    }
+    try:
+        return kind(**arguments)
+    except TypeError as error:
+        raise ValueError(
+            f'`options` should be arguments of aggregator {name!r}. '
+            f'Found {dict(options)}: {error}.'
+        ) from error
+    except ImportError as error:
+        raise ImportError(f'{error} Or: {_INSTALL}') from error
+
+
+def _find(name: str, home: Any) -> type:
+    module, _, attribute = name.rpartition('.')
+    try:
+        found = getattr(
+            importlib.import_module(module) if module else home, attribute
+        )
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f'`aggregator` should be one of {_known(home)}, or a dotted path. '
+            f'Found {name!r}: {error}.'
+        ) from error
+    if not isinstance(found, type):
+        raise ValueError(f'`aggregator` should be a class. Found {name!r}.')
+    return found
+
+
+def _known(home: Any) -> str:
+    base = home.WeightedAggregator
+    return ', '.join(
+        name
+        for name in home.__all__
+        if issubclass(getattr(home, name), base)
+        and not name.endswith('WeightedAggregator')
+    )
+
+
+def weigh_rows(aggregator: Any, matrix: torch.Tensor) -> torch.Tensor:
+    """Return the weights of a matrix's rows, on the CPU.
+
+    What works on inner products is given those alone, in float64 and on the
+    CPU, where its small problems are solved soonest.
+    """
+    weighting = getattr(aggregator, 'gramian_weighting', None)
+    if weighting is None:
+        return aggregator.weighting(matrix / _size(matrix)).cpu().double()
+    gramian = (matrix @ matrix.T).cpu().double()
+    # The size of the gradients means nothing, but TorchJD takes small ones,
+    # as of a network that is nearly trained, for zero.
+    return weighting(gramian / gramian.diagonal().mean())
+
+
+def _size(matrix: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(matrix) / len(matrix) ** 0.5

@@ -1,4 +1,9 @@
-"""The interface of what weights the losses of a single training run."""
+"""The interfaces of what weights the losses of a single training run.
+
+:class:`Weighting` gives weights once an epoch, :class:`StepWeighting` at every
+iteration from the losses, and :class:`GradientWeighting` at every iteration
+from the gradients of the shared trunk.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,26 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 
-class Weighting(ABC):
+class BaseWeighting:
+    """The state of a weighting, which goes into the checkpoints of a run."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state made by :meth:`state_dict`.
+
+        Raises:
+            ValueError: If there is a state and this weighting keeps none.
+        """
+        if state:
+            raise ValueError(
+                f'{type(self).__name__} keeps no state. Found {sorted(state)}.'
+            )
+
+
+class Weighting(BaseWeighting, ABC):
     """Gives the weights of every epoch of one training run.
 
     Attributes:
@@ -35,26 +59,8 @@ class Weighting(ABC):
             pseudo epoch's weights as the first.
         """
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs; nothing by default."""
-        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`.
-
-        Raises:
-            ValueError: If there is a state and this weighting keeps none.
-        """
-        if state:
-            raise ValueError(
-                f'{type(self).__name__} keeps no state. Found {sorted(state)}.'
-            )
-
-
-# ~~ step: The interface of what changes the loss weights at every iteratio
-
-
-class StepWeighting(ABC):
+class StepWeighting(BaseWeighting, ABC):
     """Gives the weights of every iteration of one training run.
 
     For each iteration the methods are called in this order: `weights`;
@@ -119,26 +125,21 @@ class StepWeighting(ABC):
         """Take note of the losses of the same batch after the step."""
         raise NotImplementedError
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs; nothing by default."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`.
+    def _check_not_negative(self, losses: Tensor) -> None:
+        """Check losses of which a method cannot take negative ones.
 
         Raises:
-            ValueError: If there is a state and this weighting keeps none.
+            ValueError: If a loss is negative, naming the objectives.
         """
-        if state:
+        if bool((losses < 0).any()):
+            found = dict(zip(self.names, losses.tolist(), strict=True))
             raise ValueError(
-                f'{type(self).__name__} keeps no state. Found {sorted(state)}.'
+                f'`losses` should not be negative for {type(self).__name__}. '
+                f'Found {found}.'
             )
 
 
-# ~~ gradient_weighting: The interface of what weighs objectives by their g
-
-
-class GradientWeighting(ABC):
+class GradientWeighting(BaseWeighting, ABC):
     """Gives the weights of single iterations from gradients of the trunk."""
 
     @abstractmethod
@@ -154,18 +155,3 @@ class GradientWeighting(ABC):
         Returns:
             Positive weights, float64 on the CPU, shape ``(n,)``.
         """
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs; nothing by default."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`.
-
-        Raises:
-            ValueError: If there is a state and this weighting keeps none.
-        """
-        if state:
-            raise ValueError(
-                f'{type(self).__name__} keeps no state. Found {sorted(state)}.'
-            )

@@ -93,14 +93,9 @@ class Famo(StepWeighting):
 
     def _usable(self, losses: Tensor) -> Tensor:
         """Return the losses, NaN where one has no logarithm."""
-        if bool((losses < 0).any()):
-            found = dict(zip(self.names, losses.tolist(), strict=True))
-            raise ValueError(
-                f'FAMO takes logarithms, so losses should not be negative. '
-                f'Found {found}.'
-            )
-        legal = losses.isfinite() & (losses > 0)
-        return torch.where(legal, losses, torch.nan)
+        self._check_not_negative(losses)
+        valid = losses.isfinite() & (losses > 0)
+        return torch.where(valid, losses, torch.nan)
 
 
 def _shares(logits: Tensor, values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
-from mmada.utils.checks import check_losses, check_number
+from mmada.utils.checks import check_choice, check_losses, check_number
 from mmada.weightings.base import GradientWeighting
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = dict(Adam=Adam, SGD=SGD)
@@ -67,30 +67,27 @@ class GradNorm(GradientWeighting):
         self.alpha = check_number('alpha', alpha, 0)
         self.lr = check_number('lr', lr, 0, above=True)
         self.floor = check_number('floor', floor, 0, 1, above=True)
-        if optimizer not in list(_OPTIMIZERS):  # may be unhashable
-            raise ValueError(
-                f'`optimizer` is {optimizer!r}; expected one of '
-                f'{", ".join(map(repr, _OPTIMIZERS))}.'
-            )
-        self._make_optimizer = _OPTIMIZERS[optimizer]
+        self._make_optimizer = _OPTIMIZERS[
+            check_choice('optimizer', optimizer, _OPTIMIZERS)
+        ]
         self._initial: Tensor | None = None
 
     def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
         """Return the weights, then learn; see :class:`GradientWeighting`.
 
-        Nothing is learned where a loss or its gradient is zero: what has
-        nothing to say in an iteration is not a loss that has been learned.
+        Nothing is learned where a loss or its gradient is zero: an objective
+        without targets in an iteration is not a loss that has been learned.
         """
         losses = check_losses(losses, len(gradients))
         norms = torch.linalg.vector_norm(gradients, dim=1)
         norms = norms.to('cpu', torch.float64)
-        silent = bool((norms == 0).any() or (losses == 0).any())
+        any_zero = bool((norms == 0).any() or (losses == 0).any())
         if self._initial is None:
-            if silent:
+            if any_zero:
                 return torch.ones_like(losses)
             self._start(losses)
         weights = self._weights.detach().clone()
-        if not silent:
+        if not any_zero:
             self._step(losses, norms)
         return weights
 

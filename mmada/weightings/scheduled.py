@@ -1,4 +1,4 @@
-"""Weights that follow schedules."""
+"""Weights that are planned before a training: constants and schedules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,69 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.utils.checks import check_number, check_positive
+from mmada.utils.checks import check_choice, check_number, check_numbers
 from mmada.weightings.base import StepWeighting, Weighting
 
-# ~~ schedule: A number that changes with the progress of a training.
+
+class ScheduledWeighting(StepWeighting):
+    """Weights that were planned before the training.
+
+    Progress is the share of the iterations done, so that one plan fits a
+    training of any length: epoch e of E begins at (e - 1) / E.
+
+    Args:
+        schedules: Objective to its schedule, a constant or the arguments of
+            a :class:`Schedule`. Objectives that are not named keep 1.
+
+    Raises:
+        ValueError: If a schedule is not valid, naming its objective, or no
+            objectives are named.
+    """
+
+    def __init__(
+        self, schedules: Mapping[str, float | Mapping[str, Any]]
+    ) -> None:
+        if not isinstance(schedules, Mapping):
+            raise ValueError(
+                '`schedules` should be a dict of objectives and their '
+                f'schedules. Found {schedules!r}.'
+            )
+        self._schedules = {
+            name: _build(name, given) for name, given in schedules.items()
+        }
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Learn the objectives.
+
+        Raises:
+            ValueError: If one that has a schedule is not among them.
+        """
+        super().begin(names)
+        unknown = sorted(set(self._schedules) - set(names))
+        if unknown:
+            raise ValueError(
+                f'`schedules` should name objectives among {list(names)}. '
+                f'Found {unknown}.'
+            )
+
+    def weights(self, step: int, num_steps: int) -> Tensor:
+        """Return the weights as planned; see :class:`StepWeighting`."""
+        values = [
+            self._schedules[name].at(step / num_steps)
+            if name in self._schedules
+            else 1.0
+            for name in self.names
+        ]
+        return torch.tensor(values, dtype=torch.float64)
+
+
+def _build(name: str, given: float | Mapping[str, Any]) -> Schedule:
+    try:
+        if isinstance(given, Mapping):
+            return Schedule(**given)
+        return Schedule([(0.0, given)])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'The schedule of {name!r}: {error}') from error
 
 
 _SHAPES: dict[str, Callable[[float], float]] = dict(
@@ -40,23 +99,18 @@ class Schedule:
     def __init__(
         self, points: Sequence[Sequence[float]], shape: str = 'linear'
     ) -> None:
-        if shape not in _SHAPES:
-            raise ValueError(
-                f'`shape` is {shape!r}; expected one of '
-                f'{", ".join(map(repr, _SHAPES))}.'
-            )
         if not points or any(len(point) != 2 for point in points):
             raise ValueError(
-                f'`points` is {points!r}; expected at least one pair of '
-                'progress and value.'
+                '`points` should be one or more pairs of progress and value. '
+                f'Found {points!r}.'
             )
         self._progress = [check_number('progress', p, 0, 1) for p, _ in points]
         self._values = [check_number('value', v, 0) for _, v in points]
         if any(a >= b for a, b in pairwise(self._progress)):
             raise ValueError(
-                f'`points` is {points!r}; expected the progress to rise.'
+                f'`points` should rise in progress. Found {points!r}.'
             )
-        self._share = _SHAPES[shape]
+        self._share = _SHAPES[check_choice('shape', shape, _SHAPES)]
 
     def at(self, progress: float) -> float:
         """Return the value at a progress."""
@@ -69,70 +123,6 @@ class Schedule:
         first, last = self._values[after - 1 : after + 1]
         share = self._share((progress - begin) / (end - begin))
         return first + share * (last - first)
-
-
-class ScheduledWeighting(StepWeighting):
-    """Weights that were planned before the training.
-
-    Progress is the share of the iterations done, so that one plan fits a
-    training of any length: epoch e of E begins at (e - 1) / E.
-
-    Args:
-        schedules: Objective to its schedule, a constant or the arguments of
-            a :class:`Schedule`. Objectives that are not named keep 1.
-
-    Raises:
-        ValueError: If a schedule is not legal, naming its objective, or no
-            objectives are named.
-    """
-
-    def __init__(
-        self, schedules: Mapping[str, float | Mapping[str, Any]]
-    ) -> None:
-        if not isinstance(schedules, Mapping):
-            raise ValueError(
-                f'`schedules` is {schedules!r}; expected a dict of objectives '
-                'and their schedules.'
-            )
-        self._schedules = {
-            name: _build(name, given) for name, given in schedules.items()
-        }
-
-    def begin(self, names: Sequence[str]) -> None:
-        """Learn the objectives.
-
-        Raises:
-            ValueError: If one that has a schedule is not among them.
-        """
-        super().begin(names)
-        unknown = sorted(set(self._schedules) - set(names))
-        if unknown:
-            raise ValueError(
-                f'`schedules` names {", ".join(map(repr, unknown))}; '
-                f'expected objectives among: {", ".join(names)}.'
-            )
-
-    def weights(self, step: int, num_steps: int) -> Tensor:
-        """Return the weights as planned; see :class:`StepWeighting`."""
-        values = [
-            self._schedules[name].at(step / num_steps)
-            if name in self._schedules
-            else 1.0
-            for name in self.names
-        ]
-        return torch.tensor(values, dtype=torch.float64)
-
-
-def _build(name: str, given: float | Mapping[str, Any]) -> Schedule:
-    try:
-        if isinstance(given, Mapping):
-            return Schedule(**given)
-        return Schedule([(0.0, given)])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'The schedule of {name!r}: {error}') from error
-
-
-# ~~ static: Weights that no training run changes.
 
 
 class StaticWeighting(Weighting):
@@ -148,18 +138,9 @@ class StaticWeighting(Weighting):
     needs_losses = False
 
     def __init__(self, weights: Sequence[float] | Tensor) -> None:
-        try:
-            vector = torch.as_tensor(weights, dtype=torch.float64)
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(
-                '`weights` should be numbers, one per objective. '
-                f'Found {weights!r}.'
-            ) from None
-        if not vector.numel():
-            raise ValueError(
-                '`weights` should hold at least one number. Found none.'
-            )
-        self._weights = check_positive('weights', vector, vector.numel())
+        self._weights = check_numbers(
+            'weights', weights, low=0, exclusive=True
+        )
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return the weights, whatever the epoch; see :class:`Weighting`."""

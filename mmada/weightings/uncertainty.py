@@ -60,12 +60,7 @@ class UncertaintyWeighting(StepWeighting):
         Raises:
             ValueError: If a loss is negative: its weight would never end.
         """
-        if bool((losses < 0).any()):
-            found = dict(zip(self.names, losses.tolist(), strict=True))
-            raise ValueError(
-                'Uncertainty weighting expects losses that are not negative. '
-                f'Found {found}.'
-            )
+        self._check_not_negative(losses)
         usable = losses.isfinite() & (losses > 0)
         weights = torch.exp(-self._log_variances.values)
         gradient = 1 - weights * losses

@@ -70,7 +70,7 @@ class ControllerConformance:
         """What a search hands out after at least one round."""
         raise NotImplementedError
 
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         """Whether each number of an action is one that may be proposed."""
         raise NotImplementedError
 
@@ -80,13 +80,13 @@ class ControllerConformance:
         ):
             assert torch.equal(ours, theirs)
 
-    def test_actions_are_legal_and_of_the_right_shape(self) -> None:
+    def test_actions_are_valid_and_of_the_right_shape(self) -> None:
         controller = self.build()
         shape = controller.num_replicas, controller.action_size
         for actions, result in play(controller, 6):
             assert actions.shape == shape
             assert actions.dtype == torch.float64
-            assert self.legal(actions).all()
+            assert self.valid(actions).all()
             assert result.rewards.shape == (controller.num_replicas,)
             assert result.rewards.isfinite().all()
             assert all(isinstance(x, float) for x in result.info.values())
@@ -211,7 +211,7 @@ class ControllerConformance:
         assert result.best == expected
         assert result.rewards.isfinite().all()
         assert result.info['num_valid'] == controller.num_replicas - 1
-        assert self.legal(controller.propose(LOSSES)).all()
+        assert self.valid(controller.propose(LOSSES)).all()
 
     def test_no_valid_replica_has_no_winner(self) -> None:
         controller = self.build()
@@ -220,7 +220,7 @@ class ControllerConformance:
         result = controller.observe(torch.full((size,), torch.nan), None)
         assert result.best == -1 and not result.updated
         assert f'0 of {size} replicas are valid' in result.reason
-        assert self.legal(controller.propose(LOSSES)).all()
+        assert self.valid(controller.propose(LOSSES)).all()
 
     def test_a_round_without_a_winner_is_not_counted(self) -> None:
         controller = self.build(num_rounds=1)

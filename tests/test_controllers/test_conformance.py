@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+import pytest
 from torch import Tensor
 
+from mmada import controllers
 from mmada.controllers import (
     AdaSegment,
+    AmLfs,
     AutoSegLossSearch,
     Controller,
+    ShuffledRewards,
     WeightController,
 )
 
@@ -55,7 +60,7 @@ class TestAutoSegLoss(ControllerConformance):
         assert isinstance(controller, AutoSegLossSearch)
         return [controller.best_action, controller.mean_action]
 
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         return (actions >= 0) & (actions <= 1)
 
 
@@ -63,3 +68,39 @@ class TestAutoSegLossWithTheMeanAsBaseline(TestAutoSegLoss):
     def build(self, **changes: Any) -> AutoSegLossSearch:
         options = self.size | dict(baseline='mean', lr_decay='linear')
         return AutoSegLossSearch(**(options | changes))
+
+
+CONTROLLERS = [
+    each
+    for each in vars(controllers).values()
+    if inspect.isclass(each)
+    and issubclass(each, Controller)
+    and each is not ShuffledRewards  # has those of the one inside
+]
+
+
+@pytest.mark.parametrize('controller', CONTROLLERS)
+def test_rounds_come_before_replicas(controller: type[Controller]) -> None:
+    _, *names = inspect.signature(controller).parameters
+    assert names[:2] == ['num_rounds', 'num_replicas']
+
+
+WEIGHTS = 'identity generator round pending initial_losses memory'
+SURROGATE = 'identity generator learner best round pending'
+SHUFFLED = 'identity generator pending winner inner'
+
+
+@pytest.mark.parametrize(
+    ('controller', 'keys'),
+    [
+        (AmLfs(2, 3, 4), WEIGHTS),
+        (AdaSegment(2, 3, 4), WEIGHTS),
+        (AutoSegLossSearch(2, 3, 4), SURROGATE),
+        (ShuffledRewards(AmLfs(2, 3, 4)), SHUFFLED),
+    ],
+)
+def test_states_hold_what_earlier_versions_stored(
+    controller: Controller, keys: str
+) -> None:
+    """In the same order, on which the digest of a round depends."""
+    assert list(controller.state_dict()) == keys.split()

@@ -128,6 +128,7 @@ def test_bad_options_are_refused(changes: dict, message: str) -> None:
         ([[0]], [[]], '`values`'),
         ([[0], [1]], [0.5, 1.0], r'`values`.*Found \[0.5, 1.0\]'),
         ([[0]], 5, '`values`.*Found 5'),
+        ([], 5, '`values`.*Found 5'),
     ],
 )
 def test_groups_that_make_no_grid(

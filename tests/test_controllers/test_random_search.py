@@ -1,4 +1,4 @@
-"""Random static weights: where they are drawn from, and what is found."""
+"""Random weights: where they are drawn from, and what is found or kept."""
 
 from __future__ import annotations
 
@@ -75,10 +75,7 @@ def test_bad_options_are_refused(name: str, value: Any) -> None:
         search(**{name: value})
 
 
-# ~~ test_random_weights: The control without learning: selection alone.
-
-
-def search_of_random_weights(**changes: Any) -> RandomWeights:
+def random_weights(**changes: Any) -> RandomWeights:
     options = dict(num_objectives=2, num_rounds=3, num_replicas=3)
     return RandomWeights(**(options | changes))
 
@@ -99,9 +96,7 @@ def test_rounds_go_on_from_the_best_replica() -> None:
 
 
 def test_draws_lie_around_the_initial_weights() -> None:
-    (weights,) = play(
-        search_of_random_weights(initial=[2.0, 0.5], sigma=0.4, seed=9), 0
-    )
+    (weights,) = play(random_weights(initial=[2.0, 0.5], sigma=0.4, seed=9), 0)
     noise = torch.randn(
         3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(9)
     )
@@ -112,20 +107,20 @@ def test_draws_lie_around_the_initial_weights() -> None:
 
 def test_winners_change_nothing() -> None:
     first, second = (
-        play(search_of_random_weights(), 0, 0, 0),
-        play(search_of_random_weights(), 2, 1, 1),
+        play(random_weights(), 0, 0, 0),
+        play(random_weights(), 2, 1, 1),
     )
     for ours, theirs in zip(first, second, strict=True):
         assert torch.equal(ours, theirs)
 
 
 def test_every_round_is_drawn_anew() -> None:
-    first, second, third = play(search_of_random_weights(), 0, 0, 0)
+    first, second, third = play(random_weights(), 0, 0, 0)
     assert (first != second).all() and (second != third).all()
 
 
 def test_the_ensemble_replays_the_winners() -> None:
-    controller = search_of_random_weights()
+    controller = random_weights()
     rounds = play(controller, 2, 0, 1)
     ensemble = controller.ensemble()
     for epoch, winner in enumerate((2, 0, 1), 1):
@@ -138,8 +133,8 @@ def test_the_ensemble_replays_the_winners() -> None:
 @pytest.mark.parametrize(
     ('name', 'value'), [('sigma', 0), ('gamma', 2), ('initial', 1.0)]
 )
-def test_bad_options_are_refused_of_random_weights(
+def test_bad_options_of_random_weights_are_refused(
     name: str, value: Any
 ) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
-        search_of_random_weights(**{name: value})
+        random_weights(**{name: value})

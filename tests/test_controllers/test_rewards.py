@@ -1,3 +1,5 @@
+"""Rewards by hand, and which rounds are informative."""
+
 from __future__ import annotations
 
 import math
@@ -6,14 +8,14 @@ import pytest
 import torch
 
 from mmada.controllers.rewards import (
-    Verdict,
+    RoundRewards,
     clipped_reward,
     improvement_reward,
-    judge,
     local_progress_reward,
     local_reward,
     metric_spread,
     progress_reward,
+    reward_round,
     select_best,
     standardised_reward,
 )
@@ -152,34 +154,29 @@ def test_select_best(metrics: torch.Tensor, best: int) -> None:
     assert select_best(metrics) == best
 
 
-# ~~ test_verdict:
+VALID = [True] * 4
 
 
-LEGAL = [True] * 4
-
-
-def verdict(
-    metrics: list[float], legal: list[bool], noise_floor: float = 0.0
-) -> Verdict:
-    return judge(
+def reward(
+    metrics: list[float], valid_actions: list[bool], **options: float
+) -> RoundRewards:
+    return reward_round(
         torch.tensor(metrics, dtype=torch.float64),
-        torch.tensor(legal),
-        None,
-        0.5,
         clipped_reward,
-        noise_floor,
+        valid_actions=torch.tensor(valid_actions),
+        **options,
     )
 
 
 @pytest.mark.parametrize(
-    ('metrics', 'legal', 'rewards', 'reason', 'teaches'),
+    ('metrics', 'valid_actions', 'rewards', 'reason', 'informative'),
     [
-        ([1, 1, 3, 3], LEGAL, [-1, -1, 1, 1], '', True),
+        ([1, 1, 3, 3], VALID, [-1, -1, 1, 1], '', True),
         ([1, 3, NAN, 3], [True] * 3 + [False], [-1, 1, -1, -1], '', True),
-        ([2, 2, 2, 2], LEGAL, [0, 0, 0, 0], 'spread by 0', False),
-        ([2, 2, NAN, 2], LEGAL, [0, 0, -1, 0], 'spread by 0', False),
-        ([2, NAN, NAN, NAN], LEGAL, [0, -1, -1, -1], '1 of 4', False),
-        ([NAN] * 4, LEGAL, [-1] * 4, '0 of 4 replicas are valid', False),
+        ([2, 2, 2, 2], VALID, [0, 0, 0, 0], 'spread by 0', False),
+        ([2, 2, NAN, 2], VALID, [0, 0, -1, 0], 'spread by 0', False),
+        ([2, NAN, NAN, NAN], VALID, [0, -1, -1, -1], '1 of 4', False),
+        ([NAN] * 4, VALID, [-1] * 4, '0 of 4 replicas are valid', False),
         ([NAN] * 4, [False] * 4, [-1] * 4, '0 of 4', False),
         (
             [1, 2, 3, 4],
@@ -191,23 +188,38 @@ def verdict(
         ([2, 2, 2, 5], [True] * 3 + [False], [0, 0, 0, -1], 'spread', True),
     ],
 )
-def test_rounds(
+def test_which_rounds_are_informative(
     metrics: list[float],
-    legal: list[bool],
+    valid_actions: list[bool],
     rewards: list[float],
     reason: str,
-    teaches: bool,
+    informative: bool,
 ) -> None:
-    found = verdict(metrics, legal)
+    found = reward(metrics, valid_actions)
     if metrics[:2] == [1, 3]:  # two valid ones: mean 2, deviation 1
         assert found.spread == 1
     assert found.rewards.tolist() == pytest.approx(rewards)
-    assert found.teaches == teaches
+    assert found.informative == informative
     assert reason in found.reason and bool(reason) == bool(found.reason)
 
 
 def test_noise_floor_takes_small_differences_for_none() -> None:
-    assert verdict([1, 1, 3, 3], LEGAL, noise_floor=0.9).teaches
-    quiet = verdict([1, 1, 3, 3], LEGAL, noise_floor=1.1)
-    assert not quiet.teaches and quiet.rewards.tolist() == [0] * 4
-    assert quiet.reason == 'the metrics spread by 1, less than 1.1'
+    assert reward([1, 1, 3, 3], VALID, noise_floor=0.9).informative
+    found = reward([1, 1, 3, 3], VALID, noise_floor=1.1)
+    assert not found.informative and found.rewards.tolist() == [0] * 4
+    assert found.reason == 'the metrics spread by 1, less than 1.1'
+
+
+def test_all_actions_are_valid_unless_told() -> None:
+    metrics = torch.tensor([1.0, 1.0, 3.0, NAN], dtype=torch.float64)
+    found = reward_round(metrics, clipped_reward)
+    assert found.valid.tolist() == [True, True, True, False]
+    assert found.informative
+
+
+def test_reference_and_progress_reach_the_reward() -> None:
+    metrics = vector(1, 5)  # r_local -1 and 1, r_imp -1 and 1 from 3
+    found = reward_round(
+        metrics, progress_reward, reference=3.0, progress=0.25
+    )
+    assert found.rewards.tolist() == [-0.5, 0.5]

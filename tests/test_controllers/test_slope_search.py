@@ -1,4 +1,7 @@
-"""Whole trainings around a start, and a step up the slope between them."""
+"""Whole trainings around a start, and a step up the slope between them.
+
+Points and steps by hand, and by what they promise.
+"""
 
 from __future__ import annotations
 
@@ -162,9 +165,6 @@ def test_groups_share_a_factor() -> None:
 def test_one_replica_has_no_slope() -> None:
     with pytest.raises(ValueError, match='num_replicas'):
         search(num_replicas=1)
-
-
-# ~~ test_slope_design: Points and steps, by hand and by what they promise.
 
 
 SIZES = [(2, 1), (4, 3), (5, 4), (7, 3), (8, 3), (8, 4), (12, 4), (16, 10)]

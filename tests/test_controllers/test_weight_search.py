@@ -1,45 +1,13 @@
+"""What searches for weights share: draws, and the best action."""
+
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from mmada.controllers.weight_search import (
-    BestAction,
-    check_weights,
-    initial_weights,
-    log_normal,
-)
-
-
-def test_weights_are_ones_unless_told() -> None:
-    assert initial_weights(None, 3).tolist() == [1, 1, 1]
-    given = initial_weights([2, 0.5], 2)
-    assert given.tolist() == [2, 0.5] and given.dtype == torch.float64
-
-
-@pytest.mark.parametrize(
-    'value',
-    [
-        [1.0],
-        [1.0, 1.0, 1.0],
-        [[1.0, 1.0]],
-        [1.0, 0.0009],
-        [1.0, -1.0],
-        [1.0, math.nan],
-        [1.0, math.inf],
-        [1.0, 'x'],
-        [[1.0], [1.0, 2.0]],
-        'ones',
-        None,
-        2.0,
-    ],
-)
-def test_what_is_no_vector_of_weights_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match='`mine` should be 2 numbers'):
-        check_weights('mine', value, 2)
+from mmada.controllers.weight_search import BestAction, log_normal
 
 
 def test_draws_are_factors_on_the_centre() -> None:
@@ -63,9 +31,6 @@ def test_sigma_is_the_spread_of_the_logarithm() -> None:
     assert draws.log().std(0).tolist() == pytest.approx([0.3] * 2, rel=0.02)
     medians = draws.median(0).values.tolist()
     assert medians == pytest.approx([0.5, 2.0], rel=0.02)
-
-
-# ~~ test_best_action:
 
 
 def test_the_first_of_the_largest_is_kept() -> None:

@@ -34,7 +34,7 @@ class WeightConformance(ControllerConformance):
             torch.tensor(rounds),
         ]
 
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         return actions.isfinite() & (actions > 0)
 
     def test_a_resumed_ensemble_is_of_the_same_search(self) -> None:
@@ -89,9 +89,9 @@ class WeightConformance(ControllerConformance):
             controller.propose(losses)
         controller.propose(LOSSES)
 
-    def test_losses_of_zero_are_legal(self) -> None:
+    def test_losses_of_zero_are_valid(self) -> None:
         weights = self.build().propose(torch.tensor([0.0, 1.0, 1.0, 1.0]))
-        assert self.legal(weights).all()
+        assert self.valid(weights).all()
 
     def test_one_objective_is_refused(self) -> None:
         with pytest.raises(ValueError, match='`num_objectives`.*1'):

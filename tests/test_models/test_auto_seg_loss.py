@@ -187,7 +187,7 @@ def test_descent_on_the_loss_raises_the_metric(metric):
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        (dict(metric='miou'), 'mIoU, FWIoU'),
+        (dict(metric='miou'), "'mIoU', 'FWIoU'"),
         (dict(metric='mIoU', theta='voc_mious'), 'voc_miou, voc_fwiou'),
         (
             dict(metric='mIoU', theta='voc_macc'),

@@ -1,3 +1,5 @@
+"""Policies: their first weights, their shapes and what they decode to."""
+
 from __future__ import annotations
 
 import math
@@ -145,32 +147,25 @@ def test_build_a_constant_policy_from_its_spec() -> None:
         (dict(kind='constant', num_objectives=1), '`num_objectives`.*1'),
     ],
 )
-def test_build_policy_refuses(spec: dict, message: str) -> None:
+def test_bad_specs_are_refused(spec: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build_policy(spec)
 
 
-# ~~ test_group_policy: A policy of one log-factor a group.
-
-
 GROUPS = [[0, 2], [1, 3], [4]]
-LOSSES_of_group_policy = torch.tensor(
-    [0.5, 0.1, 2.0, 0.3, 1.0], dtype=torch.float64
-)
+FIVE_LOSSES = torch.tensor([0.5, 0.1, 2.0, 0.3, 1.0], dtype=torch.float64)
 
 
-def test_starts_as_inverse_loss_weighting() -> None:
-    weights = GroupPolicy(5, GROUPS, 1.0).weights(LOSSES_of_group_policy)
-    torch.testing.assert_close(
-        weights, inverse_loss_weights(LOSSES_of_group_policy)
-    )
+def test_a_group_policy_starts_as_inverse_loss_weighting() -> None:
+    weights = GroupPolicy(5, GROUPS, 1.0).weights(FIVE_LOSSES)
+    torch.testing.assert_close(weights, inverse_loss_weights(FIVE_LOSSES))
 
 
 @pytest.mark.parametrize('start', [0.0, 0.4])
 def test_start_is_the_exponent_of_inverse_loss_weighting(start: float) -> None:
-    weights = GroupPolicy(5, GROUPS, start).weights(LOSSES_of_group_policy)
+    weights = GroupPolicy(5, GROUPS, start).weights(FIVE_LOSSES)
     torch.testing.assert_close(
-        weights, inverse_loss_weights(LOSSES_of_group_policy, start)
+        weights, inverse_loss_weights(FIVE_LOSSES, start)
     )
 
 
@@ -187,33 +182,27 @@ def test_each_objective_is_a_group_unless_told() -> None:
 def test_weights_have_mean_one_and_do_not_see_a_common_scale() -> None:
     policy = GroupPolicy(5, GROUPS, 0.5)
     policy.move(torch.tensor([3.0, -5.0, 1.0]).double())
-    weights = policy.weights(LOSSES_of_group_policy)
+    weights = policy.weights(FIVE_LOSSES)
     assert weights.mean().item() == pytest.approx(1)
-    assert policy(LOSSES_of_group_policy).sum().item() == pytest.approx(
-        0, abs=1e-12
-    )
-    torch.testing.assert_close(
-        policy.weights(20 * LOSSES_of_group_policy), weights
-    )
+    assert policy(FIVE_LOSSES).sum().item() == pytest.approx(0, abs=1e-12)
+    torch.testing.assert_close(policy.weights(20 * FIVE_LOSSES), weights)
 
 
-def test_batches_of_losses_of_group_policy() -> None:
+def test_batches_of_losses_of_a_group_policy() -> None:
     policy = GroupPolicy(5, GROUPS, 0.7)
     policy.move(torch.tensor([0.3, -0.2, 0.7]).double())
-    batch = torch.stack(
-        [LOSSES_of_group_policy, LOSSES_of_group_policy.flip(0)]
-    )
+    batch = torch.stack([FIVE_LOSSES, FIVE_LOSSES.flip(0)])
     torch.testing.assert_close(
         policy.weights(batch)[1],
-        policy.weights(LOSSES_of_group_policy.flip(0)),
+        policy.weights(FIVE_LOSSES.flip(0)),
     )
 
 
 def test_a_factor_multiplies_the_weights_of_its_group() -> None:
     policy = GroupPolicy(5, GROUPS, 1.0)
-    before = policy.weights(LOSSES_of_group_policy)
+    before = policy.weights(FIVE_LOSSES)
     policy.move(torch.tensor([0.0, 1.0, 0.0]).double())
-    ratio = policy.weights(LOSSES_of_group_policy) / before
+    ratio = policy.weights(FIVE_LOSSES) / before
     factors = torch.tensor([1, math.e, 1, math.e, 1]).double()
     torch.testing.assert_close(ratio / ratio[0], factors)
 
@@ -222,12 +211,8 @@ def test_the_scale_of_a_single_loss_drops_out() -> None:
     policy = GroupPolicy(5, GROUPS, 1.0)
     policy.move(torch.tensor([0.3, -0.2, 0.7]).double())
     scales = torch.tensor([1.0, 5.0, 0.2, 1.0, 1.0]).double()
-    shares = policy.weights(LOSSES_of_group_policy) * LOSSES_of_group_policy
-    scaled = (
-        policy.weights(LOSSES_of_group_policy * scales)
-        * LOSSES_of_group_policy
-        * scales
-    )
+    shares = policy.weights(FIVE_LOSSES) * FIVE_LOSSES
+    scaled = policy.weights(FIVE_LOSSES * scales) * FIVE_LOSSES * scales
     torch.testing.assert_close(scaled / scaled.sum(), shares / shares.sum())
 
 
@@ -235,21 +220,19 @@ def test_coordinates_undo_the_action() -> None:
     policy = GroupPolicy(5, GROUPS, 1.0)
     step = torch.tensor([0.9, -0.5, -0.4]).double()
     policy.move(step)
-    found = policy.coordinates(
-        policy(LOSSES_of_group_policy), LOSSES_of_group_policy
-    )
+    found = policy.coordinates(policy(FIVE_LOSSES), FIVE_LOSSES)
     torch.testing.assert_close(found, step)
 
 
-def test_is_rebuilt_from_its_spec() -> None:
+def test_a_group_policy_is_rebuilt_from_its_spec() -> None:
     policy = GroupPolicy(5, GROUPS, 0.5)
     policy.move(torch.tensor([0.3, -0.2, 0.7]).double())
     copy = build_policy(policy.spec())
     copy.load_state_dict(policy.state_dict())
     assert copy.spec() == policy.spec()
     assert torch.equal(
-        copy.weights(LOSSES_of_group_policy),
-        policy.weights(LOSSES_of_group_policy),
+        copy.weights(FIVE_LOSSES),
+        policy.weights(FIVE_LOSSES),
     )
 
 
@@ -268,7 +251,7 @@ def test_is_rebuilt_from_its_spec() -> None:
         -7,
     ],
 )
-def test_refuses_groups_that_are_no_partition(groups: Any) -> None:
+def test_groups_that_are_no_partition_are_refused(groups: Any) -> None:
     found = re.escape(repr(groups))
     with pytest.raises(ValueError, match=f'`groups` should.*{found}'):
         GroupPolicy(5, groups, 1.0)

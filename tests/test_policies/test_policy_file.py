@@ -158,7 +158,7 @@ def parameter(value: Any) -> dict[str, Any]:
 
 
 REFUSED: list[tuple[dict, dict, str]] = [
-    (dict(schema=2), {}, 'its schema is 2'),
+    (dict(schema=2), {}, '`schema` should be 1.*Found 2'),
     (dict(extra=1), {}, 'its metadata should hold'),
     (dict(gamma='0.9'), {}, '`gamma` should be of type float'),
     (dict(gamma=0), {}, '`gamma`'),

@@ -1,13 +1,10 @@
-"""~~ NEW."""
+"""AND, OR and XOR of soft edges, by hand."""
 
 from __future__ import annotations
 
 import torch
 
 from mmada.surrogates.boundary_f1 import soft_and, soft_or, soft_xor
-
-# ~~ test_logic:
-
 
 FIRST = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5])
 SECOND = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.4])

@@ -1,3 +1,5 @@
+"""Curves, their slopes, and the points that describe them."""
+
 from __future__ import annotations
 
 import hypothesis.strategies as st
@@ -18,7 +20,7 @@ from mmada.surrogates import (
 from mmada.surrogates.curve import MAX_SLOPE, SurrogateShape
 from tests.test_surrogates.cases import METRICS, random_curves
 
-# h at 0.1, 0.2, ..., 0.9 of every released curve, from the specification.
+# h at 0.1, 0.2, ..., 0.9 of every published curve, from the specification.
 GOLDEN = {
     'voc_miou': (
         '.527 .646 .696 .723 .756 .796 .840 .890 .943',
@@ -59,7 +61,7 @@ def bisected(points, x):
 
 
 @pytest.mark.parametrize('name', NAMED_POINTS)
-def test_released_curves_pass_through_their_golden_values(name):
+def test_published_curves_pass_through_their_golden_values(name):
     named = NAMED_POINTS[name]
     curves = find_surrogate(named.metric).build_curves(named.points)
     x = torch.arange(1, 10) / 10
@@ -118,7 +120,7 @@ shares = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(shares, st.sampled_from([torch.float32, torch.float64]))
 @example([0.0] * 7 + [0.1875] * 2 + [0.0] * 3, torch.float32)
-def test_any_legal_curve_rises_from_0_to_1_with_finite_slopes(drawn, dtype):
+def test_any_valid_curve_rises_from_0_to_1_with_finite_slopes(drawn, dtype):
     shape = SURROGATES['mIoU'].shape
     points = decode(torch.tensor(drawn, dtype=torch.float64), shape)
     knots = points[..., 0].flatten().to(dtype)
@@ -143,9 +145,6 @@ def test_vertical_ends_keep_the_truth_table():
     torch.testing.assert_close(value[:2], torch.tensor([0.0, 1.0]))
     assert 0.6 < value[2] < 1
     assert slope[0] == MAX_SLOPE
-
-
-# ~~ test_points:
 
 
 MIOU = SURROGATES['mIoU'].shape
@@ -195,7 +194,7 @@ def test_a_wrong_number_of_actions_is_refused():
 
 
 @pytest.mark.parametrize('metric', METRICS)
-def test_decoded_points_are_legal(metric):
+def test_decoded_points_are_valid(metric):
     shape = find_surrogate(metric).shape
     for seed in range(5):
         torch.manual_seed(seed)
@@ -204,7 +203,7 @@ def test_decoded_points_are_legal(metric):
 
 
 @pytest.mark.parametrize('name', NAMED_POINTS)
-def test_named_points_are_legal_and_say_where_they_are_from(name):
+def test_named_points_are_valid_and_say_where_they_are_from(name):
     named = NAMED_POINTS[name]
     check_points(named.points, find_surrogate(named.metric).shape)
     assert 'Auto Seg-Loss' in named.source
@@ -226,6 +225,6 @@ def test_named_points_are_legal_and_say_where_they_are_from(name):
         ([[0.1, 0.2], [0.3]], 'should be numbers'),
     ],
 )
-def test_illegal_points_are_refused_with_the_reason(points, said):
+def test_invalid_points_are_refused_with_the_reason(points, said):
     with pytest.raises(ValueError, match=said):
         check_points(points, ACCURACY)

@@ -75,7 +75,7 @@ def test_other_files_are_refused(tmp_path, text, said):
         load_curve(tmp_path / 'x.json')
 
 
-def test_illegal_points_are_not_written(path):
+def test_invalid_points_are_not_written(path):
     before = path.read_text()
     with pytest.raises(ValueError, match='`points`'):
         save_curve(path, 'mIoU', [2.0] * 12)

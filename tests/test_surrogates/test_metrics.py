@@ -227,7 +227,7 @@ def test_the_shapes_are_those_of_the_paper():
 
 @pytest.mark.parametrize('name', ['miou', 'PQ', None, ['mIoU']])
 def test_an_unknown_metric_lists_the_known_ones(name):
-    with pytest.raises(ValueError, match='mIoU, FWIoU, BIoU, mAcc, gAcc, BF1'):
+    with pytest.raises(ValueError, match="'mIoU', 'FWIoU', .*'BF1'. F"):
         find_surrogate(name)
 
 

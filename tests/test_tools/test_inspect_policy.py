@@ -205,7 +205,10 @@ def other_schema(path):
         (lambda p: p.unlink(), 'No such file'),
         (lambda p: p.write_text('{}'), 'not in the safetensors format'),
         (lambda p: p.write_bytes(p.read_bytes()[:-8]), 'malformed'),
-        (other_schema, 'its schema is 9, this version of mmada reads 1'),
+        (
+            other_schema,
+            '`schema` should be 1, which this version of mmada reads. Found 9',
+        ),
     ],
 )
 def test_files_that_are_no_policy_end_with_one_line(

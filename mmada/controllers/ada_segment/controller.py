@@ -10,7 +10,11 @@ from torch import Tensor
 from mmada.controllers.ada_segment.learners import Experience, parameters_of
 from mmada.controllers.ada_segment.presets import build_preset, preset_options
 from mmada.controllers.base import RoundResult, WeightRounds
-from mmada.controllers.rewards import Verdict, judge, select_best
+from mmada.controllers.rewards import (
+    RoundRewards,
+    reward_round,
+    select_best,
+)
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import build_policy
 
@@ -51,13 +55,14 @@ class AdaSegment(WeightRounds):
             num_rounds,
             num_replicas,
             seed,
-            dict(preset=preset, options=preset_options(preset) | options),
+            preset_options(preset) | options,
+            preset=preset,
         )
         self._parts = build_preset(
             preset, num_objectives, self._generator, options
         )
         self._scale = 1.0
-        self._silent = 0
+        self._uninformative = 0
         self._saved: list[dict[str, Tensor]] = []
         self._best_weights: Tensor | None = None
 
@@ -68,7 +73,7 @@ class AdaSegment(WeightRounds):
             RuntimeError: If a round is still open, or all are done.
             ValueError: If the losses are negative or not finite.
         """
-        losses = self._check_closed(losses)
+        losses = self._checked_losses(losses)
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(
@@ -91,45 +96,47 @@ class AdaSegment(WeightRounds):
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
         metrics, reference = self._check_open(metrics, reference)
-        verdict = self._judge(metrics, reference)
+        rewarded = self._reward(metrics, reference)
         info = dict(
-            num_valid=float(verdict.valid.sum()),
-            spread=verdict.spread,
+            num_valid=float(rewarded.valid.sum()),
+            spread=rewarded.spread,
             scale=self._scale,
         )
-        if verdict.teaches:
-            info |= self._learn(verdict)
+        if rewarded.informative:
+            info |= self._learn(rewarded)
         best = select_best(metrics)
-        self._close(best, bool(verdict.valid.any()))
+        self._close(best, bool(rewarded.valid.any()))
         return RoundResult(
             best,
-            verdict.rewards,
-            verdict.teaches,
+            rewarded.rewards,
+            rewarded.informative,
             info,
-            self._warning(verdict.reason),
+            self._warning(rewarded.reason),
         )
 
-    def _judge(self, metrics: Tensor, reference: float | None) -> Verdict:
+    def _reward(
+        self, metrics: Tensor, reference: float | None
+    ) -> RoundRewards:
         parts = self._parts
-        return judge(
+        return reward_round(
             metrics,
-            parts.exploration.legal(self._pending['actions']),
-            reference,
-            (self._round + 1) / self.num_rounds,
             parts.reward,
-            parts.noise_floor,
+            valid_actions=parts.exploration.valid(self._pending['actions']),
+            reference=reference,
+            progress=(self._round + 1) / self.num_rounds,
+            noise_floor=parts.noise_floor,
         )
 
     def _warning(self, reason: str) -> str:
-        self._silent = self._silent + 1 if reason else 0
-        if self._silent < 2:
+        self._uninformative = self._uninformative + 1 if reason else 0
+        if self._uninformative < 2:
             return reason
         return (
-            f'{reason}; nothing to learn from for {self._silent} rounds '
-            'in a row: the search may be dead'
+            f'{reason}; nothing to learn from for {self._uninformative} '
+            'rounds in a row: the search may be dead'
         )
 
-    def _learn(self, verdict: Verdict) -> dict[str, float]:
+    def _learn(self, rewarded: RoundRewards) -> dict[str, float]:
         parts, pending = self._parts, self._pending
         return parts.learner.update(
             parts.policy,
@@ -137,9 +144,9 @@ class AdaSegment(WeightRounds):
             Experience(
                 losses=pending['losses'],
                 actions=pending['actions'],
-                rewards=verdict.rewards,
+                rewards=rewarded.rewards,
                 scale=torch.tensor(self._scale, dtype=torch.float64),
-                spread=torch.tensor(verdict.spread, dtype=torch.float64),
+                spread=torch.tensor(rewarded.spread, dtype=torch.float64),
             ),
         )
 
@@ -188,7 +195,7 @@ class AdaSegment(WeightRounds):
             policy=parameters_of(self._parts.policy),
             learner=self._parts.learner.state_dict(),
             scale=self._scale,
-            silent=self._silent,
+            silent=self._uninformative,
             saved=self._saved,
             best_weights=self._best_weights,
         )
@@ -197,6 +204,6 @@ class AdaSegment(WeightRounds):
         self._parts.policy.load_state_dict(memory['policy'])
         self._parts.learner.load_state_dict(memory['learner'])
         self._scale = memory['scale']
-        self._silent = memory['silent']
+        self._uninformative = memory['silent']
         self._saved = memory['saved']
         self._best_weights = memory['best_weights']

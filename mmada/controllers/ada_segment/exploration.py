@@ -1,5 +1,8 @@
 """Exploration: how m actions are drawn around a policy's mean action.
 
+The paper draws every weight (:class:`GaussianExploration`); the stable preset
+draws the few factors of groups of objectives (:class:`GroupExploration`).
+
 Notation: m replicas, n objectives; log-densities broadcast over leading
 dimensions, written ``(..., n)``. A ``scale`` multiplies every standard
 deviation; a controller lowers it for a while after a failed round.
@@ -16,40 +19,6 @@ from torch import Generator, Tensor
 
 from mmada.policies.policy import centred_basis, membership
 from mmada.utils.checks import check_number
-
-
-def gaussian_log_density(offsets: Tensor, sigma: Tensor) -> Tensor:
-    """Log-density of independent Gaussians (Ada-Segment, Eq. 2).
-
-    Args:
-        offsets: Unclamped samples minus their means, shape ``(..., n)``.
-        sigma: Standard deviation of every dimension, shape ``(...)``.
-
-    Returns:
-        The log-density summed over dimensions, shape ``(...)``.
-    """
-    squares = offsets.square().sum(-1) / sigma.square()
-    constant = sigma.log() + 0.5 * math.log(2 * math.pi)
-    return -0.5 * squares - offsets.shape[-1] * constant
-
-
-def antithetic(offsets: Tensor, count: int) -> Tensor:
-    """Mirror offsets into pairs ``d, -d``; an odd one out is no offset.
-
-    The pairs cancel whatever is common to both sides. The odd sample is the
-    mean itself, so that one replica always trains with the policy's own
-    weights.
-
-    Args:
-        offsets: Offsets d, shape ``(count // 2, n)``.
-        count: Number m of rows wanted.
-
-    Returns:
-        Offsets in the order ``d_1, -d_1, d_2, ...``, shape ``(m, n)``.
-    """
-    paired = torch.stack([offsets, -offsets], 1).flatten(0, 1)
-    alone = offsets.new_zeros(count - len(paired), offsets.shape[-1])
-    return torch.cat([paired, alone])
 
 
 class Exploration(ABC):
@@ -76,7 +45,7 @@ class Exploration(ABC):
         """
 
     @abstractmethod
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         """Return which rows of ``(m, n)`` may be rewarded, shape ``(m,)``."""
 
     def divergence(self, old: Tensor, new: Tensor, scale: Tensor) -> Tensor:
@@ -115,31 +84,9 @@ class GaussianExploration(Exploration):
         """Log-density at the unclamped sample."""
         return gaussian_log_density(actions - mean, self.sigma * scale)
 
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         """Return which samples hold no negative weight."""
         return (actions >= 0).all(-1)
-
-
-# ~~ group_exploration: Exploration of a few directions: the factors of gro
-
-
-def spread_out(noise: Tensor) -> Tensor:
-    """Make rows orthogonal as far as there are dimensions.
-
-    Each row keeps its length, and by symmetry its distribution; directions
-    at right angles tell more about a slope than those that chance to agree.
-
-    Args:
-        noise: Normal draws, shape ``(count, k)``.
-    """
-    rows: list[Tensor] = []
-    size = noise.shape[-1]
-    for i, row in enumerate(noise):
-        rest = row.clone()
-        for other in rows[i - i % size :]:
-            rest = rest - (rest @ other) / (other @ other) * other
-        rows.append(rest * (row.norm() / rest.norm()))
-    return torch.stack(rows) if rows else noise
 
 
 class GroupExploration(Exploration):
@@ -180,6 +127,59 @@ class GroupExploration(Exploration):
         basis = centred_basis(len(self._members))
         return gaussian_log_density(factors @ basis.T, self.sigma * scale)
 
-    def legal(self, actions: Tensor) -> Tensor:
+    def valid(self, actions: Tensor) -> Tensor:
         """Every sample gives positive weights."""
         return torch.ones(len(actions), dtype=torch.bool)
+
+
+def gaussian_log_density(offsets: Tensor, sigma: Tensor) -> Tensor:
+    """Log-density of independent Gaussians (Ada-Segment, Eq. 2).
+
+    Args:
+        offsets: Unclamped samples minus their means, shape ``(..., n)``.
+        sigma: Standard deviation of every dimension, shape ``(...)``.
+
+    Returns:
+        The log-density summed over dimensions, shape ``(...)``.
+    """
+    squares = offsets.square().sum(-1) / sigma.square()
+    constant = sigma.log() + 0.5 * math.log(2 * math.pi)
+    return -0.5 * squares - offsets.shape[-1] * constant
+
+
+def antithetic(offsets: Tensor, count: int) -> Tensor:
+    """Mirror offsets into pairs ``d, -d``; an odd one out is no offset.
+
+    The pairs cancel whatever is common to both sides. The odd sample is the
+    mean itself, so that one replica always trains with the policy's own
+    weights.
+
+    Args:
+        offsets: Offsets d, shape ``(count // 2, n)``.
+        count: Number m of rows wanted.
+
+    Returns:
+        Offsets in the order ``d_1, -d_1, d_2, ...``, shape ``(m, n)``.
+    """
+    paired = torch.stack([offsets, -offsets], 1).flatten(0, 1)
+    alone = offsets.new_zeros(count - len(paired), offsets.shape[-1])
+    return torch.cat([paired, alone])
+
+
+def spread_out(noise: Tensor) -> Tensor:
+    """Make rows orthogonal as far as there are dimensions.
+
+    Each row keeps its length, and by symmetry its distribution; directions
+    at right angles say more about a slope than those that chance to agree.
+
+    Args:
+        noise: Normal draws, shape ``(count, k)``.
+    """
+    rows: list[Tensor] = []
+    size = noise.shape[-1]
+    for i, row in enumerate(noise):
+        rest = row.clone()
+        for other in rows[i - i % size :]:
+            rest = rest - (rest @ other) / (other @ other) * other
+        rows.append(rest * (row.norm() / rest.norm()))
+    return torch.stack(rows) if rows else noise

@@ -27,7 +27,7 @@ from mmada.controllers.rewards import (
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.policies.policy import GroupPolicy, LossRatioPolicy, Policy
-from mmada.utils.checks import check_number
+from mmada.utils.checks import check_choice, check_number
 
 PAPER_REWARDS: dict[str, RewardFunction] = dict(
     full=progress_reward, local=local_progress_reward
@@ -83,11 +83,7 @@ def paper(
     Raises:
         ValueError: If a value is out of range.
     """
-    if reward not in list(PAPER_REWARDS):  # may be unhashable
-        raise ValueError(
-            f'`reward` should be one of {sorted(PAPER_REWARDS)}. '
-            f'Found {reward!r}.'
-        )
+    check_choice('reward', reward, PAPER_REWARDS)
     policy = LossRatioPolicy(num_objectives, hidden, init_std, generator)
     return Components(
         policy=policy,
@@ -152,10 +148,7 @@ def preset_options(preset: str) -> dict[str, Any]:
     Raises:
         ValueError: If there is no such preset.
     """
-    if preset not in list(PRESETS):  # may be unhashable
-        raise ValueError(
-            f'`preset` should be one of {sorted(PRESETS)}. Found {preset!r}.'
-        )
+    check_choice('preset', preset, PRESETS)
     parameters = inspect.signature(PRESETS[preset]).parameters.values()
     return {
         parameter.name: parameter.default
@@ -180,7 +173,7 @@ def build_preset(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
-            f'Unknown option {", ".join(map(repr, unknown))} '
-            f'of preset {preset!r}. Known: {sorted(known)}.'
+            f'Options of preset {preset!r} should be among {sorted(known)}. '
+            f'Found {unknown}.'
         )
     return PRESETS[preset](num_objectives, generator, **options)

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mmada.controllers.auto_seg_loss.ppo import (
     Advantage,
     Baseline,
     MeanLearner,
 )
-from mmada.controllers.base import ActionController, RoundResult, Start
-from mmada.controllers.rewards import Verdict, judge, select_best
-from mmada.controllers.weight_search import BestAction
-from mmada.utils.checks import (
-    check_identity,
-    check_int,
-    check_number,
-    check_vector,
+from mmada.controllers.base import (
+    ActionController,
+    RoundResult,
+    Rounds,
+    Start,
 )
+from mmada.controllers.rewards import (
+    RoundRewards,
+    reward_round,
+    select_best,
+)
+from mmada.controllers.weight_search import BestAction
+from mmada.utils.checks import check_choice, check_int, check_numbers
 
 
-class AutoSegLossSearch(ActionController):
+class AutoSegLossSearch(Rounds, ActionController):
     """Controller of Auto Seg-Loss (arXiv 2010.07930).
 
     An action is a vector in [0, 1]^P. Every replica of every round starts
-    from one initial state: a round teaches how good an action is, not how
-    good a state.
+    from one initial state: a round says how good an action is, not how good a
+    state.
 
     A replica without a finite metric is left out of the update. If it is the
     one that the others are compared with, they are compared with their
@@ -66,6 +69,14 @@ class AutoSegLossSearch(ActionController):
     """
 
     start: ClassVar[Start] = Start.INITIAL
+    _state_keys = (
+        'identity',
+        'generator',
+        'learner',
+        'best',
+        'round',
+        'pending',
+    )
 
     def __init__(
         self,
@@ -83,46 +94,39 @@ class AutoSegLossSearch(ActionController):
         lr_decay: Literal['constant', 'linear'] = 'constant',
     ) -> None:
         check_int('num_replicas', num_replicas, 2)
-        super().__init__(action_size, num_replicas, num_rounds)
-        if lr_decay not in ('constant', 'linear'):
-            raise ValueError(
-                "`lr_decay` should be 'constant' or 'linear'. "
-                f'Found {lr_decay!r}.'
-            )
-        try:
-            first = (
-                None
-                if initial is None
-                else torch.tensor(list(initial), dtype=torch.float64).tolist()
-            )
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(
-                f'`initial` should be {action_size} numbers in (0, 1). '
-                f'Found {initial!r}.'
-            ) from None
-        self._learner = MeanLearner(
-            action_size, first, sigma, lr, updates, clip
+        check_choice('lr_decay', lr_decay, ('constant', 'linear'))
+        if initial is not None:
+            initial = check_numbers(
+                'initial', initial, action_size, 0, 1, exclusive=True
+            ).tolist()
+        super().__init__(
+            action_size,
+            num_rounds,
+            num_replicas,
+            seed,
+            dict(
+                controller=type(self).__name__,
+                action_size=action_size,
+                num_rounds=num_rounds,
+                num_replicas=num_replicas,
+                initial=initial,
+                sigma=sigma,
+                lr=lr,
+                updates=updates,
+                clip=clip,
+                baseline=baseline,
+                seed=seed,
+                reward_scale=reward_scale,
+                lr_decay=lr_decay,
+            ),
         )
+        self._linear_decay = lr_decay == 'linear'
+        mean = torch.tensor(
+            initial or [0.5] * action_size, dtype=torch.float64
+        )
+        self._learner = MeanLearner(mean, sigma, lr, updates, clip)
         self._advantage = Advantage(baseline, reward_scale)
-        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
-        self._identity: dict[str, Any] = dict(
-            controller=type(self).__name__,
-            action_size=action_size,
-            num_rounds=num_rounds,
-            num_replicas=num_replicas,
-            initial=first,
-            sigma=sigma,
-            lr=lr,
-            updates=updates,
-            clip=clip,
-            baseline=baseline,
-            seed=seed,
-            reward_scale=reward_scale,
-            lr_decay=lr_decay,
-        )
         self._best = BestAction()
-        self._round = 0
-        self._pending: Tensor | None = None
 
     @property
     def mean_action(self) -> Tensor:
@@ -158,13 +162,7 @@ class AutoSegLossSearch(ActionController):
         Raises:
             RuntimeError: If a round is still open, or all are done.
         """
-        if self._pending is not None:
-            raise RuntimeError(
-                'propose() was called twice: observe() the '
-                'metrics of the open round first.'
-            )
-        if self._round >= self.num_rounds:
-            raise RuntimeError(f'All {self.num_rounds} rounds are done.')
+        self._check_closed()
         count = self.num_replicas - self._advantage.of_first
         actions = self._learner.sample(count, self._generator)
         if self._advantage.of_first:
@@ -182,18 +180,11 @@ class AutoSegLossSearch(ActionController):
             RuntimeError: If no round is open.
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
-        if self._pending is None:
-            raise RuntimeError(
-                'observe() needs an open round: propose() actions first.'
-            )
-        metrics = check_vector('metrics', metrics, self.num_replicas)
-        if reference is not None:
-            check_number('reference', reference)
-        legal = torch.ones_like(metrics, dtype=torch.bool)
-        verdict = judge(metrics, legal, None, 0.0, self._advantage, 0.0)
+        metrics, _ = self._check_open(metrics, reference)
+        rewarded = reward_round(metrics, self._advantage)
         before = self.mean_action
-        if verdict.teaches:
-            self._learn(self._pending, verdict)
+        if rewarded.informative:
+            self._learn(self._pending, rewarded)
         best = select_best(metrics)
         if best >= 0:
             self._best.note(self._pending[best], metrics[best])
@@ -201,49 +192,32 @@ class AutoSegLossSearch(ActionController):
         self._pending = None
         return RoundResult(
             best,
-            verdict.rewards,
-            verdict.teaches,
+            rewarded.rewards,
+            rewarded.informative,
             dict(
-                num_valid=float(verdict.valid.sum()),
-                baseline_valid=float(self._has_baseline(verdict)),
-                spread=verdict.spread,
+                num_valid=float(rewarded.valid.sum()),
+                baseline_valid=float(self._has_baseline(rewarded)),
+                spread=rewarded.spread,
                 moved=float((self.mean_action - before).abs().max()),
             ),
-            verdict.reason,
+            rewarded.reason,
         )
 
-    def _has_baseline(self, verdict: Verdict) -> bool:
-        return not self._advantage.of_first or bool(verdict.valid[0])
+    def _has_baseline(self, rewarded: RoundRewards) -> bool:
+        return not self._advantage.of_first or bool(rewarded.valid[0])
 
-    def _learn(self, actions: Tensor, verdict: Verdict) -> None:
+    def _learn(self, actions: Tensor, rewarded: RoundRewards) -> None:
         done = self._round / (self.num_rounds + 1)
-        share = 1 - done if self._identity['lr_decay'] == 'linear' else 1.0
-        valid = verdict.valid
-        self._learner.update(actions[valid], verdict.rewards[valid], share)
+        share = 1 - done if self._linear_decay else 1.0
+        valid = rewarded.valid
+        self._learner.update(actions[valid], rewarded.rewards[valid], share)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resume needs; see :class:`Controller`."""
-        return deepcopy(
-            dict(
-                identity=self._identity,
-                generator=self._generator.get_state(),
-                learner=self._learner.state_dict(),
-                best=self._best.state_dict(),
-                round=self._round,
-                pending=self._pending,
-            )
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | dict(
+            learner=self._learner.state_dict(), best=self._best.state_dict()
         )
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state of an equally built controller.
-
-        Raises:
-            ValueError: If the state is of another search, naming how.
-        """
-        check_identity(state['identity'], self._identity)
-        state = deepcopy(state)
-        self._generator.set_state(state['generator'])
+    def _resume(self, state: dict[str, Any]) -> None:
+        super()._resume(state)
         self._learner.load_state_dict(state['learner'])
         self._best.load_state_dict(state['best'])
-        self._round = state['round']
-        self._pending = state['pending']

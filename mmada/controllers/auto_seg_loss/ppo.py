@@ -1,157 +1,26 @@
-"""The policy of Auto Seg-Loss: a mean in (0, 1)^P that PPO moves."""
+"""The policy of Auto Seg-Loss: a mean in (0, 1)^P that PPO moves.
+
+Notation: S samples of P parameters. A parameter has the density of a normal
+of mean mu and standard deviation sigma within [0, 1], none outside. The mean
+of the normal lies in [0, 1]; it is not the mean of the truncated one.
+
+The parameters of an action are drawn independently, so PPO clips a ratio for
+each of them: one that has moved far enough stops alone and leaves the others
+free.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 from torch.special import ndtr, ndtri
 
-from mmada.utils.checks import check_int, check_number
-
-
-def clipped_ratio_loss(
-    log_probs: Tensor, old_log_probs: Tensor, rewards: Tensor, clip: float
-) -> Tensor:
-    """Return minus PPO's clipped objective (arXiv 1707.06347, Eq. 7).
-
-    A sample stops pulling once the policy has made it ``1 + clip`` times as
-    likely (or ``1 - clip``, if its reward is negative) as it was when drawn.
-
-    Args:
-        log_probs: Log-density of each sample under the policy.
-        old_log_probs: The same under the policy that drew it.
-        rewards: Reward of each sample, constant for autograd.
-        clip: Half-width of the range of free movement.
-
-    Returns:
-        ``-mean(min(q r, clip(q, 1 - clip, 1 + clip) r))`` with the ratio q
-        of densities, a scalar to minimise.
-    """
-    rewards = rewards.detach()
-    ratios = (log_probs - old_log_probs.detach()).exp()
-    bounded = ratios.clamp(1 - clip, 1 + clip)
-    return -(ratios * rewards).minimum(bounded * rewards).mean()
-
-
-# ~~ ppo: PPO with a ratio for each parameter of an action, and its advanta
-
+from mmada.utils.checks import check_choice, check_int, check_number
 
 Baseline = Literal['mu', 'mean']
-
-
-class Advantage:
-    """Compares the samples of a round with a baseline.
-
-    The differences are not divided by their spread.
-
-    Args:
-        baseline: ``'mu'`` for the first sample; if that is not valid, or for
-            ``'mean'``, the average of the valid ones.
-        scale: Factor that makes a reward of a metric.
-
-    Raises:
-        ValueError: If the baseline is unknown or the scale not positive.
-    """
-
-    def __init__(self, baseline: Baseline, scale: float) -> None:
-        if baseline not in ('mu', 'mean'):
-            raise ValueError(
-                f"`baseline` should be 'mu' or 'mean'. Found {baseline!r}."
-            )
-        self.of_first = baseline == 'mu'
-        self.scale = check_number('reward_scale', scale, 0, above=True)
-
-    def __call__(
-        self,
-        metrics: Tensor,
-        valid: Tensor,
-        reference: float | None,
-        progress: float,
-    ) -> Tensor:
-        """Return ``scale (metric - baseline)``, 0 where not valid, ``(S,)``.
-
-        Args:
-            metrics: Metric of each sample, shape ``(S,)``.
-            valid: Which samples count, shape ``(S,)``.
-            reference: Unused.
-            progress: Unused.
-        """
-        first = self.of_first and bool(valid[0])
-        level = metrics[0] if first else metrics[valid].mean()
-        differences = self.scale * (metrics - level)
-        return differences.where(valid, torch.zeros_like(metrics))
-
-
-def per_parameter_loss(
-    log_densities: Tensor,
-    old_log_densities: Tensor,
-    advantages: Tensor,
-    clip: float,
-) -> Tensor:
-    """Return minus PPO's clipped objective with a ratio per parameter.
-
-    Args:
-        log_densities: Of the samples under the policy, shape ``(S, P)``.
-        old_log_densities: Under the policy that drew them, ``(S, P)``.
-        advantages: Of each sample, shape ``(S,)``.
-        clip: Half-width of the range of free movement.
-
-    Returns:
-        Mean over samples of the sum over parameters, a scalar to minimise.
-    """
-    mean = clipped_ratio_loss(
-        log_densities, old_log_densities, advantages.unsqueeze(-1), clip
-    )
-    return log_densities.shape[-1] * mean
-
-
-# ~~ truncated_normal: Independent normal distributions truncated to [0, 1]
-
-
-def sample(
-    mean: Tensor, sigma: float, count: int, generator: Generator
-) -> Tensor:
-    """Draw from each parameter's distribution by its inverse CDF.
-
-    Args:
-        mean: Means mu of the normals, shape ``(P,)``.
-        sigma: Their standard deviation.
-        count: Number S of samples.
-        generator: Source of the uniform numbers.
-
-    Returns:
-        Samples within [0, 1], shape ``(S, P)``.
-    """
-    low, high = ndtr(-mean / sigma), ndtr((1 - mean) / sigma)
-    uniform = torch.rand(
-        count, len(mean), dtype=mean.dtype, generator=generator
-    )
-    # The inverse CDF of 0 and 1 is infinite.
-    tiny = torch.finfo(mean.dtype).eps
-    shares = torch.lerp(low, high, uniform).clamp(tiny, 1 - tiny)
-    return (mean + sigma * ndtri(shares)).clamp(0, 1)
-
-
-def log_density(values: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    """Log-density of values, parameter by parameter.
-
-    Args:
-        values: Shape ``(..., P)``.
-        mean: Means mu of the normals, shape ``(P,)``.
-        sigma: Their standard deviation.
-
-    Returns:
-        Shape ``(..., P)``; -inf for a value outside [0, 1].
-    """
-    normal = -0.5 * ((values - mean) / sigma).square()
-    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
-    mass = ndtr((1 - mean) / sigma) - ndtr(-mean / sigma)
-    inside = normal - constant - mass.log()
-    return inside.masked_fill((values < 0) | (values > 1), -math.inf)
 
 
 class MeanLearner:
@@ -161,8 +30,7 @@ class MeanLearner:
     of (0, 1). Adam's moments stay from round to round.
 
     Args:
-        size: Number P of parameters.
-        initial: First mean, P numbers in (0, 1); None for one half each.
+        mean: First mean, in (0, 1), shape ``(P,)``.
         sigma: Standard deviation of the normals.
         lr: Adam's learning rate.
         updates: Adam steps of one update.
@@ -174,14 +42,12 @@ class MeanLearner:
 
     def __init__(
         self,
-        size: int,
-        initial: Sequence[float] | None,
+        mean: Tensor,
         sigma: float,
         lr: float,
         updates: int,
         clip: float,
     ) -> None:
-        mean = _check_mean(initial, size)
         self.sigma = check_number('sigma', sigma, 0, above=True)
         self.lr = check_number('lr', lr, 0)
         self.updates = check_int('updates', updates, 1)
@@ -230,11 +96,130 @@ class MeanLearner:
         self._optimizer.load_state_dict(state['optimizer'])
 
 
-def _check_mean(initial: Sequence[float] | None, size: int) -> Tensor:
-    values = [0.5] * size if initial is None else list(initial)
-    mean = torch.tensor(values, dtype=torch.float64)
-    if tuple(mean.shape) != (size,) or not ((mean > 0) & (mean < 1)).all():
-        raise ValueError(
-            f'`initial` should be {size} numbers in (0, 1). Found {values}.'
-        )
-    return mean
+class Advantage:
+    """Compares the samples of a round with a baseline.
+
+    The differences are not divided by their spread.
+
+    Args:
+        baseline: ``'mu'`` for the first sample; if that is not valid, or for
+            ``'mean'``, the average of the valid ones.
+        scale: Factor that makes a reward of a metric.
+
+    Raises:
+        ValueError: If the baseline is unknown or the scale not positive.
+    """
+
+    def __init__(self, baseline: Baseline, scale: float) -> None:
+        check_choice('baseline', baseline, get_args(Baseline))
+        self.of_first = baseline == 'mu'
+        self.scale = check_number('reward_scale', scale, 0, above=True)
+
+    def __call__(
+        self,
+        metrics: Tensor,
+        valid: Tensor,
+        reference: float | None,
+        progress: float,
+    ) -> Tensor:
+        """Return ``scale (metric - baseline)``, 0 where not valid, ``(S,)``.
+
+        Args:
+            metrics: Metric of each sample, shape ``(S,)``.
+            valid: Which samples count, shape ``(S,)``.
+            reference: Unused.
+            progress: Unused.
+        """
+        first = self.of_first and bool(valid[0])
+        level = metrics[0] if first else metrics[valid].mean()
+        differences = self.scale * (metrics - level)
+        return differences.where(valid, torch.zeros_like(metrics))
+
+
+def per_parameter_loss(
+    log_densities: Tensor,
+    old_log_densities: Tensor,
+    advantages: Tensor,
+    clip: float,
+) -> Tensor:
+    """Return minus PPO's clipped objective with a ratio per parameter.
+
+    Args:
+        log_densities: Of the samples under the policy, shape ``(S, P)``.
+        old_log_densities: Under the policy that drew them, ``(S, P)``.
+        advantages: Of each sample, shape ``(S,)``.
+        clip: Half-width of the range of free movement.
+
+    Returns:
+        Mean over samples of the sum over parameters, a scalar to minimise.
+    """
+    mean = clipped_ratio_loss(
+        log_densities, old_log_densities, advantages.unsqueeze(-1), clip
+    )
+    return log_densities.shape[-1] * mean
+
+
+def clipped_ratio_loss(
+    log_probs: Tensor, old_log_probs: Tensor, rewards: Tensor, clip: float
+) -> Tensor:
+    """Return minus PPO's clipped objective (arXiv 1707.06347, Eq. 7).
+
+    A sample stops pulling once the policy has made it ``1 + clip`` times as
+    likely (or ``1 - clip``, if its reward is negative) as it was when drawn.
+
+    Args:
+        log_probs: Log-density of each sample under the policy.
+        old_log_probs: The same under the policy that drew it.
+        rewards: Reward of each sample, constant for autograd.
+        clip: Half-width of the range of free movement.
+
+    Returns:
+        ``-mean(min(q r, clip(q, 1 - clip, 1 + clip) r))`` with the ratio q
+        of densities, a scalar to minimise.
+    """
+    rewards = rewards.detach()
+    ratios = (log_probs - old_log_probs.detach()).exp()
+    bounded = ratios.clamp(1 - clip, 1 + clip)
+    return -(ratios * rewards).minimum(bounded * rewards).mean()
+
+
+def sample(
+    mean: Tensor, sigma: float, count: int, generator: Generator
+) -> Tensor:
+    """Draw from each parameter's distribution by its inverse CDF.
+
+    Args:
+        mean: Means mu of the normals, shape ``(P,)``.
+        sigma: Their standard deviation.
+        count: Number S of samples.
+        generator: Source of the uniform numbers.
+
+    Returns:
+        Samples within [0, 1], shape ``(S, P)``.
+    """
+    low, high = ndtr(-mean / sigma), ndtr((1 - mean) / sigma)
+    uniform = torch.rand(
+        count, len(mean), dtype=mean.dtype, generator=generator
+    )
+    # The inverse CDF of 0 and 1 is infinite.
+    tiny = torch.finfo(mean.dtype).eps
+    shares = torch.lerp(low, high, uniform).clamp(tiny, 1 - tiny)
+    return (mean + sigma * ndtri(shares)).clamp(0, 1)
+
+
+def log_density(values: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """Log-density of values, parameter by parameter.
+
+    Args:
+        values: Shape ``(..., P)``.
+        mean: Means mu of the normals, shape ``(P,)``.
+        sigma: Their standard deviation.
+
+    Returns:
+        Shape ``(..., P)``; -inf for a value outside [0, 1].
+    """
+    normal = -0.5 * ((values - mean) / sigma).square()
+    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
+    mass = ndtr((1 - mean) / sigma) - ndtr(-mean / sigma)
+    inside = normal - constant - mass.log()
+    return inside.masked_fill((values < 0) | (values > 1), -math.inf)

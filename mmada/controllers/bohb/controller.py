@@ -12,81 +12,16 @@ from torch import Generator, Tensor
 from mmada.controllers.base import Plan, Rest, RoundResult, Start
 from mmada.controllers.bohb.hyperband import Candidate, Hyperband
 from mmada.controllers.bohb.optuna_study import mirror, require_optuna, suggest
-from mmada.controllers.rewards import Verdict
-from mmada.controllers.weight_search import WeightSearch, check_weights
+from mmada.controllers.rewards import RoundRewards
+from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import ConstantPolicy
-from mmada.utils.checks import check_int, check_number, check_vector
-
-# ~~ candidate_points: The points that the candidates of a BOHB search try.
-
-
-def mean_one(point: Sequence[float]) -> Tensor:
-    """Return the weights that a point stands for, shape ``(n,)``."""
-    vector = torch.tensor(point, dtype=torch.float64)
-    return (vector / vector.mean()).clamp(min=WEIGHT_FLOOR)
-
-
-class CandidatePoints:
-    """Gives the listed points first, then samples.
-
-    Args:
-        size: Numbers n of a point.
-        first: The first points; None for all ones.
-        spread: Samples are in [1 / spread, spread].
-        random_fraction: Part of the samples that no model has a say in.
-        generator: Random stream of the samples.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        first: Sequence[Sequence[float]] | None,
-        spread: float,
-        random_fraction: float,
-        generator: Generator,
-    ) -> None:
-        self.size = size
-        self.spread = check_number(
-            'spread', spread, 1, WEIGHT_FLOOR**-0.5, above=True
-        )
-        self._random = check_number('random_fraction', random_fraction, 0, 1)
-        self._first = [self._checked(p) for p in (first or [[1.0] * size])]
-        self._generator = generator
-
-    def _checked(self, point: Sequence[float]) -> list[float]:
-        """Scale a point into the middle of the space."""
-        logs = check_weights('start', point, self.size).log()
-        logs = logs - (logs.max() + logs.min()) / 2
-        if float(logs.max()) > math.log(self.spread):
-            raise ValueError(
-                '`start` should hold weights at most '
-                f'{self.spread**2:g} times each other (`spread` squared). '
-                f'Found {list(point)}.'
-            )
-        return logs.exp().tolist()
-
-    def next(self, race: Hyperband) -> list[float]:
-        """Return the point of the next candidate."""
-        number = len(race.candidates)
-        if number < len(self._first):
-            return self._first[number]
-        stream = self._generator
-        seed = int(torch.randint(2**31, (), generator=stream))
-        chance = float(torch.rand((), generator=stream, dtype=torch.float64))
-        age = None if chance < self._random else self._model_age(race)
-        return suggest(race.candidates, age, self.size, self.spread, seed)
-
-    def _model_age(self, race: Hyperband) -> int | None:
-        """Return the largest rung with more metrics than BOHB's n + 2."""
-        for age in reversed(race.ages):
-            known = [c for c in race.candidates if c.age >= age or c.diverged]
-            if len(known) > self.size + 2:
-                return age
-        return None
+from mmada.utils.checks import (
+    check_int,
+    check_number,
+    check_numbers,
+    check_vector,
+)
 
 
 class BohbSearch(WeightSearch):
@@ -169,7 +104,7 @@ class BohbSearch(WeightSearch):
         self._points = CandidatePoints(
             num_objectives, start, spread, random_fraction, self._generator
         )
-        self._race = Hyperband(num_replicas, self._whole, factor)
+        self._hyperband = Hyperband(num_replicas, self._whole, factor)
         self._plan: Plan = ()
         self._mirrored = storage, study
 
@@ -184,17 +119,17 @@ class BohbSearch(WeightSearch):
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """All candidates so far, in the order of their start."""
-        return tuple(self._race.candidates)
+        return tuple(self._hyperband.candidates)
 
     @property
     def finished(self) -> bool:
         """Whether no candidate is open, and none will be started."""
-        return not (self._may_start or self._race.occupants)
+        return not (self._may_start or self._hyperband.occupants)
 
     @property
     def _may_start(self) -> bool:
         fits = self.num_rounds - self._round >= self._whole
-        return fits or self._race.best is None
+        return fits or self._hyperband.best is None
 
     def plan(self) -> Plan:
         """Return what each replica does; see :class:`Controller`."""
@@ -206,16 +141,16 @@ class BohbSearch(WeightSearch):
             raise RuntimeError(
                 f'The search is over after {self._round} rounds.'
             )
-        if not self._race.candidates:
+        if not self._hyperband.candidates:
             self._mirror()  # a storage that is no good ends the search here
         if self._may_start:
-            for slot in self._race.free:
-                self._race.start(slot, self._points.next(self._race))
-        self._plan = self._race.plan()
+            for slot in self._hyperband.free:
+                self._hyperband.start(slot, self._points.next(self._hyperband))
+        self._plan = self._hyperband.plan()
         drawn = torch.ones(
             self.num_replicas, self.num_objectives, dtype=torch.float64
         )
-        for slot, candidate in self._race.occupants.items():
+        for slot, candidate in self._hyperband.occupants.items():
             drawn[slot] = mean_one(candidate.point)
         return drawn
 
@@ -227,16 +162,16 @@ class BohbSearch(WeightSearch):
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
         rests = torch.tensor([isinstance(e, Rest) for e in self._plan])
-        if self._pending:
+        if self._open:
             metrics = check_vector('metrics', metrics, self.num_replicas)
             metrics[rests] = math.nan
         result = super().observe(metrics, reference)
         trained = (~rests).nonzero().flatten().tolist()
         found = {k: float(metrics[k]) for k in trained}
-        self._race.note(
+        self._hyperband.note(
             {k: v if math.isfinite(v) else None for k, v in found.items()}
         )
-        self._race.judge(last=not self._may_start)
+        self._hyperband.compare(last=not self._may_start)
         self._mirror()
         reason = (
             '' if len(trained) == 1 and result.best >= 0 else result.reason
@@ -244,7 +179,7 @@ class BohbSearch(WeightSearch):
         rewards = result.rewards.masked_fill(rests, 0.0)
         return result._replace(rewards=rewards, reason=reason)
 
-    def _learn(self, drawn: Tensor, verdict: Verdict) -> None:
+    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: it learns from metrics of one age, not one round."""
 
     def _keep(self, weights: Tensor, metric: Tensor) -> None:
@@ -253,8 +188,8 @@ class BohbSearch(WeightSearch):
     def _mirror(self) -> None:
         url, name = self._mirrored
         over = self._round >= self.num_rounds
-        done = [c for c in self._race.candidates if over or not c.open]
-        if url is not None and (done or not self._race.candidates):
+        done = [c for c in self._hyperband.candidates if over or not c.open]
+        if url is not None and (done or not self._hyperband.candidates):
             spread = self._points.spread
             mirror(url, name, self._identity, done, self._whole, spread)
 
@@ -265,7 +200,7 @@ class BohbSearch(WeightSearch):
             RuntimeError: If no round was won by a valid replica yet.
         """
         losses, provenance = self._provenance()
-        best = self._race.best
+        best = self._hyperband.best
         assert best is not None
         weights = mean_one(best.point)
         return PolicyEnsemble(
@@ -277,13 +212,83 @@ class BohbSearch(WeightSearch):
 
     def _memory(self) -> dict[str, Any]:
         return dict(
-            race=self._race.state_dict(),
+            race=self._hyperband.state_dict(),
             plan=[(type(e).__name__, e.name) for e in self._plan],
         )
 
     def _remember(self, memory: dict[str, Any]) -> None:
-        self._race.load_state_dict(memory['race'])
+        self._hyperband.load_state_dict(memory['race'])
         kinds: dict[str, type[Start] | type[Rest]] = dict(
             Start=Start, Rest=Rest
         )
         self._plan = tuple(kinds[kind][name] for kind, name in memory['plan'])
+
+
+class CandidatePoints:
+    """Gives the listed points first, then samples.
+
+    Args:
+        size: Numbers n of a point.
+        first: The first points; None for all ones.
+        spread: Samples are in [1 / spread, spread].
+        random_fraction: Part of the samples that no model has a say in.
+        generator: Random stream of the samples.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        first: Sequence[Sequence[float]] | None,
+        spread: float,
+        random_fraction: float,
+        generator: Generator,
+    ) -> None:
+        self.size = size
+        self.spread = check_number(
+            'spread', spread, 1, WEIGHT_FLOOR**-0.5, above=True
+        )
+        self._random = check_number('random_fraction', random_fraction, 0, 1)
+        self._first = [self._checked(p) for p in (first or [[1.0] * size])]
+        self._generator = generator
+
+    def _checked(self, point: Sequence[float]) -> list[float]:
+        """Scale a point into the middle of the space."""
+        logs = check_numbers('start', point, self.size, WEIGHT_FLOOR).log()
+        logs = logs - (logs.max() + logs.min()) / 2
+        if float(logs.max()) > math.log(self.spread):
+            raise ValueError(
+                '`start` should hold weights at most '
+                f'{self.spread**2:g} times each other (`spread` squared). '
+                f'Found {list(point)}.'
+            )
+        return logs.exp().tolist()
+
+    def next(self, hyperband: Hyperband) -> list[float]:
+        """Return the point of the next candidate."""
+        number = len(hyperband.candidates)
+        if number < len(self._first):
+            return self._first[number]
+        stream = self._generator
+        seed = int(torch.randint(2**31, (), generator=stream))
+        chance = float(torch.rand((), generator=stream, dtype=torch.float64))
+        age = None if chance < self._random else self._model_age(hyperband)
+        return suggest(hyperband.candidates, age, self.size, self.spread, seed)
+
+    def _model_age(self, hyperband: Hyperband) -> int | None:
+        """Return the largest rung with more metrics than BOHB's n + 2."""
+        for age in reversed(hyperband.ages):
+            known = sum(
+                c.age >= age or c.diverged for c in hyperband.candidates
+            )
+            if known > self.size + 2:
+                return age
+        return None
+
+
+def mean_one(point: Sequence[float]) -> Tensor:
+    """Return the weights that a point stands for, shape ``(n,)``."""
+    vector = torch.tensor(point, dtype=torch.float64)
+    return (vector / vector.mean()).clamp(min=WEIGHT_FLOOR)

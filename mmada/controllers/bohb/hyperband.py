@@ -1,4 +1,4 @@
-"""Hyperband's race: which candidates train on, and which are stopped.
+"""Hyperband: which candidates train on, and which are stopped.
 
 A candidate's age is the number of rounds it has trained. Brackets of
 successive halving (arXiv 1603.06560) differ in how early they stop: at each
@@ -142,7 +142,7 @@ class Hyperband:
         return Start.OWN if candidate.age else Start.INITIAL
 
     def note(self, metrics: dict[int, float | None]) -> None:
-        """Take the metrics of a round; who diverged is out of the race.
+        """Take the metrics of a round; candidates that diverged are stopped.
 
         Args:
             metrics: By slot that trained; None if it is not finite.
@@ -152,8 +152,8 @@ class Hyperband:
             occupants[slot].values.append(metric)
             occupants[slot].open = metric is not None
 
-    def judge(self, last: bool) -> None:
-        """Stop candidates wherever a whole bracket has come to a rung.
+    def compare(self, last: bool) -> None:
+        """Stop the poor candidates of each bracket that came to a rung.
 
         Args:
             last: Whether no further candidate will start, so that brackets

@@ -96,14 +96,14 @@ def mirror(
             )
     except Exception as error:  # of whichever database it is
         raise ValueError(
-            f'`storage` is {url!r}; expected a database that Optuna can '
-            f'open, but: {error}'
+            '`storage` should be the URL of a database that Optuna can open. '
+            f'Found {url!r}: {error}'
         ) from error
     kept = study.user_attrs.get('search', identity)
     if kept != identity:
         raise ValueError(
-            f'`storage` {url} holds a study {name!r} of another search, '
-            f'{kept}; expected one of {identity}.'
+            f'`study` should be one of this search in {url}, {identity}. '
+            f'Found {name!r} of another search, {kept}.'
         )
     study.set_user_attr('search', identity)
     known = {t.user_attrs['candidate'] for t in study.get_trials()}
@@ -141,7 +141,7 @@ def _trial(
 def _observation(
     optuna: Any, candidate: Candidate, age: int, spread: float
 ) -> Any:
-    """Tell what a candidate says about an age.
+    """Return what a candidate says about an age.
 
     One that diverged before counts as worse than all others, which is what
     Optuna makes of a pruned trial without a value. One that is not there

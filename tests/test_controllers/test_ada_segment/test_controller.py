@@ -125,12 +125,12 @@ def observe(controller: AdaSegment, metrics: list[float]):
 
 
 def test_noise_floor_is_in_the_metrics_unit() -> None:
-    quiet, loud = [50.0, 50.2, 50.1, 50.3], [50.0, 52.0, 51.0, 53.0]
+    small, large = [50.0, 50.2, 50.1, 50.3], [50.0, 52.0, 51.0, 53.0]
     controller = AdaSegment(noise_floor=0.5, **SIZE)
-    result = observe(controller, quiet)
+    result = observe(controller, small)
     assert not result.updated and 'less than 0.5' in result.reason
     assert result.rewards.tolist() == [0] * 4 and result.best == 3
-    assert observe(controller, loud).updated
+    assert observe(controller, large).updated
 
 
 def test_a_dead_search_is_told_from_a_single_failure() -> None:

@@ -1,3 +1,5 @@
+"""Exploration of single weights, and of the factors of groups."""
+
 from __future__ import annotations
 
 import math
@@ -62,9 +64,9 @@ def test_gaussian_samples() -> None:
     )
 
 
-def test_only_negative_weights_are_illegal() -> None:
+def test_only_negative_weights_are_invalid() -> None:
     actions = torch.tensor([[1.0, 0.5], [1.0, -0.1], [1e-9, 2.0]])
-    assert GaussianExploration().legal(actions).tolist() == [True, False, True]
+    assert GaussianExploration().valid(actions).tolist() == [True, False, True]
 
 
 def test_scale_shrinks_samples_and_fits_their_density() -> None:
@@ -93,25 +95,18 @@ def test_bad_options(value: object) -> None:
         GaussianExploration(value)
 
 
-# ~~ test_group_exploration: Exploration of the factors of groups.
-
-
 GROUPS = [[0, 2], [1, 3], [4]]
-MEAN_of_group_exploration = torch.tensor(
-    [0.3, -0.1, 0.0, 0.2, -0.4], dtype=torch.float64
-)
+GROUP_MEAN = torch.tensor([0.3, -0.1, 0.0, 0.2, -0.4], dtype=torch.float64)
 
 
 def draw(count: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     exploration = GroupExploration(0.8, GROUPS)
-    return exploration.sample(
-        MEAN_of_group_exploration, count, scale, generator
-    )
+    return exploration.sample(GROUP_MEAN, count, scale, generator)
 
 
 def test_pairs_mirror_each_other_and_groups_move_together() -> None:
-    offsets = draw(4) - MEAN_of_group_exploration
+    offsets = draw(4) - GROUP_MEAN
     torch.testing.assert_close(offsets[0], -offsets[1])
     torch.testing.assert_close(offsets[2], -offsets[3])
     torch.testing.assert_close(offsets[:, 0], offsets[:, 2])
@@ -120,14 +115,12 @@ def test_pairs_mirror_each_other_and_groups_move_together() -> None:
 
 
 def test_an_odd_replica_trains_with_the_mean() -> None:
-    torch.testing.assert_close(draw(3)[2], MEAN_of_group_exploration)
+    torch.testing.assert_close(draw(3)[2], GROUP_MEAN)
 
 
 def test_log_factors_have_the_spread_that_was_asked_for() -> None:
     policy = GroupPolicy(5, GROUPS, 0.0)
-    offsets = torch.cat(
-        [draw(2, seed) - MEAN_of_group_exploration for seed in range(1500)]
-    )
+    offsets = torch.cat([draw(2, seed) - GROUP_MEAN for seed in range(1500)])
     factors = policy.coordinates(offsets, torch.ones(5).double())
     # Centring k independent draws leaves (k - 1) / k of their variance.
     expected = 0.8 * math.sqrt(2 / 3)
@@ -150,8 +143,8 @@ def test_divergence_is_that_of_normal_factors() -> None:
     policy = GroupPolicy(5, GROUPS, 0.0)
     step = torch.tensor([0.5, -0.5, 0.0]).double()
     kl = exploration.divergence(
-        MEAN_of_group_exploration,
-        MEAN_of_group_exploration + policy.expand(step),
+        GROUP_MEAN,
+        GROUP_MEAN + policy.expand(step),
         ONE,
     )
     # |centred step|^2 / (2 sigma^2)
@@ -162,20 +155,19 @@ def test_scale_of_groups_shrinks_samples_and_fits_their_density() -> None:
     exploration = GroupExploration(0.8, GROUPS)
     wide, narrow = draw(4), draw(4, scale=0.25)
     torch.testing.assert_close(
-        narrow - MEAN_of_group_exploration,
-        (wide - MEAN_of_group_exploration) / 4,
+        narrow - GROUP_MEAN,
+        (wide - GROUP_MEAN) / 4,
     )
     # Three centred factors have two dimensions.
     torch.testing.assert_close(
-        exploration.log_prob(narrow, MEAN_of_group_exploration, 0.25 * ONE),
-        exploration.log_prob(wide, MEAN_of_group_exploration, ONE)
-        + 2 * math.log(4),
+        exploration.log_prob(narrow, GROUP_MEAN, 0.25 * ONE),
+        exploration.log_prob(wide, GROUP_MEAN, ONE) + 2 * math.log(4),
     )
 
 
 def test_directions_of_pairs_are_at_right_angles() -> None:
     policy = GroupPolicy(5, GROUPS, 0.0)
-    actions = draw(4)[::2] - MEAN_of_group_exploration
+    actions = draw(4)[::2] - GROUP_MEAN
     first, second = policy.coordinates(actions, torch.ones(5).double())
     assert first.norm() > 0.1 and second.norm() > 0.1
     assert abs(float(first @ second)) < 1e-12
@@ -191,8 +183,8 @@ def test_two_objectives_leave_one_direction() -> None:
     assert len({round(x, 9) for x in actions[:, 0].abs().tolist()}) == 4
 
 
-def test_every_sample_is_legal() -> None:
-    assert GroupExploration(9.0, GROUPS).legal(draw(3)).all()
+def test_every_sample_of_groups_is_valid() -> None:
+    assert GroupExploration(9.0, GROUPS).valid(draw(3)).all()
 
 
 @pytest.mark.parametrize('sigma', [0, -1, 'a'])

@@ -1,13 +1,21 @@
+"""Losses of learners by hand, and the steps of the paper's learner."""
+
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 
-from mmada.controllers.ada_segment.exploration import GaussianExploration
+from mmada.controllers.ada_segment.exploration import (
+    GaussianExploration,
+    gaussian_log_density,
+)
 from mmada.controllers.ada_segment.learners import (
     Experience,
     ReinforceLearner,
     parameters_of,
+    reinforce_loss,
 )
 from mmada.policies.policy import LossRatioPolicy
 
@@ -73,3 +81,33 @@ def test_recovery_is_not_part_of_the_paper() -> None:
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         ReinforceLearner(LossRatioPolicy(2), **{name: value})
+
+
+def test_reinforce_by_hand_for_three_replicas_of_two_weights() -> None:
+    mean = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    samples = torch.tensor(
+        [[1.2, 2.0], [0.8, 2.4], [1.0, 1.6]], dtype=torch.float64
+    )
+    rewards = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    loss = reinforce_loss(
+        gaussian_log_density(
+            samples - mean, torch.tensor(0.2, dtype=torch.float64)
+        ),
+        rewards,
+    )
+    # (sample - mean) / 0.2: squared norms 1, 1 + 4 and 4
+    constant = -2 * math.log(0.2 * math.sqrt(2 * math.pi))
+    by_hand = (
+        -(
+            (-0.5 + constant) * 1
+            + (-2.5 + constant) * -2
+            + (-2.0 + constant) * 0.5
+        )
+        / 3
+    )
+    assert loss.item() == pytest.approx(by_hand)
+    # d log s / d mean = (sample - mean) / 0.04: (5, 0), (-5, 10), (0, -10)
+    loss.backward()
+    assert mean.grad.tolist() == pytest.approx(
+        [-(5 * 1 - 5 * -2 + 0) / 3, -(0 + 10 * -2 - 10 * 0.5) / 3]
+    )

@@ -1,4 +1,4 @@
-"""Climbing the slope of a metric."""
+"""Climbing the slope of a metric, and its regression on the actions."""
 
 from __future__ import annotations
 
@@ -146,9 +146,6 @@ def test_few_replicas(num_objectives: int, num_replicas: int) -> None:
     assert gain > 1 if num_replicas > 1 else gain == 1
 
 
-# ~~ test_slope: Regression of metrics on actions.
-
-
 def data(
     noise: float, count: int = 40, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -159,14 +156,16 @@ def data(
     return offsets, offsets @ truth + noise * errors, truth
 
 
-def test_finds_the_slope_of_clean_metrics() -> None:
+def test_the_fit_finds_the_slope_of_clean_metrics() -> None:
     offsets, values, truth = data(1e-6)
     slope = fit_slope(offsets, values, torch.ones(40).double(), 1)
     torch.testing.assert_close(slope.mean, truth, atol=2e-3, rtol=0)
     assert slope.confidence > 0.99
 
 
-def test_is_what_ridge_regression_says_at_the_likeliest_scale() -> None:
+def test_the_fit_is_what_ridge_regression_says_at_the_likeliest_scale() -> (
+    None
+):
     offsets, values, _ = data(0.5)
     slope = fit_slope(offsets, values, torch.ones(40).double(), 1)
     # The largest candidate explains slopes of four noises best by far.
@@ -178,7 +177,7 @@ def test_is_what_ridge_regression_says_at_the_likeliest_scale() -> None:
 
 
 @pytest.mark.parametrize(('count', 'num_rounds'), [(9, 2), (4, 2), (2, 1)])
-def test_is_the_average_over_sizes_by_their_evidence(
+def test_the_fit_is_the_average_over_sizes_by_their_evidence(
     count: int, num_rounds: int
 ) -> None:
     offsets, values, _ = data(2.0, count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
@@ -65,7 +67,8 @@ def test_a_diverged_replica_is_left_out_of_the_update() -> None:
 def test_an_update_averages_over_valid_replicas_alone() -> None:
     """The mean's size matters as soon as Adam compares it with another."""
     controller = search(num_replicas=6, updates=3)
-    policy = MeanLearner(3, None, sigma=0.2, lr=0.2, updates=3, clip=0.2)
+    mean = torch.full((3,), 0.5, dtype=torch.float64)
+    policy = MeanLearner(mean, sigma=0.2, lr=0.2, updates=3, clip=0.2)
     for failed in (4, 0):
         actions = controller.propose(LOSSES)
         metrics = 50.0 + torch.arange(6)
@@ -203,8 +206,12 @@ def test_percent_and_fractions_are_one_search() -> None:
         ('initial', 0.5),
         ('initial', 'abc'),
         ('initial', 5),
+        ('initial', [0.5] * 2),
+        ('initial', [0.0, *[0.5] * 2]),
+        ('initial', [1.0, *[0.5] * 2]),
+        ('initial', [float('nan'), *[0.5] * 2]),
     ],
 )
 def test_bad_options_are_refused(name, value) -> None:
-    with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
+    with pytest.raises(ValueError, match=f'`{name}`.*{re.escape(str(value))}'):
         search(**{name: value})

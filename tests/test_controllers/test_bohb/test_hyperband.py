@@ -45,7 +45,7 @@ def play(race: Hyperband, metric, num_rounds: int, last: int) -> list[str]:
                 if isinstance(entry, Start)
             }
         )
-        race.judge(last=index + 1 >= last)
+        race.compare(last=index + 1 >= last)
     return plans
 
 

@@ -34,7 +34,7 @@ class Planned(WeightController):
     def __init__(
         self, plans, table, num_objectives, num_rounds, seed, over=math.inf
     ):
-        super().__init__(num_objectives, len(table), num_rounds)
+        super().__init__(num_objectives, num_rounds, len(table))
         self.table = torch.tensor(table, dtype=torch.float64)
         self.plans, self.over, self.told = plans, over, []
 

@@ -20,7 +20,7 @@ class TableController(WeightController):
     """Proposes weights from a fixed table and learns nothing."""
 
     def __init__(self, table, num_objectives, num_rounds, seed):
-        super().__init__(num_objectives, len(table), num_rounds)
+        super().__init__(num_objectives, num_rounds, len(table))
         self.table = torch.tensor(table, dtype=torch.float64)
         self.seen = []
 
