@@ -1,4 +1,8 @@
-"""COCO panoptic annotation files and segment maps."""
+"""COCO panoptic annotation files and segment maps.
+
+A map is a PNG file that keeps segment ids in three bytes: a segment with id
+``R + 256 G + 65536 B`` has the colour (R, G, B).
+"""
 
 from __future__ import annotations
 
@@ -15,62 +19,12 @@ from numpy.typing import NDArray
 
 from mmada.datasets.segment_map import SegmentMap, to_segment_map
 
-# ~~ id_maps: Segment ids and the three bytes that COCO panoptic PNG files
-
-
+BackendArgs = dict[str, Any] | None
 VOID = 0
 """The only id that means 'unlabelled' in a segment map."""
 
 MAX_ID = 256**3 - 1
 """The largest id that fits into three bytes."""
-
-
-def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Return the colours (..., 3) in RGB order of ids (...).
-
-    Raises:
-        ValueError: If an id does not fit into three bytes.
-    """
-    if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
-        raise ValueError(
-            f'segment ids should be in 0..{MAX_ID}, found '
-            f'{ids.min()}..{ids.max()}'
-        )
-    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
-        np.uint8
-    )
-
-
-def decode_id_map(data: bytes) -> NDArray[np.int32]:
-    """Return the ids (height, width) in an encoded image.
-
-    Raises:
-        ValueError: If the bytes are no image.
-    """
-    buffer = np.frombuffer(data, dtype=np.uint8)
-    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
-    if bgr is None:
-        raise ValueError('not an image')
-    # With a fourth byte a pixel is one little-endian integer: much faster
-    # than shifting and adding three planes.
-    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
-    ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
-        np.int32
-    )
-    return ids
-
-
-def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write an RGB image (height, width, 3) as a PNG file."""
-    done, data = cv2.imencode(
-        '.png', rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
-    if not done:
-        raise OSError(f'could not encode {path}')
-    path.write_bytes(data.tobytes())
-
-
-BackendArgs = dict[str, Any] | None
 
 
 class Category(NamedTuple):
@@ -225,3 +179,48 @@ def read_segment_map(
         )
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
+
+
+def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return the colours (..., 3) in RGB order of ids (...).
+
+    Raises:
+        ValueError: If an id does not fit into three bytes.
+    """
+    if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
+        raise ValueError(
+            f'segment ids should be in 0..{MAX_ID}, found '
+            f'{ids.min()}..{ids.max()}'
+        )
+    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
+        np.uint8
+    )
+
+
+def decode_id_map(data: bytes) -> NDArray[np.int32]:
+    """Return the ids (height, width) in an encoded image.
+
+    Raises:
+        ValueError: If the bytes are no image.
+    """
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    if bgr is None:
+        raise ValueError('not an image')
+    # With a fourth byte a pixel is one little-endian integer: much faster
+    # than shifting and adding three planes.
+    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
+    ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
+        np.int32
+    )
+    return ids
+
+
+def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Write an RGB image (height, width, 3) as a PNG file."""
+    done, data = cv2.imencode(
+        '.png', rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    if not done:
+        raise OSError(f'could not encode {path}')
+    path.write_bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""Loading of panoptic annotations without panopticapi."""
+"""Pipeline steps: loading and numbering of panoptic annotations."""
 
 from __future__ import annotations
 
@@ -107,9 +107,6 @@ def _read_map(
             f'of its image, found {ids.shape}'
         )
     return ids
-
-
-# ~~ merge_thing_labels: Labels as the semantic head of Panoptic FPN number
 
 
 @TRANSFORMS.register_module()

@@ -1,4 +1,7 @@
-"""The truth of a data set in the COCO panoptic format."""
+"""The truth of a data set in the COCO panoptic format.
+
+Also which category of the file a label of mmdet's panoptic maps stands for.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ from mmada.datasets.coco_panoptic import (
 from mmada.datasets.json_stream import read_members
 from mmada.datasets.segment_map import label_areas
 from mmada.evaluation.matching import Truth, TruthSegment
+
+INSTANCE_OFFSET = 1000
+"""mmdet labels a pixel with its class + 1000 x its instance."""
 
 
 class ListedSegments(NamedTuple):
@@ -147,13 +153,6 @@ def wrong_areas(truth: Truth) -> list[int]:
     ]
 
 
-# ~~ label_map: From the labels of mmdet's panoptic maps to the categories
-
-
-INSTANCE_OFFSET = 1000
-"""mmdet labels a pixel with its class + 1000 x its instance."""
-
-
 def label_categories(
     classes: Sequence[str], categories: Mapping[int, Category]
 ) -> list[int]:
@@ -184,9 +183,9 @@ def label_categories(
             f'file, found {missing}'
         )
     ids = [c for c, category in categories.items() if category.name in classes]
-    kinds = [categories[c].isthing for c in ids]
-    if kinds != sorted(kinds, reverse=True):
-        wrong = categories[ids[kinds.index(False)]].name
+    things = [categories[c].isthing for c in ids]
+    if things != sorted(things, reverse=True):
+        wrong = categories[ids[things.index(False)]].name
         raise ValueError(
             'things should come before stuff in the categories '
             f'of the annotation file, found {wrong!r} first'
@@ -197,7 +196,7 @@ def label_categories(
 def split_labels(
     labels: Collection[int], category_ids: Sequence[int], ignore_index: int
 ) -> tuple[dict[int, int], list[int]]:
-    """Tell the segments of a panoptic map of mmdet from its void.
+    """Separate the segments of a panoptic map of mmdet from its void.
 
     Args:
         labels: Labels that occur, class + 1000 x instance.

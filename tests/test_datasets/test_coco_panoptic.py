@@ -1,4 +1,4 @@
-"""Reading of annotation files."""
+"""Annotation files, and the ids and colours of segment maps."""
 
 from __future__ import annotations
 
@@ -46,9 +46,6 @@ def test_what_is_no_list_is_named(read, name, value):
     message = f'gt.json should have a list as {name}, found {value}'
     with pytest.raises(ValueError, match=message):
         read({name: value}, 'gt.json')
-
-
-# ~~ test_id_maps: Ids and colours.
 
 
 def test_colours_of_ids():

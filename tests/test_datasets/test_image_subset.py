@@ -1,4 +1,4 @@
-"""Subsets of a dataset by a list of image ids."""
+"""Subsets of a dataset, and the lists of image ids that name them."""
 
 from __future__ import annotations
 
@@ -195,9 +195,6 @@ def test_options_that_do_not_fit(root, write):
     repeated = dict(type='RepeatDataset', times=2, dataset=scenes(root))
     with pytest.raises(ValueError, match='BaseDataset .*RepeatDataset; put'):
         ImageSubset(repeated, write(LISTED), 'listed')
-
-
-# ~~ test_image_ids: The format of lists of image ids.
 
 
 NOTES = dict(source='gt.json', seed='0')

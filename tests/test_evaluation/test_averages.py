@@ -1,4 +1,4 @@
-"""Sums over images and averages over classes, by hand."""
+"""Sums over images, averages over groups of classes, and tables, by hand."""
 
 from __future__ import annotations
 
@@ -79,9 +79,6 @@ def test_the_sum_does_not_depend_on_the_order():
         Fraction(m.intersection / m.union) for r in records for m in r.matches
     )
     assert found == {float(exact)}
-
-
-# ~~ test_report: Groups of classes, and tables.
 
 
 CATEGORIES = {

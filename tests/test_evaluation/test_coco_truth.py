@@ -1,4 +1,4 @@
-"""Reading of the truth of a data set."""
+"""The truth of a data set, and labels of mmdet's panoptic maps."""
 
 from __future__ import annotations
 
@@ -167,9 +167,6 @@ def test_a_damaged_map(write, tmp_path):
     (tmp_path / 'a.png').write_bytes(data[:-20])
     with pytest.raises(ValueError, match='a.png: not an image'):
         truth[3]
-
-
-# ~~ test_label_map: Labels of mmdet's panoptic maps.
 
 
 CATEGORIES = {
