@@ -21,7 +21,7 @@ from common import one_line_errors, read_config
 
 # mmdet prints on import; --json promises nothing but JSON.
 with contextlib.redirect_stdout(sys.stderr):
-    from mmada.diagnostics.policy import dry_run, outlook
+    from mmada.diagnostics.policy import describe_policy, dry_run
 
 _LEGEND = 'the others at the initial losses'
 
@@ -153,7 +153,9 @@ def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
 
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Return the report of the file, and of the config if there is one."""
-    ensemble, report = outlook(args.file, args.epochs, args.disagreement)
+    ensemble, report = describe_policy(
+        args.file, args.epochs, args.disagreement
+    )
     if args.config is not None:
         # Names the file where it is no config.
         read_config(args.config)

@@ -1,4 +1,4 @@
-"""Evaluates checkpoints as an exploration evaluates its replicas."""
+"""Evaluation of checkpoints as an exploration evaluates its replicas."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmada.diagnostics.reward import rules
-from mmada.diagnostics.reward.class_amounts import Census, CensusTaker
+from mmada.diagnostics.reward.class_amounts import AmountCounter, ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport, load_weights
 from mmada.diagnostics.reward.rules import Finding
 from mmada.engine.reward import RewardEvaluator
-
-# ~~ source: Where a config says what its rewards are.
 
 
 class RewardSource(NamedTuple):
@@ -37,38 +35,10 @@ class RewardSource(NamedTuple):
     explores: bool
 
 
-class FirstImages(Dataset):
-    """The first images of a dataset.
-
-    Args:
-        dataset: The whole.
-        count: How many to keep; all if there are fewer.
-    """
-
-    def __init__(self, dataset: Any, count: int) -> None:
-        if hasattr(dataset, 'full_init'):
-            dataset.full_init()
-        self.dataset = dataset
-        self.count = min(count, len(dataset))
-        self.metainfo = getattr(dataset, 'metainfo', None)
-
-    def __len__(self) -> int:
-        """Return the number of images kept."""
-        return self.count
-
-    def __getitem__(self, index: int) -> Any:
-        """Return what the pipeline makes of an image."""
-        return self.dataset[index]
-
-    def get_data_info(self, index: int) -> dict[str, Any]:
-        """Return the annotation of an image."""
-        return self.dataset.get_data_info(index)
-
-
 def find_reward(config: Mapping[str, Any]) -> RewardSource:
     """Return the rewards of a config's (first) exploration.
 
-    A config without one is judged by its test data.
+    A config without one is scored on its test data.
 
     Args:
         config: A whole config.
@@ -127,6 +97,34 @@ def build_evaluator(
     return RewardEvaluator(dataloader, source.evaluator, metric, seed=0)
 
 
+class FirstImages(Dataset):
+    """The first images of a dataset.
+
+    Args:
+        dataset: The whole.
+        count: How many to keep; all if there are fewer.
+    """
+
+    def __init__(self, dataset: Any, count: int) -> None:
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+        self.dataset = dataset
+        self.count = min(count, len(dataset))
+        self.metainfo = getattr(dataset, 'metainfo', None)
+
+    def __len__(self) -> int:
+        """Return the number of images kept."""
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        """Return what the pipeline makes of an image."""
+        return self.dataset[index]
+
+    def get_data_info(self, index: int) -> dict[str, Any]:
+        """Return the annotation of an image."""
+        return self.dataset.get_data_info(index)
+
+
 class CheckpointReport(NamedTuple):
     """What was seen of a checkpoint.
 
@@ -135,7 +133,7 @@ class CheckpointReport(NamedTuple):
         loaded: How it fits the model.
         metrics: All numbers of the evaluation.
         value: What is maximised; None if there is none.
-        census: How much of each class was predicted; None for models that
+        amounts: How much of each class was predicted; None for models that
             predict neither panoptic maps nor boxes.
         findings: What is wrong with it.
     """
@@ -144,7 +142,7 @@ class CheckpointReport(NamedTuple):
     loaded: LoadReport
     metrics: dict[str, float]
     value: float | None
-    census: Census | None
+    amounts: ClassAmounts | None
     findings: tuple[Finding, ...]
 
 
@@ -186,8 +184,10 @@ def _check(
 ) -> CheckpointReport:
     model = revert_sync_batchnorm(model)
     loaded = load_weights(model, path)
-    taker = CensusTaker(model.to(get_device()), evaluator.dataloader.dataset)
-    score = evaluator.score(taker)
+    counter = AmountCounter(
+        model.to(get_device()), evaluator.dataloader.dataset
+    )
+    score = evaluator.score(counter)
     if rewarded:
         evaluator.metric.check(score.metrics)
     report = CheckpointReport(
@@ -195,14 +195,14 @@ def _check(
         loaded,
         score.metrics,
         score.value if rewarded else None,
-        taker.census(),
+        counter.amounts(),
         (),
     )
-    found = _judge(report, rewarded, _threshold(model))
+    found = _find_faults(report, rewarded, _threshold(model))
     return report._replace(findings=tuple(found))
 
 
-def _judge(
+def _find_faults(
     report: CheckpointReport, rewarded: bool, threshold: float | None
 ) -> Iterator[Finding]:
     yield from rules.weights_missing(report.loaded)
@@ -212,12 +212,12 @@ def _judge(
     yield from rules.quality_near_zero(report.metrics)
     yield from rules.quality_implausible(report.metrics)
     yield from rules.one_kind_missing(report.metrics)
-    if report.census is not None:
-        yield from rules.all_void(report.census)
-        yield from rules.one_class(report.census)
-        yield from rules.no_things(report.census, threshold)
-        yield from rules.other_amounts(report.census)
-        yield from rules.category_order(report.census)
+    if report.amounts is not None:
+        yield from rules.all_void(report.amounts)
+        yield from rules.one_class(report.amounts)
+        yield from rules.no_things(report.amounts, threshold)
+        yield from rules.other_amounts(report.amounts)
+        yield from rules.category_order(report.amounts)
 
 
 def _threshold(model: nn.Module) -> float | None:
