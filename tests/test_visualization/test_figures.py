@@ -8,7 +8,7 @@ import matplotlib.image
 import pytest
 from matplotlib.figure import Figure
 
-from mmada.visualization import read_history, save_figure, weights_figure
+from mmada.visualization import read_search, save_figure, weights_figure
 from tests.test_visualization.records import round_record, write
 
 
@@ -33,5 +33,5 @@ def test_bad_name(tmp_path: Path) -> None:
 def test_pyplot_knows_of_no_figure(tmp_path: Path) -> None:
     pyplot = pytest.importorskip('matplotlib.pyplot')
     rounds = write(tmp_path / 'h', [round_record(1)])
-    save_figure(weights_figure(read_history(rounds)), tmp_path / 'w.png')
+    save_figure(weights_figure(read_search(rounds)), tmp_path / 'w.png')
     assert pyplot.get_fignums() == []

@@ -1,4 +1,4 @@
-"""The panel holds the pictures of its rows, in their columns."""
+"""The panel holds the pictures of its rows, in known colours."""
 
 from __future__ import annotations
 
@@ -89,9 +89,6 @@ def test_bad_input() -> None:
         panoptic_panel([good, replace(good, ours=small)], NAMES)
     with pytest.raises(ValueError, match=r'lacks \[11\]'):
         panoptic_panel([good], {1: 'ball'})
-
-
-# ~~ test_panoptic_colors: Known pixels have known colours.
 
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

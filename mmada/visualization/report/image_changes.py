@@ -1,4 +1,7 @@
-"""Which images and classes differ between two models, from counts."""
+"""Which images and classes differ between two models, from counts.
+
+And the images as text, to be part of a page.
+"""
 
 from __future__ import annotations
 
@@ -120,9 +123,6 @@ def _quality(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     counted = weight > 0
     values = np.divide(iou, weight, out=np.zeros_like(iou), where=counted)
     return 100 * values.sum(1) / counted.sum(1)
-
-
-# ~~ pictures: Pictures as text, to be part of a page.
 
 
 _WIDTH = 480

@@ -1,3 +1,7 @@
+"""Runs that are halfway, over, failed or damaged."""
+
+from __future__ import annotations
+
 import json
 import math
 import os
