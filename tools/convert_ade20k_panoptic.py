@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from common import one_line_errors
 from numpy.typing import NDArray
 
 from mmada.datasets.ade20k_panoptic import (
@@ -156,17 +156,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Convert; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Convert the splits."""
     args = parse_args(argv)
-    try:
+    with one_line_errors('convert_ade20k_panoptic'):
         for split in args.splits:
             convert_split(args.root, split, args.workers)
-    except (OSError, ValueError) as error:
-        print(f'convert_ade20k_panoptic: error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""Holds some training images out, to reward an exploration on them.
+"""Hold some training images out, to reward an exploration on them.
 
 The ids of the images that are held out are written beside the annotation
 file, `..._proxy_reward.txt`; the dataset `ImageSubset` takes it. Annotations,
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from common import one_line_errors
 
 from mmada.datasets.image_subset import (
     ImageId,
@@ -101,12 +102,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Write the list; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Write the list."""
     args = parse_args(argv)
     stem = f'{args.ann_file.stem}_proxy_reward'
     out = args.out or args.ann_file.with_name(f'{stem}.txt')
-    try:
+    with one_line_errors('make_proxy_split'):
         every = read_image_ids(str(args.ann_file))
         reward = choose_reward_ids(every, args.num_reward, args.seed)
         notes = dict(source=args.ann_file.name, rule=RULE, seed=str(args.seed))
@@ -114,12 +115,8 @@ def main(argv: list[str] | None = None) -> int:
             tuple(reward), len(every), digest_ids(every), notes
         )
         out.write_text(format_ids(content))
-    except (OSError, ValueError) as error:
-        print(f'make_proxy_split: error: {error}', file=sys.stderr)
-        return 2
     print(f'{out}: {len(reward)} of {len(every)} images held out')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

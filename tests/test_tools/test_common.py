@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.support.scripts import load
+from tests.support.scripts import TOOLS, load
+
+
+@pytest.mark.parametrize('script', ['check_data', 'inspect_policy'])
+def test_nothing_but_json_is_on_standard_output(script, tmp_path):
+    command = [sys.executable, f'{TOOLS}/{script}.py', '--json']
+    done = subprocess.run(
+        [*command, str(tmp_path / 'none')],
+        cwd=TOOLS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ''
 
 
 @pytest.fixture

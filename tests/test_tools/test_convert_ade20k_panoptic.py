@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ from mmada.datasets.ade20k_panoptic import STUFF, THINGS
 from mmada.evaluation import PanopticQuality
 from tests.support import scripts
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SIZE = (40, 60)
 
 
@@ -25,7 +23,9 @@ def convert(capsys):
     convert_ade20k_panoptic = scripts.load('convert_ade20k_panoptic.py')
 
     def convert(*arguments):
-        code = convert_ade20k_panoptic.main([str(a) for a in arguments])
+        code = scripts.exit_code(
+            convert_ade20k_panoptic.main, [str(a) for a in arguments]
+        )
         return code, *capsys.readouterr()
 
     return convert

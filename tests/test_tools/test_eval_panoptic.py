@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mmada.datasets.coco_panoptic import id_to_rgb, write_png
+from tests.support.scripts import exit_code, load
 
 REPO = Path(__file__).resolve().parents[2]
 SCRIPT = REPO / 'tools/eval_panoptic.py'
@@ -77,10 +78,9 @@ def test_json_on_standard_output(folder):
 
 
 @pytest.fixture
-def run_here(monkeypatch, capsys):
+def run_here(capsys):
     """Call the script's main in this process: no import of mmdet again."""
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import eval_panoptic
+    eval_panoptic = load('eval_panoptic.py')
 
     def run(folder, *options):
         arguments = [
@@ -90,11 +90,10 @@ def run_here(monkeypatch, capsys):
             *('--pred-folder', f'{folder}/pred'),
             *options,
         ]
-        code = eval_panoptic.main(arguments)
+        code = exit_code(eval_panoptic.main, arguments)
         return code, *capsys.readouterr()
 
-    yield run
-    sys.modules.pop('eval_panoptic')
+    return run
 
 
 def test_tables(folder, run_here):

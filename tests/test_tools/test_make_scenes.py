@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.support.scripts import load
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+from tests.support.scripts import exit_code, load
 
 
 @pytest.fixture
@@ -18,7 +15,7 @@ def run(capsys):
     make_scenes = load('make_scenes.py')
 
     def run(*arguments):
-        code = make_scenes.main([str(a) for a in arguments])
+        code = exit_code(make_scenes.main, [str(a) for a in arguments])
         return code, *capsys.readouterr()
 
     return run
@@ -47,10 +44,10 @@ def test_made_then_reused_then_refused(run, tmp_path):
         (['--num', 'train'], "SPLIT=NUMBER, found 'train'"),
     ],
 )
-def test_unreadable_options(run, tmp_path, capsys, arguments, message):
-    with pytest.raises(SystemExit, match='2'):
-        run(tmp_path / 'scenes', *arguments)
-    assert message in capsys.readouterr().err
+def test_unreadable_options(run, tmp_path, arguments, message):
+    code, _, error = run(tmp_path / 'scenes', *arguments)
+    assert code == 2
+    assert message in error
 
 
 def test_options_out_of_range(run, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +16,152 @@ from torch import Tensor
 
 from mmada.engine.exploration.targets import CURVE_FILE
 from mmada.surrogates import decode, find_surrogate, load_curve
-from mmada.visualization import save_figure
-
-# ~~ curves_figure: The curves of a searched loss, as they moved over the r
-
+from mmada.visualization import HISTORY_FILE, read_search, save_figure
 
 _COLORS = matplotlib.colormaps['viridis']
+Record = dict[str, Any]
+Scores = Mapping[str, Mapping[str, Sequence[float]]]
+"""Row, column, one score a seed."""
+
+
+def write_tables(
+    work_dir: Path, metrics: Sequence[str], seed: int, records: list[Record]
+) -> None:
+    """Write `tables.md`, `losses.png` and `curves.png`.
+
+    Args:
+        work_dir: Directory of the benchmark.
+        metrics: What was searched for.
+        seed: That of the searches.
+        records: All results.
+    """
+    parts = []
+    for scenes, head in (
+        ('scenes', 'fcn'),
+        ('other scenes', 'fcn'),
+        ('scenes', 'psp'),
+    ):
+        scores = _scores(
+            r for r in records if (r['scenes'], r['head']) == (scenes, head)
+        )
+        table = scores_markdown(scores, METRICS)
+        parts.append(f'{scenes}, head {head}\n\n{table}\n')
+        if (scenes, head) == ('scenes', 'fcn'):
+            figure = scores_figure(scores, METRICS)
+            save_figure(figure, work_dir / 'losses.png')
+    text = '\n'.join(parts)
+    (work_dir / 'tables.md').write_text(text)
+    print(text)
+    searches = [_search(work_dir, metric, seed) for metric in metrics]
+    save_figure(curves_figure(searches), work_dir / 'curves.png')
+
+
+def _scores(records: Iterable[Record]) -> Scores:
+    """Return the scores of the trainings by loss and metric, over seeds."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for record in sorted(records, key=lambda r: r['seed']):
+        if not record['metrics'] or record['name'] == 'pretrain':
+            continue
+        row = scores.setdefault(record['name'], {m: [] for m in METRICS})
+        for metric in METRICS:
+            row[metric].append(record['metrics'][metric])
+    return dict(sorted(scores.items()))
+
+
+def _search(
+    work_dir: Path, metric: str, seed: int
+) -> tuple[str, list[list[float]], Tensor]:
+    """Return a search's metric, its means by round, and what it found."""
+    folder = work_dir / search_job(metric, seed).key
+    search = read_search(folder / HISTORY_FILE)
+    assert search is not None  # it has ended
+    means = [entry.actions[0].tolist() for entry in search.rounds]
+    points = load_curve(folder / CURVE_FILE).points
+    return metric, means, torch.tensor(points, dtype=torch.float64)
+
+
+def scores_markdown(scores: Scores, columns: Sequence[str]) -> str:
+    """Lay out means and standard deviations; the best mean is bold.
+
+    Args:
+        scores: The scores; larger is better.
+        columns: Which columns, in order.
+
+    Returns:
+        A Markdown table, without a newline at the end.
+    """
+    lines = [
+        '| loss | ' + ' | '.join(columns) + ' |',
+        '| --- |' + ' ---: |' * len(columns),
+    ]
+    best = {column: _best_row(scores, column) for column in columns}
+    for row, found in scores.items():
+        cells = []
+        for column in columns:
+            text = _cell(found[column])
+            cells.append(f'**{text}**' if best[column] == row else text)
+        lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def scores_figure(scores: Scores, columns: Sequence[str]) -> Figure:
+    """Draw the means as a table, coloured within each column.
+
+    Args:
+        scores: The scores; larger is better.
+        columns: Which columns, in order.
+
+    Raises:
+        ValueError: If there is no row or no column.
+    """
+    if not scores or not columns:
+        raise ValueError('`scores` and `columns` should not be empty.')
+    rows = list(scores)
+    shades = _shades(scores, columns)
+    figure = Figure(
+        figsize=(2.2 + 1.1 * len(columns), 0.5 + 0.34 * len(rows)),
+        layout='constrained',
+    )
+    axes = figure.subplots()
+    axes.imshow(shades, cmap='YlGn', vmin=0, vmax=1.3, aspect='auto')
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            weight = 'bold' if _best_row(scores, column) == row else 'normal'
+            text = _cell(scores[row][column])
+            axes.text(
+                j, i, text, ha='center', va='center', weight=weight, size=9
+            )
+    return figure
+
+
+def _shades(scores: Scores, columns: Sequence[str]) -> list[list[float]]:
+    """Return the means, scaled to 0 to 1 within each column."""
+    means = {
+        column: [statistics.fmean(found[column]) for found in scores.values()]
+        for column in columns
+    }
+    return [
+        [
+            (means[c][i] - min(means[c]))
+            / (max(means[c]) - min(means[c]) or 1)
+            for c in columns
+        ]
+        for i in range(len(scores))
+    ]
+
+
+def _best_row(scores: Scores, column: str) -> str:
+    return max(scores, key=lambda row: statistics.fmean(scores[row][column]))
+
+
+def _cell(values: Sequence[float]) -> str:
+    mean = f'{statistics.fmean(values):.1f}'
+    if len(values) == 1:
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.1f}'
 
 
 def curves_figure(
@@ -79,159 +218,3 @@ def _draw_search(
         panel.set_xticks([0, 0.5, 1])
         panel.set_yticks([0, 0.5, 1])
         panel.tick_params(labelsize=7)
-
-
-Record = dict[str, Any]
-Scores = dict[str, dict[str, list[float]]]
-
-
-def write_tables(
-    work_dir: Path, metrics: Sequence[str], seed: int, records: list[Record]
-) -> None:
-    """Write `tables.md`, `losses.png` and `curves.png`.
-
-    Args:
-        work_dir: Directory of the benchmark.
-        metrics: What was searched for.
-        seed: That of the searches.
-        records: All results.
-    """
-    parts = []
-    for scenes, head in (
-        ('scenes', 'fcn'),
-        ('other scenes', 'fcn'),
-        ('scenes', 'psp'),
-    ):
-        scores = _scores(
-            r for r in records if (r['scenes'], r['head']) == (scenes, head)
-        )
-        table = scores_markdown(scores, METRICS)
-        parts.append(f'{scenes}, head {head}\n\n{table}\n')
-        if (scenes, head) == ('scenes', 'fcn'):
-            figure = scores_figure(scores, METRICS)
-            save_figure(figure, work_dir / 'losses.png')
-    text = '\n'.join(parts)
-    (work_dir / 'tables.md').write_text(text)
-    print(text)
-    searches = [_search(work_dir, metric, seed) for metric in metrics]
-    save_figure(curves_figure(searches), work_dir / 'curves.png')
-
-
-def _scores(records: Iterable[Record]) -> Scores:
-    """Return the scores of the trainings by loss and metric, over seeds."""
-    scores: Scores = {}
-    for record in sorted(records, key=lambda r: r['seed']):
-        if not record['metrics'] or record['name'] == 'pretrain':
-            continue
-        row = scores.setdefault(record['name'], {m: [] for m in METRICS})
-        for metric in METRICS:
-            row[metric].append(record['metrics'][metric])
-    return dict(sorted(scores.items()))
-
-
-def _search(
-    work_dir: Path, metric: str, seed: int
-) -> tuple[str, list[list[float]], Tensor]:
-    """Return a search's metric, its means by round, and what it found."""
-    folder = work_dir / search_job(metric, seed).key
-    lines = (folder / 'exploration' / 'history.jsonl').read_text().splitlines()
-    means = [json.loads(line)['actions'][0] for line in lines]
-    points = load_curve(folder / CURVE_FILE).points
-    return metric, means, torch.tensor(points, dtype=torch.float64)
-
-
-# ~~ score_table: Rows by columns of scores over seeds, as text and as a pi
-
-
-Scores_of_score_table = Mapping[str, Mapping[str, Sequence[float]]]
-"""Row, column, one score a seed."""
-
-
-def scores_markdown(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> str:
-    """Lay out means and standard deviations; the best mean is bold.
-
-    Args:
-        scores: The scores; larger is better.
-        columns: Which columns, in order.
-
-    Returns:
-        A Markdown table, without a newline at the end.
-    """
-    lines = [
-        '| loss | ' + ' | '.join(columns) + ' |',
-        '| --- |' + ' ---: |' * len(columns),
-    ]
-    best = {column: _best_row(scores, column) for column in columns}
-    for row, found in scores.items():
-        cells = []
-        for column in columns:
-            text = _cell(found[column])
-            cells.append(f'**{text}**' if best[column] == row else text)
-        lines.append(f'| {row} | ' + ' | '.join(cells) + ' |')
-    return '\n'.join(lines)
-
-
-def scores_figure(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> Figure:
-    """Draw the means as a table, coloured within each column.
-
-    Args:
-        scores: The scores; larger is better.
-        columns: Which columns, in order.
-
-    Raises:
-        ValueError: If there is no row or no column.
-    """
-    if not scores or not columns:
-        raise ValueError('`scores` and `columns` should not be empty.')
-    rows = list(scores)
-    shades = _shades(scores, columns)
-    figure = Figure(
-        figsize=(2.2 + 1.1 * len(columns), 0.5 + 0.34 * len(rows)),
-        layout='constrained',
-    )
-    axes = figure.subplots()
-    axes.imshow(shades, cmap='YlGn', vmin=0, vmax=1.3, aspect='auto')
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.tick_params(length=0, labeltop=True, labelbottom=False)
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            weight = 'bold' if _best_row(scores, column) == row else 'normal'
-            text = _cell(scores[row][column])
-            axes.text(
-                j, i, text, ha='center', va='center', weight=weight, size=9
-            )
-    return figure
-
-
-def _shades(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> list[list[float]]:
-    """Return the means, scaled to 0 to 1 within each column."""
-    means = {
-        column: [statistics.fmean(found[column]) for found in scores.values()]
-        for column in columns
-    }
-    return [
-        [
-            (means[c][i] - min(means[c]))
-            / (max(means[c]) - min(means[c]) or 1)
-            for c in columns
-        ]
-        for i in range(len(scores))
-    ]
-
-
-def _best_row(scores: Scores_of_score_table, column: str) -> str:
-    return max(scores, key=lambda row: statistics.fmean(scores[row][column]))
-
-
-def _cell(values: Sequence[float]) -> str:
-    mean = f'{statistics.fmean(values):.1f}'
-    if len(values) == 1:
-        return mean
-    return f'{mean} ± {statistics.stdev(values):.1f}'

@@ -30,7 +30,7 @@ from mmada.evaluation.averages import sum_counts
 from mmada.evaluation.matching import ImageCounts
 from mmada.policies.policy_file import DEFAULT_FILE
 
-# ~~ compare_panoptic: Panoptic quality that keeps what each image adds to
+TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 @METRICS.register_module()
@@ -55,9 +55,6 @@ class ImagewisePanopticQuality(PanopticQuality):
             ]
         )
         return super().compute_metrics(results)
-
-
-TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 def run(job: Job, work_dir: Path) -> dict[str, Any]:
