@@ -66,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if len(args.paths) == 1 and args.dataset:
         parser.error('--dataset is for ANN_FILE SEG_DIR IMG_DIR')
     if args.sample is not None and args.sample < 0:
-        parser.error(f'--sample should be >= 0, found {args.sample}')
+        parser.error(f'--sample should be >= 0. Found {args.sample}.')
     return args
 
 
@@ -109,7 +109,7 @@ def check(args: argparse.Namespace) -> tuple[list[Checked], Tally]:
 def _metainfo(name: str) -> dict[str, Any]:
     cls = MMDET_DATASETS.get(name)
     if cls is None:
-        raise ValueError(f'--dataset should be a dataset, found {name!r}')
+        raise ValueError(f'--dataset should be a dataset. Found {name!r}.')
     metainfo: dict[str, Any] = cls.METAINFO
     return metainfo
 
@@ -240,7 +240,7 @@ def read_loaders(path: str) -> Loaders:
     if not loaders.parts:
         raise ValueError(
             f'{path} should have a dataset with ann_file and data_prefix '
-            f'img and seg, found none in {sorted(found)}'
+            f'img and seg. Found none in {sorted(found)}.'
         )
     return loaders
 

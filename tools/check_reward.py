@@ -124,7 +124,9 @@ def main(argv: list[str] | None = None) -> int:
         init_default_scope(config.get('default_scope', 'mmdet'))
         source = find_reward(config)
         if config.get('model') is None:
-            raise ValueError(f'{args.config} has no `model`')
+            raise ValueError(
+                f'{args.config} should have a `model`. Found none.'
+            )
         reports, together = check_checkpoints(
             config.model, source, args.checkpoints, args.max_images
         )

@@ -55,7 +55,7 @@ def read_config(path: str | Path) -> Config:
         raise
     except Exception as error:
         raise ValueError(
-            f'{path} should be a config, found {type(error).__name__}: {error}'
+            f'{path} should be a config. Found {type(error).__name__}: {error}'
         ) from error
 
 

@@ -54,7 +54,8 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     wanted = [channels] if channels > 1 else []
     if image is None or (image.dtype, *image.shape[2:]) != (np.uint8, *wanted):
         raise ValueError(
-            f'{path} should be an image of 8 bits and {channels} channel(s)'
+            f'{path} should be an image of 8 bits and {channels} channel(s). '
+            'Found another.'
         )
     found: NDArray[np.uint8] = image if channels == 1 else image[..., ::-1]
     return found
@@ -87,7 +88,7 @@ def convert_image(root: Path, split: str, task: tuple[int, str]) -> Converted:
         if size != semantic.shape:
             raise ValueError(
                 f'the image should have the size {semantic.shape} of its '
-                f'semantic map, found {size}'
+                f'semantic map. Found {size}.'
             )
         # Ids are unique in the data set: mmdet looks annotations up by id,
         # and would go through all images that share one.
@@ -115,7 +116,9 @@ def convert_split(root: Path, split: str, workers: int) -> None:
     part, target = SPLITS[split], root / f'ade20k_panoptic_{split}.json'
     names = sorted(p.name for p in (root / 'images' / part).glob('*.jpg'))
     if not names:
-        raise ValueError(f'{root}/images/{part} should hold *.jpg, found none')
+        raise ValueError(
+            f'{root}/images/{part} should hold *.jpg. Found none.'
+        )
     (root / f'ade20k_panoptic_{split}').mkdir(exist_ok=True)
     convert = partial(convert_image, root, split)
     results = ordered_map(convert, enumerate(names), workers)
@@ -130,7 +133,7 @@ def convert_split(root: Path, split: str, workers: int) -> None:
     if share > MOST_WRONG:
         raise ValueError(
             f'{split}: the instance maps should show the classes of the '
-            f'semantic ones, found another at {share:.0%} of their pixels'
+            f'semantic ones. Found another at {share:.0%} of their pixels.'
         )
     content = dict(
         images=images, annotations=annotations, categories=ade20k_categories()

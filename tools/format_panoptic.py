@@ -116,7 +116,7 @@ def read_content(images: str, categories: str | None) -> dict[str, Any]:
     """
     content = _read_json(images)
     if not isinstance(content, dict) or 'images' not in content:
-        raise ValueError(f'{images} should have images, found none')
+        raise ValueError(f'{images} should have images. Found none.')
     if categories is not None:
         listed = _read_json(categories)
         content['categories'] = (
@@ -177,7 +177,9 @@ def run(args: argparse.Namespace, scratch: str) -> list[str]:
     config.merge_from_dict(args.cfg_options or {})
     for name in ('model', 'test_dataloader'):
         if config.get(name) is None:
-            raise ValueError(f'{args.config} has no `{name}`')
+            raise ValueError(
+                f'{args.config} should have `{name}`. Found none.'
+            )
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataloader, content = load_data(config, args, scratch)
     source = args.categories or args.image_info or 'the test annotations'

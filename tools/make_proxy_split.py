@@ -47,7 +47,7 @@ def choose_reward_ids(
     ids = set(image_ids)
     if not 0 < num_reward < len(ids):
         raise ValueError(
-            f'num_reward should be 1 to {len(ids) - 1}, found {num_reward}'
+            f'`num_reward` should be 1 to {len(ids) - 1}. Found {num_reward}.'
         )
     ranked = sorted(ids, key=lambda i: _digest(seed, i))
     return set(ranked[:num_reward])
@@ -68,13 +68,13 @@ def read_image_ids(ann_file: str) -> set[ImageId]:
             ids.extend(image['id'] for image in value)
     if missing:
         raise ValueError(
-            f'{ann_file} has no {", ".join(sorted(missing))}; a COCO '
-            'annotation file is expected'
+            f'{ann_file} should be a COCO annotation file. Found no '
+            f'{", ".join(sorted(missing))}.'
         )
     if len(set(ids)) < len(ids):
         raise ValueError(
-            f'{ann_file} has {len(ids)} images with {len(set(ids))} ids; '
-            'every image should have its own'
+            f'every image of {ann_file} should have an id of its own. Found '
+            f'{len(set(ids))} ids of {len(ids)} images.'
         )
     return set(ids)
 

@@ -17,7 +17,7 @@ def _size(text: str) -> tuple[int, int]:
     height, _, width = text.partition('x')
     if not (height.isdigit() and width.isdigit()):
         raise argparse.ArgumentTypeError(
-            f'should be HEIGHTxWIDTH, found {text!r}'
+            f'should be HEIGHTxWIDTH. Found {text!r}.'
         )
     return int(height), int(width)
 
@@ -26,7 +26,7 @@ def _num(text: str) -> tuple[str, int]:
     split, _, number = text.partition('=')
     if not number.isdigit():
         raise argparse.ArgumentTypeError(
-            f'should be SPLIT=NUMBER, found {text!r}'
+            f'should be SPLIT=NUMBER. Found {text!r}.'
         )
     return split, int(number)
 

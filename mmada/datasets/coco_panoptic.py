@@ -54,7 +54,8 @@ def read_json(path: str, backend_args: BackendArgs = None) -> dict[str, Any]:
         raise ValueError(f'{path} should be JSON: {error}') from None
     if not isinstance(content, dict):
         raise ValueError(
-            f'{path} should hold a JSON object, found {type(content).__name__}'
+            f'{path} should hold a JSON object. Found '
+            f'{type(content).__name__}.'
         )
     return content
 
@@ -78,10 +79,10 @@ def read_categories(
     except (KeyError, TypeError) as error:
         raise ValueError(
             f'{path} should have categories with id, name and '
-            f'isthing, found none at {error}'
+            f'isthing. Found none at {error}.'
         ) from None
     if not categories:
-        raise ValueError(f'{path} should have categories, found none')
+        raise ValueError(f'{path} should have categories. Found none.')
     return categories
 
 
@@ -151,15 +152,15 @@ def to_int(place: str, name: str, value: Any) -> int:
 
 def _misfit(place: str, expected: str, name: str, value: Any) -> ValueError:
     return ValueError(
-        f'{place} should have {expected} as {name}, '
-        f'found {reprlib.repr(value)}'
+        f'{place} should have {expected} as {name}. '
+        f'Found {reprlib.repr(value)}.'
     )
 
 
 def _no_annotations(path: str, error: Exception) -> ValueError:
     return ValueError(
         f'{path} should have annotations with image_id, file_name and '
-        f'segments_info, found none at {error}'
+        f'segments_info. Found none at {error}.'
     )
 
 
@@ -189,8 +190,8 @@ def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
     """
     if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
         raise ValueError(
-            f'segment ids should be in 0..{MAX_ID}, found '
-            f'{ids.min()}..{ids.max()}'
+            f'Segment ids should be in 0..{MAX_ID}. Found '
+            f'{ids.min()}..{ids.max()}.'
         )
     return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
         np.uint8
@@ -206,7 +207,7 @@ def decode_id_map(data: bytes) -> NDArray[np.int32]:
     buffer = np.frombuffer(data, dtype=np.uint8)
     bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
     if bgr is None:
-        raise ValueError('not an image')
+        raise ValueError('the bytes should be an image. Found another file.')
     # With a fourth byte a pixel is one little-endian integer: much faster
     # than shifting and adding three planes.
     rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)

@@ -73,16 +73,18 @@ class ImageSubset:
         backend_args: dict[str, Any] | None = None,
     ) -> None:
         if keep not in KEEP:
-            raise ValueError(f'keep should be one of {KEEP}, found {keep!r}')
+            raise ValueError(
+                f'`keep` should be one of {KEEP}. Found {keep!r}.'
+            )
         self.ids_file = ids_file
         self.keep = keep
         self._list = read_ids(ids_file, backend_args)
         self.dataset = DATASETS.build(dict(dataset, lazy_init=True))
         if not isinstance(self.dataset, BaseDataset):
             raise ValueError(
-                'dataset should be a BaseDataset of mmengine, found '
-                f'{type(self.dataset).__name__}; put ImageSubset inside of '
-                'such a wrapper'
+                '`dataset` should be a BaseDataset of mmengine. Found '
+                f'{type(self.dataset).__name__}. Put ImageSubset inside of '
+                'such a wrapper.'
             )
         self._fully_initialized = False
         if not lazy_init:
@@ -122,17 +124,18 @@ class ImageSubset:
         left = type(self.dataset).filter_data(self.dataset)
         if not left:
             raise ValueError(
-                f'no image is left: {len(self.dataset.data_list)} of '
-                f'{len(data)} are {self.keep} in {self.ids_file}, 0 of them '
-                f'pass filter_cfg {self.dataset.filter_cfg}'
+                'At least one image should be left. Found '
+                f'{len(self.dataset.data_list)} of {len(data)} that are '
+                f'{self.keep} in {self.ids_file}, 0 of them pass filter_cfg '
+                f'{self.dataset.filter_cfg}.'
             )
         return left
 
     def _check(self, data: list[dict[str, Any]]) -> None:
         if any('img_id' not in info for info in data):
             raise ValueError(
-                f'the images of {type(self.dataset).__name__} should have '
-                'an img_id, found images without'
+                f'The images of {type(self.dataset).__name__} should have '
+                'an img_id. Found images without.'
             )
         name = f'{type(self.dataset).__name__} {self.dataset.ann_file}'
         ids = {info['img_id'] for info in data}
@@ -140,8 +143,8 @@ class ImageSubset:
         unknown = [i for i in self._list.ids if i not in ids]
         if unknown:
             raise ValueError(
-                f'{self.ids_file} should list images of {name}, found '
-                f'{len(unknown)} others, such as {unknown[0]!r}'
+                f'{self.ids_file} should list images of {name}. Found '
+                f'{len(unknown)} others, such as {unknown[0]!r}.'
             )
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
@@ -199,8 +202,8 @@ class ImageIdList(NamedTuple):
             raise ValueError(
                 f'{name} should have the {self.num_images} images of '
                 f'{self.notes.get("source", "the source")}, which the list '
-                f'of image ids was made from, found {len(ids)} images'
-                + (', others' if len(ids) == self.num_images else '')
+                f'of image ids was made from. Found {len(ids)} '
+                + ('others.' if len(ids) == self.num_images else 'images.')
             )
 
 
@@ -235,7 +238,7 @@ def parse_ids(text: str) -> ImageIdList:
     first, *lines = text.splitlines() or ['']
     if first != FIRST_LINE:
         raise ValueError(
-            f'the first line should be {FIRST_LINE!r}, found {first[:60]!r}'
+            f'the first line should be {FIRST_LINE!r}. Found {first[:60]!r}.'
         )
     header = _read_header(line for line in lines if line.startswith('#'))
     body = [line for line in lines if not line.startswith('#')]
@@ -245,13 +248,13 @@ def parse_ids(text: str) -> ImageIdList:
     except (KeyError, ValueError) as error:
         raise ValueError(
             'the header should have images, sha256, listed, and the type int '
-            f'or text, found none at {error}'
+            f'or text. Found none at {error}.'
         ) from None
     ids = tuple(map(kind, body))
     if str(len(ids)) != listed:
-        raise ValueError(f'{listed} ids should follow, found {len(ids)}')
+        raise ValueError(f'{listed} ids should follow. Found {len(ids)}.')
     if any(a >= b for a, b in zip(ids, ids[1:], strict=False)):
-        raise ValueError('ids should be ascending, each once')
+        raise ValueError('ids should be ascending, each once. Found others.')
     return ImageIdList(ids, num_images, digest, header)
 
 
@@ -285,16 +288,16 @@ def sort_ids(ids: Iterable[ImageId]) -> list[ImageId]:
     types = {type(i) for i in found}
     if not (types <= {int} or types <= {str}):
         raise ValueError(
-            'image ids should be all integers or all text, found '
-            f'{sorted(each.__name__ for each in types)}'
+            'Image ids should be all integers or all text. Found '
+            f'{sorted(each.__name__ for each in types)}.'
         )
     for each in found:
         if isinstance(each, str) and (
             each != each.strip() or not each.isprintable() or each[:1] in '#'
         ):
             raise ValueError(
-                'an image id should be text on a line, without blanks '
-                f'around it and no # in front, found {each!r}'
+                'An image id should be text on a line, without blanks '
+                f'around it and no # in front. Found {each!r}.'
             )
     return sorted(found)
 

@@ -252,7 +252,8 @@ def _read_config(config: str | Path) -> Config:
     for name in ('model', 'train_dataloader', 'optim_wrapper'):
         if cfg.get(name) is None:
             raise ValueError(
-                f'{config} has no `{name}`; expected the config of a training.'
+                f'{config} should be the config of a training. Found no '
+                f'`{name}`.'
             )
     return cfg
 

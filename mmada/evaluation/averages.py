@@ -148,8 +148,8 @@ def check_classes_of(classes_of: str) -> None:
     """
     if classes_of not in ('official', 'ground_truth'):
         raise ValueError(
-            "classes_of should be 'official' or 'ground_truth', "
-            f'found {classes_of!r}'
+            "`classes_of` should be 'official' or 'ground_truth'. "
+            f'Found {classes_of!r}.'
         )
 
 

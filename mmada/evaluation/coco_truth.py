@@ -105,7 +105,7 @@ class CocoTruth:
     ) -> tuple[int, int, int, int]:
         place = f'image {image_id}: a segment of {self._ann_file}'
         if not isinstance(info, Mapping):
-            raise ValueError(f'{place} should be an object, found {info!r}')
+            raise ValueError(f'{place} should be an object. Found {info!r}.')
         try:
             return (
                 to_int(place, 'id', info['id']),
@@ -115,7 +115,7 @@ class CocoTruth:
             )
         except KeyError as error:
             raise ValueError(
-                f'{place} should have {error}, found {sorted(info)}'
+                f'{place} should have {error}. Found {sorted(info)}.'
             ) from None
 
     def _read(self, image_id: int | str) -> Truth:
@@ -123,15 +123,16 @@ class CocoTruth:
         if annotation is None:
             raise ValueError(
                 f'image {image_id!r} should be one of the '
-                f'{len(self.annotations)} of {self._ann_file}, '
-                'found no annotation of it'
+                f'{len(self.annotations)} of {self._ann_file}. '
+                'Found no annotation of it.'
             )
         listed = {}
         for label, category, area, crowd in annotation.segments.tolist():
             if category not in self.categories:
                 raise ValueError(
-                    f'image {image_id}: segment {label} of {self._ann_file} '
-                    f'has the unknown category_id {category}'
+                    f'image {image_id}: category_id of segment {label} of '
+                    f'{self._ann_file} should be one of its categories. '
+                    f'Found {category}.'
                 )
             listed[label] = TruthSegment(category, area, crowd == 1)
         segments = read_segment_map(
@@ -172,23 +173,23 @@ def label_categories(
     """
     if len(classes) >= INSTANCE_OFFSET:
         raise ValueError(
-            f'classes should be fewer than {INSTANCE_OFFSET}, '
-            f'found {len(classes)}'
+            f'`classes` should be fewer than {INSTANCE_OFFSET}. '
+            f'Found {len(classes)}.'
         )
     names = {c.name for c in categories.values()}
     missing = [name for name in classes if name not in names]
     if missing:
         raise ValueError(
-            'classes should be category names of the annotation '
-            f'file, found {missing}'
+            '`classes` should be category names of the annotation '
+            f'file. Found {missing}.'
         )
     ids = [c for c, category in categories.items() if category.name in classes]
     things = [categories[c].isthing for c in ids]
     if things != sorted(things, reverse=True):
         wrong = categories[ids[things.index(False)]].name
         raise ValueError(
-            'things should come before stuff in the categories '
-            f'of the annotation file, found {wrong!r} first'
+            'Things should come before stuff in the categories '
+            f'of the annotation file. Found {wrong!r} first.'
         )
     return ids
 
@@ -220,6 +221,6 @@ def split_labels(
         else:
             raise ValueError(
                 f'label {label} should be of one of '
-                f'{num_classes} classes, found class {index}'
+                f'{num_classes} classes. Found class {index}.'
             )
     return categories, void

@@ -94,8 +94,8 @@ class SubmissionWriter:
         self.zip_path = Path(out_dir) / f'{stem}.zip'
         if self.folder.is_dir() and any(self.folder.iterdir()):
             raise ValueError(
-                f'{self.folder} should be empty or new, found files; choose '
-                'another name or remove them'
+                f'{self.folder} should be empty or new. Found files. Choose '
+                'another name or remove them.'
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._records: dict[int | str, dict[str, Any]] = {}
@@ -125,7 +125,7 @@ class SubmissionWriter:
         if name in self._names:
             raise ValueError(
                 f'image {image_id}: file names should differ without their '
-                f'folder and suffix, found a second {name}'
+                f'folder and suffix. Found a second {name}.'
             )
         write_png(self.folder / name, id_to_rgb(ids))
         self._names.add(name)

@@ -153,10 +153,10 @@ def panoptic_panel(
 
 def _check(rows: Sequence[PanelRow], titles: Sequence[str]) -> None:
     if not rows:
-        raise ValueError('rows should have at least one image, found none')
+        raise ValueError('`rows` should have at least one image. Found none.')
     if len(titles) != len(_TITLES):
         raise ValueError(
-            f'titles should be {len(_TITLES)}, found {list(titles)}'
+            f'`titles` should be {len(_TITLES)}. Found {list(titles)}.'
         )
     for index, row in enumerate(rows):
         size = row.image.shape[:2]
@@ -169,7 +169,7 @@ def _check(rows: Sequence[PanelRow], titles: Sequence[str]) -> None:
         wrong = {name: s for name, s in found.items() if s != size}
         if wrong:
             raise ValueError(
-                f'row {index}: sizes should all be {size}, found {wrong}'
+                f'row {index}: sizes should all be {size}. Found {wrong}.'
             )
 
 
@@ -252,8 +252,8 @@ def paint(
     missing = set(segmentation.categories.values()) - set(palette)
     if missing:
         raise ValueError(
-            f'the palette should have all categories, it lacks '
-            f'{sorted(missing)}'
+            f'`palette` should have all categories. Found none for '
+            f'{sorted(missing)}.'
         )
     ids = enlarge(segmentation.ids, scale)
     values, inverse = np.unique(ids, return_inverse=True)

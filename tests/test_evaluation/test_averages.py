@@ -119,7 +119,7 @@ def test_a_group_without_classes_is_nan():
 
 
 def test_unknown_classes_of():
-    with pytest.raises(ValueError, match="classes_of .*found 'all'"):
+    with pytest.raises(ValueError, match="`classes_of` .*Found 'all'"):
         make_report(COUNTS, CATEGORIES, 'all')
 
 

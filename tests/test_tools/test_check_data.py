@@ -452,7 +452,7 @@ def test_what_cannot_be_checked(root, check, tmp_path):
     for arguments, message in (
         ((tmp_path / 'none.json', maps, images), 'none.json'),
         ((ann_file, maps, tmp_path / 'none'), 'none should be a folder'),
-        ((ann_file, maps, images, '--dataset', 'Nobody'), "found 'Nobody'"),
+        ((ann_file, maps, images, '--dataset', 'Nobody'), "Found 'Nobody'"),
         ((root / 'scenes.json', maps, images), "should have \\['images'"),
     ):
         code, text, error = check(*arguments)

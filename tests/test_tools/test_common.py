@@ -58,7 +58,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(common):
 def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
     path = tmp_path / 'config.py'
     path.write_text(text)
-    with pytest.raises(ValueError, match=f'{path} should be a config, found'):
+    with pytest.raises(ValueError, match=f'{path} should be a config. Found'):
         common.read_config(path)
 
 

@@ -147,11 +147,11 @@ def rows_of(tools, problem, name, work_dir):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--methods', 'twos'], "`--methods` has 'twos'; expected some of"),
-        (['--problems', 'x'], "`--problems` has 'x'; expected some of"),
-        (['--seeds', '0', '0'], '`--seeds` is .*different'),
-        (['--seeds', '-1'], '`--seeds` is -1; expected at least 0'),
-        (['--jobs', '0'], '`--jobs` is 0; expected at least 1'),
+        (['--methods', 'twos'], "`--methods` should be .*Found 'twos'"),
+        (['--problems', 'x'], "`--problems` should be .*Found 'x'"),
+        (['--seeds', '0', '0'], '`--seeds` should be different'),
+        (['--seeds', '-1'], '`--seeds` .*at least 0. Found -1'),
+        (['--jobs', '0'], '`--jobs` .*at least 1. Found 0'),
     ],
 )
 def test_bad_filters_are_named(tools, tmp_path, arguments, message):

@@ -139,7 +139,7 @@ def test_another_order_of_classes_is_refused(root, convert):
         cv2.imwrite(str(path), instance)
     code, _, error = convert(root, '--workers', 1)
     assert code == 2
-    assert 'found another at 100% of their pixels' in error
+    assert 'Found another at 100% of their pixels' in error
     assert not (root / 'ade20k_panoptic_train.json').exists()
 
 
@@ -155,4 +155,4 @@ def test_files_that_do_not_fit(root, convert):
     assert 'No such file' in convert(root, '--workers', 1)[2]
     for path in (root / 'images/training').iterdir():
         path.unlink()
-    assert 'should hold *.jpg, found none' in convert(root)[2]
+    assert 'should hold *.jpg. Found none' in convert(root)[2]

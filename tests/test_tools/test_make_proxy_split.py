@@ -76,7 +76,7 @@ def test_ids_of_text(tmp_path, split):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        ([1, 2, 3], 'num_reward should be 1 to 2, found 3'),
+        ([1, 2, 3], '`num_reward` should be 1 to 2. Found 3'),
         ([1, 2, 2, 3, 4], '5 images with 4 ids'),
     ],
 )
@@ -93,7 +93,7 @@ def test_not_an_annotation_file(tmp_path, split):
     ann_file.write_text('{"images": []}')
     code, _, error = split(ann_file)
     assert code == 2
-    assert 'has no annotations, categories' in error
+    assert 'Found no annotations, categories' in error
     code, _, error = split(tmp_path / 'none.json')
     assert code == 2
     assert 'none.json' in error

@@ -34,14 +34,14 @@ def test_made_then_reused_then_refused(run, tmp_path):
     code, text, error = run(out, *options, '--seed', 3)
     assert (code, text) == (2, '')
     assert error.count('\n') == 1
-    assert 'seed should be 3, found 0' in error
+    assert 'seed 0 in place of 3' in error
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--size', '64'], "HEIGHTxWIDTH, found '64'"),
-        (['--num', 'train'], "SPLIT=NUMBER, found 'train'"),
+        (['--size', '64'], "HEIGHTxWIDTH. Found '64'"),
+        (['--num', 'train'], "SPLIT=NUMBER. Found 'train'"),
     ],
 )
 def test_unreadable_options(run, tmp_path, arguments, message):
@@ -53,5 +53,5 @@ def test_unreadable_options(run, tmp_path, arguments, message):
 def test_options_out_of_range(run, tmp_path):
     code, _, error = run(tmp_path / 'scenes', '--num', 'val=3')
     assert code == 2
-    assert "found ['val']" in error
+    assert "Found ['val']" in error
     assert not (tmp_path / 'scenes').exists()

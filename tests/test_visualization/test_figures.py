@@ -20,13 +20,13 @@ def test_size_in_pixels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('dpi', [0, 151])
 def test_bad_dpi(tmp_path: Path, dpi: int) -> None:
-    with pytest.raises(ValueError, match=f'1 to 150, found {dpi}'):
+    with pytest.raises(ValueError, match=f'1 to 150. Found {dpi}'):
         save_figure(Figure(), tmp_path / 'a.png', dpi)
     assert not list(tmp_path.iterdir())
 
 
 def test_bad_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r'\.png, found .*a\.jpg'):
+    with pytest.raises(ValueError, match=r'\.png. Found .*a\.jpg'):
         save_figure(Figure(), tmp_path / 'a.jpg')
 
 

@@ -83,7 +83,7 @@ def test_bad_input() -> None:
     small = Segmentation(np.zeros((2, 2), int), {})
     with pytest.raises(ValueError, match='at least one image'):
         panoptic_panel([], NAMES)
-    with pytest.raises(ValueError, match='titles should be 4'):
+    with pytest.raises(ValueError, match='`titles` should be 4'):
         panoptic_panel([good], NAMES, ['a'])
     with pytest.raises(ValueError, match=r"row 1.*'ours': \(2, 2\)"):
         panoptic_panel([good, replace(good, ours=small)], NAMES)

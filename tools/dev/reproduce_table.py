@@ -299,7 +299,9 @@ def insert(page: str, lines: str) -> str:
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f'the page should have {BEGIN!r} and {END!r}')
+        raise ValueError(
+            f'the page should have {BEGIN!r} and {END!r}. Found not both.'
+        )
     return f'{before}{BEGIN}\n\n{lines}\n{END}{after}'
 
 
@@ -313,7 +315,7 @@ def read_results(path: Path) -> dict[str, Sequence[float]]:
     try:
         found = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {error}') from None
+        raise ValueError(f'{path} should be YAML: {error}') from None
     if not isinstance(found, dict) or not all(
         isinstance(values, list) for values in found.values()
     ):
@@ -344,7 +346,7 @@ def parse_args() -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and not value > 0:
             option = name.replace('_', '-')
-            parser.error(f'--{option} should be positive, found {value}')
+            parser.error(f'--{option} should be positive. Found {value}.')
     return args
 
 

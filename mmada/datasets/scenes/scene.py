@@ -64,7 +64,9 @@ def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
         ValueError: If the split is unknown.
     """
     if split not in SPLITS:
-        raise ValueError(f'split should be one of {SPLITS}, found {split!r}')
+        raise ValueError(
+            f'`split` should be one of {SPLITS}. Found {split!r}.'
+        )
     key = (SPLITS.index(split), index)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
@@ -88,7 +90,9 @@ def draw_scene(
         ValueError: If the size is too small.
     """
     if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
-        raise ValueError(f'size should be at least {MIN_SIZE}, found {size}')
+        raise ValueError(
+            f'`size` should be at least {MIN_SIZE}. Found {size}.'
+        )
     unit = min(size) / min(MIN_SIZE)
     canvas, owners = draw_background(rng, size, unit)
     plans = plan_things(rng, size, unit, min_radius)

@@ -141,13 +141,13 @@ def _read_lists(
                 images.append(image)
     missing = [name for name in NEEDED if name not in found]
     if missing:
-        raise ValueError(f'{ann_file} should have {missing}, found none')
+        raise ValueError(f'{ann_file} should have {missing}. Found none.')
     return images, categories
 
 
 def _files(folder: str) -> set[str]:
     if not os.path.isdir(folder):
-        raise NotADirectoryError(f'{folder} should be a folder')
+        raise NotADirectoryError(f'{folder} should be a folder. Found none.')
     return {
         os.path.relpath(os.path.join(parent, name), folder)
         for parent, _, names in os.walk(folder)

@@ -111,7 +111,7 @@ def _decode_image(data: bytes) -> NDArray[np.uint8]:
     buffer = np.frombuffer(data, np.uint8)
     image: Any = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise ValueError('not an image')
+        raise ValueError('the bytes should be an image. Found another file.')
     return image
 
 

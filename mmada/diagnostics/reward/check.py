@@ -63,8 +63,9 @@ def find_reward(config: Mapping[str, Any]) -> RewardSource:
     ]
     if missing:
         raise ValueError(
-            'the config has no exploration with a `reward_dataloader`; '
-            f'expected then {" and ".join(missing)}, found none'
+            'the config should have an exploration with reward_dataloader, '
+            'or test_dataloader and test_evaluator. Found no '
+            f'{" and no ".join(missing)}.'
         )
     return RewardSource(
         config['test_dataloader'],
@@ -89,7 +90,9 @@ def build_evaluator(
     dataloader = copy.deepcopy(source.dataloader)
     if max_images is not None:
         if max_images < 1:
-            raise ValueError(f'max_images should be >= 1, found {max_images}')
+            raise ValueError(
+                f'`max_images` should be >= 1. Found {max_images}.'
+            )
         whole = DATASETS.build(dataloader['dataset'])
         dataloader['dataset'] = FirstImages(whole, max_images)
     # The name plays no part in what is measured.

@@ -166,5 +166,8 @@ def _shrink(picture: Image) -> Image:
 def _encode(picture: Image, suffix: str, kind: str, options: list[int]) -> str:
     done, data = cv2.imencode(suffix, picture[:, :, ::-1], options)
     if not done:
-        raise ValueError(f'no picture: an array of shape {picture.shape}')
+        raise ValueError(
+            '`picture` should be an image (height, width, 3). Found the shape '
+            f'{picture.shape}.'
+        )
     return f'data:{kind};base64,{base64.b64encode(data.tobytes()).decode()}'

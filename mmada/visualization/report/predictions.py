@@ -107,8 +107,8 @@ def predict_pair(baseline: Path, ours: Path, cache: Path) -> ModelPair:
     (_, first), (config, second) = found
     if not set(first.counts) & set(second.counts):
         raise ValueError(
-            f'baseline should have the test images of {ours}, {baseline} has '
-            'none of them'
+            f'`baseline` should have the test images of {ours}. Found none of '
+            f'them in {baseline}.'
         )
     options = truth_options(config)
     path = options['ann_file']
@@ -133,8 +133,8 @@ def _find_model(source: Path) -> tuple[Config, Path]:
     config = read_config(folder)
     if config.path is None:
         raise ValueError(
-            f'{folder} should have the config that its run wrote (*.py), '
-            'found none'
+            f'{folder} should have the config that its run wrote (*.py). '
+            'Found none.'
         )
     checkpoint = source
     if source.is_dir():
@@ -142,8 +142,8 @@ def _find_model(source: Path) -> tuple[Config, Path]:
         checkpoint = Path(newest) if newest else source / EXPLORED
     if not checkpoint.is_file():
         raise ValueError(
-            f'{source} should be a checkpoint, or a work directory with one; '
-            f'found no file {checkpoint}'
+            f'{source} should be a checkpoint, or a work directory with one. '
+            f'Found no file {checkpoint}.'
         )
     return Config.fromfile(config.path), checkpoint
 
@@ -207,7 +207,7 @@ def truth_options(config: Config) -> dict[str, Any]:
             return {key: metric.get(key) for key in _TRUTH}
     raise ValueError(
         '`test_evaluator` should have a panoptic metric with ann_file and '
-        f'seg_prefix, found {found!r}'
+        f'seg_prefix. Found {found!r}.'
     )
 
 

@@ -119,7 +119,7 @@ def read_run(work_dir: Path) -> Run:
     """
     if not work_dir.is_dir():
         raise ValueError(
-            f'work_dir should be the directory of a run, found {work_dir}'
+            f'`work_dir` should be the directory of a run. Found {work_dir}.'
         )
     config = read_config(work_dir)
     searches = [

@@ -111,7 +111,7 @@ def test_test_data_where_nothing_is_explored():
 
 
 def test_neither_is_an_error():
-    with pytest.raises(ValueError, match='expected then test_evaluator'):
+    with pytest.raises(ValueError, match='Found no test_evaluator'):
         find_reward(dict(test_dataloader=dict(name='test')))
 
 

@@ -115,7 +115,9 @@ def scores_figure(scores: Scores, columns: Sequence[str]) -> Figure:
         ValueError: If there is no row or no column.
     """
     if not scores or not columns:
-        raise ValueError('`scores` and `columns` should not be empty.')
+        raise ValueError(
+            '`scores` and `columns` should not be empty. Found nothing.'
+        )
     rows = list(scores)
     shades = _shades(scores, columns)
     figure = Figure(
@@ -181,7 +183,9 @@ def curves_figure(
         ValueError: If there is no search.
     """
     if not searches:
-        raise ValueError('`searches` should not be empty.')
+        raise ValueError(
+            '`searches` should have at least one search. Found none.'
+        )
     shapes = [find_surrogate(metric).shape for metric, _, _ in searches]
     columns = max(shape.curves for shape in shapes)
     figure = Figure(

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         if least < low:
             raise ValueError(
-                f'`--{name}` is {least}; expected at least {low}.'
+                f'`--{name}` should be at least {low}. Found {least}.'
             )
     check_distinct('seeds', args.seeds)
     names = args.problems or list(PROBLEMS | TRANSFERS)
