@@ -19,18 +19,24 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from common import read_config
+from common import one_line_errors, read_config
+from mmdet.registry import DATASETS as MMDET_DATASETS
+from mmengine.registry import DATASETS, init_default_scope
 
-# What mmdet says of itself on import would spoil the JSON.
-with contextlib.redirect_stdout(sys.stderr):
-    from mmdet.registry import DATASETS as MMDET_DATASETS
-    from mmengine.registry import DATASETS, init_default_scope
+from mmada.datasets.image_subset import read_ids
+from mmada.datasets.parallel import DEFAULT_WORKERS
+from mmada.diagnostics.data import (
+    KINDS,
+    Checked,
+    DataSet,
+    Fault,
+    Tally,
+    check_apart,
+    check_data_set,
+)
 
-    from mmada.datasets.image_subset import read_ids
-    from mmada.datasets.parallel import DEFAULT_WORKERS
-    from mmada.diagnostics.data import KINDS, Fault, Tally, check_apart
-    from mmada.diagnostics.data.data_set import Checked, check_data_set
-    from mmada.diagnostics.data.images import DataSet
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+SEVERITIES = ('error', 'warning')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -60,8 +66,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if len(args.paths) == 1 and args.dataset:
         parser.error('--dataset is for ANN_FILE SEG_DIR IMG_DIR')
     if args.sample is not None and args.sample < 0:
-        parser.error(f'--sample should be >= 0, found {args.sample}')
+        parser.error(f'--sample should be >= 0. Found {args.sample}.')
     return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check and print; return the exit code."""
+    args = parse_args(argv)
+    with (
+        one_line_errors('check_data'),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        found, parts = check(args)
+    return show(found, parts, args.json)
 
 
 def check(args: argparse.Namespace) -> tuple[list[Checked], Tally]:
@@ -92,7 +109,7 @@ def check(args: argparse.Namespace) -> tuple[list[Checked], Tally]:
 def _metainfo(name: str) -> dict[str, Any]:
     cls = MMDET_DATASETS.get(name)
     if cls is None:
-        raise ValueError(f'--dataset should be a dataset, found {name!r}')
+        raise ValueError(f'--dataset should be a dataset. Found {name!r}.')
     metainfo: dict[str, Any] = cls.METAINFO
     return metainfo
 
@@ -121,27 +138,53 @@ def show(found: list[Checked], parts: Tally, as_json: bool) -> int:
     return int(total['errors'] > 0)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Check and print; return the exit code."""
-    args = parse_args(argv)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found, parts = check(args)
-    except (OSError, ValueError) as error:
-        message = ' '.join(str(error).split())
-        print(f'check_data: error: {message}', file=sys.stderr)
-        return 2
-    return show(found, parts, args.json)
+def text_of(tally: Tally) -> list[str]:
+    """Return a line for each kind of fault, errors first."""
+    lines = []
+    for severity in SEVERITIES:
+        for name in tally.of(severity):
+            kind, count = KINDS[name], tally.counts[name]
+            examples = tally.examples[name]
+            more = ', ...' if count > len(examples) else ''
+            lines.append(
+                f'{severity}: {count} {kind.title} '
+                f'({"; ".join(examples)}{more}). {kind.effect}'
+            )
+    return lines or ['no faults']
 
 
-if __name__ == '__main__':
-    sys.exit(main())
+def heading(checked: Checked) -> str:
+    """Return what was looked at."""
+    return (
+        f'{checked.data.ann_file}: {len(checked.images)} images, '
+        f'{checked.opened} of them opened'
+    )
 
 
-# ~~ check_data_config: The panoptic data sets of a config, for check_data.
+def json_of(tally: Tally) -> list[dict[str, Any]]:
+    """Return the faults as JSON, errors first."""
+    return [
+        dict(
+            KINDS[name]._asdict(),
+            kind=name,
+            count=tally.counts[name],
+            examples=tally.examples[name],
+        )
+        for severity in SEVERITIES
+        for name in tally.of(severity)
+    ]
 
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+def total_of(tallies: list[Tally]) -> dict[str, int]:
+    """Return the number of errors and of warnings."""
+    return {
+        f'{severity}s': sum(
+            tally.counts[name]
+            for tally in tallies
+            for name in tally.of(severity)
+        )
+        for severity in SEVERITIES
+    }
 
 
 class Part(NamedTuple):
@@ -197,33 +240,9 @@ def read_loaders(path: str) -> Loaders:
     if not loaders.parts:
         raise ValueError(
             f'{path} should have a dataset with ann_file and data_prefix '
-            f'img and seg, found none in {sorted(found)}'
+            f'img and seg. Found none in {sorted(found)}.'
         )
     return loaders
-
-
-def check_parts(loaders: Loaders, checked: Iterable[Checked]) -> list[Fault]:
-    """Check the parts that a config makes of its data sets.
-
-    Args:
-        loaders: The dataloaders.
-        checked: What was found in all of their data sets.
-    """
-    images = {each.data[:3]: each.images for each in checked}
-    paths: dict[str, set[str]] = {}
-    faults: dict[Fault, None] = {}
-    for name, parts in loaders.parts.items():
-        paths[name] = set()
-        for part in parts:
-            try:
-                paths[name] |= _paths(part, images[part.data[:3]])
-            except (OSError, ValueError) as error:
-                faults[Fault('bad_split', ' '.join(str(error).split()))] = None
-    for pair in loaders.pairs:
-        trained, scored = (paths.get(name, set()) for name in pair)
-        apart = check_apart(trained, scored, pair)
-        faults.update(dict.fromkeys(apart))
-    return list(faults)
 
 
 def _searches(
@@ -255,6 +274,30 @@ def _parts(
         yield Part(data, *chosen)
 
 
+def check_parts(loaders: Loaders, checked: Iterable[Checked]) -> list[Fault]:
+    """Check the parts that a config makes of its data sets.
+
+    Args:
+        loaders: The dataloaders.
+        checked: What was found in all of their data sets.
+    """
+    images = {each.data[:3]: each.images for each in checked}
+    paths: dict[str, set[str]] = {}
+    faults: dict[Fault, None] = {}
+    for name, parts in loaders.parts.items():
+        paths[name] = set()
+        for part in parts:
+            try:
+                paths[name] |= _paths(part, images[part.data[:3]])
+            except (OSError, ValueError) as error:
+                faults[Fault('bad_split', ' '.join(str(error).split()))] = None
+    for pair in loaders.pairs:
+        trained, scored = (paths.get(name, set()) for name in pair)
+        apart = check_apart(trained, scored, pair)
+        faults.update(dict.fromkeys(apart))
+    return list(faults)
+
+
 def _paths(part: Part, images: Mapping[Any, str]) -> set[str]:
     kept = set(images)
     if part.ids_file is not None:
@@ -265,56 +308,5 @@ def _paths(part: Part, images: Mapping[Any, str]) -> set[str]:
     return {f'{part.data.img_dir}/{images[i]}' for i in kept}
 
 
-# ~~ check_data_report: What check_data.py found, as text and as JSON.
-
-
-SEVERITIES = ('error', 'warning')
-
-
-def text_of(tally: Tally) -> list[str]:
-    """Return a line for each kind of fault, errors first."""
-    lines = []
-    for severity in SEVERITIES:
-        for name in tally.of(severity):
-            kind, count = KINDS[name], tally.counts[name]
-            examples = tally.examples[name]
-            more = ', ...' if count > len(examples) else ''
-            lines.append(
-                f'{severity}: {count} {kind.title} '
-                f'({"; ".join(examples)}{more}). {kind.effect}'
-            )
-    return lines or ['no faults']
-
-
-def heading(checked: Checked) -> str:
-    """Return what was looked at."""
-    return (
-        f'{checked.data.ann_file}: {len(checked.images)} images, '
-        f'{checked.opened} of them opened'
-    )
-
-
-def json_of(tally: Tally) -> list[dict[str, Any]]:
-    """Return the faults as JSON, errors first."""
-    return [
-        dict(
-            KINDS[name]._asdict(),
-            kind=name,
-            count=tally.counts[name],
-            examples=tally.examples[name],
-        )
-        for severity in SEVERITIES
-        for name in tally.of(severity)
-    ]
-
-
-def total_of(tallies: list[Tally]) -> dict[str, int]:
-    """Return the number of errors and of warnings."""
-    return {
-        f'{severity}s': sum(
-            tally.counts[name]
-            for tally in tallies
-            for name in tally.of(severity)
-        )
-        for severity in SEVERITIES
-    }
+if __name__ == '__main__':
+    sys.exit(main())

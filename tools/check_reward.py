@@ -18,8 +18,8 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 from mmada.diagnostics.reward import (
-    Census,
     CheckpointReport,
+    ClassAmounts,
     Finding,
     RewardSource,
     check_checkpoints,
@@ -40,8 +40,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'checkpoints',
         nargs='+',
         metavar='CHECKPOINT',
-        help='of the detector, bare or wrapped; of several it is seen, too, '
-        'whether the reward tells them apart',
+        help='of the detector, bare or wrapped; of several it is checked, '
+        'too, whether their rewards differ',
     )
     parser.add_argument(
         '--max-images',
@@ -82,29 +82,29 @@ def report_lines(report: CheckpointReport) -> Iterator[str]:
     if report.value is not None:
         yield f'reward: {report.value:.4f}'
     yield from (f'{k}: {v:.4f}' for k, v in report.metrics.items())
-    if report.census is not None:
-        yield from census_lines(report.census)
+    if report.amounts is not None:
+        yield from amount_lines(report.amounts)
     yield from map(warning_line, report.findings)
 
 
-def census_lines(census: Census) -> Iterator[str]:
-    """Yield the lines on the classes that most is true or predicted of."""
+def amount_lines(amounts: ClassAmounts) -> Iterator[str]:
+    """Yield the lines on the classes with the largest amounts."""
     yield (
-        f'images: {census.images}, with a predicted thing: '
-        f'{census.with_things}'
+        f'images: {amounts.images}, with a predicted thing: '
+        f'{amounts.with_things}'
     )
-    names = (*census.classes, '(void)')
-    total = max(1, census.truth.sum()), max(1, census.predicted.sum())
+    names = (*amounts.classes, '(void)')
+    total = max(1, amounts.truth.sum()), max(1, amounts.predicted.sum())
     shares = sorted(
         zip(
-            100 * census.truth / total[0],
-            100 * census.predicted / total[1],
+            100 * amounts.truth / total[0],
+            100 * amounts.predicted / total[1],
             names,
             strict=True,
         ),
         key=lambda row: -max(row[:2]),
     )
-    yield f'percent of {census.unit}: true, predicted'
+    yield f'percent of {amounts.unit}: true, predicted'
     for true, predicted, name in shares[:TOP_CLASSES]:
         if true or predicted:
             yield f'  {true:6.2f}  {predicted:6.2f}  {name}'
@@ -124,7 +124,9 @@ def main(argv: list[str] | None = None) -> int:
         init_default_scope(config.get('default_scope', 'mmdet'))
         source = find_reward(config)
         if config.get('model') is None:
-            raise ValueError(f'{args.config} has no `model`')
+            raise ValueError(
+                f'{args.config} should have a `model`. Found none.'
+            )
         reports, together = check_checkpoints(
             config.model, source, args.checkpoints, args.max_images
         )

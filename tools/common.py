@@ -1,4 +1,8 @@
-"""What train.py and test.py have in common: arguments, config, launcher."""
+"""What the commands share: arguments, config, launcher, errors of the input.
+
+Importing it first keeps standard output clean: what mmdet prints of itself
+when it is imported goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,50 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+with contextlib.redirect_stdout(sys.stderr):
+    from mmengine.config import Config, DictAction
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
 
-from mmada.engine.distributed.launch import prepare_launch
+    from mmada.engine.distributed.launch import prepare_launch
+
+
+@contextlib.contextmanager
+def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
+    """End the process with a line where files or options cannot be used.
+
+    Args:
+        command: Name of the command, which begins the line.
+        also: Errors that stand for bad input there, beside OSError and
+            ValueError. Any other one is a fault of the program, and its
+            traceback is wanted.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, *also)
+    try:
+        yield
+    except expected as error:
+        # A KeyError is shown as the repr of its message.
+        said = error.args[0] if isinstance(error, KeyError) else error
+        text = ' '.join(str(said).split())
+        print(f'{command}: error: {text}', file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config, which is a program of the user's.
+
+    Raises:
+        OSError: If the file, or one that it names, cannot be read.
+        ValueError: If it ends with an error of its own.
+    """
+    try:
+        return Config.fromfile(path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f'{path} should be a config. Found {type(error).__name__}: {error}'
+        ) from error
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,44 +107,3 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
-
-
-# ~~ bad_input: Bad input of a command: one line that says what is wrong, e
-
-
-@contextlib.contextmanager
-def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
-    """End the process with a line where files or options cannot be used.
-
-    Args:
-        command: Name of the command, which begins the line.
-        also: Errors that stand for bad input there, beside OSError and
-            ValueError. Any other one is a fault of the program, and its
-            traceback is wanted.
-    """
-    expected: tuple[type[Exception], ...] = (OSError, ValueError, *also)
-    try:
-        yield
-    except expected as error:
-        # A KeyError is shown as the repr of its message.
-        said = error.args[0] if isinstance(error, KeyError) else error
-        text = ' '.join(str(said).split())
-        print(f'{command}: error: {text}', file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def read_config(path: str | Path) -> Config:
-    """Read a config, which is a program of the user's.
-
-    Raises:
-        OSError: If the file, or one that it names, cannot be read.
-        ValueError: If it ends with an error of its own.
-    """
-    try:
-        return Config.fromfile(path)
-    except OSError:
-        raise
-    except Exception as error:
-        raise ValueError(
-            f'{path} should be a config, found {type(error).__name__}: {error}'
-        ) from error

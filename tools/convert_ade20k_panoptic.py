@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from common import one_line_errors
 from numpy.typing import NDArray
 
 from mmada.datasets.ade20k_panoptic import (
@@ -54,7 +54,8 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     wanted = [channels] if channels > 1 else []
     if image is None or (image.dtype, *image.shape[2:]) != (np.uint8, *wanted):
         raise ValueError(
-            f'{path} should be an image of 8 bits and {channels} channel(s)'
+            f'{path} should be an image of 8 bits and {channels} channel(s). '
+            'Found another.'
         )
     found: NDArray[np.uint8] = image if channels == 1 else image[..., ::-1]
     return found
@@ -87,7 +88,7 @@ def convert_image(root: Path, split: str, task: tuple[int, str]) -> Converted:
         if size != semantic.shape:
             raise ValueError(
                 f'the image should have the size {semantic.shape} of its '
-                f'semantic map, found {size}'
+                f'semantic map. Found {size}.'
             )
         # Ids are unique in the data set: mmdet looks annotations up by id,
         # and would go through all images that share one.
@@ -115,7 +116,9 @@ def convert_split(root: Path, split: str, workers: int) -> None:
     part, target = SPLITS[split], root / f'ade20k_panoptic_{split}.json'
     names = sorted(p.name for p in (root / 'images' / part).glob('*.jpg'))
     if not names:
-        raise ValueError(f'{root}/images/{part} should hold *.jpg, found none')
+        raise ValueError(
+            f'{root}/images/{part} should hold *.jpg. Found none.'
+        )
     (root / f'ade20k_panoptic_{split}').mkdir(exist_ok=True)
     convert = partial(convert_image, root, split)
     results = ordered_map(convert, enumerate(names), workers)
@@ -130,7 +133,7 @@ def convert_split(root: Path, split: str, workers: int) -> None:
     if share > MOST_WRONG:
         raise ValueError(
             f'{split}: the instance maps should show the classes of the '
-            f'semantic ones, found another at {share:.0%} of their pixels'
+            f'semantic ones. Found another at {share:.0%} of their pixels.'
         )
     content = dict(
         images=images, annotations=annotations, categories=ade20k_categories()
@@ -156,17 +159,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Convert; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Convert the splits."""
     args = parse_args(argv)
-    try:
+    with one_line_errors('convert_ade20k_panoptic'):
         for split in args.splits:
             convert_split(args.root, split, args.workers)
-    except (OSError, ValueError) as error:
-        print(f'convert_ade20k_panoptic: error: {error}', file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

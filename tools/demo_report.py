@@ -22,15 +22,20 @@ from mmada.visualization import (
     PanelRow,
     Segmentation,
     panoptic_panel,
-    read_history,
-    read_weights,
+    read_epochs,
+    read_search,
     save_figure,
     weights_figure,
 )
-from mmada.visualization.report.predictions import build_trained, quiet
+from mmada.visualization.report.predictions import (
+    build_trained,
+    suppress_output,
+)
 
 METRICS = ('PQ', 'PQ_th', 'PQ_st')
 PANEL_IMAGES = 3
+_HEADER = ('method', 'PQ', 'things', 'stuff', 'cost', 'note')
+_NUMBERS = range(1, 5)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,47 @@ class Model:
     note: str = ''
 
 
+def report(
+    work_dir: Path, models: list[Model], baseline: Model, ours: Model
+) -> None:
+    """Print the table and write it and the pictures to a directory.
+
+    Args:
+        work_dir: Where the demo is, and its exploration below the directory
+            of `ours`.
+        models: Rows of the table.
+        baseline: The model of the third column of the panel.
+        ours: That of the last.
+    """
+    rows = []
+    for model in models:
+        with suppress_output():
+            found = evaluate(*load(model))
+        rows.append(
+            ResultRow(
+                model.name,
+                found['PQ'],
+                found['PQ_th'],
+                found['PQ_st'],
+                model.cost,
+                model.note,
+            )
+        )
+    table = results_markdown(rows) + '\n'
+    replace(work_dir / 'results.md', table, durable=False)
+    run = ours.checkpoint.parent
+    search = read_search(run / HISTORY_FILE)
+    assert search is not None  # it has ended
+    figure = weights_figure(search, read_epochs(run / WEIGHTS_FILE))
+    save_figure(figure, work_dir / 'weights.png')
+    with suppress_output():
+        images = panel(baseline, ours)
+    save_figure(images, work_dir / 'images.png')
+    print(f'\nPQ on the test split\n{results_text(rows)}\n')
+    for name in ('results.md', 'weights.png', 'images.png'):
+        print(work_dir / name)
+
+
 def load(model: Model) -> tuple[Any, Config]:
     """Build a model with its checkpoint."""
     config = Config.fromfile(model.config)
@@ -69,47 +115,6 @@ def evaluate(network: Any, config: Config) -> dict[str, float]:
     """Return PQ of all, things and stuff on the test split."""
     metrics = test_evaluator(config).evaluate(network)
     return {name: metrics[f'coco_panoptic/{name}'] for name in METRICS}
-
-
-def report(
-    work_dir: Path, models: list[Model], baseline: Model, ours: Model
-) -> None:
-    """Print the table and write it and the pictures to a directory.
-
-    Args:
-        work_dir: Where the demo is, and its exploration below the directory
-            of `ours`.
-        models: Rows of the table.
-        baseline: The model of the third column of the panel.
-        ours: That of the last.
-    """
-    rows = []
-    for model in models:
-        with quiet():
-            found = evaluate(*load(model))
-        rows.append(
-            ResultRow(
-                model.name,
-                found['PQ'],
-                found['PQ_th'],
-                found['PQ_st'],
-                model.cost,
-                model.note,
-            )
-        )
-    table = results_markdown(rows) + '\n'
-    replace(work_dir / 'results.md', table, durable=False)
-    run = ours.checkpoint.parent
-    figure = weights_figure(
-        read_history(run / HISTORY_FILE), read_weights(run / WEIGHTS_FILE)
-    )
-    save_figure(figure, work_dir / 'weights.png')
-    with quiet():
-        images = panel(baseline, ours)
-    save_figure(images, work_dir / 'images.png')
-    print(f'\nPQ on the test split\n{results_text(rows)}\n')
-    for name in ('results.md', 'weights.png', 'images.png'):
-        print(work_dir / name)
 
 
 def panel(baseline: Model, ours: Model) -> Any:
@@ -160,13 +165,6 @@ def predict(model: Model, annotations: list[dict[str, Any]]) -> dict[int, Any]:
                 segments = sample.pred_panoptic_seg.sem_seg
                 found[sample.img_id] = segments[0].cpu().numpy()
     return found
-
-
-# ~~ results_table: The table that ends a comparison, for a terminal and fo
-
-
-_HEADER = ('method', 'PQ', 'things', 'stuff', 'cost', 'note')
-_NUMBERS = range(1, 5)
 
 
 class ResultRow(NamedTuple):

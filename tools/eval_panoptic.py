@@ -7,21 +7,19 @@ python tools/eval_panoptic.py --gt-json gt.json --gt-folder gt \
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
-import sys
 from typing import Any
 
-# What mmdet says of itself on import would spoil the JSON.
-with contextlib.redirect_stdout(sys.stderr):
-    from mmada.evaluation import (
-        Quality,
-        Report,
-        class_table,
-        evaluate_folders,
-        group_table,
-    )
+from common import one_line_errors
+
+from mmada.evaluation import (
+    Quality,
+    Report,
+    class_table,
+    evaluate_folders,
+    group_table,
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -65,23 +63,18 @@ def to_json(report: Report) -> dict[str, Any]:
     return content
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Evaluate and print; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Evaluate and print."""
     args = parse_args(argv)
-    try:
+    with one_line_errors('eval_panoptic'):
         report = evaluate_folders(
             args.gt_json, args.gt_folder, args.pred_json, args.pred_folder
         )
-    except (OSError, ValueError) as error:
-        message = ' '.join(str(error).split())
-        print(f'eval_panoptic: error: {message}', file=sys.stderr)
-        return 2
     if args.json:
         print(json.dumps(to_json(report), indent=2))
     else:
         print(f'{group_table(report)}\n\n{class_table(report)}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

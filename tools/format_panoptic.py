@@ -34,70 +34,6 @@ from mmada.evaluation.submission import (
     to_segments,
 )
 
-# ~~ format_panoptic_data: The images of a submission, for format_panoptic.
-
-
-def read_content(images: str, categories: str | None) -> dict[str, Any]:
-    """Read images and categories as one annotation file without truth.
-
-    Raises:
-        OSError: If a file cannot be read.
-        ValueError: If a file is none of these.
-    """
-    content = _read_json(images)
-    if not isinstance(content, dict) or 'images' not in content:
-        raise ValueError(f'{images} should have images, found none')
-    if categories is not None:
-        listed = _read_json(categories)
-        content['categories'] = (
-            listed.get('categories') if isinstance(listed, dict) else listed
-        )
-    return dict(
-        images=content['images'],
-        categories=content.get('categories', []),
-        annotations=[],
-    )
-
-
-def image_dataset(
-    dataset: dict[str, Any], ann_file: str, image_dir: str
-) -> dict[str, Any]:
-    """Return the config of a data set with other images, without truth."""
-    found = copy.deepcopy(dataset)
-    found.update(
-        ann_file=ann_file,
-        data_root=None,
-        data_prefix=dict(img=image_dir),
-        test_mode=True,
-    )
-    return found
-
-
-def load_data(
-    config: Config, args: argparse.Namespace, scratch: str
-) -> tuple[Any, dict[str, Any]]:
-    """Return the dataloader and what the files say of its images."""
-    loader = copy.deepcopy(config.test_dataloader)
-    content = None
-    if args.image_info is not None:
-        content = read_content(args.image_info, args.categories)
-        merged = Path(scratch) / 'images.json'
-        merged.write_text(json.dumps(content))
-        loader['dataset'] = image_dataset(
-            loader['dataset'], str(merged), args.image_dir
-        )
-    dataloader = Runner.build_dataloader(loader, seed=0)
-    if content is None:
-        content = read_content(dataloader.dataset.ann_file, args.categories)
-    return dataloader, content
-
-
-def _read_json(path: str) -> Any:
-    try:
-        return json.loads(Path(path).read_text())
-    except ValueError as error:
-        raise ValueError(f'{path} should be JSON: {error}') from None
-
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -136,6 +72,68 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if (args.image_info is None) != (args.image_dir is None):
         parser.error('--image-info and --image-dir go together')
     return args
+
+
+def load_data(
+    config: Config, args: argparse.Namespace, scratch: str
+) -> tuple[Any, dict[str, Any]]:
+    """Return the dataloader and what the files say of its images."""
+    loader = copy.deepcopy(config.test_dataloader)
+    content = None
+    if args.image_info is not None:
+        content = read_content(args.image_info, args.categories)
+        merged = Path(scratch) / 'images.json'
+        merged.write_text(json.dumps(content))
+        loader['dataset'] = image_dataset(
+            loader['dataset'], str(merged), args.image_dir
+        )
+    dataloader = Runner.build_dataloader(loader, seed=0)
+    if content is None:
+        content = read_content(dataloader.dataset.ann_file, args.categories)
+    return dataloader, content
+
+
+def image_dataset(
+    dataset: dict[str, Any], ann_file: str, image_dir: str
+) -> dict[str, Any]:
+    """Return the config of a data set with other images, without truth."""
+    found = copy.deepcopy(dataset)
+    found.update(
+        ann_file=ann_file,
+        data_root=None,
+        data_prefix=dict(img=image_dir),
+        test_mode=True,
+    )
+    return found
+
+
+def read_content(images: str, categories: str | None) -> dict[str, Any]:
+    """Read images and categories as one annotation file without truth.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If a file is none of these.
+    """
+    content = _read_json(images)
+    if not isinstance(content, dict) or 'images' not in content:
+        raise ValueError(f'{images} should have images. Found none.')
+    if categories is not None:
+        listed = _read_json(categories)
+        content['categories'] = (
+            listed.get('categories') if isinstance(listed, dict) else listed
+        )
+    return dict(
+        images=content['images'],
+        categories=content.get('categories', []),
+        annotations=[],
+    )
+
+
+def _read_json(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f'{path} should be JSON: {error}') from None
 
 
 def build_model(config: Config, checkpoint: str) -> Any:
@@ -179,7 +177,9 @@ def run(args: argparse.Namespace, scratch: str) -> list[str]:
     config.merge_from_dict(args.cfg_options or {})
     for name in ('model', 'test_dataloader'):
         if config.get(name) is None:
-            raise ValueError(f'{args.config} has no `{name}`')
+            raise ValueError(
+                f'{args.config} should have `{name}`. Found none.'
+            )
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataloader, content = load_data(config, args, scratch)
     source = args.categories or args.image_info or 'the test annotations'

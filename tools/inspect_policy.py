@@ -1,6 +1,6 @@
-"""Tells what a policy file would do, before a training is spent on it.
+"""Describe what a policy file would do, before a training is spent on it.
 
-With a config it also measures the losses of the first batches, and tells the
+With a config it also measures the losses of the first batches, and prints the
 weights that the training would start with. The exit status is 2 if the file
 or the config cannot be used, else 0; warnings do not change it.
 
@@ -10,18 +10,14 @@ python tools/inspect_policy.py policy.safetensors --config CONFIG
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from common import one_line_errors, read_config
 
-# mmdet prints on import; --json promises nothing but JSON.
-with contextlib.redirect_stdout(sys.stderr):
-    from mmada.diagnostics.policy import dry_run, outlook
+from mmada.diagnostics.policy import describe_policy, dry_run
 
 _LEGEND = 'the others at the initial losses'
 
@@ -54,10 +50,10 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.epochs < 1:
-        parser.error(f'--epochs is {args.epochs}; expected at least 1')
+        parser.error(f'--epochs should be at least 1. Found {args.epochs}.')
     if args.disagreement < 1:
         parser.error(
-            f'--disagreement is {args.disagreement}; expected at least 1'
+            f'--disagreement should be at least 1. Found {args.disagreement}.'
         )
     if args.checkpoint is not None and args.config is None:
         parser.error('--checkpoint needs --config')
@@ -153,7 +149,9 @@ def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
 
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Return the report of the file, and of the config if there is one."""
-    ensemble, report = outlook(args.file, args.epochs, args.disagreement)
+    ensemble, report = describe_policy(
+        args.file, args.epochs, args.disagreement
+    )
     if args.config is not None:
         # Names the file where it is no config.
         read_config(args.config)

@@ -1,4 +1,4 @@
-"""Holds some training images out, to reward an exploration on them.
+"""Hold some training images out, to reward an exploration on them.
 
 The ids of the images that are held out are written beside the annotation
 file, `..._proxy_reward.txt`; the dataset `ImageSubset` takes it. Annotations,
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+from common import one_line_errors
 
 from mmada.datasets.image_subset import (
     ImageId,
@@ -46,7 +47,7 @@ def choose_reward_ids(
     ids = set(image_ids)
     if not 0 < num_reward < len(ids):
         raise ValueError(
-            f'num_reward should be 1 to {len(ids) - 1}, found {num_reward}'
+            f'`num_reward` should be 1 to {len(ids) - 1}. Found {num_reward}.'
         )
     ranked = sorted(ids, key=lambda i: _digest(seed, i))
     return set(ranked[:num_reward])
@@ -67,13 +68,13 @@ def read_image_ids(ann_file: str) -> set[ImageId]:
             ids.extend(image['id'] for image in value)
     if missing:
         raise ValueError(
-            f'{ann_file} has no {", ".join(sorted(missing))}; a COCO '
-            'annotation file is expected'
+            f'{ann_file} should be a COCO annotation file. Found no '
+            f'{", ".join(sorted(missing))}.'
         )
     if len(set(ids)) < len(ids):
         raise ValueError(
-            f'{ann_file} has {len(ids)} images with {len(set(ids))} ids; '
-            'every image should have its own'
+            f'every image of {ann_file} should have an id of its own. Found '
+            f'{len(set(ids))} ids of {len(ids)} images.'
         )
     return set(ids)
 
@@ -101,12 +102,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Write the list; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Write the list."""
     args = parse_args(argv)
     stem = f'{args.ann_file.stem}_proxy_reward'
     out = args.out or args.ann_file.with_name(f'{stem}.txt')
-    try:
+    with one_line_errors('make_proxy_split'):
         every = read_image_ids(str(args.ann_file))
         reward = choose_reward_ids(every, args.num_reward, args.seed)
         notes = dict(source=args.ann_file.name, rule=RULE, seed=str(args.seed))
@@ -114,12 +115,8 @@ def main(argv: list[str] | None = None) -> int:
             tuple(reward), len(every), digest_ids(every), notes
         )
         out.write_text(format_ids(content))
-    except (OSError, ValueError) as error:
-        print(f'make_proxy_split: error: {error}', file=sys.stderr)
-        return 2
     print(f'{out}: {len(reward)} of {len(every)} images held out')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -6,8 +6,9 @@ python tools/make_scenes.py data/scenes --size 64x96 --num train=256
 from __future__ import annotations
 
 import argparse
-import sys
 import time
+
+from common import one_line_errors
 
 from mmada.datasets import SceneOptions, make_scenes
 
@@ -16,7 +17,7 @@ def _size(text: str) -> tuple[int, int]:
     height, _, width = text.partition('x')
     if not (height.isdigit() and width.isdigit()):
         raise argparse.ArgumentTypeError(
-            f'should be HEIGHTxWIDTH, found {text!r}'
+            f'should be HEIGHTxWIDTH. Found {text!r}.'
         )
     return int(height), int(width)
 
@@ -25,7 +26,7 @@ def _num(text: str) -> tuple[str, int]:
     split, _, number = text.partition('=')
     if not number.isdigit():
         raise argparse.ArgumentTypeError(
-            f'should be SPLIT=NUMBER, found {text!r}'
+            f'should be SPLIT=NUMBER. Found {text!r}.'
         )
     return split, int(number)
 
@@ -59,29 +60,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Make the folder; return the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Make the folder."""
     args = parse_args(argv)
     start = time.perf_counter()
-    try:
+    with one_line_errors('make_scenes'):
         options = SceneOptions(
             args.size, dict(args.num), args.seed, args.min_radius
         )
         made = make_scenes(args.out, options)
-    except (OSError, ValueError) as error:
-        print(f'make_scenes: {error}', file=sys.stderr)
-        return 2
     if not made:
         print(f'{args.out}: there already, reused')
-        return 0
+        return
     seconds = time.perf_counter() - start
     total = sum(options.num.values())
     print(
         f'{args.out}: {total} images in {seconds:.1f} s '
         f'({total / seconds:.0f} per second)'
     )
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -11,8 +11,8 @@ from mmada.utils.run_files import EXPLORATION_DIR
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,
-    read_history,
-    read_weights,
+    read_epochs,
+    read_search,
     save_figure,
     weights_figure,
 )
@@ -34,14 +34,15 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the picture."""
     args = parse_args()
-    epochs = args.work_dir / WEIGHTS_FILE
+    history = args.work_dir / HISTORY_FILE
     with one_line_errors('plot_exploration'):
-        history = read_history(args.work_dir / HISTORY_FILE)
-        figure = weights_figure(
-            history,
-            read_weights(epochs) if epochs.exists() else (),
-            args.metric or (history[-1].metric if history else ''),
-        )
+        search = read_search(history)
+        if search is None:
+            raise ValueError(
+                f'{history} should have at least one round. Found none.'
+            )
+        epochs = read_epochs(args.work_dir / WEIGHTS_FILE)
+        figure = weights_figure(search, epochs, args.metric)
         out = args.out or args.work_dir / EXPLORATION_DIR / 'weights.png'
         print(save_figure(figure, out))
 

@@ -60,9 +60,9 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.images < 0:
-        parser.error(f'--images should not be negative, found {args.images}')
+        parser.error(f'--images should not be negative. Found {args.images}.')
     if args.watch is not None and args.watch < 1:
-        parser.error(f'--watch should be positive, found {args.watch}')
+        parser.error(f'--watch should be positive. Found {args.watch}.')
     return args
 
 

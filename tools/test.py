@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        parser.error(f'--out should end in .pkl or .pickle, found {args.out}')
+        parser.error(f'--out should end in .pkl or .pickle. Found {args.out}.')
     return args
 
 

@@ -101,12 +101,12 @@ def _check(semantic: NDArray[np.uint8], instance: NDArray[np.uint8]) -> None:
     if instance.shape != (*semantic.shape, 3):
         raise ValueError(
             f'the instance map should have the shape {(*semantic.shape, 3)} '
-            f'of the semantic one, found {instance.shape}'
+            f'of the semantic one. Found {instance.shape}.'
         )
     if semantic.max(initial=0) > NUM_CLASSES:
         raise ValueError(
-            f'the semantic map should have classes 0..{NUM_CLASSES}, found '
-            f'{semantic.max()}'
+            f'the semantic map should have classes 0..{NUM_CLASSES}. Found '
+            f'{semantic.max()}.'
         )
 
 
@@ -114,8 +114,8 @@ def _object_class(instance: NDArray[np.uint8], number: int) -> int:
     classes = np.unique(instance[..., 0][instance[..., 1] == number]).tolist()
     if len(classes) > 1 or not 1 <= classes[0] <= len(THINGS):
         raise ValueError(
-            f'object {number} should be of one class in 1..{len(THINGS)}, '
-            f'found {classes}'
+            f'object {number} should be of one class in 1..{len(THINGS)}. '
+            f'Found {classes}.'
         )
     return classes[0] - 1
 

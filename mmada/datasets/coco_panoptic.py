@@ -1,4 +1,8 @@
-"""COCO panoptic annotation files and segment maps."""
+"""COCO panoptic annotation files and segment maps.
+
+A map is a PNG file that keeps segment ids in three bytes: a segment with id
+``R + 256 G + 65536 B`` has the colour (R, G, B).
+"""
 
 from __future__ import annotations
 
@@ -15,62 +19,12 @@ from numpy.typing import NDArray
 
 from mmada.datasets.segment_map import SegmentMap, to_segment_map
 
-# ~~ id_maps: Segment ids and the three bytes that COCO panoptic PNG files
-
-
+BackendArgs = dict[str, Any] | None
 VOID = 0
 """The only id that means 'unlabelled' in a segment map."""
 
 MAX_ID = 256**3 - 1
 """The largest id that fits into three bytes."""
-
-
-def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Return the colours (..., 3) in RGB order of ids (...).
-
-    Raises:
-        ValueError: If an id does not fit into three bytes.
-    """
-    if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
-        raise ValueError(
-            f'segment ids should be in 0..{MAX_ID}, found '
-            f'{ids.min()}..{ids.max()}'
-        )
-    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
-        np.uint8
-    )
-
-
-def decode_id_map(data: bytes) -> NDArray[np.int32]:
-    """Return the ids (height, width) in an encoded image.
-
-    Raises:
-        ValueError: If the bytes are no image.
-    """
-    buffer = np.frombuffer(data, dtype=np.uint8)
-    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
-    if bgr is None:
-        raise ValueError('not an image')
-    # With a fourth byte a pixel is one little-endian integer: much faster
-    # than shifting and adding three planes.
-    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
-    ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
-        np.int32
-    )
-    return ids
-
-
-def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write an RGB image (height, width, 3) as a PNG file."""
-    done, data = cv2.imencode(
-        '.png', rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
-    if not done:
-        raise OSError(f'could not encode {path}')
-    path.write_bytes(data.tobytes())
-
-
-BackendArgs = dict[str, Any] | None
 
 
 class Category(NamedTuple):
@@ -100,7 +54,8 @@ def read_json(path: str, backend_args: BackendArgs = None) -> dict[str, Any]:
         raise ValueError(f'{path} should be JSON: {error}') from None
     if not isinstance(content, dict):
         raise ValueError(
-            f'{path} should hold a JSON object, found {type(content).__name__}'
+            f'{path} should hold a JSON object. Found '
+            f'{type(content).__name__}.'
         )
     return content
 
@@ -124,10 +79,10 @@ def read_categories(
     except (KeyError, TypeError) as error:
         raise ValueError(
             f'{path} should have categories with id, name and '
-            f'isthing, found none at {error}'
+            f'isthing. Found none at {error}.'
         ) from None
     if not categories:
-        raise ValueError(f'{path} should have categories, found none')
+        raise ValueError(f'{path} should have categories. Found none.')
     return categories
 
 
@@ -197,15 +152,15 @@ def to_int(place: str, name: str, value: Any) -> int:
 
 def _misfit(place: str, expected: str, name: str, value: Any) -> ValueError:
     return ValueError(
-        f'{place} should have {expected} as {name}, '
-        f'found {reprlib.repr(value)}'
+        f'{place} should have {expected} as {name}. '
+        f'Found {reprlib.repr(value)}.'
     )
 
 
 def _no_annotations(path: str, error: Exception) -> ValueError:
     return ValueError(
         f'{path} should have annotations with image_id, file_name and '
-        f'segments_info, found none at {error}'
+        f'segments_info. Found none at {error}.'
     )
 
 
@@ -225,3 +180,48 @@ def read_segment_map(
         )
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
+
+
+def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return the colours (..., 3) in RGB order of ids (...).
+
+    Raises:
+        ValueError: If an id does not fit into three bytes.
+    """
+    if ids.size and (ids.min() < 0 or ids.max() > MAX_ID):
+        raise ValueError(
+            f'Segment ids should be in 0..{MAX_ID}. Found '
+            f'{ids.min()}..{ids.max()}.'
+        )
+    return np.stack([ids & 255, (ids >> 8) & 255, ids >> 16], axis=-1).astype(
+        np.uint8
+    )
+
+
+def decode_id_map(data: bytes) -> NDArray[np.int32]:
+    """Return the ids (height, width) in an encoded image.
+
+    Raises:
+        ValueError: If the bytes are no image.
+    """
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    if bgr is None:
+        raise ValueError('the bytes should be an image. Found another file.')
+    # With a fourth byte a pixel is one little-endian integer: much faster
+    # than shifting and adding three planes.
+    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
+    ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
+        np.int32
+    )
+    return ids
+
+
+def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Write an RGB image (height, width, 3) as a PNG file."""
+    done, data = cv2.imencode(
+        '.png', rgb[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    if not done:
+        raise OSError(f'could not encode {path}')
+    path.write_bytes(data.tobytes())

@@ -60,7 +60,7 @@ def iter_members(
     reader = _Reader(stream, name, chunk)
     for _ in _separated(reader, *'{}'):
         if reader.peek() != '"':
-            reader.fail(f'a key should follow, found {reader.peek()}')
+            reader.fail(f'a key should follow. Found {reader.peek()}.')
         key = reader.value()
         reader.expect(':')
         if reader.peek() == '[':
@@ -71,7 +71,7 @@ def iter_members(
         else:
             yield key, reader.value()
     if reader.peek():
-        reader.fail(f'the end should follow, found {reader.peek()}')
+        reader.fail(f'the end should follow. Found {reader.peek()}.')
 
 
 def _elements(reader: _Reader) -> Iterator[Any]:
@@ -113,7 +113,7 @@ class _Reader:
         found = self.peek()
         if not found or found not in characters:
             wanted = ' or '.join(characters)
-            self.fail(f'{wanted} should follow, found {found or "the end"}')
+            self.fail(f'{wanted} should follow. Found {found or "the end"}.')
         self._at += 1
         return found
 

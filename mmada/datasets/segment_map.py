@@ -48,8 +48,8 @@ def to_segment_map(ids: NDArray[np.integer]) -> SegmentMap:
     """
     if ids.ndim != 2 or not ids.size:
         raise ValueError(
-            'a segment map should have a height and a width, '
-            f'found shape {ids.shape}'
+            'a segment map should have a height and a width. '
+            f'Found shape {ids.shape}.'
         )
     flat = ids.ravel()
     starts = _run_starts(flat[1:] != flat[:-1])
@@ -90,8 +90,8 @@ def overlaps(
     """
     if first.shape != second.shape:
         raise ValueError(
-            'segment maps should have the same size, found '
-            f'{first.shape} and {second.shape}'
+            'segment maps should have the same size. Found '
+            f'{first.shape} and {second.shape}.'
         )
     a = np.repeat(first.owners, first.lengths)
     b = np.repeat(second.owners, second.lengths)

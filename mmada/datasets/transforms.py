@@ -1,4 +1,4 @@
-"""Loading of panoptic annotations without panopticapi."""
+"""Pipeline steps: loading and numbering of panoptic annotations."""
 
 from __future__ import annotations
 
@@ -100,16 +100,13 @@ def _read_map(
     try:
         ids = decode_id_map(get(path, backend_args=backend_args))
     except ValueError as error:
-        raise ValueError(f'segment map {path}: {error}') from None
+        raise ValueError(f'Segment map {path}: {error}') from None
     if ids.shape != shape:
         raise ValueError(
-            f'segment map {path} should have the shape {shape} '
-            f'of its image, found {ids.shape}'
+            f'Segment map {path} should have the shape {shape} '
+            f'of its image. Found {ids.shape}.'
         )
     return ids
-
-
-# ~~ merge_thing_labels: Labels as the semantic head of Panoptic FPN number
 
 
 @TRANSFORMS.register_module()
@@ -135,7 +132,9 @@ class MergeThingLabels(BaseTransform):
             num_things=num_things, num_stuff=num_stuff
         ).items():
             if value < 1:
-                raise ValueError(f'{name} should be at least 1, found {value}')
+                raise ValueError(
+                    f'`{name}` should be at least 1. Found {value}.'
+                )
         self.num_things = num_things
         self.num_stuff = num_stuff
 

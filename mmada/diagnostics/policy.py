@@ -1,4 +1,9 @@
-"""The weights that a policy gives, tabulated."""
+"""What a policy file would do, before a training is spent on it.
+
+`describe_policy` tabulates the weights that the policy gives, `dry_run`
+measures those that a training with a config would start with; both warn in
+plain words of what is unusual.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import copy
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +30,253 @@ from mmada.engine.probe import (
 )
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.models import ObjectiveMeter
-from mmada.policies import PolicyEnsemble
-from mmada.policies.policy_file import FORMAT, load_policy
+from mmada.policies import PolicyEnsemble, policy_file
 from mmada.utils.files import sha256
 from mmada.utils.seeding import preserve_rng
 from mmada.weightings import POLICY_MODES
 
-# ~~ warnings: What a person should know of a policy's weights, in plain wo
+FORMAT = 1
+"""Version of the layout of `describe_policy`; raise it when it changes."""
 
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""What a loss is multiplied by in the grid."""
 
 LARGEST_RATIO = 10.0
-"""Between two weights, from which on it is worth a word."""
+"""Ratio of two weights above which there is a warning."""
+
+
+def describe_policy(
+    path: str | Path, num_epochs: int, disagreement: float
+) -> tuple[PolicyEnsemble, dict[str, Any]]:
+    """Read a policy file and tabulate what it would do.
+
+    Args:
+        path: The file.
+        num_epochs: E, epochs of the training to look ahead to.
+        disagreement: See :func:`ensemble_warnings`.
+
+    Returns:
+        What the file holds, and a JSON object: docs/live.md has its layout.
+
+    Raises:
+        OSError: If the file cannot be read.
+        PolicyFileError: If it is no usable policy.
+    """
+    path = Path(path)
+    ensemble = policy_file.load_policy(path)
+    losses = ensemble.initial_losses
+    report = dict(
+        schema=FORMAT,
+        file=_file(path),
+        provenance=ensemble.provenance,
+        policy=_shape(ensemble),
+        grid=grid(ensemble),
+        epochs=[
+            ensemble.weights(epoch, num_epochs, losses).tolist()
+            for epoch in range(1, num_epochs + 1)
+        ],
+        modes=modes(ensemble, losses, num_epochs),
+        negative=negative(ensemble),
+        warnings=[
+            *weight_warnings(ensemble, losses),
+            *ensemble_warnings(ensemble, losses, disagreement),
+        ],
+        dry_run=None,
+    )
+    return ensemble, report
+
+
+def grid(ensemble: PolicyEnsemble) -> dict[str, Any]:
+    """Return what becomes of all weights when one loss changes.
+
+    The others stay at the initial losses; the last policy answers.
+
+    Returns:
+        `factors`, and `weights`: by objective whose loss changes, by
+        factor, by objective.
+    """
+    losses = ensemble.initial_losses
+    rows = []
+    for index in range(ensemble.num_objectives):
+        moved = losses.repeat(len(FACTORS), 1)
+        moved[:, index] *= torch.tensor(FACTORS, dtype=torch.float64)
+        rows.append([ensemble.last_weights(row).tolist() for row in moved])
+    return dict(factors=list(FACTORS), weights=rows)
+
+
+def modes(
+    ensemble: PolicyEnsemble, losses: Tensor, num_epochs: int
+) -> dict[str, list[float]]:
+    """Return the weights of the first epoch in each mode.
+
+    Args:
+        ensemble: What was learned.
+        losses: Raw losses that the training starts with, shape (n,).
+        num_epochs: E.
+    """
+    started = ensemble.with_initial_losses(losses)
+    return {
+        name: kind(started).weights(1, num_epochs, losses).tolist()
+        for name, kind in POLICY_MODES.items()
+    }
+
+
+def negative(ensemble: PolicyEnsemble) -> dict[str, Any]:
+    """Return how likely a sample with a negative weight was, by round.
+
+    Returns:
+        `sigma` as the provenance has it, and `probability`, a number for
+        each saved policy; both null where the provenance has no sigma.
+    """
+    options = ensemble.provenance.get('options')
+    sigma = options.get('sigma') if isinstance(options, dict) else None
+    if not isinstance(sigma, int | float) or not 0 < sigma < math.inf:
+        return dict(sigma=None, probability=None)
+    losses = ensemble.initial_losses
+    with torch.no_grad():
+        found = [
+            float(policy.negative_probability(losses, sigma))
+            for policy in ensemble.policies
+        ]
+    return dict(sigma=float(sigma), probability=found)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return dict(
+        path=str(path),
+        size=len(data),
+        sha256=sha256(data),
+        schema=policy_file.FORMAT,
+    )
+
+
+def _shape(ensemble: PolicyEnsemble) -> dict[str, Any]:
+    return dict(
+        objectives=list(ensemble.objectives),
+        num_rounds=ensemble.num_rounds,
+        spec=ensemble.policies[0].spec(),
+        normaliser=ensemble.policies[0].normaliser,
+        gamma=ensemble.gamma,
+        floor=ensemble.floor,
+        initial_losses=ensemble.initial_losses.tolist(),
+        best_weights=ensemble.best_weights.tolist(),
+    )
+
+
+def dry_run(
+    ensemble: PolicyEnsemble,
+    config: str | Path,
+    checkpoint: str | None,
+    num_epochs: int,
+    disagreement: float,
+) -> dict[str, Any]:
+    """Measure a model's losses and ask the policy for its weights.
+
+    Args:
+        ensemble: What was learned.
+        config: Config file of a training.
+        checkpoint: What the model starts from; None for what the config
+            says.
+        num_epochs: E.
+        disagreement: See :func:`ensemble_warnings`.
+
+    Returns:
+        A JSON object; without weights where the policy does not fit.
+    """
+    names, losses = probe_losses(config, checkpoint)
+    found = dict(
+        config=str(config),
+        checkpoint=checkpoint,
+        batches=MAX_BATCHES,
+        objectives=names,
+        losses=losses.tolist(),
+    )
+    differences = name_warnings(ensemble.objectives, names)
+    if differences:
+        return dict(found, modes=None, warnings=differences)
+    return dict(
+        found,
+        modes=modes(ensemble, losses, num_epochs),
+        warnings=[
+            *weight_warnings(ensemble, losses),
+            *ensemble_warnings(ensemble, losses, disagreement),
+        ],
+    )
+
+
+def probe_losses(
+    config: str | Path, checkpoint: str | None = None
+) -> tuple[list[str], Tensor]:
+    """Measure the mean losses of a config's first batches, no step done.
+
+    What the config would write goes to a temporary directory, and what it
+    would print to the standard error.
+
+    Args:
+        config: Config file of a training.
+        checkpoint: What the model starts from; None for what the config
+            says.
+
+    Returns:
+        Names of the objectives, and their raw losses, shape (n,).
+
+    Raises:
+        TypeError: If the model is no LossWeightWrapper.
+        ValueError: If the config is not that of a training.
+        ObjectiveError: If an objective has no loss in any batch.
+    """
+    with (
+        contextlib.redirect_stdout(sys.stderr),
+        tempfile.TemporaryDirectory() as work_dir,
+    ):
+        runner = _build_runner(_read_config(config), checkpoint, work_dir)
+        model = unwrap(runner.model)
+        optim_wrapper = runner.build_optim_wrapper(
+            copy.deepcopy(runner.cfg.optim_wrapper)
+        )
+        loader = SegmentLoader(
+            dict(runner.cfg.train_dataloader), MAX_BATCHES, runner.seed
+        )
+        probe_objectives(runner.model, optim_wrapper, loader.segment(0))
+        meter = ObjectiveMeter(model.objectives)
+        with torch.no_grad(), preserve_rng():
+            for batch in loader.segment(0):
+                meter.update(raw_losses(model, optim_wrapper, batch))
+        return list(model.objectives.names), meter.mean()
+
+
+def _read_config(config: str | Path) -> Config:
+    cfg = Config.fromfile(config)
+    for name in ('model', 'train_dataloader', 'optim_wrapper'):
+        if cfg.get(name) is None:
+            raise ValueError(
+                f'{config} should be the config of a training. Found no '
+                f'`{name}`.'
+            )
+    return cfg
+
+
+def _build_runner(
+    cfg: Config, checkpoint: str | None, work_dir: str
+) -> Runner:
+    """Build a runner that knows the model and leaves nothing behind."""
+    cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
+    cfg.update(
+        launcher='none',
+        log_level='ERROR',
+        custom_hooks=[],
+        visualizer=None,
+        # MMEngine keeps loggers and visualizers by this name, with the second
+        # in it: two dry runs in one second would share a directory.
+        experiment_name=Path(work_dir).name,
+    )
+    if checkpoint is not None:
+        cfg.load_from = checkpoint
+    runner = Runner.from_cfg(cfg)
+    initialize_weights(runner)
+    runner.load_or_resume()
+    return runner
 
 
 def weight_warnings(ensemble: PolicyEnsemble, losses: Tensor) -> list[str]:
@@ -105,255 +346,5 @@ def name_warnings(policy: Sequence[str], model: Sequence[str]) -> list[str]:
     ]
     return [
         'The objectives differ: '
-        f'{"; ".join(filter(None, parts))}. A training would refuse it.'
+        f'{"; ".join(filter(None, parts))}. A training would reject it.'
     ]
-
-
-SCHEMA = 1
-"""Version of the layout of `outlook`; raise it when it changes."""
-FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""What a loss is multiplied by in the grid."""
-
-
-def outlook(
-    path: str | Path, num_epochs: int, disagreement: float
-) -> tuple[PolicyEnsemble, dict[str, Any]]:
-    """Read a policy file and tell what it would do.
-
-    Args:
-        path: The file.
-        num_epochs: E, epochs of the training to look ahead to.
-        disagreement: Ratio between two members of the ensemble from which
-            on they are said to disagree.
-
-    Returns:
-        What the file holds, and a JSON object: docs/live.md has its layout.
-
-    Raises:
-        OSError: If the file cannot be read.
-        PolicyFileError: If it is no usable policy.
-    """
-    path = Path(path)
-    ensemble = load_policy(path)
-    losses = ensemble.initial_losses
-    report = dict(
-        schema=SCHEMA,
-        file=_file(path),
-        provenance=ensemble.provenance,
-        policy=_shape(ensemble),
-        grid=grid(ensemble),
-        epochs=[
-            ensemble.weights(epoch, num_epochs, losses).tolist()
-            for epoch in range(1, num_epochs + 1)
-        ],
-        modes=modes(ensemble, losses, num_epochs),
-        negative=negative(ensemble),
-        warnings=[
-            *weight_warnings(ensemble, losses),
-            *ensemble_warnings(ensemble, losses, disagreement),
-        ],
-        dry_run=None,
-    )
-    return ensemble, report
-
-
-def grid(ensemble: PolicyEnsemble) -> dict[str, Any]:
-    """Return what becomes of all weights when one loss changes.
-
-    The others stay at the initial losses; the last policy answers.
-
-    Returns:
-        `factors`, and `weights`: by objective whose loss changes, by
-        factor, by objective.
-    """
-    losses = ensemble.initial_losses
-    rows = []
-    for index in range(ensemble.num_objectives):
-        moved = losses.repeat(len(FACTORS), 1)
-        moved[:, index] *= torch.tensor(FACTORS, dtype=torch.float64)
-        rows.append([ensemble.last_weights(row).tolist() for row in moved])
-    return dict(factors=list(FACTORS), weights=rows)
-
-
-def modes(
-    ensemble: PolicyEnsemble, losses: Tensor, num_epochs: int
-) -> dict[str, list[float]]:
-    """Return the weights of the first epoch in each mode.
-
-    Args:
-        ensemble: What was learned.
-        losses: Raw losses that the training starts with, shape (n,).
-        num_epochs: E.
-    """
-    started = ensemble.with_initial_losses(losses)
-    return {
-        name: kind(started).weights(1, num_epochs, losses).tolist()
-        for name, kind in POLICY_MODES.items()
-    }
-
-
-def negative(ensemble: PolicyEnsemble) -> dict[str, Any]:
-    """Return how likely a sample with a negative weight was, by round.
-
-    Returns:
-        `sigma` as the provenance has it, and `probability`, a number for
-        each saved policy; both null where the provenance has no sigma.
-    """
-    options = ensemble.provenance.get('options')
-    sigma = options.get('sigma') if isinstance(options, dict) else None
-    known = isinstance(sigma, int | float) and 0 < sigma < math.inf
-    if not known:
-        return dict(sigma=None, probability=None)
-    assert sigma is not None
-    losses = ensemble.initial_losses
-    with torch.no_grad():
-        found = [
-            float(policy.negative_probability(losses, sigma))
-            for policy in ensemble.policies
-        ]
-    return dict(sigma=float(sigma), probability=found)
-
-
-def _file(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return dict(
-        path=str(path),
-        size=len(data),
-        sha256=sha256(data),
-        schema=FORMAT,
-    )
-
-
-def _shape(ensemble: PolicyEnsemble) -> dict[str, Any]:
-    return dict(
-        objectives=list(ensemble.objectives),
-        num_rounds=ensemble.num_rounds,
-        spec=ensemble.policies[0].spec(),
-        normaliser=ensemble.policies[0].normaliser,
-        gamma=ensemble.gamma,
-        floor=ensemble.floor,
-        initial_losses=ensemble.initial_losses.tolist(),
-        best_weights=ensemble.best_weights.tolist(),
-    )
-
-
-# ~~ dry_run: The weights that a training with a config would start with.
-
-
-def dry_run(
-    ensemble: PolicyEnsemble,
-    config: str | Path,
-    checkpoint: str | None,
-    num_epochs: int,
-    disagreement: float,
-) -> dict[str, Any]:
-    """Measure a model's losses and asks the policy for its weights.
-
-    Args:
-        ensemble: What was learned.
-        config: Config file of a training.
-        checkpoint: What the model starts from; None for what the config
-            says.
-        num_epochs: E.
-        disagreement: See :func:`ensemble_warnings`.
-
-    Returns:
-        A JSON object; without weights where the policy does not fit.
-    """
-    names, losses = probe_losses(config, checkpoint)
-    found = dict(
-        config=str(config),
-        checkpoint=checkpoint,
-        batches=MAX_BATCHES,
-        objectives=names,
-        losses=losses.tolist(),
-    )
-    differences = name_warnings(ensemble.objectives, names)
-    if differences:
-        return dict(found, modes=None, warnings=differences)
-    return dict(
-        found,
-        modes=modes(ensemble, losses, num_epochs),
-        warnings=[
-            *weight_warnings(ensemble, losses),
-            *ensemble_warnings(ensemble, losses, disagreement),
-        ],
-    )
-
-
-def probe_losses(
-    config: str | Path, checkpoint: str | None = None
-) -> tuple[list[str], Tensor]:
-    """Measure the mean losses of a config's first batches, no step done.
-
-    What the config would write goes to a temporary directory, and what it
-    would print to the standard error.
-
-    Args:
-        config: Config file of a training.
-        checkpoint: What the model starts from; None for what the config
-            says.
-
-    Returns:
-        Names of the objectives, and their raw losses, shape (n,).
-
-    Raises:
-        TypeError: If the model is no LossWeightWrapper.
-        ValueError: If the config is not that of a training.
-        ObjectiveError: If an objective has no loss in any batch.
-    """
-    with (
-        contextlib.redirect_stdout(sys.stderr),
-        tempfile.TemporaryDirectory() as work_dir,
-    ):
-        runner = _runner(_read(config), checkpoint, work_dir)
-        model = unwrap(runner.model)
-        optim_wrapper = runner.build_optim_wrapper(
-            copy.deepcopy(runner.cfg.optim_wrapper)
-        )
-        loader = SegmentLoader(
-            dict(runner.cfg.train_dataloader), MAX_BATCHES, runner.seed
-        )
-        probe_objectives(runner.model, optim_wrapper, loader.segment(0))
-        meter = ObjectiveMeter(model.objectives)
-        with torch.no_grad(), preserve_rng():
-            for losses in _losses(model, optim_wrapper, loader):
-                meter.update(losses)
-        return list(model.objectives.names), meter.mean()
-
-
-def _losses(
-    model: Any, optim_wrapper: Any, loader: SegmentLoader
-) -> Iterator[dict[str, Tensor]]:
-    for batch in loader.segment(0):
-        yield raw_losses(model, optim_wrapper, batch)
-
-
-def _read(config: str | Path) -> Config:
-    cfg = Config.fromfile(config)
-    for name in ('model', 'train_dataloader', 'optim_wrapper'):
-        if cfg.get(name) is None:
-            raise ValueError(
-                f'{config} has no `{name}`; expected the config of a training.'
-            )
-    return cfg
-
-
-def _runner(cfg: Config, checkpoint: str | None, work_dir: str) -> Runner:
-    """Build a runner that knows the model and leaves nothing behind."""
-    cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
-    cfg.update(
-        launcher='none',
-        log_level='ERROR',
-        custom_hooks=[],
-        visualizer=None,
-        # MMEngine keeps loggers and visualizers by this name, with the second
-        # in it: two dry runs in one second would share a directory.
-        experiment_name=Path(work_dir).name,
-    )
-    if checkpoint is not None:
-        cfg.load_from = checkpoint
-    runner = Runner.from_cfg(cfg)
-    initialize_weights(runner)
-    runner.load_or_resume()
-    return runner

@@ -1,4 +1,4 @@
-"""Panoptic quality from counts.
+"""Panoptic quality from counts, averaged over classes, and tables of it.
 
 Panoptic quality is segmentation quality times recognition quality::
 
@@ -21,6 +21,9 @@ from mmengine.logging import print_log
 
 from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation.matching import ImageCounts
+
+ClassesOf = Literal['official', 'ground_truth']
+GROUPS = ('All', 'Things', 'Stuff')
 
 
 class ClassCounts(NamedTuple):
@@ -51,18 +54,20 @@ class Quality(NamedTuple):
     n: int
 
 
-def unique_images(records: Iterable[ImageCounts]) -> list[ImageCounts]:
-    """Return the first record of each image.
+class Report(NamedTuple):
+    """Quality of a data set.
 
-    Samplers repeat images to fill the last batch.
-
-    Args:
-        records: Counts of images.
+    Attributes:
+        groups: Averages over 'All', 'Things' and 'Stuff'.
+        classes: Quality of each category id.
+        counts: Counts of each category id.
+        categories: Name and kind of each category id.
     """
-    unique: dict[int | str, ImageCounts] = {}
-    for record in records:
-        unique.setdefault(record.image_id, record)
-    return list(unique.values())
+
+    groups: dict[str, Quality]
+    classes: dict[int, Quality]
+    counts: dict[int, ClassCounts]
+    categories: Mapping[int, Category]
 
 
 def sum_counts(
@@ -97,6 +102,20 @@ def sum_counts(
     }
 
 
+def unique_images(records: Iterable[ImageCounts]) -> list[ImageCounts]:
+    """Return the first record of each image.
+
+    Samplers repeat images to fill the last batch.
+
+    Args:
+        records: Counts of images.
+    """
+    unique: dict[int | str, ImageCounts] = {}
+    for record in records:
+        unique.setdefault(record.image_id, record)
+    return list(unique.values())
+
+
 def class_quality(counts: ClassCounts) -> Quality:
     """Return the quality of one class, zeros if nothing was counted."""
     weight = counts.tp + counts.fp / 2 + counts.fn / 2
@@ -121,29 +140,6 @@ def average_quality(counts: Sequence[ClassCounts]) -> Quality:
     return Quality(pq, sq, rq, n)
 
 
-# ~~ report: Summary of the counts of a data set, and tables of it.
-
-
-ClassesOf = Literal['official', 'ground_truth']
-GROUPS = ('All', 'Things', 'Stuff')
-
-
-class Report(NamedTuple):
-    """Quality of a data set.
-
-    Attributes:
-        groups: Averages over 'All', 'Things' and 'Stuff'.
-        classes: Quality of each category id.
-        counts: Counts of each category id.
-        categories: Name and kind of each category id.
-    """
-
-    groups: dict[str, Quality]
-    classes: dict[int, Quality]
-    counts: dict[int, ClassCounts]
-    categories: Mapping[int, Category]
-
-
 def check_classes_of(classes_of: str) -> None:
     """Refuse an unknown set of classes.
 
@@ -152,8 +148,8 @@ def check_classes_of(classes_of: str) -> None:
     """
     if classes_of not in ('official', 'ground_truth'):
         raise ValueError(
-            "classes_of should be 'official' or 'ground_truth', "
-            f'found {classes_of!r}'
+            "`classes_of` should be 'official' or 'ground_truth'. "
+            f'Found {classes_of!r}.'
         )
 
 

@@ -1,4 +1,7 @@
-"""The truth of a data set in the COCO panoptic format."""
+"""The truth of a data set in the COCO panoptic format.
+
+Also which category of the file a label of mmdet's panoptic maps stands for.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ from mmada.datasets.coco_panoptic import (
 from mmada.datasets.json_stream import read_members
 from mmada.datasets.segment_map import label_areas
 from mmada.evaluation.matching import Truth, TruthSegment
+
+INSTANCE_OFFSET = 1000
+"""mmdet labels a pixel with its class + 1000 x its instance."""
 
 
 class ListedSegments(NamedTuple):
@@ -99,7 +105,7 @@ class CocoTruth:
     ) -> tuple[int, int, int, int]:
         place = f'image {image_id}: a segment of {self._ann_file}'
         if not isinstance(info, Mapping):
-            raise ValueError(f'{place} should be an object, found {info!r}')
+            raise ValueError(f'{place} should be an object. Found {info!r}.')
         try:
             return (
                 to_int(place, 'id', info['id']),
@@ -109,7 +115,7 @@ class CocoTruth:
             )
         except KeyError as error:
             raise ValueError(
-                f'{place} should have {error}, found {sorted(info)}'
+                f'{place} should have {error}. Found {sorted(info)}.'
             ) from None
 
     def _read(self, image_id: int | str) -> Truth:
@@ -117,15 +123,16 @@ class CocoTruth:
         if annotation is None:
             raise ValueError(
                 f'image {image_id!r} should be one of the '
-                f'{len(self.annotations)} of {self._ann_file}, '
-                'found no annotation of it'
+                f'{len(self.annotations)} of {self._ann_file}. '
+                'Found no annotation of it.'
             )
         listed = {}
         for label, category, area, crowd in annotation.segments.tolist():
             if category not in self.categories:
                 raise ValueError(
-                    f'image {image_id}: segment {label} of {self._ann_file} '
-                    f'has the unknown category_id {category}'
+                    f'image {image_id}: category_id of segment {label} of '
+                    f'{self._ann_file} should be one of its categories. '
+                    f'Found {category}.'
                 )
             listed[label] = TruthSegment(category, area, crowd == 1)
         segments = read_segment_map(
@@ -147,13 +154,6 @@ def wrong_areas(truth: Truth) -> list[int]:
     ]
 
 
-# ~~ label_map: From the labels of mmdet's panoptic maps to the categories
-
-
-INSTANCE_OFFSET = 1000
-"""mmdet labels a pixel with its class + 1000 x its instance."""
-
-
 def label_categories(
     classes: Sequence[str], categories: Mapping[int, Category]
 ) -> list[int]:
@@ -173,23 +173,23 @@ def label_categories(
     """
     if len(classes) >= INSTANCE_OFFSET:
         raise ValueError(
-            f'classes should be fewer than {INSTANCE_OFFSET}, '
-            f'found {len(classes)}'
+            f'`classes` should be fewer than {INSTANCE_OFFSET}. '
+            f'Found {len(classes)}.'
         )
     names = {c.name for c in categories.values()}
     missing = [name for name in classes if name not in names]
     if missing:
         raise ValueError(
-            'classes should be category names of the annotation '
-            f'file, found {missing}'
+            '`classes` should be category names of the annotation '
+            f'file. Found {missing}.'
         )
     ids = [c for c, category in categories.items() if category.name in classes]
-    kinds = [categories[c].isthing for c in ids]
-    if kinds != sorted(kinds, reverse=True):
-        wrong = categories[ids[kinds.index(False)]].name
+    things = [categories[c].isthing for c in ids]
+    if things != sorted(things, reverse=True):
+        wrong = categories[ids[things.index(False)]].name
         raise ValueError(
-            'things should come before stuff in the categories '
-            f'of the annotation file, found {wrong!r} first'
+            'Things should come before stuff in the categories '
+            f'of the annotation file. Found {wrong!r} first.'
         )
     return ids
 
@@ -197,7 +197,7 @@ def label_categories(
 def split_labels(
     labels: Collection[int], category_ids: Sequence[int], ignore_index: int
 ) -> tuple[dict[int, int], list[int]]:
-    """Tell the segments of a panoptic map of mmdet from its void.
+    """Separate the segments of a panoptic map of mmdet from its void.
 
     Args:
         labels: Labels that occur, class + 1000 x instance.
@@ -221,6 +221,6 @@ def split_labels(
         else:
             raise ValueError(
                 f'label {label} should be of one of '
-                f'{num_classes} classes, found class {index}'
+                f'{num_classes} classes. Found class {index}.'
             )
     return categories, void

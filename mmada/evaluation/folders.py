@@ -49,8 +49,8 @@ def evaluate_folders(
     if missing:
         raise ValueError(
             f'{pred_json} should have a prediction for every image of '
-            f'{gt_json}, found none for {len(missing)}, such as '
-            f'{missing[0]!r}'
+            f'{gt_json}. Found none for {len(missing)}, such as '
+            f'{missing[0]!r}.'
         )
     records = []
     for image_id in truth.annotations:
@@ -79,10 +79,12 @@ def _read_segments(
             for s in annotation.segments_info
         }
     except KeyError as error:
-        raise ValueError(f'a segment should have {error}') from None
+        raise ValueError(
+            f'a segment should have {error}. Found none.'
+        ) from None
     unknown = sorted(set(categories.values()) - set(known))
     if unknown:
         raise ValueError(
-            f'category_id should be one of {sorted(known)}, found {unknown}'
+            f'`category_id` should be one of {sorted(known)}. Found {unknown}.'
         )
     return categories

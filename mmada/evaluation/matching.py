@@ -96,7 +96,7 @@ def count_image(
         shared = overlaps(truth.segments, predicted)
     except ValueError as error:
         raise ValueError(
-            f'image {image_id}: {error} (truth, prediction)'
+            f'image {image_id}: {error} The first is the truth.'
         ) from None
     areas = {
         label: area
@@ -132,14 +132,14 @@ def _check_labels(
     unlisted = sorted(areas.keys() - categories.keys())
     if unlisted:
         raise ValueError(
-            f'image {image_id}: segment ids {unlisted} are in '
-            'the predicted map, but have no category'
+            f'image {image_id}: every segment id of the predicted map should '
+            f'have a category. Found {unlisted} without.'
         )
     unseen = sorted(categories.keys() - areas.keys())
     if unseen:
         raise ValueError(
-            f'image {image_id}: segment ids {unseen} have a '
-            'category, but are not in the predicted map'
+            f'image {image_id}: every segment id with a category should be '
+            f'in the predicted map. Found {unseen} elsewhere.'
         )
 
 
@@ -162,9 +162,9 @@ def _match(
         )
         if not union:
             raise ValueError(
-                f'image {image_id}: segment {true} has area '
-                f'{segment.area} in the annotation file, but '
-                f'shares {pixels} pixels with a prediction'
+                f'image {image_id}: the area of segment {true} should be '
+                f'that of the map, which shares {pixels} pixels with a '
+                f'prediction. Found {segment.area} in the annotation file.'
             )
         # IoU > 1/2 in integers. A stated area that is too small can make
         # the union negative: no match, as in the reference.

@@ -156,8 +156,8 @@ class PanopticQuality(BaseMetric):
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:
             raise ValueError(
-                'dataset_meta should have classes, found '
-                f'{self.dataset_meta!r}'
+                '`dataset_meta` should have classes. Found '
+                f'{self.dataset_meta!r}.'
             )
         ids = label_categories(classes, self._truth.categories)
         names = [self._truth.categories[c].name for c in ids]
@@ -179,7 +179,7 @@ class PanopticQuality(BaseMetric):
         if ids.ndim != 3 or ids.shape[0] != 1:
             raise ValueError(
                 f'image {image_id}: pred_panoptic_seg.sem_seg should have '
-                f'the shape (1, height, width), found {tuple(ids.shape)}'
+                f'the shape (1, height, width). Found {tuple(ids.shape)}.'
             )
         segments = to_segment_map(ids[0].cpu().numpy())
         ignore = prediction.get('ignore_index', len(self._category_ids))

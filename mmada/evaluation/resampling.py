@@ -49,7 +49,8 @@ def check_resamples(number: int) -> int:
     """
     if type(number) is not int or number < 0:
         raise ValueError(
-            f'resamples should be an integer of at least 0, found {number!r}'
+            f'`resamples` should be an integer of at least 0. Found '
+            f'{number!r}.'
         )
     return number
 

@@ -77,7 +77,7 @@ class SegmentationQuality(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         check_classes_of(classes_of)
         if tolerance < 0:
-            raise ValueError(f'tolerance should be >= 0, found {tolerance}')
+            raise ValueError(f'`tolerance` should be >= 0. Found {tolerance}.')
         self.ignore_index = ignore_index
         self.tolerance = tolerance
         self.background = background
@@ -140,13 +140,13 @@ class SegmentationQuality(BaseMetric):
             number = len((self.dataset_meta or {}).get('classes') or ())
         if number < 1:
             raise ValueError(
-                'num_classes should be set, or dataset_meta should have '
-                f'classes, found {self.dataset_meta!r}'
+                '`num_classes` should be set, or dataset_meta should have '
+                f'classes. Found {self.dataset_meta!r}.'
             )
         if not 0 <= (self.background or 0) < number:
             raise ValueError(
-                f'background should be one of {number} classes, found '
-                f'{self.background}'
+                f'`background` should be one of {number} classes. Found '
+                f'{self.background}.'
             )
         return number
 
@@ -155,9 +155,9 @@ class SegmentationQuality(BaseMetric):
         truth = _label_map(sample, 'gt_sem_seg').to(predicted.device)
         if truth.shape != predicted.shape:
             raise ValueError(
-                'maps should have the same size, found '
+                'maps should have the same size. Found '
                 f'{tuple(truth.shape)} and {tuple(predicted.shape)} '
-                '(truth, prediction)'
+                '(truth, prediction).'
             )
         ignored = truth == self.ignore_index
         _check_labels('true', truth[~ignored], num_classes)
@@ -177,12 +177,12 @@ def _label_map(sample: dict, name: str) -> Tensor:
     labels = found.get('sem_seg', found.get('data'))
     if labels is None:
         raise ValueError(
-            f'{name} should have sem_seg or data, found {sorted(found)}'
+            f'{name} should have sem_seg or data. Found {sorted(found)}.'
         )
     if labels.ndim != 3 or labels.shape[0] != 1:
         raise ValueError(
-            f'the map of {name} should have the shape (1, height, width), '
-            f'found {tuple(labels.shape)}'
+            f'the map of {name} should have the shape (1, height, width). '
+            f'Found {tuple(labels.shape)}.'
         )
     return labels[0].to(torch.int64)
 
@@ -191,6 +191,6 @@ def _check_labels(kind: str, labels: Tensor, num_classes: int) -> None:
     unknown = (labels < 0) | (labels >= num_classes)
     if unknown.any():
         raise ValueError(
-            f'{kind} labels should be in 0..{num_classes - 1}, found '
-            f'{labels[unknown].unique().tolist()}'
+            f'{kind} labels should be in 0..{num_classes - 1}. Found '
+            f'{labels[unknown].unique().tolist()}.'
         )

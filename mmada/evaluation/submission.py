@@ -1,7 +1,8 @@
 """Predictions as files that COCO's evaluation server takes.
 
 The server wants ``panoptic_{set}_{name}_results.json`` next to a folder of
-segment maps ``panoptic_{set}_{name}_results``, both in one zip file.
+segment maps ``panoptic_{set}_{name}_results``, both in one zip file. What
+was written is read again, to find what the server would reject.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from mmada.datasets.coco_panoptic import (
 )
 from mmada.datasets.segment_map import label_areas, to_segment_map
 from mmada.evaluation.coco_truth import split_labels
+
+MAX_SHOWN = 5
+"""Problems of a kind that are spelled out."""
 
 
 def to_segments(
@@ -90,8 +94,8 @@ class SubmissionWriter:
         self.zip_path = Path(out_dir) / f'{stem}.zip'
         if self.folder.is_dir() and any(self.folder.iterdir()):
             raise ValueError(
-                f'{self.folder} should be empty or new, found files; choose '
-                'another name or remove them'
+                f'{self.folder} should be empty or new. Found files. Choose '
+                'another name or remove them.'
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._records: dict[int | str, dict[str, Any]] = {}
@@ -121,7 +125,7 @@ class SubmissionWriter:
         if name in self._names:
             raise ValueError(
                 f'image {image_id}: file names should differ without their '
-                f'folder and suffix, found a second {name}'
+                f'folder and suffix. Found a second {name}.'
             )
         write_png(self.folder / name, id_to_rgb(ids))
         self._names.add(name)
@@ -151,13 +155,6 @@ class SubmissionWriter:
             for path in sorted(self.folder.iterdir()):
                 # PNG files are compressed already.
                 archive.write(path, f'{self.folder.name}/{path.name}')
-
-
-# ~~ submission_check: Reads a submission again and looks for what the serv
-
-
-MAX_SHOWN = 5
-"""Problems of a kind that are spelled out."""
 
 
 def check_submission(
@@ -190,41 +187,6 @@ def check_submission(
             )
         ]
     return problems
-
-
-def check_archive(
-    zip_path: str | Path, json_path: str | Path, folder: str | Path
-) -> list[str]:
-    """Return what is wrong with the zip file, best nothing.
-
-    Args:
-        zip_path: The zip file.
-        json_path: The JSON file that it should hold.
-        folder: The segment maps that it should hold.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
-    folder, json_path = Path(folder), Path(json_path)
-    expected = {json_path.name: json_path} | {
-        f'{folder.name}/{path.name}': path for path in folder.iterdir()
-    }
-    with zipfile.ZipFile(zip_path) as archive:
-        sizes = {i.filename: i.file_size for i in archive.infolist()}
-    other = {
-        name
-        for name in expected.keys() & sizes.keys()
-        if sizes[name] != expected[name].stat().st_size
-    }
-    return [
-        f'{zip_path} {text}: {_some(names)}'
-        for text, names in (
-            ('has files that it should not', sizes.keys() - expected.keys()),
-            ('lacks files', expected.keys() - sizes.keys()),
-            ('has files of another size', other),
-        )
-        if names
-    ]
 
 
 def _check_images(
@@ -268,6 +230,41 @@ def _check_image(
     ]
     if wrong:
         yield f'the areas of segments {wrong} are not those of the map'
+
+
+def check_archive(
+    zip_path: str | Path, json_path: str | Path, folder: str | Path
+) -> list[str]:
+    """Return what is wrong with the zip file, best nothing.
+
+    Args:
+        zip_path: The zip file.
+        json_path: The JSON file that it should hold.
+        folder: The segment maps that it should hold.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    folder, json_path = Path(folder), Path(json_path)
+    expected = {json_path.name: json_path} | {
+        f'{folder.name}/{path.name}': path for path in folder.iterdir()
+    }
+    with zipfile.ZipFile(zip_path) as archive:
+        sizes = {i.filename: i.file_size for i in archive.infolist()}
+    other = {
+        name
+        for name in expected.keys() & sizes.keys()
+        if sizes[name] != expected[name].stat().st_size
+    }
+    return [
+        f'{zip_path} {text}: {_some(names)}'
+        for text, names in (
+            ('has files that it should not', sizes.keys() - expected.keys()),
+            ('lacks files', expected.keys() - sizes.keys()),
+            ('has files of another size', other),
+        )
+        if names
+    ]
 
 
 def _some(ids: Collection[Any]) -> str:

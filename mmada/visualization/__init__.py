@@ -5,10 +5,11 @@ from mmada.visualization.figures import save_figure
 from mmada.visualization.history import (
     HISTORY_FILE,
     WEIGHTS_FILE,
-    Epoch,
+    Epochs,
     Round,
-    read_history,
-    read_weights,
+    Search,
+    read_epochs,
+    read_search,
 )
 from mmada.visualization.panoptic_panel import (
     PanelRow,
@@ -22,16 +23,17 @@ from mmada.visualization.weights_figure import weights_figure
 __all__ = [
     'HISTORY_FILE',
     'WEIGHTS_FILE',
-    'Epoch',
+    'Epochs',
     'ExplorationFigureHook',
     'PanelRow',
     'Round',
+    'Search',
     'Segmentation',
     'category_palette',
     'paint',
     'panoptic_panel',
-    'read_history',
-    'read_weights',
+    'read_epochs',
+    'read_search',
     'save_figure',
     'weights_figure',
 ]

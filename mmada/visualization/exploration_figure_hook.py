@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 
-from mmada.utils.run_files import HISTORY_FILE
-from mmada.visualization.history import read_history
+from mmada.visualization.history import HISTORY_FILE, read_search
 from mmada.visualization.weights_figure import weights_figure
 
 _DPI = 100
@@ -35,8 +35,8 @@ class ExplorationFigureHook(Hook):
     def __init__(self, interval: int = 1) -> None:
         if interval < 1:
             raise ValueError(
-                f'`interval` is {interval}; expected a positive number of '
-                'rounds.'
+                f'`interval` should be a positive number of rounds. Found '
+                f'{interval}.'
             )
         self._interval = interval
         self._failed = False
@@ -49,29 +49,26 @@ class ExplorationFigureHook(Hook):
         if record['round'] % self._interval:
             return
         directory: Path = runner.train_loop.directory
-        metric = record['reward_metric'].rpartition('/')[2]
         try:
+            search = read_search(directory / HISTORY_FILE.name)
+            assert search is not None  # of this round at least
             runner.visualizer.add_image(
                 # No slash, which a local file would take for a directory;
                 # MLflow knows the format by the suffix.
                 f'{directory.name}_weights.png',
-                _pixels(
-                    weights_figure(
-                        read_history(directory / HISTORY_FILE), metric=metric
-                    )
-                ),
+                _pixels(weights_figure(search)),
                 step=record['round'],
             )
         except Exception as error:
-            self._complain(error)
+            self._log_once(error)
 
-    def _complain(self, error: Exception) -> None:
+    def _log_once(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
             print_log(
                 f'No picture of the search: {error}',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
 
 

@@ -32,9 +32,9 @@ def save_figure(figure: Figure, path: Path, dpi: int = 120) -> Path:
             with ``.png``.
     """
     if not 1 <= dpi <= _MAX_DPI:
-        raise ValueError(f'dpi should be in 1 to {_MAX_DPI}, found {dpi}')
+        raise ValueError(f'`dpi` should be in 1 to {_MAX_DPI}. Found {dpi}.')
     if path.suffix != '.png':
-        raise ValueError(f'path should end with .png, found {path}')
+        raise ValueError(f'`path` should end with .png. Found {path}.')
     path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=dpi)

@@ -1,13 +1,20 @@
-"""Reading the records that a run leaves in its work directory."""
+"""Reading the records that a run leaves in its work directory.
+
+``history.jsonl`` has one object for each round of a search, ``weights.jsonl``
+one for each period of a training. Of one that was written twice, after a
+resume, the later record counts; a last line that was cut off by a kill does
+not.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,194 +24,16 @@ from mmada.utils import run_files
 
 HISTORY_FILE = Path(run_files.EXPLORATION_DIR) / run_files.HISTORY_FILE
 WEIGHTS_FILE = Path(run_files.WEIGHTS_FILE)
+DEFAULT_METRIC = 'coco_panoptic/PQ'
+KEYS = (('objectives', 'weights'), ('parameters', 'actions'))
+"""What targets call the names and the values of an action."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Round:
-    """What happened in one round of an exploration.
-
-    Attributes:
-        number: The round, from 1.
-        objectives: Names of the n objectives.
-        weights: Weights (m, n) that the replicas trained with.
-        rewards: Rewards (m,).
-        metrics: Metrics of each replica; empty for one that diverged.
-        best: Index of the winner.
-        updated: Whether the policy was updated.
-        metric: What was maximised, without prefix.
-    """
-
-    number: int
-    objectives: tuple[str, ...]
-    weights: Array
-    rewards: Array
-    metrics: tuple[Mapping[str, float], ...]
-    best: int
-    updated: bool
-    metric: str = 'PQ'
-
-    def values(self, metric: str) -> Array:
-        """Return a metric of each replica, by its name without prefix.
-
-        Args:
-            metric: Such as ``PQ`` for ``coco_panoptic/PQ``.
-
-        Returns:
-            Values (m,), NaN where a replica has none.
-        """
-        rows = [
-            {key.rpartition('/')[2]: value for key, value in found.items()}
-            for found in self.metrics
-        ]
-        return np.array([row.get(metric, np.nan) for row in rows], dtype=float)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The weights that a single run used in one epoch.
-
-    Attributes:
-        number: The epoch, from 1.
-        objectives: Names of the n objectives.
-        weights: Weights (n,).
-    """
-
-    number: int
-    objectives: tuple[str, ...]
-    weights: Array
-
-
-def read_history(path: Path) -> list[Round]:
-    """Read the rounds of an exploration.
-
-    Args:
-        path: ``history.jsonl``, one object for each round.
-
-    Returns:
-        The rounds in order. Of one written twice, after a resume, the
-        later record counts; a last line cut off by a kill does not.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not a round's record, naming the line.
-    """
-    return _read(path, _parse_round)
-
-
-def read_weights(path: Path) -> list[Epoch]:
-    """Read the weights of a single run.
-
-    Args:
-        path: ``weights.jsonl``, one object for each epoch.
-
-    Returns:
-        The epochs in order; see `read_history` for repeated and cut lines.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not an epoch's record, naming the line.
-    """
-    return _read(path, _parse_epoch)
-
-
-def _read(path: Path, parse: Any) -> list[Any]:
-    entries: dict[int, Any] = {}
-    objectives: tuple[str, ...] | None = None
-    for number, record in read_records(path):
-        try:
-            entry = parse(record)
-            objectives = objectives or entry.objectives
-            if entry.objectives != objectives:
-                raise ValueError(
-                    f'the objectives are {list(entry.objectives)}, those of '
-                    f'the lines before {list(objectives)}'
-                )
-        except KeyError as error:
-            raise ValueError(
-                f'{path}, line {number}: the field {error} is missing'
-            ) from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'{path}, line {number}: {error}') from error
-        entries[entry.number] = entry
-    return [entries[number] for number in sorted(entries)]
-
-
-def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line numbers, from 1, and objects.
-
-    A last line cut off by a kill does not count.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line is not a JSON object, naming the line.
-    """
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            if number == len(lines):
-                return
-            raise ValueError(
-                f'{path}, line {number}: not JSON ({error})'
-            ) from error
-        if not isinstance(record, dict):
-            raise ValueError(
-                f'{path}, line {number}: expected an object, found {line!r}'
-            )
-        yield number, record
-
-
-def _parse_round(record: Mapping[str, Any]) -> Round:
-    objectives = tuple(record['objectives'])
-    metrics = tuple(dict(found) for found in record['metrics'])
-    num_replicas = len(metrics)
-    best = int(record['best'])
-    if not 0 <= best < num_replicas:
-        raise ValueError(f'best is {best}, with {num_replicas} replicas')
-    return Round(
-        number=int(record['round']),
-        objectives=objectives,
-        weights=_array(record, 'weights', (num_replicas, len(objectives))),
-        rewards=_array(record, 'rewards', (num_replicas,)),
-        metrics=metrics,
-        best=best,
-        updated=bool(record['updated']),
-        metric=record.get('reward_metric', 'PQ').rpartition('/')[2],
-    )
-
-
-def _parse_epoch(record: Mapping[str, Any]) -> Epoch:
-    objectives = tuple(record['objectives'])
-    return Epoch(
-        number=int(record['epoch']),
-        objectives=objectives,
-        weights=_array(record, 'weights', (len(objectives),)),
-    )
-
-
-def _array(
-    record: Mapping[str, Any], name: str, shape: Sequence[int]
-) -> Array:
-    array = np.array(record[name], dtype=np.float64)
-    if array.shape != tuple(shape):
-        raise ValueError(
-            f'{name} should have shape {tuple(shape)}, found {array.shape}'
-        )
-    return array
-
-
-# ~~ rounds: The rounds of a search, whatever it searched for.
-
-
-DEFAULT_METRIC = 'coco_panoptic/PQ'
-
-
-@dataclass(frozen=True)
-class SearchRound:
-    """What happened in one round.
+    """What happened in one round of a search, whatever it searched for.
 
     Attributes:
         number: The round, from 1.
@@ -246,7 +75,7 @@ class SearchRound:
         return np.array(found, dtype=np.float64)
 
     @property
-    def trained(self) -> Array:
+    def trained(self) -> NDArray[np.bool_]:
         """Which replicas trained, (m,)."""
         replicas = range(len(self.metrics))
         return np.array([k not in self.resting for k in replicas])
@@ -255,6 +84,9 @@ class SearchRound:
 @dataclass(frozen=True)
 class Search:
     """One search of a run.
+
+    Arrays over its rounds are as wide as the largest of them; NaN stands
+    where a round has no such replica.
 
     Attributes:
         title: Name of its directory in the work directory.
@@ -265,7 +97,7 @@ class Search:
 
     title: str
     what: str
-    rounds: Sequence[SearchRound]
+    rounds: Sequence[Round]
     config: Mapping[str, Any]
 
     @property
@@ -278,14 +110,31 @@ class Search:
         """Of the rounds."""
         return [entry.number for entry in self.rounds]
 
+    @property
+    def metrics(self) -> set[str]:
+        """Keys of all metrics that a replica has."""
+        return {key for r in self.rounds for m in r.metrics for key in m}
+
     @cached_property
     def metric(self) -> str:
         """Key of the metric that the rewards were made of."""
         known = self.rounds[-1].metric or DEFAULT_METRIC
-        keys = {key for r in self.rounds for m in r.metrics for key in m}
-        if known in keys or not keys:
+        if known in self.metrics or not self.metrics:
             return known
-        return max(sorted(keys), key=self._wins)
+        return max(sorted(self.metrics), key=self._wins)
+
+    @property
+    def tried(self) -> Array:
+        """Actions of the replicas that trained, (rounds, m, n)."""
+        return self.by_replica(
+            np.where(entry.trained[:, None], entry.actions, np.nan)
+            for entry in self.rounds
+        )
+
+    @property
+    def chosen(self) -> Array:
+        """Action of the winner of each round, (rounds, n)."""
+        return np.stack([entry.actions[entry.best] for entry in self.rounds])
 
     @property
     def winner(self) -> Array:
@@ -295,6 +144,23 @@ class Search:
     def of_winner(self, metric: str) -> Array:
         """Return a metric of the winner of each round, (rounds,)."""
         return np.array([r.values(metric)[r.best] for r in self.rounds])
+
+    def values(self, metric: str) -> Array:
+        """Return a metric of all replicas, (rounds, m)."""
+        return self.by_replica(entry.values(metric) for entry in self.rounds)
+
+    def by_replica(self, values: Iterable[Array]) -> Array:
+        """Stack what the replicas of each round have, (rounds, m, ...).
+
+        Args:
+            values: Of each round, (m of that round, ...).
+        """
+        rows = list(values)
+        width = max(map(len, rows))
+        found = np.full((len(rows), width, *rows[0].shape[1:]), np.nan)
+        for target, row in zip(found, rows, strict=True):
+            target[: len(row)] = row
+        return found
 
     def _wins(self, metric: str) -> int:
         """Count the rounds whose winner is best by a metric."""
@@ -306,19 +172,37 @@ class Search:
         )
 
 
-# ~~ search_file: Reading the rounds of a search from its history.
+@dataclass(frozen=True)
+class Epochs:
+    """The weights that a training used, period by period.
+
+    Attributes:
+        names: Of the n objectives.
+        numbers: Of the periods, from 1.
+        weights: (periods, n).
+        losses: Raw losses that belong to them, (periods, n), NaN where an
+            objective had none or the method does not measure.
+    """
+
+    names: tuple[str, ...]
+    numbers: Sequence[int]
+    weights: Array
+    losses: Array
 
 
-KEYS = (('objectives', 'weights'), ('parameters', 'actions'))
-"""What targets call the names and the values of an action."""
+def short(metric: str) -> str:
+    """Return a metric's name without its prefix."""
+    return metric.rpartition('/')[2]
 
 
-def read_search(path: Path, config: Mapping[str, Any]) -> Search | None:
+def read_search(
+    path: Path, config: Mapping[str, Any] | None = None
+) -> Search | None:
     """Read the rounds of a search.
 
     Args:
         path: ``history.jsonl``.
-        config: Of the exploration loop; empty if not known.
+        config: Of the exploration loop; None if not known.
 
     Returns:
         The search; None before its first round is complete.
@@ -327,23 +211,109 @@ def read_search(path: Path, config: Mapping[str, Any]) -> Search | None:
         FileNotFoundError: If there is no such file.
         ValueError: If a line is not a round's record, naming the line.
     """
-    rounds: dict[int, SearchRound] = {}
+    config = config or {}
     what = ''
-    for line, record in read_records(path):
-        try:
-            names_key, what = _keys(record)
-            entry = _parse(record, names_key, what, config)
-        except KeyError as error:
-            raise ValueError(
-                f'{path}, line {line}: the field {error} is missing'
-            ) from error
-        except (TypeError, ValueError, IndexError) as error:
-            raise ValueError(f'{path}, line {line}: {error}') from error
-        rounds[entry.number] = entry
-    if not rounds:
+
+    def parse(record: Mapping[str, Any]) -> Round:
+        nonlocal what
+        names_key, what = _keys(record)
+        return _parse_round(record, names_key, what, config)
+
+    rounds = _read(path, parse)
+    return Search(path.parent.name, what, rounds, config) if rounds else None
+
+
+def read_epochs(path: Path) -> Epochs | None:
+    """Read the weights that a training used.
+
+    Args:
+        path: ``weights.jsonl``.
+
+    Returns:
+        The weights; None if none were recorded.
+
+    Raises:
+        ValueError: If a line is not an epoch's record, naming the line.
+    """
+    epochs = _read(path, _parse_epoch) if path.exists() else []
+    if not epochs:
         return None
-    ordered = [rounds[number] for number in sorted(rounds)]
-    return Search(path.parent.name, what, ordered, config)
+    return Epochs(
+        epochs[0].names,
+        [epoch.number for epoch in epochs],
+        np.stack([epoch.weights for epoch in epochs]),
+        np.stack([epoch.losses for epoch in epochs]),
+    )
+
+
+class _Epoch(NamedTuple):
+    number: int
+    names: tuple[str, ...]
+    weights: Array
+    losses: Array
+
+
+class _Entry(Protocol):
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
+Entry = TypeVar('Entry', bound=_Entry)
+
+
+def _read(
+    path: Path, parse: Callable[[Mapping[str, Any]], Entry]
+) -> list[Entry]:
+    """Return the entries of a file by their numbers, each once."""
+    entries: dict[int, Entry] = {}
+    names: tuple[str, ...] | None = None
+    for line, record in _read_records(path):
+        with _errors_of_line(path, line, record):
+            entry = parse(record)
+            names = names or entry.names
+            if entry.names != names:
+                raise ValueError(
+                    f'the names should be {list(names)}, as in the lines '
+                    f'before. Found {list(entry.names)}.'
+                )
+        entries[entry.number] = entry
+    return [entries[number] for number in sorted(entries)]
+
+
+def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line numbers, from 1, and objects."""
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                return
+            record = None
+        if not isinstance(record, dict):
+            raise ValueError(
+                f'{path}, line {number} should be a JSON object. '
+                f'Found {line[:60]!r}.'
+            )
+        yield number, record
+
+
+@contextlib.contextmanager
+def _errors_of_line(
+    path: Path, line: int, record: Mapping[str, Any]
+) -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(
+            f'{path}, line {line} should have the field {error}. Found '
+            f'{sorted(record)}.'
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}, line {line}: {error}') from error
 
 
 def _keys(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -353,20 +323,26 @@ def _keys(record: Mapping[str, Any]) -> tuple[str, str]:
     raise KeyError(KEYS[0][0])
 
 
-def _parse(
+def _parse_round(
     record: Mapping[str, Any],
     names_key: str,
     actions_key: str,
     config: Mapping[str, Any],
-) -> SearchRound:
+) -> Round:
+    names, metrics = tuple(record[names_key]), tuple(record['metrics'])
+    best, m = int(record['best']), len(metrics)
+    if not 0 <= best < m:
+        raise ValueError(
+            f'`best` should be the index of one of {m} replicas. Found {best}.'
+        )
     reference = record.get('reference')
-    return SearchRound(
+    return Round(
         number=int(record['round']),
-        names=tuple(record[names_key]),
-        actions=np.array(record[actions_key], dtype=np.float64),
-        rewards=np.array(record['rewards'], dtype=np.float64),
-        metrics=tuple(record['metrics']),
-        best=int(record['best']),
+        names=names,
+        actions=_array(record, actions_key, (m, len(names))),
+        rewards=_array(record, 'rewards', (m,)),
+        metrics=metrics,
+        best=best,
         losses=np.array(record.get('losses', ()), dtype=np.float64),
         reference=np.nan if reference is None else float(reference),
         updated=bool(record['updated']),
@@ -378,6 +354,29 @@ def _parse(
         ),
         resamples=_resamples(record.get('resamples')),
     )
+
+
+def _parse_epoch(record: Mapping[str, Any]) -> _Epoch:
+    names = tuple(record['objectives'])
+    shape = (len(names),)
+    losses = record.get('losses') or [np.nan] * len(names)
+    return _Epoch(
+        int(record['epoch']),
+        names,
+        _array(record, 'weights', shape),
+        _array(dict(losses=losses), 'losses', shape),
+    )
+
+
+def _array(
+    record: Mapping[str, Any], name: str, shape: tuple[int, ...]
+) -> Array:
+    array = np.array(record[name], dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(
+            f'`{name}` should have the shape {shape}. Found {array.shape}.'
+        )
+    return array
 
 
 def _resamples(

@@ -1,4 +1,7 @@
-"""Images side by side: what there is, and what two models say."""
+"""Segmentations as pictures, side by side: what there is, what models say.
+
+A category has a colour, a segment a line around it.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-# ~~ panoptic_colors: Segmentations as pictures: a colour a category, a lin
-
+from mmada.evaluation.coco_truth import INSTANCE_OFFSET
 
 RGB = tuple[int, int, int]
 Image = NDArray[np.uint8]
-
-_INSTANCE_OFFSET = 1000
 VOID_COLOR: RGB = (0, 0, 0)
 _BORDER: RGB = (255, 255, 255)
+
 # Far apart first: most data sets shown in one picture have few categories.
 _PALETTE: tuple[RGB, ...] = (
     (230, 75, 53),
@@ -37,7 +38,15 @@ _PALETTE: tuple[RGB, ...] = (
     (240, 130, 190),
     (132, 145, 180),
 )
+
 _GOLDEN_RATIO = 0.618033988749895
+_TITLES = ('image', 'truth', 'baseline', 'ours')
+_COLUMN_INCHES = 2.6
+_COLUMN_PIXELS = 256
+_CAPTION_INCHES = 0.2
+_LEGEND_COLUMNS = 9
+_LEGEND_INCHES = 0.25
+_TITLE_INCHES = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,92 +82,13 @@ class Segmentation:
         Returns:
             A segmentation of the same map.
         """
-        classes = {int(i): int(i) % _INSTANCE_OFFSET for i in np.unique(ids)}
+        classes = {int(i): int(i) % INSTANCE_OFFSET for i in np.unique(ids)}
         known = {
             i: categories[label]
             for i, label in classes.items()
             if label < len(categories)
         }
         return cls(ids, known, pq)
-
-
-def category_palette(categories: Iterable[int]) -> dict[int, RGB]:
-    """Give each category a colour that depends on its rank only.
-
-    Args:
-        categories: All categories of the data set, in any order.
-
-    Returns:
-        A colour for each; none is black, which is void.
-    """
-    return {
-        category: _PALETTE[rank] if rank < len(_PALETTE) else _hue(rank)
-        for rank, category in enumerate(sorted(set(categories)))
-    }
-
-
-def paint(
-    segmentation: Segmentation, palette: Mapping[int, RGB], scale: int = 1
-) -> Image:
-    """Draw a segmentation.
-
-    Args:
-        segmentation: What to draw.
-        palette: Colour of each category.
-        scale: Size of a pixel in the picture. Defaults to 1.
-
-    Returns:
-        Picture (scale x height, scale x width, 3): categories in their
-        colours, void black, white lines one pixel wide between segments.
-
-    Raises:
-        ValueError: If the palette lacks a category.
-    """
-    missing = set(segmentation.categories.values()) - set(palette)
-    if missing:
-        raise ValueError(
-            f'the palette should have all categories, it lacks '
-            f'{sorted(missing)}'
-        )
-    ids = enlarge(segmentation.ids, scale)
-    values, inverse = np.unique(ids, return_inverse=True)
-    colors = [
-        palette.get(segmentation.categories.get(int(value), -1), VOID_COLOR)
-        for value in values
-    ]
-    picture = np.array(colors, dtype=np.uint8)[inverse.reshape(ids.shape)]
-    picture[_borders(ids)] = _BORDER
-    return picture
-
-
-def enlarge(array: NDArray, scale: int) -> NDArray:
-    """Repeat the pixels (height, width, ...) ``scale`` times each way."""
-    return array.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def _borders(ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return the pixels whose right or lower neighbour is another segment."""
-    borders = np.zeros(ids.shape, dtype=bool)
-    borders[:, :-1] |= ids[:, :-1] != ids[:, 1:]
-    borders[:-1] |= ids[:-1] != ids[1:]
-    return borders
-
-
-def _hue(rank: int) -> RGB:
-    """Return a colour far from those of neighbouring ranks."""
-    hue = rank * _GOLDEN_RATIO % 1
-    brightness = (0.95, 0.7)[rank % 2]
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, brightness)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-_TITLES = ('image', 'truth', 'baseline', 'ours')
-_COLUMN_INCHES = 2.6
-_COLUMN_PIXELS = 256
-_CAPTION_INCHES = 0.2
-_LEGEND_COLUMNS = 9
-_LEGEND_INCHES = 0.25
-_TITLE_INCHES = 0.25
 
 
 @dataclass(frozen=True)
@@ -223,10 +153,10 @@ def panoptic_panel(
 
 def _check(rows: Sequence[PanelRow], titles: Sequence[str]) -> None:
     if not rows:
-        raise ValueError('rows should have at least one image, found none')
+        raise ValueError('`rows` should have at least one image. Found none.')
     if len(titles) != len(_TITLES):
         raise ValueError(
-            f'titles should be {len(_TITLES)}, found {list(titles)}'
+            f'`titles` should be {len(_TITLES)}. Found {list(titles)}.'
         )
     for index, row in enumerate(rows):
         size = row.image.shape[:2]
@@ -239,7 +169,7 @@ def _check(rows: Sequence[PanelRow], titles: Sequence[str]) -> None:
         wrong = {name: s for name, s in found.items() if s != size}
         if wrong:
             raise ValueError(
-                f'row {index}: sizes should all be {size}, found {wrong}'
+                f'row {index}: sizes should all be {size}. Found {wrong}.'
             )
 
 
@@ -277,3 +207,73 @@ def _legend_handles(
         Patch(color=(r / 255, g / 255, b / 255), label=label)
         for (r, g, b), label in [*entries, (VOID_COLOR, 'void')]
     ]
+
+
+def category_palette(categories: Iterable[int]) -> dict[int, RGB]:
+    """Give each category a colour that depends on its rank only.
+
+    Args:
+        categories: All categories of the data set, in any order.
+
+    Returns:
+        A colour for each; none is black, which is void.
+    """
+    return {
+        category: _PALETTE[rank] if rank < len(_PALETTE) else _hue(rank)
+        for rank, category in enumerate(sorted(set(categories)))
+    }
+
+
+def _hue(rank: int) -> RGB:
+    """Return a colour far from those of neighbouring ranks."""
+    hue = rank * _GOLDEN_RATIO % 1
+    brightness = (0.95, 0.7)[rank % 2]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, brightness)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def paint(
+    segmentation: Segmentation, palette: Mapping[int, RGB], scale: int = 1
+) -> Image:
+    """Draw a segmentation.
+
+    Args:
+        segmentation: What to draw.
+        palette: Colour of each category.
+        scale: Size of a pixel in the picture. Defaults to 1.
+
+    Returns:
+        Picture (scale x height, scale x width, 3): categories in their
+        colours, void black, white lines one pixel wide between segments.
+
+    Raises:
+        ValueError: If the palette lacks a category.
+    """
+    missing = set(segmentation.categories.values()) - set(palette)
+    if missing:
+        raise ValueError(
+            f'`palette` should have all categories. Found none for '
+            f'{sorted(missing)}.'
+        )
+    ids = enlarge(segmentation.ids, scale)
+    values, inverse = np.unique(ids, return_inverse=True)
+    colors = [
+        palette.get(segmentation.categories.get(int(value), -1), VOID_COLOR)
+        for value in values
+    ]
+    picture = np.array(colors, dtype=np.uint8)[inverse.reshape(ids.shape)]
+    picture[_borders(ids)] = _BORDER
+    return picture
+
+
+def enlarge(array: NDArray, scale: int) -> NDArray:
+    """Repeat the pixels (height, width, ...) ``scale`` times each way."""
+    return array.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _borders(ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return the pixels whose right or lower neighbour is another segment."""
+    borders = np.zeros(ids.shape, dtype=bool)
+    borders[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    borders[:-1] |= ids[:-1] != ids[1:]
+    return borders

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
@@ -20,3 +22,11 @@ def load(name: str) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     return importlib.import_module(path.stem)
+
+
+def exit_code(main: Callable[..., int | None], *arguments: Any) -> Any:
+    """Call a script's main; return what its process would end with."""
+    try:
+        return main(*arguments) or 0
+    except SystemExit as error:
+        return error.code

@@ -82,9 +82,9 @@ def test_pixels_of_objects_with_another_class():
 @pytest.mark.parametrize(
     ('place', 'value', 'message'),
     [
-        ((1, 1, 0), 2, r'object 7 .*one class in 1..100, found \[1, 2\]'),
-        ((2, 0, 0), 101, r'object 9 .*found \[101\]'),
-        ((2, 0, 0), 0, r'object 9 .*found \[0\]'),
+        ((1, 1, 0), 2, r'object 7 .*one class in 1..100. Found \[1, 2\]'),
+        ((2, 0, 0), 101, r'object 9 .*Found \[101\]'),
+        ((2, 0, 0), 0, r'object 9 .*Found \[0\]'),
     ],
 )
 def test_objects_of_no_single_class(place, value, message):
@@ -97,5 +97,5 @@ def test_objects_of_no_single_class(place, value, message):
 def test_maps_that_do_not_fit():
     with pytest.raises(ValueError, match=r'shape \(3, 4, 3\) .*\(3, 5, 3\)'):
         merge_maps(SEMANTIC[:, 1:], INSTANCE, 1)
-    with pytest.raises(ValueError, match='classes 0..150, found 151'):
+    with pytest.raises(ValueError, match='classes 0..150. Found 151'):
         merge_maps(SEMANTIC + np.uint8(138), INSTANCE, 1)

@@ -1,4 +1,4 @@
-"""Reading of annotation files."""
+"""Annotation files, and the ids and colours of segment maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_no_json(tmp_path):
     with pytest.raises(ValueError, match='gt.json should be JSON'):
         read_json(str(tmp_path / 'gt.json'))
     (tmp_path / 'gt.json').write_text('[]')
-    with pytest.raises(ValueError, match='a JSON object, found list'):
+    with pytest.raises(ValueError, match='a JSON object. Found list'):
         read_json(str(tmp_path / 'gt.json'))
 
 
@@ -43,12 +43,9 @@ def test_annotations_by_image():
 )
 @pytest.mark.parametrize('value', [5, None, {}])
 def test_what_is_no_list_is_named(read, name, value):
-    message = f'gt.json should have a list as {name}, found {value}'
+    message = f'gt.json should have a list as {name}. Found {value}'
     with pytest.raises(ValueError, match=message):
         read({name: value}, 'gt.json')
-
-
-# ~~ test_id_maps: Ids and colours.
 
 
 def test_colours_of_ids():
@@ -76,11 +73,11 @@ def test_red_is_the_lowest_byte_of_a_file(tmp_path):
 
 @pytest.mark.parametrize('value', [-1, 256**3])
 def test_ids_of_more_than_three_bytes(value):
-    with pytest.raises(ValueError, match=f'found .*{value}'):
+    with pytest.raises(ValueError, match=f'Found .*{value}'):
         id_to_rgb(np.array([[5, value]]))
 
 
 @pytest.mark.parametrize('data', [b'', b'no image'])
 def test_no_image(data):
-    with pytest.raises(ValueError, match='not an image'):
+    with pytest.raises(ValueError, match='should be an image'):
         decode_id_map(data)

@@ -1,4 +1,4 @@
-"""Subsets of a dataset by a list of image ids."""
+"""Subsets of a dataset, and the lists of image ids that name them."""
 
 from __future__ import annotations
 
@@ -178,10 +178,10 @@ def test_images_with_ids_of_text(root, write, tmp_path):
 @pytest.mark.parametrize(
     ('ids', 'every', 'message'),
     [
-        ((1, 4), EVERY[:-1], 'should have the 11 images .*found 12 images'),
-        ((1, 4), (*EVERY[:-1], 77), 'found 12 images, others'),
-        ((1, 77), EVERY, r'found 1 others, such as 77'),
-        ((), EVERY, 'no image is left: 0 of 12 are listed'),
+        ((1, 4), EVERY[:-1], 'should have the 11 images .*Found 12 images'),
+        ((1, 4), (*EVERY[:-1], 77), 'Found 12 others'),
+        ((1, 77), EVERY, r'Found 1 others, such as 77'),
+        ((), EVERY, 'image should be left. Found 0 of 12 that are listed'),
     ],
 )
 def test_a_list_that_does_not_fit(root, write, ids, every, message):
@@ -190,14 +190,11 @@ def test_a_list_that_does_not_fit(root, write, ids, every, message):
 
 
 def test_options_that_do_not_fit(root, write):
-    with pytest.raises(ValueError, match="keep should be .*found 'train'"):
+    with pytest.raises(ValueError, match="`keep` should be .*Found 'train'"):
         ImageSubset(scenes(root), write(LISTED), 'train')
     repeated = dict(type='RepeatDataset', times=2, dataset=scenes(root))
-    with pytest.raises(ValueError, match='BaseDataset .*RepeatDataset; put'):
+    with pytest.raises(ValueError, match='BaseDataset .*RepeatDataset. Put'):
         ImageSubset(repeated, write(LISTED), 'listed')
-
-
-# ~~ test_image_ids: The format of lists of image ids.
 
 
 NOTES = dict(source='gt.json', seed='0')
@@ -244,12 +241,12 @@ def test_a_list_reads_back(content, tmp_path):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        (['a', 1], r"all integers or all text, found \['int', 'str'\]"),
-        ([1.5], r"found \['float'\]"),
-        (['#1'], "no # in front, found '#1'"),
-        ([' 1'], "without blanks around it .*found ' 1'"),
-        (['a\nb'], r"found 'a\\nb'"),
-        ([''], "found ''"),
+        (['a', 1], r"all integers or all text. Found \['int', 'str'\]"),
+        ([1.5], r"Found \['float'\]"),
+        (['#1'], "no # in front. Found '#1'"),
+        ([' 1'], "without blanks around it .*Found ' 1'"),
+        (['a\nb'], r"Found 'a\\nb'"),
+        ([''], "Found ''"),
     ],
 )
 def test_ids_that_no_line_can_hold(ids, message):
@@ -263,13 +260,13 @@ GOOD = format_ids(make())
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('', "first line should be .*ids 1', found ''"),
+        ('', "first line should be .*ids 1'. Found ''"),
         ('{"images": []}', 'first line .*images'),
-        (GOOD.replace('ids 1', 'ids 2'), 'ids 1.*found .*ids 2'),
+        (GOOD.replace('ids 1', 'ids 2'), 'ids 1.*Found .*ids 2'),
         (GOOD.replace('# sha256', '# md5'), "none at 'sha256'"),
         (GOOD.replace('images: 3', 'images: many'), "at .*'many'"),
         (GOOD.replace('type: int', 'type: float'), "at 'float'"),
-        (GOOD.removesuffix('10\n'), '2 ids should follow, found 1'),
+        (GOOD.removesuffix('10\n'), '2 ids should follow. Found 1'),
         (GOOD.replace('\n2\n', '\n10\n'), 'ascending, each once'),
         (GOOD.replace('\n2\n', '\n20\n'), 'ascending, each once'),
         (GOOD.replace('\n2\n', '\ntwo\n'), "'two'"),
@@ -284,8 +281,8 @@ def test_a_file_that_is_no_list(text, message, tmp_path):
 def test_source_of_a_list():
     parse_ids(GOOD).check_source([10, 9, 2], 'gt.json')
     with pytest.raises(
-        ValueError, match='new.json should have the 3 .*gt.json, .*found 2 im'
+        ValueError, match='new.json should have the 3 .*gt.json, .*Found 2 im'
     ):
         parse_ids(GOOD).check_source([10, 9], 'new.json')
-    with pytest.raises(ValueError, match='found 3 images, others'):
+    with pytest.raises(ValueError, match='Found 3 others'):
         parse_ids(GOOD).check_source([10, 9, 3], 'new.json')

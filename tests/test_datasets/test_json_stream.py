@@ -74,17 +74,17 @@ def test_elements_come_before_the_rest_is_read():
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('', '{ should follow, found the end'),
-        ('[1]', r'{ should follow, found \['),
-        ('12', '{ should follow, found 1'),
-        ('{1: 2}', 'a key should follow, found 1'),
-        ('{"a" 1}', ': should follow, found 1'),
-        ('{"a": 1 "b": 2}', ', or } should follow, found "'),
-        ('{"a": [1 2]}', ', or ] should follow, found 2'),
+        ('', '{ should follow. Found the end'),
+        ('[1]', r'{ should follow. Found \['),
+        ('12', '{ should follow. Found 1'),
+        ('{1: 2}', 'a key should follow. Found 1'),
+        ('{"a" 1}', ': should follow. Found 1'),
+        ('{"a": 1 "b": 2}', ', or } should follow. Found "'),
+        ('{"a": [1 2]}', ', or ] should follow. Found 2'),
         ('{"a": [1,', 'Expecting value'),
         ('{"a": "x', 'Unterminated string'),
-        ('{"a": 1}, 2', 'the end should follow, found ,'),
-        ('{"a": 1}}', 'the end should follow, found }'),
+        ('{"a": 1}, 2', 'the end should follow. Found ,'),
+        ('{"a": 1}}', 'the end should follow. Found }'),
     ],
 )
 def test_what_is_no_object(text, message):

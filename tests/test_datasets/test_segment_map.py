@@ -58,7 +58,7 @@ def test_the_array_is_only_read():
 
 @pytest.mark.parametrize('shape', [(0, 3), (3,), (1, 2, 3)])
 def test_no_map(shape):
-    with pytest.raises(ValueError, match=r'found shape \('):
+    with pytest.raises(ValueError, match=r'Found shape \('):
         to_segment_map(np.zeros(shape, dtype=int))
 
 

@@ -1,3 +1,7 @@
+"""Tables of a policy file against the ensemble in it, and their warnings."""
+
+from __future__ import annotations
+
 import hashlib
 import json
 import math
@@ -14,9 +18,9 @@ from mmada.controllers import (
 )
 from mmada.controllers.ada_segment.exploration import GaussianExploration
 from mmada.diagnostics.policy import (
+    describe_policy,
     ensemble_warnings,
     name_warnings,
-    outlook,
     weight_warnings,
 )
 from mmada.engine import PolicyFileError, save_policy
@@ -47,7 +51,7 @@ def constant(*rows, floor=1e-3):
 
 def report_of(tmp_path, ensemble, epochs=4, limit=3.0):
     path = save_policy(tmp_path / 'p.safetensors', ensemble)
-    found, report = outlook(path, epochs, limit)
+    found, report = describe_policy(path, epochs, limit)
     assert found.objectives == ensemble.objectives
     return json.loads(json.dumps(report, allow_nan=False))
 
@@ -158,4 +162,4 @@ def test_a_damaged_file_is_refused(tmp_path):
     path = save_policy(tmp_path / 'p.safetensors', schedule())
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(PolicyFileError, match='malformed'):
-        outlook(path, 4, 3.0)
+        describe_policy(path, 4, 3.0)

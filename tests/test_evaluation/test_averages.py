@@ -1,4 +1,4 @@
-"""Sums over images and averages over classes, by hand."""
+"""Sums over images, averages over groups of classes, and tables, by hand."""
 
 from __future__ import annotations
 
@@ -81,9 +81,6 @@ def test_the_sum_does_not_depend_on_the_order():
     assert found == {float(exact)}
 
 
-# ~~ test_report: Groups of classes, and tables.
-
-
 CATEGORIES = {
     3: Category('cat', True),
     5: Category('dog', True),
@@ -122,7 +119,7 @@ def test_a_group_without_classes_is_nan():
 
 
 def test_unknown_classes_of():
-    with pytest.raises(ValueError, match="classes_of .*found 'all'"):
+    with pytest.raises(ValueError, match="`classes_of` .*Found 'all'"):
         make_report(COUNTS, CATEGORIES, 'all')
 
 

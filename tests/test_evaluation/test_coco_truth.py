@@ -1,4 +1,4 @@
-"""Reading of the truth of a data set."""
+"""The truth of a data set, and labels of mmdet's panoptic maps."""
 
 from __future__ import annotations
 
@@ -93,15 +93,18 @@ SEGMENT = ('annotations', 0, 'segments_info', 1)
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ([], r'gt.json should be a JSON object: { should .*found \['),
+        ([], r'gt.json should be a JSON object: { should .*Found \['),
         (change(['categories'], GONE), "gt.json .*categories.*'categories'"),
-        (change(['categories'], []), 'gt.json .*categories, found none'),
+        (change(['categories'], []), 'gt.json .*categories. Found none'),
         (change(['categories', 0, 'isthing'], GONE), "isthing.*'isthing'"),
         (change(['annotations'], GONE), "gt.json .*at 'annotations'"),
         (change(['annotations', 0, 'file_name'], GONE), "at 'file_name'"),
         (change(['annotations', 0, 'image_id'], 5), 'image 3 .*one of the 1'),
-        (change([*SEGMENT, 'area'], GONE), "image 3: .*'area', found"),
-        (change([*SEGMENT, 'category_id'], 7), 'image 3: segment 70000 .*7'),
+        (change([*SEGMENT, 'area'], GONE), "image 3: .*'area'. Found"),
+        (
+            change([*SEGMENT, 'category_id'], 7),
+            'image 3: .*segment 70000 .*Found 7',
+        ),
     ],
 )
 def test_files_that_do_not_fit(write, content, message):
@@ -117,34 +120,34 @@ INTEGER = r'of .*gt.json should have an integer as'
 @pytest.mark.parametrize(
     ('path', 'value', 'message'),
     [
-        (['categories'], 5, f'{LIST} categories, found 5'),
-        (['categories'], None, f'{LIST} categories, found None'),
-        (['categories'], {}, f'{LIST} categories, found {{}}'),
-        (['categories', 0, 'id'], 'x', f"a category {INTEGER} id, found 'x'"),
-        (['categories', 0, 'id'], None, f'{INTEGER} id, found None'),
-        (['annotations'], 5, f'{LIST} annotations, found 5'),
-        (['annotations'], None, f'{LIST} annotations, found None'),
-        (['annotations'], {}, f'{LIST} annotations, found {{}}'),
+        (['categories'], 5, f'{LIST} categories. Found 5'),
+        (['categories'], None, f'{LIST} categories. Found None'),
+        (['categories'], {}, f'{LIST} categories. Found {{}}'),
+        (['categories', 0, 'id'], 'x', f"a category {INTEGER} id. Found 'x'"),
+        (['categories', 0, 'id'], None, f'{INTEGER} id. Found None'),
+        (['annotations'], 5, f'{LIST} annotations. Found 5'),
+        (['annotations'], None, f'{LIST} annotations. Found None'),
+        (['annotations'], {}, f'{LIST} annotations. Found {{}}'),
         (
             ['annotations', 0, 'image_id'],
             [1],
-            r'gt.json should have an integer or a string as image_id, '
-            r'found \[1\]',
+            r'gt.json should have an integer or a string as image_id. '
+            r'Found \[1\]',
         ),
         (
             ['annotations', 0, 'segments_info'],
             5,
-            f'image 3 of .*{LIST} segments_info, found 5',
+            f'image 3 of .*{LIST} segments_info. Found 5',
         ),
-        (SEGMENT, 5, 'image 3: a segment of .*gt.json .*an object, found 5'),
-        ([*SEGMENT, 'id'], 'x', f"segment {INTEGER} id, found 'x'"),
+        (SEGMENT, 5, 'image 3: a segment of .*gt.json .*an object. Found 5'),
+        ([*SEGMENT, 'id'], 'x', f"segment {INTEGER} id. Found 'x'"),
         (
             [*SEGMENT, 'category_id'],
             None,
-            f'image 3: a segment {INTEGER} category_id, found None',
+            f'image 3: a segment {INTEGER} category_id. Found None',
         ),
-        ([*SEGMENT, 'area'], [2], rf'{INTEGER} area, found \[2\]'),
-        ([*SEGMENT, 'iscrowd'], 'x', f"{INTEGER} iscrowd, found 'x'"),
+        ([*SEGMENT, 'area'], [2], rf'{INTEGER} area. Found \[2\]'),
+        ([*SEGMENT, 'iscrowd'], 'x', f"{INTEGER} iscrowd. Found 'x'"),
     ],
 )
 def test_members_of_another_kind_are_named(write, path, value, message):
@@ -165,11 +168,8 @@ def test_a_damaged_map(write, tmp_path):
     truth = CocoTruth(*write(CONTENT))
     data = (tmp_path / 'a.png').read_bytes()
     (tmp_path / 'a.png').write_bytes(data[:-20])
-    with pytest.raises(ValueError, match='a.png: not an image'):
+    with pytest.raises(ValueError, match='a.png: .*should be an image'):
         truth[3]
-
-
-# ~~ test_label_map: Labels of mmdet's panoptic maps.
 
 
 CATEGORIES = {
@@ -190,20 +190,20 @@ def test_labels_follow_the_order_of_the_file():
 
 
 def test_a_class_that_is_not_in_the_file():
-    with pytest.raises(ValueError, match=r"found \['cow'\]"):
+    with pytest.raises(ValueError, match=r"Found \['cow'\]"):
         label_categories(('dog', 'cow'), CATEGORIES)
 
 
 def test_stuff_before_things():
     categories = {9: Category('sky', False), **CATEGORIES}
-    with pytest.raises(ValueError, match="things .*before.*found 'sky'"):
+    with pytest.raises(ValueError, match="Things .*before.*Found 'sky'"):
         label_categories(('dog', 'cat', 'sky'), categories)
 
 
 def test_a_thousand_classes():
     categories = {k: Category(str(k), True) for k in range(1000)}
     names = [c.name for c in categories.values()]
-    with pytest.raises(ValueError, match='fewer than 1000, found 1000'):
+    with pytest.raises(ValueError, match='fewer than 1000. Found 1000'):
         label_categories(names, categories)
     assert len(label_categories(names[:-1], categories)) == 999
 

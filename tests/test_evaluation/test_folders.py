@@ -69,15 +69,15 @@ def edit(path, change):
         ),
         (
             lambda a: a[2]['segments_info'].pop(0),
-            'image 2: segment ids .* have no category',
+            'image 2: .* should have a category. Found',
         ),
         (
             lambda a: a[2]['segments_info'].append(dict(id=5, category_id=1)),
-            r'image 2: segment ids \[5\] .* are not in the predicted map',
+            r'image 2: .* in the predicted map. Found \[5\]',
         ),
         (
             lambda a: a[4]['segments_info'][0].update(category_id=77),
-            r'image 4 of .*: category_id .*found \[77\]',
+            r'image 4 of .*: `category_id` .*Found \[77\]',
         ),
         (
             lambda a: a[4]['segments_info'][0].pop('category_id'),

@@ -364,8 +364,8 @@ def test_a_table_of_classes_is_logged(tiny, caplog, monkeypatch):
     [
         (tiny_sample(1007, 0, 0, 0), CLASSES, 'image 0: label 1007 .*class 7'),
         (tiny_sample(2, 2), CLASSES, r'image 0: .*\(1, 4\) and \(1, 2\)'),
-        (tiny_sample(2, 2, 2, 2), ('cow',), r"classes .*found \['cow'\]"),
-        (tiny_sample(2, 2, 2, 2), None, 'dataset_meta .*found None'),
+        (tiny_sample(2, 2, 2, 2), ('cow',), r"`classes` .*Found \['cow'\]"),
+        (tiny_sample(2, 2, 2, 2), None, '`dataset_meta` .*Found None'),
         (data_sample(4, np.array([[2]])), CLASSES, 'image 4 should be one'),
     ],
 )
@@ -383,7 +383,7 @@ def test_a_map_without_its_first_dimension(tiny):
     fields['sem_seg'] = fields['sem_seg'][0]
     metric = PanopticQuality(**tiny())
     metric.dataset_meta = dict(classes=CLASSES)
-    with pytest.raises(ValueError, match=r'image 0: .*found \(1, 4\)'):
+    with pytest.raises(ValueError, match=r'image 0: .*Found \(1, 4\)'):
         metric.process({}, [sample])
 
 
@@ -415,7 +415,7 @@ def test_the_draws_do_not_depend_on_order_and_padding(scene_paths):
 
 @pytest.mark.parametrize('resamples', [-1, 1.0, True])
 def test_a_wrong_number_of_resamples(tiny, resamples):
-    with pytest.raises(ValueError, match=f'resamples .*found {resamples}'):
+    with pytest.raises(ValueError, match=f'`resamples` .*Found {resamples}'):
         PanopticQuality(**tiny(), resamples=resamples)
 
 
@@ -425,5 +425,5 @@ def test_no_images_have_nan_resamples(tiny):
 
 
 def test_unknown_classes_of(tiny):
-    with pytest.raises(ValueError, match="classes_of .*found 'gt'"):
+    with pytest.raises(ValueError, match="`classes_of` .*Found 'gt'"):
         PanopticQuality(**tiny(), classes_of='gt')

@@ -140,5 +140,5 @@ def test_memory_does_not_hold_images_times_classes_times_draws():
 
 
 def test_unknown_classes_of():
-    with pytest.raises(ValueError, match="classes_of .*found 'gt'"):
+    with pytest.raises(ValueError, match="`classes_of` .*Found 'gt'"):
         resample_quality(images(2), CATEGORIES, 2, 'gt')

@@ -193,22 +193,22 @@ def changed(name, key, value):
 @pytest.mark.parametrize(
     ('sample', 'message'),
     [
-        (dict(img_path='0.png'), r'pred_sem_seg should have .* found \[\]'),
+        (dict(img_path='0.png'), r'pred_sem_seg should have .* Found \[\]'),
         (
             changed('pred_sem_seg', 'sem_seg', torch.zeros(20, 24)),
             r'pred_sem_seg should .*\(20, 24\)',
         ),
         (
             changed('gt_sem_seg', 'sem_seg', torch.zeros(1, 20, 23)),
-            r'same size, found \(20, 23\) and \(20, 24\)',
+            r'same size. Found \(20, 23\) and \(20, 24\)',
         ),
         (
             changed('pred_sem_seg', 'sem_seg', torch.full((1, 20, 24), 4)),
-            r'predicted labels should be in 0..3, found \[4\]',
+            r'predicted labels should be in 0..3. Found \[4\]',
         ),
         (
             changed('gt_sem_seg', 'sem_seg', torch.full((1, 20, 24), -1)),
-            r'true labels should be in 0..3, found \[-1\]',
+            r'true labels should be in 0..3. Found \[-1\]',
         ),
     ],
 )
@@ -218,11 +218,11 @@ def test_bad_samples_are_named(sample, message) -> None:
 
 
 def test_bad_options_are_refused() -> None:
-    with pytest.raises(ValueError, match='classes_of .*all'):
+    with pytest.raises(ValueError, match='`classes_of` .*all'):
         SegmentationQuality(classes_of='all')
-    with pytest.raises(ValueError, match='tolerance .*-1'):
+    with pytest.raises(ValueError, match='`tolerance` .*-1'):
         SegmentationQuality(tolerance=-1)
-    with pytest.raises(ValueError, match='background .* 4 classes, found 4'):
+    with pytest.raises(ValueError, match='`background` .* 4 classes. Found 4'):
         metric(background=4).process({}, [])
-    with pytest.raises(ValueError, match='num_classes .*None'):
+    with pytest.raises(ValueError, match='`num_classes` .*None'):
         SegmentationQuality().process({}, [])

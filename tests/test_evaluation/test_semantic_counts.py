@@ -1,4 +1,4 @@
-"""Counts of one image against loops over its pixels."""
+"""Counts against loops over pixels, metrics against scikit-learn's."""
 
 from __future__ import annotations
 
@@ -164,9 +164,6 @@ def test_maps_are_only_read() -> None:
     assert torch.equal(truth, copies[0]) and torch.equal(predicted, copies[1])
 
 
-# ~~ test_semantic_quality: The six metrics against scikit-learn's, and by
-
-
 def quality(truth, predicted, num_classes, **options):
     counts = SemanticCounts(*count_semantic(truth, predicted, num_classes))
     return semantic_quality(counts, **options)
@@ -324,9 +321,6 @@ def test_large_counts_are_exact() -> None:
     found = semantic_quality(SemanticCounts(*rows))
     assert found['mIoU'] == found['gAcc'] == 1
     assert found['BF1'] == pytest.approx(2**39 / (2**40 + 1), rel=1e-14)
-
-
-# ~~ test_boundaries: Boundaries of all classes at once against a map for e
 
 
 SIZES = st.tuples(st.integers(1, 17), st.integers(1, 17))

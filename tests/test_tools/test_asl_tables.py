@@ -1,3 +1,7 @@
+"""Tables and pictures of scores and of curves."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -54,9 +58,6 @@ def test_equal_scores_are_drawn():
 def test_nothing_to_draw_is_named(scores, columns):
     with pytest.raises(ValueError, match='should not be empty'):
         asl_tables.scores_figure(scores, columns)
-
-
-# ~~ test_curves_figure:
 
 
 def search(metric, rounds=2):

@@ -1,12 +1,13 @@
 """The benchmarks of docs/performance.md run; how fast is not asserted."""
 
-import importlib
+from __future__ import annotations
+
 import re
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
+from tests.support.scripts import load
+
 # Script: what its ratios have in their names.
 RATIOS = {
     'weighting_overhead': [
@@ -39,9 +40,8 @@ RATIOS = {
 
 
 @pytest.mark.parametrize('script', RATIOS)
-def test_quick_form_prints_its_ratios(script, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    importlib.import_module(script).main(['--quick'])
+def test_quick_form_prints_its_ratios(script, capsys):
+    load(f'benchmarks/speed/{script}.py').main(['--quick'])
     output = capsys.readouterr().out
     assert re.search(r'^commit \S+, mmada .* cores$', output, re.M)
     found = re.findall(r'^ratio (\S+) \(quartiles .*\) (.*)$', output, re.M)

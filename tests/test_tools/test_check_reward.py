@@ -110,7 +110,7 @@ def test_fewer_images_and_the_test_data(check, weights):
     ('options', 'message'),
     [
         (('--cfg-options', f'{METRIC}=no/such'), "'no/such'"),
-        (('--max-images', '0'), 'found 0'),
+        (('--max-images', '0'), 'Found 0'),
     ],
 )
 def test_bad_input_is_an_error(check, weights, options, message):

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.support.scripts import load
+from tests.support.scripts import TOOLS, load
+
+
+@pytest.mark.parametrize('script', ['check_data', 'inspect_policy'])
+def test_nothing_but_json_is_on_standard_output(script, tmp_path):
+    command = [sys.executable, f'{TOOLS}/{script}.py', '--json']
+    done = subprocess.run(
+        [*command, str(tmp_path / 'none')],
+        cwd=TOOLS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ''
 
 
 @pytest.fixture
@@ -41,7 +58,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(common):
 def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
     path = tmp_path / 'config.py'
     path.write_text(text)
-    with pytest.raises(ValueError, match=f'{path} should be a config, found'):
+    with pytest.raises(ValueError, match=f'{path} should be a config. Found'):
         common.read_config(path)
 
 

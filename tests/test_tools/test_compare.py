@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import pickle
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ MODULES = (
     'compare',
     'cost',
     'figure',
+    'intervals',
     'jobs',
     'method',
     'methods',
@@ -117,7 +117,7 @@ def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     key = f'{problem.key}/train-ones-0'
     counts = np.load(short_path / 'jobs' / key / 'test_counts.npz')['counts']
     assert counts.shape == (6, 8, 4)
-    quality = importlib.import_module('compare_statistics').quality
+    quality = tools.intervals.quality
     assert quality(counts.sum(0)) == pytest.approx(ones['metrics']['PQ'])
 
     capsys.readouterr()
@@ -147,11 +147,11 @@ def rows_of(tools, problem, name, work_dir):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--methods', 'twos'], "`--methods` has 'twos'; expected some of"),
-        (['--problems', 'x'], "`--problems` has 'x'; expected some of"),
-        (['--seeds', '0', '0'], '`--seeds` is .*different'),
-        (['--seeds', '-1'], '`--seeds` is -1; expected at least 0'),
-        (['--jobs', '0'], '`--jobs` is 0; expected at least 1'),
+        (['--methods', 'twos'], "`--methods` should be .*Found 'twos'"),
+        (['--problems', 'x'], "`--problems` should be .*Found 'x'"),
+        (['--seeds', '0', '0'], '`--seeds` should be different'),
+        (['--seeds', '-1'], '`--seeds` .*at least 0. Found -1'),
+        (['--jobs', '0'], '`--jobs` .*at least 1. Found 0'),
     ],
 )
 def test_bad_filters_are_named(tools, tmp_path, arguments, message):
@@ -345,7 +345,11 @@ def test_mean_of_found_weights(tools, problem, tmp_path):
     cfg = tools.problems.base_config(problem, tmp_path, 0)
     file = tmp_path / 'weights.jsonl'
     rows = [[1.0, 2.0, 3.0, 6.0], [3.0, 2.0, 1.0, 6.0]]
-    file.write_text('\n'.join(json.dumps(dict(weights=r)) for r in rows))
+    records = [
+        dict(epoch=i, objectives=list('abcd'), weights=row)
+        for i, row in enumerate(rows, start=1)
+    ]
+    file.write_text('\n'.join(map(json.dumps, records)))
     methods = tools.methods.METHODS
     tools.method.apply_method(methods['constant mean'], cfg, None, file)
     assert cfg.custom_hooks[-1].weighting.weights == [2, 2, 2, 6]

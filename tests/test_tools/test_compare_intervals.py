@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from tests.support.scripts import load
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.support.scripts import load
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture
@@ -69,16 +65,20 @@ def test_problems_count_alike_whatever_their_seeds(tools, rows):
         b=[ones, other._replace(results={0: worse[0]})],
         c=[ones],
     )
-    pooled = tools['pooled'].pool(problems, 'other', 'ones')
+    pooled = tools['rows'].pool(problems, 'other', 'ones')
     # +2 twice on a, -1 once on b, nothing on c.
     assert (pooled.won, pooled.problems) == (2, 2)
     assert pooled.difference.seeds == 3
     assert pooled.difference.mean == pytest.approx((2 - 1) / 2)
     assert pooled.difference.bootstrap == (0, 0)  # as the rows' draws are
-    assert tools['pooled'].pool(problems, 'ones', 'ones') is None
-    assert tools['pooled'].pool(problems, 'other', 'uncertainty') is None
+    assert tools['rows'].pool(problems, 'ones', 'ones') is None
+    assert tools['rows'].pool(problems, 'other', 'uncertainty') is None
 
     table = tools['tables'].tables_markdown(problems)
+    (header,) = cells(table.split('## All problems')[1], 'method')
+    assert header[2:] == [
+        *('against ones', 'against inverse-loss', 'against uncertainty'),
+    ]
     (line,) = cells(table.split('## All problems')[1], 'other')
     assert line == ['other', '2', '2 of 3: +0.50 [+0.00, +0.00]', '-', '-']
     assert 'All problems' not in tools['tables'].tables_markdown({'a': rows})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,6 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from tests.support.scripts import load
 
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 MOVED = 'Ada-Segment of cascade'
 TUNED = 'SlopeSearch of tuning'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,6 @@ from mmada.datasets.ade20k_panoptic import STUFF, THINGS
 from mmada.evaluation import PanopticQuality
 from tests.support import scripts
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 SIZE = (40, 60)
 
 
@@ -25,7 +23,9 @@ def convert(capsys):
     convert_ade20k_panoptic = scripts.load('convert_ade20k_panoptic.py')
 
     def convert(*arguments):
-        code = convert_ade20k_panoptic.main([str(a) for a in arguments])
+        code = scripts.exit_code(
+            convert_ade20k_panoptic.main, [str(a) for a in arguments]
+        )
         return code, *capsys.readouterr()
 
     return convert
@@ -139,7 +139,7 @@ def test_another_order_of_classes_is_refused(root, convert):
         cv2.imwrite(str(path), instance)
     code, _, error = convert(root, '--workers', 1)
     assert code == 2
-    assert 'found another at 100% of their pixels' in error
+    assert 'Found another at 100% of their pixels' in error
     assert not (root / 'ade20k_panoptic_train.json').exists()
 
 
@@ -155,4 +155,4 @@ def test_files_that_do_not_fit(root, convert):
     assert 'No such file' in convert(root, '--workers', 1)[2]
     for path in (root / 'images/training').iterdir():
         path.unlink()
-    assert 'should hold *.jpg, found none' in convert(root)[2]
+    assert 'should hold *.jpg. Found none' in convert(root)[2]

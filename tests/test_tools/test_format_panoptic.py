@@ -79,7 +79,7 @@ def test_images_without_a_truth(write, trained_scenes, tmp_path):
     images = '--image-info', info, '--image-dir', trained_scenes / 'test/'
     write(*images, code='isthing')
     other = '--image-info', listed, '--image-dir', trained_scenes / 'test/'
-    write(*other, code='categories.json should have images, found none')
+    write(*other, code='categories.json should have images. Found none')
     write(*images, '--categories', listed)
     records = json.loads((tmp_path / f'out/{STEM}.json').read_text())
     assert [r['image_id'] for r in records['annotations']] == [0, 1]

@@ -1,5 +1,4 @@
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmada.engine import load_policy, save_policy
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.policies.policy_file import _digest, _read_header
 from tests.support import toy
+from tests.support.scripts import exit_code, load
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools/inspect_policy.py'
 
@@ -41,13 +41,8 @@ class Result(NamedTuple):
 @pytest.fixture
 def inspect(monkeypatch, capsys):
     def run(*arguments):
-        monkeypatch.syspath_prepend(str(SCRIPT.parent))
         monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, arguments)])
-        status = 0
-        try:
-            runpy.run_path(str(SCRIPT), run_name='__main__')
-        except SystemExit as exit:
-            status = exit.code
+        status = exit_code(load('inspect_policy.py').main)
         return Result(status, *capsys.readouterr())
 
     return run

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
 import pytest
 
 from mmada.datasets.image_subset import read_ids
-from tests.support.scripts import load
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+from tests.support.scripts import exit_code, load
 
 # Of 0 to 99 the ten whose '0:<id>' has the smallest SHA-256 (sha256sum).
 REWARD_IDS = (15, 36, 44, 46, 69, 74, 76, 85, 87, 99)
@@ -22,7 +19,7 @@ def split(capsys):
     make_proxy_split = load('make_proxy_split.py')
 
     def split(*arguments):
-        code = make_proxy_split.main([str(a) for a in arguments])
+        code = exit_code(make_proxy_split.main, [str(a) for a in arguments])
         return code, *capsys.readouterr()
 
     return split
@@ -79,7 +76,7 @@ def test_ids_of_text(tmp_path, split):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        ([1, 2, 3], 'num_reward should be 1 to 2, found 3'),
+        ([1, 2, 3], '`num_reward` should be 1 to 2. Found 3'),
         ([1, 2, 2, 3, 4], '5 images with 4 ids'),
     ],
 )
@@ -96,7 +93,7 @@ def test_not_an_annotation_file(tmp_path, split):
     ann_file.write_text('{"images": []}')
     code, _, error = split(ann_file)
     assert code == 2
-    assert 'has no annotations, categories' in error
+    assert 'Found no annotations, categories' in error
     code, _, error = split(tmp_path / 'none.json')
     assert code == 2
     assert 'none.json' in error

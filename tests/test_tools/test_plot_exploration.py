@@ -41,7 +41,14 @@ def test_shows_what_was_maximised_unless_told_otherwise(
     record = round_record(1, metrics=metrics, reward_metric='weighted_sum')
     write(tmp_path / 'exploration/history.jsonl', [record])
     assert plot(tmp_path).returncode == 0
-    assert "metric 'PQ'" in plot(tmp_path, '--metric', 'PQ').stderr
+    assert "Found 'PQ'" in plot(tmp_path, '--metric', 'PQ').stderr
+
+
+def test_no_round_yet(tmp_path: Path) -> None:
+    write(tmp_path / 'exploration/history.jsonl', [])
+    result = plot(tmp_path)
+    assert result.returncode == 2
+    assert 'at least one round' in result.stderr.splitlines()[-1]
 
 
 def test_no_exploration(tmp_path: Path) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.support.scripts import load
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.scripts import load
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-
 
 @pytest.fixture
 def check(monkeypatch, tmp_path) -> ModuleType:
@@ -65,4 +63,4 @@ def test_another_mmada_than_the_wheels_is_refused(check, tmp_path):
         folder = tmp_path / 'venv'
 
     with pytest.raises(check.ReleaseError, match='imports mmada from'):
-        check.try_out(Other, TOOLS.parent)
+        check.try_out(Other, Path(__file__).parents[2])

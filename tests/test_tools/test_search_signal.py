@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.scripts import load
-
-TOOLS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
+from tests.test_visualization import records
 
 
 @pytest.fixture
@@ -19,19 +17,16 @@ def tool() -> ModuleType:
 
 
 def write(folder: Path, spreads: list[float]) -> Path:
-    records = [
-        dict(
-            round=i,
+    rounds = [
+        records.round_record(
+            i,
             objectives=['cls', 'seg'],
             weights=[[1.0, 1.0], [0.5, 1.0 + spread]],
-            best=1,
             info=dict(spread=spread),
         )
         for i, spread in enumerate(spreads, 1)
     ]
-    (folder / 'exploration').mkdir(parents=True)
-    text = '\n'.join(map(json.dumps, records))
-    (folder / 'exploration' / 'history.jsonl').write_text(text)
+    records.write(folder / 'exploration' / 'history.jsonl', rounds)
     return folder
 
 
@@ -46,10 +41,10 @@ def test_means_of_two_searches(tool, tmp_path, capsys) -> None:  # type: ignore[
 
 def test_searches_of_other_lengths_are_refused(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]
     folders = [write(tmp_path / 'a', [1.0]), write(tmp_path / 'b', [1.0, 2.0])]
-    with pytest.raises(ValueError, match=r'found \[1, 2\]'):
+    with pytest.raises(ValueError, match=r'Found \[1, 2\]'):
         tool.read(folders)
 
 
 def test_a_folder_without_a_search_is_refused(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match='is no search'):
+    with pytest.raises(ValueError, match='Found no round in'):
         tool.read([tmp_path])

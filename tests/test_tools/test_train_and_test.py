@@ -87,4 +87,4 @@ def test_out_that_is_no_pickle_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         run(TOOLS / 'test.py', config, 'some.pth', '--out', 'some.json')
-    assert 'found some.json' in capsys.readouterr().err
+    assert 'Found some.json' in capsys.readouterr().err

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from tests.support.scripts import load
-
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/benchmarks'
 
 
 @pytest.fixture

@@ -1,3 +1,7 @@
+"""Pictures of a search in visual backends, as its rounds go on."""
+
+from __future__ import annotations
+
 import json
 
 import cv2
@@ -94,5 +98,5 @@ def test_what_cannot_be_drawn_is_logged_once(tmp_path, monkeypatch):
 
 
 def test_an_interval_that_is_none():
-    with pytest.raises(ValueError, match='`interval` is 0'):
+    with pytest.raises(ValueError, match='`interval` .* Found 0'):
         ExplorationFigureHook(interval=0)

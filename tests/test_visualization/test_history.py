@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmada.visualization import read_history, read_weights
-from mmada.visualization.history import read_search
+from mmada.visualization import read_epochs, read_search
 from tests.test_visualization.records import (
     OBJECTIVES,
     epoch_record,
@@ -22,66 +21,87 @@ from tests.test_visualization.records import (
 from tests.test_visualization.test_report.runs import asl_record, resampled
 
 
-def test_rounds(tmp_path: Path) -> None:
+def read(tmp_path, records, tail='', config=None):
+    path = write(tmp_path / 'exploration' / 'history.jsonl', records, tail)
+    return read_search(path, config)
+
+
+def test_rounds_of_weights(tmp_path):
     records = [round_record(1), round_record(2, updated=False)]
-    first, second = read_history(write(tmp_path / 'h', records))
-    assert first.number == 1
-    assert first.objectives == tuple(OBJECTIVES)
-    assert first.weights.tolist() == [[1, 2, 3], [0.5, 0.25, 4]]
+    search = read(tmp_path, records, '{"round": 3, "obj')
+    first, second = search.rounds
+    assert (search.title, search.what) == ('exploration', 'weights')
+    assert search.numbers == [1, 2]
+    assert search.names == tuple(OBJECTIVES)
+    assert first.actions.tolist() == [[1, 2, 3], [0.5, 0.25, 4]]
     assert first.rewards.tolist() == [-1, 1]
     assert first.best == 1
     assert first.updated and not second.updated
-    assert second.values('PQ').tolist() == [42, 52]
-    assert second.values('PQ_th').tolist() == [1, 2]
+    assert first.info == {'kl': 0.1}
+    assert first.resamples is None
+    assert first.trained.tolist() == [True, True]
+    assert second.values('coco_panoptic/PQ').tolist() == [42, 52]
+    assert search.values('coco_panoptic/PQ_th').tolist() == [[1, 2], [1, 2]]
+    assert search.winner.tolist() == [51, 52]
+    assert search.chosen.tolist() == [[0.5, 0.25, 4], [0.5, 0.25, 8]]
 
 
-def test_what_was_maximised(tmp_path: Path) -> None:
-    records = [
-        round_record(1),
-        round_record(2, reward_metric='coco/bbox_mAP'),
-        round_record(3, reward_metric='weighted_sum'),
-    ]
-    found = read_history(write(tmp_path / 'h', records))
-    assert [r.metric for r in found] == ['PQ', 'bbox_mAP', 'weighted_sum']
-
-
-def test_a_diverged_replica_has_no_metrics(tmp_path: Path) -> None:
-    metrics = [{}, {'PQ': math.nan, 'PQ_th': 3.0}]
-    (entry,) = read_history(
-        write(tmp_path / 'h', [round_record(1, metrics=metrics)])
+def test_rounds_of_different_widths(tmp_path):
+    alone = dict(
+        weights=[[1.0, 2.0, 3.0]],
+        rewards=[0.0],
+        metrics=[{'coco_panoptic/PQ': 5.0}],
+        best=0,
     )
-    assert np.isnan(entry.values('PQ')).all()
-    np.testing.assert_array_equal(entry.values('PQ_th'), [math.nan, 3])
+    rests = dict(plan=['paused', 'own'])
+    search = read(
+        tmp_path, [round_record(1, **rests), round_record(2, **alone)]
+    )
+    nan = [math.nan] * 3
+    np.testing.assert_array_equal(
+        search.tried, [[nan, [0.5, 0.25, 4]], [[1, 2, 3], nan]]
+    )
+    np.testing.assert_array_equal(
+        search.values('coco_panoptic/PQ'), [[41, 51], [5, math.nan]]
+    )
 
 
-def test_epochs(tmp_path: Path) -> None:
-    path = write(tmp_path / 'w', [epoch_record(1), epoch_record(2)])
-    first, second = read_weights(path)
-    assert (first.number, second.number) == (1, 2)
-    assert second.objectives == tuple(OBJECTIVES)
-    assert second.weights.tolist() == [1, 1, 2]
+def test_epochs(tmp_path):
+    losses = [0.1, None, 0.3]
+    records = [
+        epoch_record(2),
+        epoch_record(1),
+        epoch_record(2, weights=[3.0, 2.0, 1.0], losses=losses),
+    ]
+    found = read_epochs(write(tmp_path / 'w', records, '{"epo'))
+    assert found.numbers == [1, 2]
+    assert found.names == tuple(OBJECTIVES)
+    assert found.weights.tolist() == [[1, 0.5, 2], [3, 2, 1]]
+    np.testing.assert_array_equal(
+        found.losses, [[math.nan] * 3, [0.1, math.nan, 0.3]]
+    )
+
+
+def test_no_epochs(tmp_path):
+    assert read_epochs(tmp_path / 'absent') is None
+    assert read_epochs(write(tmp_path / 'w', [], '{"epo')) is None
 
 
 @pytest.mark.parametrize('tail', ['{"round": 2, "obj', '{', '"'])
-def test_a_cut_last_line_does_not_count(tmp_path: Path, tail: str) -> None:
-    path = write(tmp_path / 'h', [round_record(1)], tail)
-    assert [entry.number for entry in read_history(path)] == [1]
+def test_a_cut_last_line_does_not_count(tmp_path, tail):
+    assert read(tmp_path, [round_record(1)], tail).numbers == [1]
 
 
-def test_of_a_repeated_round_the_later_record_counts(tmp_path: Path) -> None:
+def test_of_a_repeated_round_the_later_record_counts(tmp_path):
     records = [round_record(1), round_record(2), round_record(2, best=0)]
-    entries = read_history(write(tmp_path / 'h', records))
-    assert [entry.number for entry in entries] == [1, 2]
-    assert entries[1].best == 0
+    search = read(tmp_path, records)
+    assert search.numbers == [1, 2]
+    assert search.rounds[1].best == 0
 
 
-def test_an_empty_file_has_no_rounds(tmp_path: Path) -> None:
-    assert read_history(write(tmp_path / 'h', [])) == []
-
-
-def test_no_file(tmp_path: Path) -> None:
+def test_no_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent'):
-        read_history(tmp_path / 'absent')
+        read_search(tmp_path / 'absent')
 
 
 def without(name: str) -> dict[str, Any]:
@@ -93,25 +113,28 @@ def without(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('{"round": 2, "obj', 'not JSON'),
-        ('[1]', "expected an object, found '[1]'"),
-        (json.dumps(without('best')), "the field 'best' is missing"),
+        ('{"round": 2, "obj', 'should be a JSON object. Found'),
+        ('[1]', "should be a JSON object. Found '[1]'"),
+        (
+            json.dumps(without('best')),
+            "should have the field 'best'. Found ['info', 'losses'",
+        ),
         (
             json.dumps(round_record(2, weights=[[1.0, 2.0]])),
-            'weights should have shape (2, 3), found (1, 2)',
+            '`weights` should have the shape (2, 3). Found (1, 2).',
         ),
         (
             json.dumps(round_record(2, rewards=[1.0])),
-            'rewards should have shape (2,), found (1,)',
+            '`rewards` should have the shape (2,). Found (1,).',
         ),
         (
             json.dumps(round_record(2, best=2)),
-            'best is 2, with 2 replicas',
+            '`best` should be the index of one of 2 replicas. Found 2.',
         ),
         (
             json.dumps(round_record(2, objectives=['a', 'b', 'c'])),
-            "the objectives are ['a', 'b', 'c'], those of the lines before "
-            f'{OBJECTIVES}',
+            f'the names should be {OBJECTIVES}, as in the lines before. Found '
+            "['a', 'b', 'c'].",
         ),
         (json.dumps(round_record(2, metrics=3)), 'int'),
     ],
@@ -121,34 +144,14 @@ def test_a_faulty_line_is_named(
 ) -> None:
     path = write(tmp_path / 'h', [round_record(1)], line + '\n{}\n')
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        read_history(path)
-    assert f'{path}, line 2: ' in str(caught.value)
+        read_search(path)
+    assert f'{path}, line 2' in str(caught.value)
 
 
 def test_a_faulty_epoch_is_named(tmp_path: Path) -> None:
     records = [epoch_record(1), epoch_record(2, weights=[1.0])]
-    with pytest.raises(ValueError, match=r'line 2: weights .* shape \(3,\)'):
-        read_weights(write(tmp_path / 'w', records))
-
-
-# ~~ test_search_file:
-
-
-def read(tmp_path, records, tail='', config=None):
-    path = write(tmp_path / 'exploration' / 'history.jsonl', records, tail)
-    return read_search(path, config or {})
-
-
-def test_a_round_of_weights(tmp_path):
-    search = read(tmp_path, [round_record(1)], '{"round": 2, "obj')
-    (entry,) = search.rounds
-    assert (search.title, search.what) == ('exploration', 'weights')
-    assert entry.actions.tolist() == [[1, 2, 3], [0.5, 0.25, 4]]
-    assert entry.values('coco_panoptic/PQ').tolist() == [41, 51]
-    assert entry.info == {'kl': 0.1}
-    assert entry.resamples is None
-    assert entry.trained.tolist() == [True, True]
-    assert search.winner.tolist() == [51]
+    with pytest.raises(ValueError, match=r'line 2: `weights` .* shape \(3,\)'):
+        read_epochs(write(tmp_path / 'w', records))
 
 
 def test_a_round_of_parameters_without_losses(tmp_path):
@@ -197,11 +200,3 @@ def test_the_reward_metric(tmp_path, changes, config, expected):
 
 def test_no_round_yet(tmp_path):
     assert read(tmp_path, [], '{"rou') is None
-
-
-def test_a_faulty_line_is_named_of_search_file(tmp_path):
-    records = [round_record(1), round_record(2)]
-    del records[1]['best']
-    message = "history.jsonl, line 2: the field 'best' is missing"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        read(tmp_path, records)

@@ -1,4 +1,4 @@
-"""The panel holds the pictures of its rows, in their columns."""
+"""The panel holds the pictures of its rows, in known colours."""
 
 from __future__ import annotations
 
@@ -83,15 +83,12 @@ def test_bad_input() -> None:
     small = Segmentation(np.zeros((2, 2), int), {})
     with pytest.raises(ValueError, match='at least one image'):
         panoptic_panel([], NAMES)
-    with pytest.raises(ValueError, match='titles should be 4'):
+    with pytest.raises(ValueError, match='`titles` should be 4'):
         panoptic_panel([good], NAMES, ['a'])
     with pytest.raises(ValueError, match=r"row 1.*'ours': \(2, 2\)"):
         panoptic_panel([good, replace(good, ours=small)], NAMES)
     with pytest.raises(ValueError, match=r'lacks \[11\]'):
         panoptic_panel([good], {1: 'ball'})
-
-
-# ~~ test_panoptic_colors: Known pixels have known colours.
 
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

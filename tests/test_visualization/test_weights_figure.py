@@ -1,4 +1,7 @@
-"""The figure shows the numbers of the records, read back from its axes."""
+"""The figure shows the numbers of the records, read back from its axes.
+
+Colours go with kinds, dashes with stages.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from matplotlib.figure import Figure
 
 from mmada.models.objectives import OBJECTIVE_PRESETS
 from mmada.visualization import (
-    Epoch,
-    Round,
-    read_history,
-    read_weights,
+    Epochs,
+    Search,
+    read_epochs,
+    read_search,
     weights_figure,
 )
 from mmada.visualization.weights_figure import objective_styles
@@ -25,16 +28,19 @@ from tests.test_visualization.records import (
     round_record,
     write,
 )
+from tests.test_visualization.test_report.runs import asl_record
 
 
-def history(tmp_path: Path, *changes: dict[str, Any]) -> list[Round]:
+def searched(tmp_path: Path, *changes: dict[str, Any]) -> Search:
     records = [round_record(i, **c) for i, c in enumerate(changes, start=1)]
-    return read_history(write(tmp_path / 'h', records))
+    search = read_search(write(tmp_path / 'h', records))
+    assert search is not None
+    return search
 
 
-def epochs(tmp_path: Path) -> list[Epoch]:
+def epochs(tmp_path: Path) -> Epochs | None:
     records = [epoch_record(i) for i in (1, 2, 3)]
-    return read_weights(write(tmp_path / 'w', records))
+    return read_epochs(write(tmp_path / 'w', records))
 
 
 def panels(figure: Figure) -> list[Axes]:
@@ -55,7 +61,7 @@ def dots(axes: Axes, index: int) -> np.ndarray:
 
 
 def test_weights_over_rounds(tmp_path: Path) -> None:
-    axes = panels(weights_figure(history(tmp_path, {}, {'best': 0}, {})))[0]
+    axes = panels(weights_figure(searched(tmp_path, {}, {'best': 0}, {})))[0]
     assert axes.get_yscale() == 'log'
     assert lines(axes) == [
         [[1, 2, 3], [0.5, 1, 0.5]],
@@ -69,7 +75,7 @@ def test_weights_over_rounds(tmp_path: Path) -> None:
 
 
 def test_weights_over_epochs_on_the_same_scale(tmp_path: Path) -> None:
-    figure = weights_figure(history(tmp_path, {}, {}), epochs(tmp_path))
+    figure = weights_figure(searched(tmp_path, {}, {}), epochs(tmp_path))
     first, second, _ = panels(figure)
     assert lines(second) == [
         [[1, 2, 3], [1, 1, 1]],
@@ -81,8 +87,8 @@ def test_weights_over_epochs_on_the_same_scale(tmp_path: Path) -> None:
 
 
 def test_metric_of_replicas_and_winner(tmp_path: Path) -> None:
-    lost = {'best': 0, 'metrics': [{'a/PQ': 7.0}, {}]}
-    figure = weights_figure(history(tmp_path, {}, lost, {}))
+    lost = {'best': 0, 'metrics': [{'coco_panoptic/PQ': 7.0}, {}]}
+    figure = weights_figure(searched(tmp_path, {}, lost, {}))
     axes = panels(figure)[1]
     assert lines(axes) == [[[1, 2, 3], [51, 7, 53]]]
     values = np.ma.masked_invalid(dots(axes, 0)[:, 1]).compressed()
@@ -91,7 +97,7 @@ def test_metric_of_replicas_and_winner(tmp_path: Path) -> None:
 
 
 def test_another_metric(tmp_path: Path) -> None:
-    figure = weights_figure(history(tmp_path, {}, {}), metric='PQ_th')
+    figure = weights_figure(searched(tmp_path, {}, {}), metric='PQ_th')
     assert lines(panels(figure)[1]) == [[[1, 2], [2, 2]]]
 
 
@@ -99,7 +105,7 @@ def test_rounds_without_update_are_shaded_and_explained(
     tmp_path: Path,
 ) -> None:
     skipped = {'updated': False}
-    figure = weights_figure(history(tmp_path, {}, skipped, {}, skipped))
+    figure = weights_figure(searched(tmp_path, {}, skipped, {}, skipped))
     for axes in panels(figure):
         spans = [patch.get_extents() for patch in axes.patches]
         found = [axes.transData.inverted().transform(s)[:, 0] for s in spans]
@@ -111,7 +117,7 @@ def test_rounds_without_update_are_shaded_and_explained(
 
 
 def test_legend_is_outside_and_names_all_objectives(tmp_path: Path) -> None:
-    figure = weights_figure(history(tmp_path, {}))
+    figure = weights_figure(searched(tmp_path, {}))
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == OBJECTIVES
     figure.draw_without_rendering()
@@ -126,22 +132,27 @@ def test_one_replica_stands_in_the_middle(tmp_path: Path) -> None:
         'metrics': [{'PQ': 1.0}],
         'best': 0,
     }
-    axes = panels(weights_figure(history(tmp_path, alone)))[0]
+    axes = panels(weights_figure(searched(tmp_path, alone)))[0]
     assert dots(axes, 0).tolist() == [[1, 1]]
 
 
 def test_bad_input(tmp_path: Path) -> None:
-    rounds = history(tmp_path, {})
-    with pytest.raises(ValueError, match='at least one round'):
-        weights_figure([])
-    with pytest.raises(ValueError, match="'mIoU'.*'coco_panoptic/PQ'"):
-        weights_figure(rounds, metric='mIoU')
-    other = [Epoch(1, ('a',), np.ones(1))]
-    with pytest.raises(ValueError, match=r"objectives \['a'\]"):
-        weights_figure(rounds, other)
+    search = searched(tmp_path, {})
+    with pytest.raises(ValueError, match="'coco_panoptic/PQ'.*'mIoU'"):
+        weights_figure(search, metric='mIoU')
+    other = Epochs(('a',), [1], np.ones((1, 1)), np.ones((1, 1)))
+    with pytest.raises(ValueError, match=r"objectives .* Found \['a'\]"):
+        weights_figure(search, other)
+    lost = searched(tmp_path, {'metrics': [{}, {}]})
+    with pytest.raises(ValueError, match=r'of \[\]. Found .*PQ'):
+        weights_figure(lost)
 
 
-# ~~ test_objective_styles: Colours go with kinds, dashes with stages.
+def test_a_search_of_something_else_has_no_weights(tmp_path: Path) -> None:
+    search = read_search(write(tmp_path / 'h', [asl_record(1)]))
+    assert search is not None
+    with pytest.raises(ValueError, match='of loss weights. Found .* actions'):
+        weights_figure(search)
 
 
 def test_ten_objectives() -> None:

@@ -1,4 +1,4 @@
-"""What a search could hear: spread, confidence and weights, round by round.
+"""What a search could learn from: spread, confidence and weights by round.
 
 Reads the history of one or several searches of the same shape (seeds of one
 method) and prints their means: how far apart the replicas of a round ended,
@@ -10,50 +10,51 @@ python tools/benchmarks/search_signal.py work_dirs/compare/*/search-Ada-*
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-HISTORY = 'exploration/history.jsonl'
+from mmada.visualization import HISTORY_FILE, Search, read_search
 
 
-def read(folders: Sequence[Path]) -> list[list[dict[str, Any]]]:
-    """Return the records of each search.
+def read(folders: Sequence[Path]) -> list[Search]:
+    """Return the searches.
 
     Raises:
         ValueError: If there is none, or they do not have as many rounds.
     """
-    histories = []
+    searches = []
     for folder in folders:
-        path = folder / HISTORY
-        if not path.exists():
-            raise ValueError(f'{folder} is no search: {path} is not there.')
-        histories.append([json.loads(line) for line in path.open()])
-    lengths = {len(history) for history in histories}
+        path = folder / HISTORY_FILE
+        search = read_search(path) if path.exists() else None
+        if search is None:
+            raise ValueError(
+                f'{folder} should be the work directory of a search. Found '
+                f'no round in {path}.'
+            )
+        searches.append(search)
+    lengths = {len(search.rounds) for search in searches}
     if len(lengths) != 1:
         raise ValueError(
-            'Expected searches of equally many rounds, found '
+            'The searches should have equally many rounds. Found '
             f'{sorted(lengths)}.'
         )
-    return histories
+    return searches
 
 
-def signal_markdown(histories: Sequence[Sequence[dict[str, Any]]]) -> str:
+def signal_markdown(searches: Sequence[Search]) -> str:
     """Lay out means over searches by round."""
-    names = histories[0][0]['objectives']
+    names = searches[0].names
     lines = [
         '| round | spread | confidence | ' + ' | '.join(names) + ' |',
         '| ----: ' * (3 + len(names)) + '|',
     ]
-    for rounds in zip(*histories, strict=True):
-        infos = [record['info'] for record in rounds]
-        winners = [record['weights'][record['best']] for record in rounds]
+    for rounds in zip(*(s.rounds for s in searches), strict=True):
+        winners = [entry.actions[entry.best].tolist() for entry in rounds]
         cells = [
-            str(rounds[0]['round']),
-            _mean([info['spread'] for info in infos]),
-            _mean([info.get('confidence') for info in infos]),
+            str(rounds[0].number),
+            _mean([entry.info.get('spread') for entry in rounds]),
+            _mean([entry.info.get('confidence') for entry in rounds]),
             *(_mean(column) for column in zip(*winners, strict=True)),
         ]
         lines.append(f'| {" | ".join(cells)} |')

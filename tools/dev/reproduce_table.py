@@ -25,9 +25,12 @@ from mmada.controllers import Controller
 from mmada.controllers.base import Rest
 from mmada.models.objectives import build_objectives
 
-# ~~ reproduce_cost: What a config of configs/paper runs, counted without a
-
-
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = ROOT / 'configs/paper'
+HEADER = ('row', 'command', '1x', 'with search', 'GPU h', 'paper', 'ours')
+NUMBERS = range(2, 5)
+BEGIN = '<!-- begin: python tools/dev/reproduce_table.py --write -->'
+END = '<!-- end -->'
 GPUS = 8
 IMAGES = {
     'annotations/panoptic_train2017.json': 118287,
@@ -35,188 +38,12 @@ IMAGES = {
     'ade20k_panoptic_train.json': 20210,
     'ade20k_panoptic_val.json': 2000,
 }
+
 LISTED = {
     'panoptic_train2017_proxy_reward.txt': 10000,
     'ade20k_panoptic_train_proxy_reward.txt': 2000,
 }
 """Images of the proxy splits' lists."""
-
-
-class Work(NamedTuple):
-    """What is run, over all GPUs.
-
-    Attributes:
-        iterations: Training iterations of 16 images.
-        images: Images that are evaluated.
-    """
-
-    iterations: int
-    images: int
-
-    def plus(self, other: Work) -> Work:
-        """Return both together."""
-        return Work(
-            self.iterations + other.iterations, self.images + other.images
-        )
-
-    def gpu_hours(self, per_iteration: float, per_image: float) -> float:
-        """Return the GPU hours at so many seconds each.
-
-        Args:
-            per_iteration: Seconds of an iteration, which takes all GPUs.
-            per_image: Seconds of an image, which takes one.
-        """
-        busy = GPUS * self.iterations * per_iteration + self.images * per_image
-        return busy / 3600
-
-
-@functools.cache
-def read_config(path: Path) -> Config:
-    """Read a config once; not to be changed."""
-    return Config.fromfile(path)
-
-
-def num_images(dataset: dict[str, Any]) -> int:
-    """Return the images of a data set before `filter_cfg` drops some."""
-    if 'ids_file' not in dataset:
-        return IMAGES[dataset['ann_file']]
-    listed = LISTED[Path(dataset['ids_file']).name]
-    whole = num_images(dataset['dataset'])
-    return listed if dataset['keep'] == 'listed' else whole - listed
-
-
-def work_of(config: dict[str, Any]) -> Work:
-    """Return what a training or a search of a config runs."""
-    loop = config['train_cfg']
-    return _search(config) if 'controller' in loop else _training(config)
-
-
-def test_of(config: dict[str, Any]) -> Work:
-    """Return what one evaluation on the test data runs."""
-    return Work(0, num_images(config['test_dataloader']['dataset']))
-
-
-def _training(config: dict[str, Any]) -> Work:
-    loop, loader = config['train_cfg'], config['train_dataloader']
-    of_a_gpu = ceil(num_images(loader['dataset']) / GPUS)
-    epoch = ceil(of_a_gpu / loader['batch_size'])
-    # A pseudo epoch measures l^1 of another model or data set.
-    probes = sum(
-        hook.get('initial_losses') == 'probe'
-        for hook in config.get('custom_hooks', [])
-    )
-    evaluated = num_images(config['val_dataloader']['dataset'])
-    return Work(
-        (loop['max_epochs'] + probes) * epoch,
-        loop['max_epochs'] // loop['val_interval'] * evaluated,
-    )
-
-
-def _search(config: dict[str, Any]) -> Work:
-    loop, loader = config['train_cfg'], config['train_dataloader']
-    epoch = ceil(num_images(loader['dataset']) / loader['batch_size'])
-    segment = loop.get('iters_per_round') or epoch
-    objectives = build_objectives(config['model']['objectives'])
-    assert objectives is not None
-    segments = 1 + _segments(loop, len(objectives))  # and the pseudo epoch
-    evaluated = num_images(loop['reward_dataloader']['dataset'])
-    return Work(segments * segment, segments * evaluated)
-
-
-def _segments(loop: dict[str, Any], num_objectives: int) -> int:
-    """Play a search on made-up metrics and count what it would train."""
-    init_default_scope('mmdet')
-    controller: Controller = TASK_UTILS.build(
-        loop['controller'],
-        default_args=dict(
-            num_objectives=num_objectives,
-            num_rounds=loop['num_rounds'],
-            seed=0,
-        ),
-    )
-    losses = torch.ones(num_objectives, dtype=torch.float64)
-    metrics = torch.arange(1.0, controller.num_replicas + 1)
-    segments = 0
-    for _ in range(loop['num_rounds']):
-        if controller.finished:
-            break
-        controller.propose(losses)
-        segments += sum(not isinstance(e, Rest) for e in controller.plan())
-        controller.observe(metrics.double(), 0.0)
-    return segments
-
-
-# ~~ reproduce_page: The numbers that were reached, tables in Markdown, the
-
-
-BEGIN = '<!-- begin: python tools/dev/reproduce_table.py --write -->'
-END = '<!-- end -->'
-
-
-def quality(values: Sequence[float]) -> str:
-    """Return PQ, that of things and of stuff in a cell, or an empty one."""
-    return ' / '.join(f'{value:.1f}' for value in values)
-
-
-def markdown(
-    rows: Sequence[Sequence[str]], numbers: Collection[int]
-) -> Iterator[str]:
-    """Yield the lines of a table, its cells in columns of equal width.
-
-    Args:
-        rows: The cells, those of the header first.
-        numbers: Columns that are set to the right.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = [
-        '-' * (w - 1) + (':' if i in numbers else '-')
-        for i, w in enumerate(widths)
-    ]
-    for row in [rows[0], rule, *rows[1:]]:
-        cells = [
-            cell.rjust(w) if i in numbers else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield f'| {" | ".join(cells)} |'
-
-
-def insert(page: str, lines: str) -> str:
-    """Return a page with the lines between its two marks.
-
-    Raises:
-        ValueError: If the page has not both.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f'the page should have {BEGIN!r} and {END!r}')
-    return f'{before}{BEGIN}\n\n{lines}\n{END}{after}'
-
-
-def read_results(path: Path) -> dict[str, Sequence[float]]:
-    """Return what the runs reached.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it holds no results.
-    """
-    try:
-        found = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {error}') from None
-    if not isinstance(found, dict) or not all(
-        isinstance(values, list) for values in found.values()
-    ):
-        raise ValueError(
-            f'{path} should have names of runs with a list of numbers each'
-        )
-    return found
-
-
-ROOT = Path(__file__).resolve().parents[2]
-PAPER = ROOT / 'configs/paper'
-HEADER = ('row', 'command', '1x', 'with search', 'GPU h', 'paper', 'ours')
-NUMBERS = range(2, 5)
 
 
 class Seconds(NamedTuple):
@@ -332,6 +159,172 @@ def command(name: str, kind: str) -> str:
     return f'`tools/dist_test.sh {path} {model} {GPUS}`'
 
 
+class Work(NamedTuple):
+    """What is run, over all GPUs.
+
+    Attributes:
+        iterations: Training iterations of 16 images.
+        images: Images that are evaluated.
+    """
+
+    iterations: int
+    images: int
+
+    def plus(self, other: Work) -> Work:
+        """Return both together."""
+        return Work(
+            self.iterations + other.iterations, self.images + other.images
+        )
+
+    def gpu_hours(self, per_iteration: float, per_image: float) -> float:
+        """Return the GPU hours at so many seconds each.
+
+        Args:
+            per_iteration: Seconds of an iteration, which takes all GPUs.
+            per_image: Seconds of an image, which takes one.
+        """
+        busy = GPUS * self.iterations * per_iteration + self.images * per_image
+        return busy / 3600
+
+
+@functools.cache
+def read_config(path: Path) -> Config:
+    """Read a config once; not to be changed."""
+    return Config.fromfile(path)
+
+
+def num_images(dataset: dict[str, Any]) -> int:
+    """Return the images of a data set before `filter_cfg` drops some."""
+    if 'ids_file' not in dataset:
+        return IMAGES[dataset['ann_file']]
+    listed = LISTED[Path(dataset['ids_file']).name]
+    whole = num_images(dataset['dataset'])
+    return listed if dataset['keep'] == 'listed' else whole - listed
+
+
+def work_of(config: dict[str, Any]) -> Work:
+    """Return what a training or a search of a config runs."""
+    loop = config['train_cfg']
+    return _search(config) if 'controller' in loop else _training(config)
+
+
+def test_of(config: dict[str, Any]) -> Work:
+    """Return what one evaluation on the test data runs."""
+    return Work(0, num_images(config['test_dataloader']['dataset']))
+
+
+def _training(config: dict[str, Any]) -> Work:
+    loop, loader = config['train_cfg'], config['train_dataloader']
+    of_a_gpu = ceil(num_images(loader['dataset']) / GPUS)
+    epoch = ceil(of_a_gpu / loader['batch_size'])
+    # A pseudo epoch measures l^1 of another model or data set.
+    probes = sum(
+        hook.get('initial_losses') == 'probe'
+        for hook in config.get('custom_hooks', [])
+    )
+    evaluated = num_images(config['val_dataloader']['dataset'])
+    return Work(
+        (loop['max_epochs'] + probes) * epoch,
+        loop['max_epochs'] // loop['val_interval'] * evaluated,
+    )
+
+
+def _search(config: dict[str, Any]) -> Work:
+    loop, loader = config['train_cfg'], config['train_dataloader']
+    epoch = ceil(num_images(loader['dataset']) / loader['batch_size'])
+    segment = loop.get('iters_per_round') or epoch
+    objectives = build_objectives(config['model']['objectives'])
+    assert objectives is not None
+    segments = 1 + _segments(loop, len(objectives))  # and the pseudo epoch
+    evaluated = num_images(loop['reward_dataloader']['dataset'])
+    return Work(segments * segment, segments * evaluated)
+
+
+def _segments(loop: dict[str, Any], num_objectives: int) -> int:
+    """Play a search on made-up metrics and count what it would train."""
+    init_default_scope('mmdet')
+    controller: Controller = TASK_UTILS.build(
+        loop['controller'],
+        default_args=dict(
+            num_objectives=num_objectives,
+            num_rounds=loop['num_rounds'],
+            seed=0,
+        ),
+    )
+    losses = torch.ones(num_objectives, dtype=torch.float64)
+    metrics = torch.arange(1.0, controller.num_replicas + 1)
+    segments = 0
+    for _ in range(loop['num_rounds']):
+        if controller.finished:
+            break
+        controller.propose(losses)
+        segments += sum(not isinstance(e, Rest) for e in controller.plan())
+        controller.observe(metrics.double(), 0.0)
+    return segments
+
+
+def quality(values: Sequence[float]) -> str:
+    """Return PQ, that of things and of stuff in a cell, or an empty one."""
+    return ' / '.join(f'{value:.1f}' for value in values)
+
+
+def markdown(
+    rows: Sequence[Sequence[str]], numbers: Collection[int]
+) -> Iterator[str]:
+    """Yield the lines of a table, its cells in columns of equal width.
+
+    Args:
+        rows: The cells, those of the header first.
+        numbers: Columns that are set to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = [
+        '-' * (w - 1) + (':' if i in numbers else '-')
+        for i, w in enumerate(widths)
+    ]
+    for row in [rows[0], rule, *rows[1:]]:
+        cells = [
+            cell.rjust(w) if i in numbers else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield f'| {" | ".join(cells)} |'
+
+
+def insert(page: str, lines: str) -> str:
+    """Return a page with the lines between its two marks.
+
+    Raises:
+        ValueError: If the page has not both.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(
+            f'the page should have {BEGIN!r} and {END!r}. Found not both.'
+        )
+    return f'{before}{BEGIN}\n\n{lines}\n{END}{after}'
+
+
+def read_results(path: Path) -> dict[str, Sequence[float]]:
+    """Return what the runs reached.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it holds no results.
+    """
+    try:
+        found = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} should be YAML: {error}') from None
+    if not isinstance(found, dict) or not all(
+        isinstance(values, list) for values in found.values()
+    ):
+        raise ValueError(
+            f'{path} should have names of runs with a list of numbers each'
+        )
+    return found
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--results', type=Path, help='JSON or YAML file')
@@ -353,7 +346,7 @@ def parse_args() -> argparse.Namespace:
         value = getattr(args, name)
         if value is not None and not value > 0:
             option = name.replace('_', '-')
-            parser.error(f'--{option} should be positive, found {value}')
+            parser.error(f'--{option} should be positive. Found {value}.')
     return args
 
 

@@ -2,7 +2,7 @@
 
 Two pairs of thing classes share their colours and differ in shape, two pairs
 of stuff classes share their mean colour and differ in texture, so that
-neither colour alone nor shape alone tells the classes apart.
+neither colour alone nor shape alone separates the classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The generated scenes as a dataset of semantic segmentation."""
+"""The generated scenes as datasets of mmdet, panoptic and semantic."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from mmdet.datasets import CocoPanopticDataset
 from mmengine.registry import DATASETS
 
 from mmada.datasets.scenes.classes import scene_metainfo
-
-# ~~ scene_dataset: The generated scenes as a dataset of mmdet.
 
 
 @DATASETS.register_module()

@@ -56,24 +56,24 @@ class SceneOptions:
     def __post_init__(self) -> None:
         if min(self.size) < min(MIN_SIZE) or max(self.size) < max(MIN_SIZE):
             raise ValueError(
-                f'size should be at least {MIN_SIZE}, found {self.size}'
+                f'`size` should be at least {MIN_SIZE}. Found {self.size}.'
             )
         unknown = sorted(set(self.num) - set(SPLITS))
         if unknown or not self.num:
             raise ValueError(
-                f'num should have splits of {SPLITS}, found '
-                f'{unknown or "none"}'
+                f'`num` should have splits of {SPLITS}. Found '
+                f'{unknown or "none"}.'
             )
         if min(self.num.values()) < 1:
             raise ValueError(
-                'num should be at least 1 for every split, '
-                f'found {dict(self.num)}'
+                '`num` should be at least 1 for every split. '
+                f'Found {dict(self.num)}.'
             )
         if self.seed < 0:
-            raise ValueError(f'seed should be >= 0, found {self.seed}')
+            raise ValueError(f'`seed` should be >= 0. Found {self.seed}.')
         if not RADII[0] <= self.min_radius <= RADII[1]:
             raise ValueError(
-                f'min_radius should be in {RADII}, found {self.min_radius}'
+                f'`min_radius` should be in {RADII}. Found {self.min_radius}.'
             )
 
     def manifest(self) -> dict[str, Any]:
@@ -124,20 +124,19 @@ def _is_made(out: Path, options: SceneOptions) -> bool:
         return False
     if not (out / MANIFEST).is_file():
         raise ValueError(
-            f'{out} should be a new folder or hold {MANIFEST}, '
-            'found something else'
+            f'{out} should be a new folder or hold {MANIFEST}. '
+            'Found something else.'
         )
     found = json.loads((out / MANIFEST).read_text())
     expected = options.manifest()
     if found != expected:
         names = [k for k in expected if found.get(k) != expected[k]]
         raise ValueError(
-            f'{out} holds scenes of other options: '
+            f'{out} should hold scenes of the same options. Found '
             + ', '.join(
-                f'{k} should be {expected[k]}, found {found.get(k)}'
-                for k in names
+                f'{k} {found.get(k)} in place of {expected[k]}' for k in names
             )
-            + '; choose another folder or remove it'
+            + '. Choose another folder or remove it.'
         )
     return True
 

@@ -20,18 +20,142 @@ from mmada.datasets.scenes.classes import (
     SceneClass,
 )
 from mmada.datasets.scenes.drawing import (
+    Array,
+    Owners,
     draw_background,
     draw_sprite,
     paste,
     random_position,
 )
 
-# ~~ scene_things: Where the things of a scene are and how they are painted
-
-
+SPLITS = ('train', 'reward', 'test')
+MIN_SIZE = (64, 96)
+MIN_AREA = 6
 MAX_THINGS = 12
 RADII = (2.5, 17.5)
 """Radius in units of the smallest and of the largest things."""
+
+_FIRST_THING = 1 + len(STUFF)
+
+
+class Scene(NamedTuple):
+    """An image with its panoptic truth.
+
+    Attributes:
+        image: RGB image (height, width, 3).
+        id_map: Segment ids (height, width), 0 is void.
+        segments: One ``segments_info`` entry for each segment.
+    """
+
+    image: NDArray[np.uint8]
+    id_map: NDArray[np.int64]
+    segments: list[dict[str, Any]]
+
+
+def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
+    """Return the generator of one image, independent of all others.
+
+    Args:
+        seed: Seed of the dataset, >= 0.
+        split: One of ``SPLITS``.
+        index: Number of the image in its split, >= 0.
+
+    Raises:
+        ValueError: If the split is unknown.
+    """
+    if split not in SPLITS:
+        raise ValueError(
+            f'`split` should be one of {SPLITS}. Found {split!r}.'
+        )
+    key = (SPLITS.index(split), index)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def draw_scene(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    min_radius: float = RADII[0],
+) -> Scene:
+    """Draw one scene.
+
+    Args:
+        rng: Source of randomness, used up by the scene.
+        size: Height and width in pixels, at least 64 and 96 (or 96 and 64).
+        min_radius: Radius of the smallest things but crowds'.
+
+    Returns:
+        The image and its truth.
+
+    Raises:
+        ValueError: If the size is too small.
+    """
+    if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
+        raise ValueError(
+            f'`size` should be at least {MIN_SIZE}. Found {size}.'
+        )
+    unit = min(size) / min(MIN_SIZE)
+    canvas, owners = draw_background(rng, size, unit)
+    plans = plan_things(rng, size, unit, min_radius)
+    for number, plan in enumerate(plans):
+        draw_plan(rng, canvas, owners, plan, _FIRST_THING + number)
+    image = _expose(rng, canvas)
+    id_map, segments = _label(owners, plans)
+    return Scene(image, id_map, segments)
+
+
+def _expose(rng: np.random.Generator, canvas: Array) -> NDArray[np.uint8]:
+    """Apply exposure, a light gradient and sensor noise."""
+    v = rng.random(2)
+    across = np.arange(canvas.shape[1], dtype=np.float32) / np.float32(
+        canvas.shape[1]
+    )
+    gain = np.float32(0.8 + 0.3 * v[0]) + across * np.float32(
+        0.3 * v[1] - 0.15
+    )
+    noise = rng.integers(-7, 8, size=canvas.shape, dtype=np.int8)
+    image = canvas * gain[None, :, None] + noise
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _label(
+    owners: Owners, plans: list[Plan]
+) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
+    """Give the segments their ids and describe them.
+
+    What is left of a covered thing, if it is only a few pixels, becomes
+    void: nobody could name it.
+    """
+    categories = [*STUFF, *(plan.category for plan in plans)]
+    crowds = [False] * len(STUFF) + [plan.crowd for plan in plans]
+    areas = np.bincount(owners.ravel(), minlength=len(categories) + 1)
+    ids = np.zeros(len(categories) + 1, dtype=np.int64)
+    segments = []
+    for owner, category in enumerate(categories, start=1):
+        if areas[owner] < MIN_AREA:
+            continue
+        r, g, b = category.color
+        ids[owner] = r + owner + 256 * g + 65536 * b
+        segments.append(
+            dict(
+                id=int(ids[owner]),
+                category_id=category.id,
+                area=int(areas[owner]),
+                bbox=_bbox(owners == owner),
+                iscrowd=int(crowds[owner - 1]),
+            )
+        )
+    return ids[owners], segments
+
+
+def _bbox(mask: NDArray[np.bool_]) -> list[int]:
+    rows = np.flatnonzero(mask.any(axis=1))
+    cols = np.flatnonzero(mask.any(axis=0))
+    return [
+        int(cols[0]),
+        int(rows[0]),
+        int(cols[-1] - cols[0] + 1),
+        int(rows[-1] - rows[0] + 1),
+    ]
 
 
 class Plan(NamedTuple):
@@ -129,128 +253,3 @@ def draw_plan(
         paint += (v[5:8] * 50 - 25).astype(np.float32)
         sprite = draw_sprite(plan.category.name, radius, paint, v[:5])
         paste(canvas, owners, sprite, (int(y), int(x)), owner)
-
-
-SPLITS = ('train', 'reward', 'test')
-MIN_SIZE = (64, 96)
-MIN_AREA = 6
-_FIRST_THING = 1 + len(STUFF)
-
-Array = NDArray[np.float32]
-Owners = NDArray[np.int64]
-
-
-class Scene(NamedTuple):
-    """An image with its panoptic truth.
-
-    Attributes:
-        image: RGB image (height, width, 3).
-        id_map: Segment ids (height, width), 0 is void.
-        segments: One ``segments_info`` entry for each segment.
-    """
-
-    image: NDArray[np.uint8]
-    id_map: NDArray[np.int64]
-    segments: list[dict[str, Any]]
-
-
-def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
-    """Return the generator of one image, independent of all others.
-
-    Args:
-        seed: Seed of the dataset, >= 0.
-        split: One of ``SPLITS``.
-        index: Number of the image in its split, >= 0.
-
-    Raises:
-        ValueError: If the split is unknown.
-    """
-    if split not in SPLITS:
-        raise ValueError(f'split should be one of {SPLITS}, found {split!r}')
-    key = (SPLITS.index(split), index)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def draw_scene(
-    rng: np.random.Generator,
-    size: tuple[int, int],
-    min_radius: float = RADII[0],
-) -> Scene:
-    """Draw one scene.
-
-    Args:
-        rng: Source of randomness, used up by the scene.
-        size: Height and width in pixels, at least 64 and 96 (or 96 and 64).
-        min_radius: Radius of the smallest things but crowds'.
-
-    Returns:
-        The image and its truth.
-
-    Raises:
-        ValueError: If the size is too small.
-    """
-    if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
-        raise ValueError(f'size should be at least {MIN_SIZE}, found {size}')
-    unit = min(size) / min(MIN_SIZE)
-    canvas, owners = draw_background(rng, size, unit)
-    plans = plan_things(rng, size, unit, min_radius)
-    for number, plan in enumerate(plans):
-        draw_plan(rng, canvas, owners, plan, _FIRST_THING + number)
-    image = _expose(rng, canvas)
-    id_map, segments = _label(owners, plans)
-    return Scene(image, id_map, segments)
-
-
-def _expose(rng: np.random.Generator, canvas: Array) -> NDArray[np.uint8]:
-    """Apply exposure, a light gradient and sensor noise."""
-    v = rng.random(2)
-    across = np.arange(canvas.shape[1], dtype=np.float32) / np.float32(
-        canvas.shape[1]
-    )
-    gain = np.float32(0.8 + 0.3 * v[0]) + across * np.float32(
-        0.3 * v[1] - 0.15
-    )
-    noise = rng.integers(-7, 8, size=canvas.shape, dtype=np.int8)
-    image = canvas * gain[None, :, None] + noise
-    return np.clip(image, 0, 255).astype(np.uint8)
-
-
-def _label(
-    owners: Owners, plans: list[Plan]
-) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
-    """Give the segments their ids and describe them.
-
-    What is left of a covered thing, if it is only a few pixels, becomes
-    void: nobody could name it.
-    """
-    categories = [*STUFF, *(plan.category for plan in plans)]
-    crowds = [False] * len(STUFF) + [plan.crowd for plan in plans]
-    areas = np.bincount(owners.ravel(), minlength=len(categories) + 1)
-    ids = np.zeros(len(categories) + 1, dtype=np.int64)
-    segments = []
-    for owner, category in enumerate(categories, start=1):
-        if areas[owner] < MIN_AREA:
-            continue
-        r, g, b = category.color
-        ids[owner] = r + owner + 256 * g + 65536 * b
-        segments.append(
-            dict(
-                id=int(ids[owner]),
-                category_id=category.id,
-                area=int(areas[owner]),
-                bbox=_bbox(owners == owner),
-                iscrowd=int(crowds[owner - 1]),
-            )
-        )
-    return ids[owners], segments
-
-
-def _bbox(mask: NDArray[np.bool_]) -> list[int]:
-    rows = np.flatnonzero(mask.any(axis=1))
-    cols = np.flatnonzero(mask.any(axis=0))
-    return [
-        int(cols[0]),
-        int(rows[0]),
-        int(cols[-1] - cols[0] + 1),
-        int(rows[-1] - rows[0] + 1),
-    ]

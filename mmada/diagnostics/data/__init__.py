@@ -1,7 +1,7 @@
-"""What can be wrong with a panoptic data set, and functions that find it.
+"""The library of ``tools/check_data.py``: faults of a panoptic data set.
 
-The functions are given what was read and return faults; reading is up to the
-caller, such as ``tools/check_data.py``.
+`check_data_set` reads a data set and checks all of it. The other functions
+are given what was read and return the faults of one part.
 """
 
 from mmada.diagnostics.data.annotations import (
@@ -18,11 +18,14 @@ from mmada.diagnostics.data.annotations import (
     parse_segments,
     unused_categories,
 )
+from mmada.diagnostics.data.data_set import Checked, check_data_set
 from mmada.diagnostics.data.faults import KINDS, Fault, Kind, Tally
-from mmada.diagnostics.data.images import check_map, check_sizes
+from mmada.diagnostics.data.images import DataSet, check_map, check_sizes
 
 __all__ = [
     'KINDS',
+    'Checked',
+    'DataSet',
     'Fault',
     'ImageEntry',
     'Kind',
@@ -31,6 +34,7 @@ __all__ = [
     'check_annotated',
     'check_apart',
     'check_categories',
+    'check_data_set',
     'check_files',
     'check_images',
     'check_map',

@@ -1,4 +1,4 @@
-"""Entries of an annotation file about images, and their files."""
+"""What an annotation file lists: images, categories and segments."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def parse_image(entry: Any, index: int) -> ImageEntry | Fault:
     types: dict[str, Any] = dict(
         id=(int, str), file_name=str, height=int, width=int
     )
-    for name, kinds in types.items():
+    for name, expected in types.items():
         if not isinstance(entry, Mapping) or not isinstance(
-            entry.get(name), kinds
+            entry.get(name), expected
         ):
             return Fault('bad_fields', f'entry {index} of images: {name}')
     return ImageEntry(*(entry[name] for name in types))
@@ -116,9 +116,6 @@ def check_files(
 
 def _repeated(values: Iterable[Hashable]) -> list[Hashable]:
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-# ~~ categories: Categories of an annotation file, by themselves and for a
 
 
 def check_categories(
@@ -202,9 +199,6 @@ def _compare(
             yield Fault('class_order', f'{a}: {b} has place {place}')
 
 
-# ~~ segments: The segments that an annotation lists.
-
-
 Box = tuple[float, float, float, float]
 
 
@@ -269,8 +263,8 @@ def _wrong_field(info: Any) -> str:
     types: dict[str, Any] = dict(
         id=int, category_id=int, area=(int, float), bbox=Sequence
     )
-    for name, kinds in types.items():
-        if not isinstance(info.get(name), kinds):
+    for name, expected in types.items():
+        if not isinstance(info.get(name), expected):
             return name
     box = info['bbox']
     if len(box) != 4 or not all(isinstance(x, (int, float)) for x in box):
@@ -318,9 +312,6 @@ def _is_trained_on(segment: Segment, things: Mapping[int, bool]) -> bool:
 
 def _is_tiny(segment: Segment) -> bool:
     return segment.area <= 0 or min(segment.box[2:]) < 1
-
-
-# ~~ splits: Images that are trained on, and images that are scored.
 
 
 def check_apart(

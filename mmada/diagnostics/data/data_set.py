@@ -1,4 +1,4 @@
-"""Reading of a panoptic data set for check_data.py, in little memory."""
+"""A whole panoptic data set, read and checked in little memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 from mmada.datasets.image_subset import ImageId
 from mmada.datasets.json_stream import read_members
 from mmada.datasets.parallel import ordered_map, with_progress
-from mmada.diagnostics.data import (
-    Fault,
+from mmada.diagnostics.data.annotations import (
     ImageEntry,
-    Tally,
     check_annotated,
     check_categories,
     check_files,
@@ -22,6 +20,7 @@ from mmada.diagnostics.data import (
     parse_image,
     unused_categories,
 )
+from mmada.diagnostics.data.faults import Fault, Tally
 from mmada.diagnostics.data.images import (
     DataSet,
     Task,
@@ -142,13 +141,13 @@ def _read_lists(
                 images.append(image)
     missing = [name for name in NEEDED if name not in found]
     if missing:
-        raise ValueError(f'{ann_file} should have {missing}, found none')
+        raise ValueError(f'{ann_file} should have {missing}. Found none.')
     return images, categories
 
 
 def _files(folder: str) -> set[str]:
     if not os.path.isdir(folder):
-        raise NotADirectoryError(f'{folder} should be a folder')
+        raise NotADirectoryError(f'{folder} should be a folder. Found none.')
     return {
         os.path.relpath(os.path.join(parent, name), folder)
         for parent, _, names in os.walk(folder)

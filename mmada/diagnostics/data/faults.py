@@ -1,4 +1,4 @@
-"""Kinds of faults, and what they do to training and panoptic quality."""
+"""Kinds of faults, what each does to training and PQ, and their counts."""
 
 from __future__ import annotations
 
@@ -179,9 +179,6 @@ KINDS = dict(
         'The score is too good; a search rewards what it has seen.',
     ),
 )
-
-
-# ~~ faults: Faults that were found, and how many of each kind.
 
 
 class Fault(NamedTuple):

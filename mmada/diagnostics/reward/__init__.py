@@ -1,4 +1,4 @@
-"""Whether the rewards of an exploration can be believed."""
+"""The library of ``tools/check_reward.py``: can rewards be believed?"""
 
 from mmada.diagnostics.reward.check import (
     CheckpointReport,
@@ -6,12 +6,12 @@ from mmada.diagnostics.reward.check import (
     check_checkpoints,
     find_reward,
 )
-from mmada.diagnostics.reward.class_amounts import Census
+from mmada.diagnostics.reward.class_amounts import ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport
 from mmada.diagnostics.reward.rules import Finding
 
 __all__ = [
-    'Census',
+    'ClassAmounts',
     'CheckpointReport',
     'Finding',
     'LoadReport',

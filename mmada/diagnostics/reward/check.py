@@ -1,4 +1,4 @@
-"""Evaluates checkpoints as an exploration evaluates its replicas."""
+"""Evaluation of checkpoints as an exploration evaluates its replicas."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmada.diagnostics.reward import rules
-from mmada.diagnostics.reward.class_amounts import Census, CensusTaker
+from mmada.diagnostics.reward.class_amounts import AmountCounter, ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport, load_weights
 from mmada.diagnostics.reward.rules import Finding
 from mmada.engine.reward import RewardEvaluator
-
-# ~~ source: Where a config says what its rewards are.
 
 
 class RewardSource(NamedTuple):
@@ -35,6 +33,71 @@ class RewardSource(NamedTuple):
     evaluator: Any
     metric: str | Mapping[str, float] | None
     explores: bool
+
+
+def find_reward(config: Mapping[str, Any]) -> RewardSource:
+    """Return the rewards of a config's (first) exploration.
+
+    A config without one is scored on its test data.
+
+    Args:
+        config: A whole config.
+
+    Raises:
+        ValueError: If there are neither rewards nor test data.
+    """
+    train_cfg = config.get('train_cfg') or {}
+    found = train_cfg.get('exploration', train_cfg)
+    found = found[0] if isinstance(found, (list, tuple)) else found
+    if 'reward_dataloader' in found:
+        return RewardSource(
+            found['reward_dataloader'],
+            found['reward_evaluator'],
+            found.get('reward_metric', 'coco_panoptic/PQ'),
+            explores=True,
+        )
+    missing = [
+        key
+        for key in ('test_dataloader', 'test_evaluator')
+        if not config.get(key)
+    ]
+    if missing:
+        raise ValueError(
+            'the config should have an exploration with reward_dataloader, '
+            'or test_dataloader and test_evaluator. Found no '
+            f'{" and no ".join(missing)}.'
+        )
+    return RewardSource(
+        config['test_dataloader'],
+        config['test_evaluator'],
+        None,
+        explores=False,
+    )
+
+
+def build_evaluator(
+    source: RewardSource, max_images: int | None
+) -> RewardEvaluator:
+    """Build what an exploration would score its replicas with.
+
+    Args:
+        source: Its configs.
+        max_images: Keeps the first images only; None for all.
+
+    Raises:
+        ValueError: If no image is to be kept.
+    """
+    dataloader = copy.deepcopy(source.dataloader)
+    if max_images is not None:
+        if max_images < 1:
+            raise ValueError(
+                f'`max_images` should be >= 1. Found {max_images}.'
+            )
+        whole = DATASETS.build(dataloader['dataset'])
+        dataloader['dataset'] = FirstImages(whole, max_images)
+    # The name plays no part in what is measured.
+    metric = source.metric or 'coco_panoptic/PQ'
+    return RewardEvaluator(dataloader, source.evaluator, metric, seed=0)
 
 
 class FirstImages(Dataset):
@@ -65,68 +128,6 @@ class FirstImages(Dataset):
         return self.dataset.get_data_info(index)
 
 
-def find_reward(config: Mapping[str, Any]) -> RewardSource:
-    """Return the rewards of a config's (first) exploration.
-
-    A config without one is judged by its test data.
-
-    Args:
-        config: A whole config.
-
-    Raises:
-        ValueError: If there are neither rewards nor test data.
-    """
-    train_cfg = config.get('train_cfg') or {}
-    found = train_cfg.get('exploration', train_cfg)
-    found = found[0] if isinstance(found, (list, tuple)) else found
-    if 'reward_dataloader' in found:
-        return RewardSource(
-            found['reward_dataloader'],
-            found['reward_evaluator'],
-            found.get('reward_metric', 'coco_panoptic/PQ'),
-            explores=True,
-        )
-    missing = [
-        key
-        for key in ('test_dataloader', 'test_evaluator')
-        if not config.get(key)
-    ]
-    if missing:
-        raise ValueError(
-            'the config has no exploration with a `reward_dataloader`; '
-            f'expected then {" and ".join(missing)}, found none'
-        )
-    return RewardSource(
-        config['test_dataloader'],
-        config['test_evaluator'],
-        None,
-        explores=False,
-    )
-
-
-def build_evaluator(
-    source: RewardSource, max_images: int | None
-) -> RewardEvaluator:
-    """Build what an exploration would score its replicas with.
-
-    Args:
-        source: Its configs.
-        max_images: Keeps the first images only; None for all.
-
-    Raises:
-        ValueError: If no image is to be kept.
-    """
-    dataloader = copy.deepcopy(source.dataloader)
-    if max_images is not None:
-        if max_images < 1:
-            raise ValueError(f'max_images should be >= 1, found {max_images}')
-        whole = DATASETS.build(dataloader['dataset'])
-        dataloader['dataset'] = FirstImages(whole, max_images)
-    # The name plays no part in what is measured.
-    metric = source.metric or 'coco_panoptic/PQ'
-    return RewardEvaluator(dataloader, source.evaluator, metric, seed=0)
-
-
 class CheckpointReport(NamedTuple):
     """What was seen of a checkpoint.
 
@@ -135,7 +136,7 @@ class CheckpointReport(NamedTuple):
         loaded: How it fits the model.
         metrics: All numbers of the evaluation.
         value: What is maximised; None if there is none.
-        census: How much of each class was predicted; None for models that
+        amounts: How much of each class was predicted; None for models that
             predict neither panoptic maps nor boxes.
         findings: What is wrong with it.
     """
@@ -144,7 +145,7 @@ class CheckpointReport(NamedTuple):
     loaded: LoadReport
     metrics: dict[str, float]
     value: float | None
-    census: Census | None
+    amounts: ClassAmounts | None
     findings: tuple[Finding, ...]
 
 
@@ -186,8 +187,10 @@ def _check(
 ) -> CheckpointReport:
     model = revert_sync_batchnorm(model)
     loaded = load_weights(model, path)
-    taker = CensusTaker(model.to(get_device()), evaluator.dataloader.dataset)
-    score = evaluator.score(taker)
+    counter = AmountCounter(
+        model.to(get_device()), evaluator.dataloader.dataset
+    )
+    score = evaluator.score(counter)
     if rewarded:
         evaluator.metric.check(score.metrics)
     report = CheckpointReport(
@@ -195,14 +198,14 @@ def _check(
         loaded,
         score.metrics,
         score.value if rewarded else None,
-        taker.census(),
+        counter.amounts(),
         (),
     )
-    found = _judge(report, rewarded, _threshold(model))
+    found = _find_faults(report, rewarded, _threshold(model))
     return report._replace(findings=tuple(found))
 
 
-def _judge(
+def _find_faults(
     report: CheckpointReport, rewarded: bool, threshold: float | None
 ) -> Iterator[Finding]:
     yield from rules.weights_missing(report.loaded)
@@ -212,12 +215,12 @@ def _judge(
     yield from rules.quality_near_zero(report.metrics)
     yield from rules.quality_implausible(report.metrics)
     yield from rules.one_kind_missing(report.metrics)
-    if report.census is not None:
-        yield from rules.all_void(report.census)
-        yield from rules.one_class(report.census)
-        yield from rules.no_things(report.census, threshold)
-        yield from rules.other_amounts(report.census)
-        yield from rules.category_order(report.census)
+    if report.amounts is not None:
+        yield from rules.all_void(report.amounts)
+        yield from rules.one_class(report.amounts)
+        yield from rules.no_things(report.amounts, threshold)
+        yield from rules.other_amounts(report.amounts)
+        yield from rules.category_order(report.amounts)
 
 
 def _threshold(model: nn.Module) -> float | None:

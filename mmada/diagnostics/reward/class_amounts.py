@@ -15,8 +15,8 @@ from mmada.evaluation.coco_truth import INSTANCE_OFFSET
 Counts = NDArray[np.int64]
 
 
-class Census(NamedTuple):
-    """Counts over a data set; the entry behind the classes is void.
+class ClassAmounts(NamedTuple):
+    """Amounts over a data set; the entry behind the classes is void.
 
     Attributes:
         classes: Names in the order of the labels.
@@ -39,7 +39,7 @@ class Census(NamedTuple):
     with_things: int
 
 
-class CensusTaker:
+class AmountCounter:
     """Counts what a model predicts while it is evaluated.
 
     Stands in for the model: the evaluation sees the very same outputs.
@@ -82,13 +82,13 @@ class CensusTaker:
                 )
         return outputs
 
-    def census(self) -> Census | None:
+    def amounts(self) -> ClassAmounts | None:
         """Return the counts; None if nothing could be counted."""
         if len(self._units) != 1:
             return None
         (unit,) = self._units
         pixels = unit == 'pixels'
-        return Census(
+        return ClassAmounts(
             self._classes,
             self._num_things,
             unit,

@@ -51,7 +51,7 @@ def load_weights(model: nn.Module, path: str) -> LoadReport:
     except Exception as error:
         # What torch makes of the bytes of another file can be any error.
         raise ValueError(
-            f'{path} should be a checkpoint, found {type(error).__name__}: '
+            f'{path} should be a checkpoint. Found {type(error).__name__}: '
             f'{error}'
         ) from error
     found = _entries(checkpoint)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmada.diagnostics.reward.class_amounts import Census
+from mmada.diagnostics.reward.class_amounts import ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport, by_part
 
 NEAR_ZERO = 1.0
@@ -24,6 +24,18 @@ WELL = 5.0
 
 FEW_MATCHED = 0.1
 """Share of the classes with a match below which SQ is suspicious."""
+
+ALMOST_ALL = 0.995
+"""Share of the predictions from which on they count as all."""
+
+OTHER_AMOUNTS = 0.5
+"""Share of the predictions in classes that the truth has less of."""
+
+RENAMED = 0.5
+"""Share of a true class that another class takes over."""
+
+ORDER_CLASSES = 2
+"""Renamed classes from which on their order is in doubt."""
 
 
 class Finding(NamedTuple):
@@ -99,7 +111,7 @@ def quality_implausible(metrics: Mapping[str, float]) -> Iterator[Finding]:
     """Find an SQ that correct areas and categories cannot give.
 
     Each match has an IoU above one half, so a class has an SQ of 0 or more
-    than 50, and the mean tells how many have a match.
+    than 50, and the mean bounds how many have a match.
     """
     for prefix, sq in _values(metrics, 'SQ'):
         if sq > 100:
@@ -140,7 +152,7 @@ def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
 
 
 def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
-    """Find a reward that does not tell models apart."""
+    """Find a reward that is the same for all models."""
     if len(rewards) > 1 and len(set(rewards)) == 1:
         yield Finding(
             'rewards equal',
@@ -160,37 +172,21 @@ def _values(
     ]
 
 
-# ~~ class_findings: What makes predictions implausible, class by class, on
-
-
-ALMOST_ALL = 0.995
-"""Share of the predictions from which on they count as all."""
-
-OTHER_AMOUNTS = 0.5
-"""Share of the predictions in classes that the truth has less of."""
-
-RENAMED = 0.5
-"""Share of a true class that another class takes over."""
-
-ORDER_CLASSES = 2
-"""Renamed classes from which on their order is in doubt."""
-
-
-def all_void(census: Census) -> Iterator[Finding]:
+def all_void(amounts: ClassAmounts) -> Iterator[Finding]:
     """Find a model that leaves the images empty."""
-    void = census.predicted[-1]
-    if void >= ALMOST_ALL * census.predicted.sum():
+    void = amounts.predicted[-1]
+    if void >= ALMOST_ALL * amounts.predicted.sum():
         yield Finding(
             'all void',
-            f'nothing is predicted on the {census.images} images. Are scores '
+            f'nothing is predicted on the {amounts.images} images. Are scores '
             'below `test_cfg.rcnn.score_thr`, and stuff below '
             '`test_cfg.panoptic.stuff_area_limit` pixels?',
         )
 
 
-def one_class(census: Census) -> Iterator[Finding]:
+def one_class(amounts: ClassAmounts) -> Iterator[Finding]:
     """Find a model that predicts one class only."""
-    predicted, truth = census.predicted[:-1], census.truth[:-1]
+    predicted, truth = amounts.predicted[:-1], amounts.truth[:-1]
     total = predicted.sum()
     top = int(predicted.argmax())
     several = (truth > 0).sum() > 1 or not truth.sum()
@@ -198,35 +194,35 @@ def one_class(census: Census) -> Iterator[Finding]:
         yield Finding(
             'one class',
             f'{100 * predicted[top] / total:.1f} percent of the predicted '
-            f'{census.unit} are {census.classes[top]!r}. Weights that were '
+            f'{amounts.unit} are {amounts.classes[top]!r}. Weights that were '
             'not loaded, or a training that diverged, look like that.',
         )
 
 
 def no_things(
-    census: Census, score_threshold: float | None
+    amounts: ClassAmounts, score_threshold: float | None
 ) -> Iterator[Finding]:
     """Find a model without things on any image.
 
     Args:
-        census: The counts.
+        amounts: Of each class.
         score_threshold: Below it a thing is dropped; None if unknown.
     """
-    expected = census.truth[: census.num_things].sum()
-    if expected and not census.with_things:
+    expected = amounts.truth[: amounts.num_things].sum()
+    if expected and not amounts.with_things:
         limit = '' if score_threshold is None else f' ({score_threshold})'
         yield Finding(
             'no things',
-            f'none of the {census.images} images has a predicted thing, the '
+            f'none of the {amounts.images} images has a predicted thing, the '
             'truth has. Every score seems to be below the score threshold'
             f'{limit}: early in a training, lower it for the rewards, or '
             'the box and class losses cannot be told apart by them.',
         )
 
 
-def other_amounts(census: Census) -> Iterator[Finding]:
+def other_amounts(amounts: ClassAmounts) -> Iterator[Finding]:
     """Find predictions whose classes are not those of the truth."""
-    truth, predicted = census.truth[:-1], census.predicted[:-1]
+    truth, predicted = amounts.truth[:-1], amounts.predicted[:-1]
     if not truth.sum() or not predicted.sum():
         return
     surplus = predicted / predicted.sum() - truth / truth.sum()
@@ -235,17 +231,17 @@ def other_amounts(census: Census) -> Iterator[Finding]:
         most, least = int(surplus.argmax()), int(surplus.argmin())
         yield Finding(
             'other classes than the truth',
-            f'{100 * excess:.0f} percent of the predicted {census.unit} are '
+            f'{100 * excess:.0f} percent of the predicted {amounts.unit} are '
             'of classes that the truth has less of, above all '
-            f'{census.classes[most]!r}; {census.classes[least]!r} is missed '
+            f'{amounts.classes[most]!r}; {amounts.classes[least]!r} is missed '
             'most.',
         )
 
 
-def category_order(census: Census) -> Iterator[Finding]:
+def category_order(amounts: ClassAmounts) -> Iterator[Finding]:
     """Find classes that are predicted well, but by another one's name."""
-    renamed = _renamed(census)
-    counted = (census.truth[:-1] > 0).sum()
+    renamed = _renamed(amounts)
+    counted = (amounts.truth[:-1] > 0).sum()
     # A model that knows little calls many classes by one name; an order
     # that is wrong gives each a name of its own.
     distinct = len(set(renamed.values())) == len(renamed)
@@ -253,7 +249,7 @@ def category_order(census: Census) -> Iterator[Finding]:
         return
     if len(renamed) >= 0.2 * counted:
         examples = ', '.join(
-            f'{census.classes[t]!r} is called {census.classes[p]!r}'
+            f'{amounts.classes[t]!r} is called {amounts.classes[p]!r}'
             for t, p in list(renamed.items())[:4]
         )
         yield Finding(
@@ -265,11 +261,11 @@ def category_order(census: Census) -> Iterator[Finding]:
         )
 
 
-def _renamed(census: Census) -> dict[int, int]:
+def _renamed(amounts: ClassAmounts) -> dict[int, int]:
     """Return which class takes over most of a true class, if another."""
     found: dict[int, int] = {}
-    for label, row in enumerate(census.shared[:-1, :-1]):
-        area = census.truth[label]
+    for label, row in enumerate(amounts.shared[:-1, :-1]):
+        area = amounts.truth[label]
         other = int(np.argmax(row))
         if area and other != label and row[other] > RENAMED * area:
             found[label] = other

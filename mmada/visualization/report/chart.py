@@ -1,4 +1,4 @@
-"""What a chart shows, apart from who draws it."""
+"""What a chart shows, apart from how it is drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmada.visualization.weights_figure import Dash, Style, objective_styles
+from mmada.visualization.weights_figure import (
+    DASHES,
+    Dash,
+    Style,
+    objective_styles,
+    replica_shifts,
+)
 
 Kind = Literal['line', 'dots', 'marked', 'bars']
 Values = Sequence[float] | NDArray[np.float64]
@@ -20,8 +26,6 @@ MUTED = '#8A8F98'
 BLUE, ORANGE, GREEN, RED = '#0072B2', '#E69F00', '#009E73', '#D55E00'
 SKY, PINK = '#56B4E9', '#CC79A7'
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK, '#8C6D31', MUTED)
-_SPREAD = 0.5
-_DASHES: tuple[Dash, ...] = ('-', '--', ':', '-.')
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,7 @@ def cloud(
         values: (rounds, m), NaN where there is no dot.
         color: Of the dots.
     """
-    num = values.shape[1]
-    shifts = (
-        np.linspace(-_SPREAD / 2, _SPREAD / 2, num) if num > 1 else np.zeros(1)
-    )
+    shifts = replica_shifts(values.shape[1])
     x = (np.array(numbers)[:, None] + shifts).ravel()
     y = values.ravel()
     there = np.isfinite(y)
@@ -102,7 +103,7 @@ def cloud(
 def styles_of(names: Sequence[str]) -> dict[str, Style]:
     """Return a line for each objective that shows on any background.
 
-    Where colours run out, dashes tell those of the same colour apart.
+    Where colours run out, dashes separate those of the same colour.
     """
     found: dict[str, Style] = {}
     for name, style in objective_styles(names).items():
@@ -110,7 +111,7 @@ def styles_of(names: Sequence[str]) -> dict[str, Style]:
             style = style._replace(color=INK)
         free = [
             choice
-            for dash in (style.dash, *_DASHES)
+            for dash in (style.dash, *DASHES)
             if (choice := style._replace(dash=dash)) not in found.values()
         ]
         found[name] = free[0] if free else style

@@ -1,4 +1,7 @@
-"""Which images and classes differ between two models, from counts."""
+"""Which images and classes differ between two models, from counts.
+
+And the images as text, to be part of a page.
+"""
 
 from __future__ import annotations
 
@@ -122,9 +125,6 @@ def _quality(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return 100 * values.sum(1) / counted.sum(1)
 
 
-# ~~ pictures: Pictures as text, to be part of a page.
-
-
 _WIDTH = 480
 _LARGEST = 1024
 _QUALITY = 88
@@ -166,5 +166,8 @@ def _shrink(picture: Image) -> Image:
 def _encode(picture: Image, suffix: str, kind: str, options: list[int]) -> str:
     done, data = cv2.imencode(suffix, picture[:, :, ::-1], options)
     if not done:
-        raise ValueError(f'no picture: an array of shape {picture.shape}')
+        raise ValueError(
+            '`picture` should be an image (height, width, 3). Found the shape '
+            f'{picture.shape}.'
+        )
     return f'data:{kind};base64,{base64.b64encode(data.tobytes()).decode()}'

@@ -169,7 +169,7 @@ def test_min_radius_leaves_out_small_things():
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r'size.*\(63, 96\)'):
         draw_scene(scene_rng(0, 'train', 0), (63, 96))
-    with pytest.raises(ValueError, match="split .*'val'"):
+    with pytest.raises(ValueError, match="`split` .*'val'"):
         scene_rng(0, 'val', 0)
 
 

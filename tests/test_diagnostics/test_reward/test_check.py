@@ -1,4 +1,6 @@
-"""Checkpoints of a model that is no panoptic one, by a metric of its own."""
+"""Checkpoints by the rewards of a config; the model is no panoptic one."""
+
+from __future__ import annotations
 
 import pytest
 import torch
@@ -42,7 +44,7 @@ def test_the_reward_is_that_of_an_exploration(saved):
     assert reports[0].value == evaluator.score(model).value
     assert reports[0].value != reports[1].value
     assert [r.path for r in reports] == paths
-    assert [r.census for r in reports] == [None, None]
+    assert [r.amounts for r in reports] == [None, None]
     assert not any(r.findings for r in reports)
     assert not together
 
@@ -72,9 +74,6 @@ def test_diverged_weights_are_found(saved):
         'weights not finite',
         'no reward',
     ]
-
-
-# ~~ test_source:
 
 
 TEST = dict(test_dataloader=dict(name='test'), test_evaluator=dict(type='T'))
@@ -112,7 +111,7 @@ def test_test_data_where_nothing_is_explored():
 
 
 def test_neither_is_an_error():
-    with pytest.raises(ValueError, match='expected then test_evaluator'):
+    with pytest.raises(ValueError, match='Found no test_evaluator'):
         find_reward(dict(test_dataloader=dict(name='test')))
 
 

@@ -1,9 +1,13 @@
+"""Amounts of each class, true and predicted, of predictions by hand."""
+
+from __future__ import annotations
+
 import numpy as np
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
 from mmada.datasets.coco_panoptic import id_to_rgb, write_png
-from mmada.diagnostics.reward.class_amounts import CensusTaker
+from mmada.diagnostics.reward.class_amounts import AmountCounter
 
 CLASSES = ('cat', 'sky', 'sea')
 VOID = len(CLASSES)
@@ -56,14 +60,14 @@ def annotation(folder, image_id, labels):
     )
 
 
-def take(samples, dataset, batches):
+def count(samples, dataset, batches):
     model = Predictor(samples)
-    taker = CensusTaker(model, dataset)
-    taker.eval()
+    counter = AmountCounter(model, dataset)
+    counter.eval()
     for batch in batches:
-        assert taker.val_step(batch) == [samples[k] for k in batch]
+        assert counter.val_step(batch) == [samples[k] for k in batch]
     assert not model.training
-    return taker.census()
+    return counter.amounts()
 
 
 def test_pixels_by_true_and_predicted_class(tmp_path):
@@ -76,25 +80,25 @@ def test_pixels_by_true_and_predicted_class(tmp_path):
         panoptic(8, [[1, 2]]),
         panoptic(7, [[1000, 2000, 1, 2], [VOID, VOID, 0, VOID]]),
     ]
-    census = take(samples, Annotations(truth), [[0], [1]])
+    amounts = count(samples, Annotations(truth), [[0], [1]])
     expected = np.zeros((4, 4), dtype=int)
     expected[0, 0] = 2
     expected[1, 1] = expected[1, 2] = 2
     expected[2, VOID] = 2
     expected[VOID, 0] = expected[VOID, VOID] = 1
-    assert census.shared.tolist() == expected.tolist()
-    assert census.truth.tolist() == [2, 4, 2, 2]
-    assert census.predicted.tolist() == [3, 2, 2, 3]
-    assert (census.images, census.with_things) == (2, 1)
-    assert (census.num_things, census.unit) == (1, 'pixels')
+    assert amounts.shared.tolist() == expected.tolist()
+    assert amounts.truth.tolist() == [2, 4, 2, 2]
+    assert amounts.predicted.tolist() == [3, 2, 2, 3]
+    assert (amounts.images, amounts.with_things) == (2, 1)
+    assert (amounts.num_things, amounts.unit) == (1, 'pixels')
 
 
 def test_images_without_annotation_are_void(tmp_path):
     samples = [panoptic(7, [[1, 2]])]
     dataset = Annotations([dict(img_id=7, seg_map_path=None)])
-    census = take(samples, dataset, [[0]])
-    assert census.truth.tolist() == [0, 0, 0, 2]
-    assert census.predicted.tolist() == [0, 1, 1, 0]
+    amounts = count(samples, dataset, [[0]])
+    assert amounts.truth.tolist() == [0, 0, 0, 2]
+    assert amounts.predicted.tolist() == [0, 1, 1, 0]
 
 
 def test_boxes_by_class():
@@ -107,15 +111,15 @@ def test_boxes_by_class():
     ]
     dataset = Annotations([dict(img_id=7, instances=instances)])
     dataset.metainfo = dict(classes=CLASSES)
-    census = take([sample], dataset, [[0]])
-    assert census.unit == 'boxes'
-    assert census.truth.tolist() == [1, 0, 0, 0]
-    assert census.predicted.tolist() == [1, 0, 2, 0]
-    assert (census.num_things, census.with_things) == (3, 1)
+    amounts = count([sample], dataset, [[0]])
+    assert amounts.unit == 'boxes'
+    assert amounts.truth.tolist() == [1, 0, 0, 0]
+    assert amounts.predicted.tolist() == [1, 0, 2, 0]
+    assert (amounts.num_things, amounts.with_things) == (3, 1)
 
 
 def test_other_predictions_are_passed_on_uncounted():
-    assert take([dict(error=1.0)], Annotations([]), [[0]]) is None
+    assert count([dict(error=1.0)], Annotations([]), [[0]]) is None
     without_classes = Annotations([])
     without_classes.metainfo = {}
-    assert take([panoptic(7, [[1]])], without_classes, [[0]]) is None
+    assert count([panoptic(7, [[1]])], without_classes, [[0]]) is None

@@ -1,3 +1,7 @@
+"""Loading of checkpoints that fit, or do not."""
+
+from __future__ import annotations
+
 import torch
 from torch import nn
 

@@ -1,13 +1,14 @@
 """Each rule, on values that are just wrong and just right."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 import pytest
 
 from mmada.diagnostics.reward import rules
-from mmada.diagnostics.reward import rules as of_classes
-from mmada.diagnostics.reward.class_amounts import Census
+from mmada.diagnostics.reward.class_amounts import ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport
 
 
@@ -95,10 +96,10 @@ def test_rewards_equal():
     assert not found(rule, [1.5])
 
 
-def census(shared, with_things=1):
+def amounts(shared, with_things=1):
     """Of two things and three stuff classes; the last row is void."""
     shared = np.array(shared)
-    return Census(
+    return ClassAmounts(
         ('cat', 'dog', 'sky', 'sea', 'sand'),
         2,
         'pixels',
@@ -114,17 +115,17 @@ def diagonal(*values):
     return np.diag([*values, 0])
 
 
-GOOD = census(diagonal(5, 9, 40, 30, 20))
+GOOD = amounts(diagonal(5, 9, 40, 30, 20))
 
 
 @pytest.mark.parametrize(
     'rule',
     [
-        of_classes.all_void,
-        of_classes.one_class,
-        of_classes.other_amounts,
-        of_classes.category_order,
-        lambda given: of_classes.no_things(given, 0.6),
+        rules.all_void,
+        rules.one_class,
+        rules.other_amounts,
+        rules.category_order,
+        lambda given: rules.no_things(given, 0.6),
     ],
 )
 def test_a_good_prediction_passes(rule):
@@ -134,54 +135,54 @@ def test_a_good_prediction_passes(rule):
 def test_all_void():
     shared = np.zeros((6, 6), dtype=int)
     shared[:5, 5] = 500
-    assert found(of_classes.all_void, census(shared)) == ['all void']
+    assert found(rules.all_void, amounts(shared)) == ['all void']
     shared[0, 0] = 100  # a segment of 4 percent
-    assert not found(of_classes.all_void, census(shared))
+    assert not found(rules.all_void, amounts(shared))
 
 
 def test_no_box_at_all_is_void():
     boxes = GOOD._replace(unit='boxes', predicted=np.zeros(6, dtype=int))
-    assert found(of_classes.all_void, boxes) == ['all void']
+    assert found(rules.all_void, boxes) == ['all void']
 
 
 def test_one_class():
     shared = np.zeros((6, 6), dtype=int)
     shared[:5, 3] = 1000
-    assert found(of_classes.one_class, census(shared)) == ['one class']
+    assert found(rules.one_class, amounts(shared)) == ['one class']
     shared[2, 2] = 1000
-    assert not found(of_classes.one_class, census(shared))
+    assert not found(rules.one_class, amounts(shared))
 
 
 def test_one_class_is_right_where_the_truth_has_one():
-    assert not found(of_classes.one_class, census(diagonal(0, 0, 9, 0, 0)))
+    assert not found(rules.one_class, amounts(diagonal(0, 0, 9, 0, 0)))
 
 
 def test_no_things():
-    none = census(diagonal(5, 9, 40, 30, 20), with_things=0)
-    (finding,) = of_classes.no_things(none, 0.6)
+    none = amounts(diagonal(5, 9, 40, 30, 20), with_things=0)
+    (finding,) = rules.no_things(none, 0.6)
     assert '(0.6)' in finding.text
-    (finding,) = of_classes.no_things(none, None)
+    (finding,) = rules.no_things(none, None)
     assert 'None' not in finding.text
-    stuff_only = census(diagonal(0, 0, 40, 30, 20), with_things=0)
-    assert not found(of_classes.no_things, stuff_only, 0.6)
+    stuff_only = amounts(diagonal(0, 0, 40, 30, 20), with_things=0)
+    assert not found(rules.no_things, stuff_only, 0.6)
 
 
 def test_other_amounts():
     shared = diagonal(5, 9, 20, 30, 20)
     shared[3, 3], shared[3, 4], shared[2, 2], shared[2, 4] = 0, 30, 0, 20
-    (finding,) = of_classes.other_amounts(census(shared))
+    (finding,) = rules.other_amounts(amounts(shared))
     assert finding.text.startswith('60 percent')  # 50 of 84 pixels
     assert "'sand'" in finding.text
     assert "'sea' is missed" in finding.text
     shared[2, 2], shared[2, 4] = 20, 0
-    assert not found(of_classes.other_amounts, census(shared))
+    assert not found(rules.other_amounts, amounts(shared))
 
 
 def test_category_order():
     moved = np.zeros((6, 6), dtype=int)
     moved[0, 0] = moved[1, 1] = 10
     moved[2, 3] = moved[3, 4] = moved[4, 2] = 30
-    (finding,) = of_classes.category_order(census(moved))
+    (finding,) = rules.category_order(amounts(moved))
     assert finding.text.startswith('3 of 5 classes')
     assert "'sky' is called 'sea'" in finding.text
 
@@ -189,4 +190,4 @@ def test_category_order():
 def test_classes_that_fall_into_one_are_no_matter_of_order():
     fallen = np.zeros((6, 6), dtype=int)
     fallen[2:5, 4] = 30
-    assert not found(of_classes.category_order, census(fallen))
+    assert not found(rules.category_order, amounts(fallen))

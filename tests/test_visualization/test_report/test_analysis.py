@@ -1,3 +1,7 @@
+"""Advice, noise and parts of rewards, of records worked out by hand."""
+
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -55,18 +59,18 @@ def test_parts_without_a_reference_or_a_metric(tmp_path):
 
 
 def test_noise_that_hides_the_replicas_is_a_warning(tmp_path):
-    loud, faint = ({'resamples': resampled(1, k)} for k in (2.0, 0.1))
-    search = search_of(tmp_path, loud, loud, faint)
+    large, small = ({'resamples': resampled(1, k)} for k in (2.0, 0.1))
+    search = search_of(tmp_path, large, large, small)
     (text,) = texts(search, 'warning')
     assert 'smaller than the noise of the metric in 2 of 3 rounds' in text
     assert 'Use more reward images or longer rounds.' in text
 
 
 def test_replicas_that_stand_out_are_good(tmp_path):
-    faint = {'resamples': resampled(1, 0.1)}
+    small = {'resamples': resampled(1, 0.1)}
     assert any(
         'clearly from the noise of the metric in 2 of 2 rounds' in text
-        for text in texts(search_of(tmp_path, faint, faint), 'good')
+        for text in texts(search_of(tmp_path, small, small), 'good')
     )
 
 
@@ -139,9 +143,6 @@ def test_the_published_reward_that_drowns_its_replicas(tmp_path):
     assert not any('times' in text for text in texts(other, 'warning'))
 
 
-# ~~ test_noise:
-
-
 def test_noise_of_a_difference_leaves_out_what_replicas_share():
     resamples = np.array(
         [[1.0, 2.0, 3.0], [11.0, 12.0, 13.0], [3.0, 2.0, 1.0]]
@@ -170,24 +171,26 @@ def test_noise_and_limit_in_the_units_of_the_spread():
 
 
 @pytest.mark.parametrize(
-    ('distance', 'verdict'), [(7.9, 'noise'), (8.1, 'signal')]
+    ('distance', 'expected'), [(7.9, 'noise'), (8.1, 'signal')]
 )
-def test_a_spread_is_noise_until_it_exceeds_it(distance, verdict):
+def test_a_spread_is_noise_until_it_exceeds_it(distance, expected):
     resamples = np.array([[-4.0, 0.0, 4.0], [4.0, 0.0, -4.0]])
     found = round_noise(np.array([0.0, distance]), resamples)
-    assert found.verdict == verdict
+    assert found.comparison == expected
 
 
 def test_equal_replicas_exceed_noise_by_half_and_the_limit_rarely():
     rng = np.random.default_rng(0)
-    verdicts = []
+    comparisons = []
     for _ in range(400):
         images = rng.normal(size=(4, 100)) + rng.normal(size=100)
         drawn = rng.integers(100, size=(200, 100))
         resamples = images[:, drawn].mean(axis=2)
-        verdicts.append(round_noise(images.mean(axis=1), resamples).verdict)
-    assert 0.02 < verdicts.count('signal') / 400 < 0.1
-    assert 0.4 < verdicts.count('noise') / 400 < 0.75
+        comparisons.append(
+            round_noise(images.mean(axis=1), resamples).comparison
+        )
+    assert 0.02 < comparisons.count('signal') / 400 < 0.1
+    assert 0.4 < comparisons.count('noise') / 400 < 0.75
 
 
 def test_replicas_without_a_metric_do_not_count():

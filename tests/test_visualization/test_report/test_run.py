@@ -1,3 +1,7 @@
+"""Runs that are halfway, over, failed or damaged."""
+
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -116,5 +120,5 @@ def test_what_is_logged_of_a_training(tmp_path):
 
 
 def test_no_directory(tmp_path):
-    with pytest.raises(ValueError, match='directory of a run, found .*absent'):
+    with pytest.raises(ValueError, match='directory of a run. Found .*absent'):
         read_run(tmp_path / 'absent')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,73 +15,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mmada.surrogates import decode, find_surrogate, load_curve
-from mmada.utils.run_files import CURVE_FILE, EXPLORATION_DIR, HISTORY_FILE
-from mmada.visualization import save_figure
-
-# ~~ curves_figure: The curves of a searched loss, as they moved over the r
-
+from mmada.utils.run_files import CURVE_FILE
+from mmada.visualization import HISTORY_FILE, read_search, save_figure
 
 _COLORS = matplotlib.colormaps['viridis']
-
-
-def curves_figure(
-    searches: Sequence[tuple[str, Sequence[Sequence[float]], Tensor]],
-) -> Figure:
-    """Draw one row a search, one panel a curve.
-
-    Args:
-        searches: Of each the metric, the mean action of each round, and the
-            control points that were found.
-
-    Returns:
-        Rounds from dark to light, what was found in red, the identity
-        dashed.
-
-    Raises:
-        ValueError: If there is no search.
-    """
-    if not searches:
-        raise ValueError('`searches` should not be empty.')
-    shapes = [find_surrogate(metric).shape for metric, _, _ in searches]
-    columns = max(shape.curves for shape in shapes)
-    figure = Figure(
-        figsize=(2.4 * columns, 2.4 * len(searches)), layout='constrained'
-    )
-    axes = figure.subplots(len(searches), columns, squeeze=False)
-    for row, (metric, means, points) in zip(axes, searches, strict=True):
-        _draw_search(row, metric, means, points)
-    return figure
-
-
-def _draw_search(
-    axes: Sequence[Axes],
-    metric: str,
-    means: Sequence[Sequence[float]],
-    points: Tensor,
-) -> None:
-    surrogate = find_surrogate(metric)
-    x = torch.linspace(0, 1, 201, dtype=torch.float64)
-    found = surrogate.build_curves(points)
-    for number, panel in enumerate(axes):
-        if number >= len(found):
-            panel.set_axis_off()
-            continue
-        panel.plot([0, 1], [0, 1], '--', color='0.5', linewidth=1)
-        for index, mean in enumerate(means):
-            action = torch.tensor(mean, dtype=torch.float64)
-            curves = surrogate.build_curves(decode(action, surrogate.shape))
-            color = _COLORS(index / max(1, len(means) - 1))
-            y = curves[number](x)
-            panel.plot(x, y, color=color, linewidth=0.8)
-        panel.plot(x, found[number](x), color='crimson', linewidth=2)
-        panel.set_title(f'{metric}: h{number + 1}', fontsize=9)
-        panel.set_xticks([0, 0.5, 1])
-        panel.set_yticks([0, 0.5, 1])
-        panel.tick_params(labelsize=7)
-
-
 Record = dict[str, Any]
-Scores = dict[str, dict[str, list[float]]]
+Scores = Mapping[str, Mapping[str, Sequence[float]]]
+"""Row, column, one score a seed."""
 
 
 def write_tables(
@@ -119,7 +58,7 @@ def write_tables(
 
 def _scores(records: Iterable[Record]) -> Scores:
     """Return the scores of the trainings by loss and metric, over seeds."""
-    scores: Scores = {}
+    scores: dict[str, dict[str, list[float]]] = {}
     for record in sorted(records, key=lambda r: r['seed']):
         if not record['metrics'] or record['name'] == 'pretrain':
             continue
@@ -134,22 +73,14 @@ def _search(
 ) -> tuple[str, list[list[float]], Tensor]:
     """Return a search's metric, its means by round, and what it found."""
     folder = work_dir / search_job(metric, seed).key
-    lines = (folder / EXPLORATION_DIR / HISTORY_FILE).read_text().splitlines()
-    means = [json.loads(line)['actions'][0] for line in lines]
+    search = read_search(folder / HISTORY_FILE)
+    assert search is not None  # it has ended
+    means = [entry.actions[0].tolist() for entry in search.rounds]
     points = load_curve(folder / CURVE_FILE).points
     return metric, means, torch.tensor(points, dtype=torch.float64)
 
 
-# ~~ score_table: Rows by columns of scores over seeds, as text and as a pi
-
-
-Scores_of_score_table = Mapping[str, Mapping[str, Sequence[float]]]
-"""Row, column, one score a seed."""
-
-
-def scores_markdown(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> str:
+def scores_markdown(scores: Scores, columns: Sequence[str]) -> str:
     """Lay out means and standard deviations; the best mean is bold.
 
     Args:
@@ -173,9 +104,7 @@ def scores_markdown(
     return '\n'.join(lines)
 
 
-def scores_figure(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> Figure:
+def scores_figure(scores: Scores, columns: Sequence[str]) -> Figure:
     """Draw the means as a table, coloured within each column.
 
     Args:
@@ -186,7 +115,9 @@ def scores_figure(
         ValueError: If there is no row or no column.
     """
     if not scores or not columns:
-        raise ValueError('`scores` and `columns` should not be empty.')
+        raise ValueError(
+            '`scores` and `columns` should not be empty. Found nothing.'
+        )
     rows = list(scores)
     shades = _shades(scores, columns)
     figure = Figure(
@@ -208,9 +139,7 @@ def scores_figure(
     return figure
 
 
-def _shades(
-    scores: Scores_of_score_table, columns: Sequence[str]
-) -> list[list[float]]:
+def _shades(scores: Scores, columns: Sequence[str]) -> list[list[float]]:
     """Return the means, scaled to 0 to 1 within each column."""
     means = {
         column: [statistics.fmean(found[column]) for found in scores.values()]
@@ -226,7 +155,7 @@ def _shades(
     ]
 
 
-def _best_row(scores: Scores_of_score_table, column: str) -> str:
+def _best_row(scores: Scores, column: str) -> str:
     return max(scores, key=lambda row: statistics.fmean(scores[row][column]))
 
 
@@ -235,3 +164,61 @@ def _cell(values: Sequence[float]) -> str:
     if len(values) == 1:
         return mean
     return f'{mean} ± {statistics.stdev(values):.1f}'
+
+
+def curves_figure(
+    searches: Sequence[tuple[str, Sequence[Sequence[float]], Tensor]],
+) -> Figure:
+    """Draw one row a search, one panel a curve.
+
+    Args:
+        searches: Of each the metric, the mean action of each round, and the
+            control points that were found.
+
+    Returns:
+        Rounds from dark to light, what was found in red, the identity
+        dashed.
+
+    Raises:
+        ValueError: If there is no search.
+    """
+    if not searches:
+        raise ValueError(
+            '`searches` should have at least one search. Found none.'
+        )
+    shapes = [find_surrogate(metric).shape for metric, _, _ in searches]
+    columns = max(shape.curves for shape in shapes)
+    figure = Figure(
+        figsize=(2.4 * columns, 2.4 * len(searches)), layout='constrained'
+    )
+    axes = figure.subplots(len(searches), columns, squeeze=False)
+    for row, (metric, means, points) in zip(axes, searches, strict=True):
+        _draw_search(row, metric, means, points)
+    return figure
+
+
+def _draw_search(
+    axes: Sequence[Axes],
+    metric: str,
+    means: Sequence[Sequence[float]],
+    points: Tensor,
+) -> None:
+    surrogate = find_surrogate(metric)
+    x = torch.linspace(0, 1, 201, dtype=torch.float64)
+    found = surrogate.build_curves(points)
+    for number, panel in enumerate(axes):
+        if number >= len(found):
+            panel.set_axis_off()
+            continue
+        panel.plot([0, 1], [0, 1], '--', color='0.5', linewidth=1)
+        for index, mean in enumerate(means):
+            action = torch.tensor(mean, dtype=torch.float64)
+            curves = surrogate.build_curves(decode(action, surrogate.shape))
+            color = _COLORS(index / max(1, len(means) - 1))
+            y = curves[number](x)
+            panel.plot(x, y, color=color, linewidth=0.8)
+        panel.plot(x, found[number](x), color='crimson', linewidth=2)
+        panel.set_title(f'{metric}: h{number + 1}', fontsize=9)
+        panel.set_xticks([0, 0.5, 1])
+        panel.set_yticks([0, 0.5, 1])
+        panel.tick_params(labelsize=7)

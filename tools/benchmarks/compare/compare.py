@@ -41,7 +41,72 @@ from tables import tables_markdown
 
 from mmada.visualization import save_figure
 
-# ~~ compare_schedule: Runs jobs in several processes, each after those tha
+
+def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('work_dir', type=Path)
+    parser.add_argument(
+        '--problems', nargs='+', help='default: all but the tuning'
+    )
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        help='default: all; where policies are transferred, what those are '
+        'compared with',
+    )
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--jobs', type=int, default=os.cpu_count())
+    parser.add_argument('--quick', action='store_true', help='a small part')
+    parser.add_argument(
+        '--tables', action='store_true', help='of what is there; run nothing'
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse_args(arguments)
+    for name, least, low in (
+        ('seeds', min(args.seeds), 0),
+        ('jobs', args.jobs, 1),
+    ):
+        if least < low:
+            raise ValueError(
+                f'`--{name}` should be at least {low}. Found {least}.'
+            )
+    check_distinct('seeds', args.seeds)
+    names = args.problems or list(PROBLEMS | TRANSFERS)
+    problems = list(select('problems', names, ALL).values())
+    if args.quick:
+        problems = [quick(problem) for problem in problems]
+    default = QUICK if args.quick else DEFAULT
+    methods = select_methods(args.methods or default)
+    pairs = select_pairs(problems, methods, named=args.methods is not None)
+    work_dir = args.work_dir.resolve()
+    work_dir.mkdir(parents=True, exist_ok=True)
+    results = Results(work_dir / 'results.jsonl')
+    if not args.tables:
+        jobs = plan(pairs, args.seeds)
+        for problem in {j.problem.key: j.problem for j in jobs}.values():
+            draw_scenes(problem, work_dir)
+        run_jobs(jobs, work_dir, results, args.jobs)
+    write(pairs, args.seeds, results, work_dir)
+
+
+def plan(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Job]:
+    """Return all jobs, what is wanted first first: low seeds, then pairs.
+
+    Args:
+        pairs: In the order of their importance.
+        seeds: The seeds.
+    """
+    jobs = [make(p) for make in (pretrain_job, unit_job) for p, _ in pairs]
+    for seed in seeds:
+        for problem, method in pairs:
+            jobs += jobs_of(problem, method, seed)
+    return list({job.key: job for job in jobs}.values())
 
 
 def ready_jobs(
@@ -104,73 +169,6 @@ def _line(record: dict) -> str:
             '' if seconds is None else f', {seconds:.0f} s',
         )
     )
-
-
-def plan(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Job]:
-    """Return all jobs, what is wanted first first: low seeds, then pairs.
-
-    Args:
-        pairs: In the order of their importance.
-        seeds: The seeds.
-    """
-    jobs = [make(p) for make in (pretrain_job, unit_job) for p, _ in pairs]
-    for seed in seeds:
-        for problem, method in pairs:
-            jobs += jobs_of(problem, method, seed)
-    return list({job.key: job for job in jobs}.values())
-
-
-def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
-    parser.add_argument(
-        '--problems', nargs='+', help='default: all but the tuning'
-    )
-    parser.add_argument(
-        '--methods',
-        nargs='+',
-        help='default: all; where policies are transferred, what those are '
-        'compared with',
-    )
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--jobs', type=int, default=os.cpu_count())
-    parser.add_argument('--quick', action='store_true', help='a small part')
-    parser.add_argument(
-        '--tables', action='store_true', help='of what is there; run nothing'
-    )
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    args = parse_args(arguments)
-    for name, least, low in (
-        ('seeds', min(args.seeds), 0),
-        ('jobs', args.jobs, 1),
-    ):
-        if least < low:
-            raise ValueError(
-                f'`--{name}` is {least}; expected at least {low}.'
-            )
-    check_distinct('seeds', args.seeds)
-    names = args.problems or list(PROBLEMS | TRANSFERS)
-    problems = list(select('problems', names, ALL).values())
-    if args.quick:
-        problems = [quick(problem) for problem in problems]
-    default = QUICK if args.quick else DEFAULT
-    methods = select_methods(args.methods or default)
-    pairs = select_pairs(problems, methods, named=args.methods is not None)
-    work_dir = args.work_dir.resolve()
-    work_dir.mkdir(parents=True, exist_ok=True)
-    results = Results(work_dir / 'results.jsonl')
-    if not args.tables:
-        jobs = plan(pairs, args.seeds)
-        for problem in {j.problem.key: j.problem for j in jobs}.values():
-            draw_scenes(problem, work_dir)
-        run_jobs(jobs, work_dir, results, args.jobs)
-    write(pairs, args.seeds, results, work_dir)
 
 
 def write(

@@ -38,7 +38,7 @@ def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
     """
     shown = {name: found for name, found in rows.items() if found}
     if not shown:
-        raise ValueError('`rows` should hold at least one row, found none.')
+        raise ValueError('`rows` should hold at least one row. Found none.')
     columns = min(2, len(shown))
     lines = math.ceil(len(shown) / columns)
     figure = Figure(

@@ -9,7 +9,13 @@ from typing import NamedTuple
 from method import Method
 from methods import METHODS
 from problems import Problem, counterpart
-from results import EXPLORED, job_folder
+from results import job_folder
+
+from mmada.utils.run_files import (
+    EXPLORATION_DIR,
+    EXPLORED_FILE,
+    STATES_DIR,
+)
 
 PRETRAIN, UNIT, SEARCH, TRAIN = 'pretrain', 'unit', 'search', 'train'
 
@@ -105,5 +111,5 @@ def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
 def prune(job: Job, work_dir: Path) -> None:
     """Remove what a recorded job's directory need not keep."""
     folder = job_folder(work_dir, job.key)
-    shutil.rmtree(folder / 'exploration' / 'states', ignore_errors=True)
-    (folder / EXPLORED).unlink(missing_ok=True)
+    shutil.rmtree(folder / EXPLORATION_DIR / STATES_DIR, ignore_errors=True)
+    (folder / EXPLORED_FILE).unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from problems import REWARD_METRIC, Problem
 
 from mmada.models import build_objectives
+from mmada.visualization import read_epochs
 
 Options = dict[str, Any]
 # The paper's, and which half of a detector an objective belongs to.
@@ -142,5 +142,5 @@ def apply_method(
             hook.policy = str(policy)
         cfg.custom_hooks.append(hook)
     if method.edit:
-        lines = weights_file.read_text().splitlines() if weights_file else []
-        method.edit(cfg, [json.loads(line)['weights'] for line in lines])
+        epochs = read_epochs(weights_file) if weights_file else None
+        method.edit(cfg, epochs.weights.tolist() if epochs else [])

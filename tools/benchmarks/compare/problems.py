@@ -1,4 +1,7 @@
-"""The problems of the comparison: scenes, a model, a schedule, loss scales."""
+"""The problems of the comparison, and their configs.
+
+A problem is scenes, a model, a schedule and scales of losses.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,18 @@ from results import STATE, job_folder
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.models import build_objectives
 
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'baselines'
+OTHER_SEED = 1000  # added to the seed of the scenes: those of pretraining
+REWARD_METRIC = 'coco_panoptic/PQ'
+VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
+SCHEDULES: dict[str, dict[str, Any]] = {
+    'cosine': dict(
+        type='CosineAnnealingLR', convert_to_iter_based=True, eta_min=0
+    ),
+    'constant': dict(type='ConstantLR', factor=1.0),
+    # A tenth, and a tenth of that, as in the 1x schedule of detectors.
+    'steps': dict(type='MultiStepLR', milestones=[4, 5], gamma=0.1),
+}
 LR = 0.003
 # Fields that came later: at their defaults they leave keys as they were.
 ADDED = ('depth', 'schedule')
@@ -205,23 +220,6 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-# ~~ compare_configs: The configs of a problem: its scenes, `ones`, and wro
-
-
-CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'baselines'
-OTHER_SEED = 1000  # added to the seed of the scenes: those of pretraining
-REWARD_METRIC = 'coco_panoptic/PQ'
-VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
-SCHEDULES: dict[str, dict[str, Any]] = {
-    'cosine': dict(
-        type='CosineAnnealingLR', convert_to_iter_based=True, eta_min=0
-    ),
-    'constant': dict(type='ConstantLR', factor=1.0),
-    # A tenth, and a tenth of that, as in the 1x schedule of detectors.
-    'steps': dict(type='MultiStepLR', milestones=[4, 5], gamma=0.1),
-}
-
-
 def draw_scenes(problem: Problem, work_dir: Path) -> None:
     """Draw a problem's scenes and others for its pretraining."""
     for others in (False, True):
@@ -281,7 +279,7 @@ def state_file(problem: Problem, work_dir: Path) -> Path:
 
 
 def scale_losses(cfg: Config, factors: Mapping[str, float]) -> None:
-    """Multiplie the losses of each objective in a detector's config."""
+    """Multiply the losses of each objective in a detector's config."""
     objectives = build_objectives(cfg.model.objectives)
     assert objectives is not None
     for name, head, key in _losses(cfg.model.detector):

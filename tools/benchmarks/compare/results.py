@@ -1,4 +1,7 @@
-"""The result file: one JSON line a job, appended by the parent alone."""
+"""Where the jobs of the comparison leave what, and the file of results.
+
+One JSON line a job, appended by the parent process alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+
+COUNTS = 'test_counts.npz'
+NOTED = 'cost.json'
+STATE = 'state.pth'
 
 Record = dict[str, Any]
 
@@ -50,20 +57,11 @@ class Results:
 
 
 def _is_cut_off(file: Any) -> bool:
-    """Tell whether a kill left half a line."""
+    """Return whether a kill left half a line."""
     if not file.tell():
         return False
     file.seek(-1, os.SEEK_END)
     return file.read(1) != b'\n'
-
-
-# ~~ compare_places: Where the jobs of the comparison leave what.
-
-
-EXPLORED, WEIGHTS = 'explored.pth', 'weights.jsonl'  # of mmada
-COUNTS = 'test_counts.npz'
-NOTED = 'cost.json'
-STATE = 'state.pth'
 
 
 def job_folder(work_dir: Path, key: str) -> Path:

@@ -1,4 +1,7 @@
-"""From records of jobs to the rows of the tables."""
+"""From records of jobs to the rows of the tables.
+
+Also methods over all problems together.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from problems import Problem
 from results import COUNTS, Record, job_folder
 
 REFERENCES = ('ones', 'Baseline-G', 'inverse-loss')
+POOLED_REFERENCES = ('ones', 'inverse-loss', 'uncertainty')
 DRAWS = 4000
 
 
@@ -160,6 +164,18 @@ def _differences(
     }
 
 
+def _difference(
+    results: Mapping[int, Result], reference: Mapping[int, Result]
+) -> Difference:
+    whole = gains(results, reference)
+    return Difference(
+        statistics.fmean(whole),
+        bootstrap_interval(resampled_gains(results, reference)),
+        t_interval(whole),
+        len(whole),
+    )
+
+
 def gains(
     results: Mapping[int, Result], reference: Mapping[int, Result]
 ) -> list[float]:
@@ -180,18 +196,6 @@ def resampled_gains(
     )
 
 
-def _difference(
-    results: Mapping[int, Result], reference: Mapping[int, Result]
-) -> Difference:
-    whole = gains(results, reference)
-    return Difference(
-        statistics.fmean(whole),
-        bootstrap_interval(resampled_gains(results, reference)),
-        t_interval(whole),
-        len(whole),
-    )
-
-
 def _ratio(
     results: Mapping[int, Result], ones: Mapping[int, Result]
 ) -> float | None:
@@ -201,12 +205,6 @@ def _ratio(
     return sum(results[s].seconds for s in seeds) / sum(
         ones[s].seconds for s in seeds
     )
-
-
-# ~~ compare_pooled: Methods over all problems together.
-
-
-REFERENCES_of_compare_pooled = ('ones', 'inverse-loss', 'uncertainty')
 
 
 class Pooled(NamedTuple):

@@ -21,16 +21,16 @@ from mmengine.registry import METRICS
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from problems import REWARD_METRIC, base_config, state_file
-from results import COUNTS, EXPLORED, NOTED, WEIGHTS, job_folder, log_file
+from results import COUNTS, NOTED, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.averages import sum_counts
 from mmada.evaluation.matching import ImageCounts
-from mmada.utils.run_files import POLICY_FILE
+from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 
-# ~~ compare_panoptic: Panoptic quality that keeps what each image adds to
+TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 @METRICS.register_module()
@@ -55,9 +55,6 @@ class ImagewisePanopticQuality(PanopticQuality):
             ]
         )
         return super().compute_metrics(results)
-
-
-TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 def run(job: Job, work_dir: Path) -> dict[str, Any]:
@@ -133,7 +130,7 @@ def _search(job: Job, work_dir: Path) -> dict[str, Any]:
     cfg = base_config(job.problem, work_dir, job.seed)
     apply_search(SEARCHES[job.name], job.problem, cfg)
     runner, record = _counted_training(cfg, job, work_dir)
-    if (Path(runner.work_dir) / EXPLORED).exists():
+    if (Path(runner.work_dir) / EXPLORED_FILE).exists():
         record['metrics'] = _test(runner)
     return record
 
@@ -148,7 +145,7 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
         policy = job_folder(work_dir, search.key) / POLICY_FILE
     if method.after:
         before = result_job(problem, METHODS[method.after], seed)
-        weights = job_folder(work_dir, before.key) / WEIGHTS
+        weights = job_folder(work_dir, before.key) / WEIGHTS_FILE
     cfg = base_config(problem, work_dir, seed)
     apply_method(method, cfg, policy, weights)
     runner, record = _counted_training(cfg, job, work_dir)

@@ -26,8 +26,8 @@ def select(
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f'`--{kind}` has {", ".join(map(repr, unknown))}; expected some '
-            f'of {", ".join(map(repr, known))}.'
+            f'`--{kind}` should be some of {", ".join(map(repr, known))}. '
+            f'Found {", ".join(map(repr, unknown))}.'
         )
     check_distinct(kind, names)
     return {name: known[name] for name in names}
@@ -44,8 +44,8 @@ def select_methods(names: Sequence[str]) -> list[Method]:
         missing = ', '.join(missing_types(method))
         if missing:
             raise ValueError(
-                f'`--methods` has {method.name!r}, which needs {missing}; '
-                'expected methods whose types are registered.'
+                '`--methods` should be methods whose types are registered. '
+                f'Found {method.name!r}, which needs {missing}.'
             )
     return methods
 
@@ -71,9 +71,10 @@ def select_pairs(
         if named and not fit:
             names = ', '.join(repr(problem.name) for problem in problems)
             raise ValueError(
-                f'`--methods` has {method.name!r}, which fits none of '
-                f'{names}; expected `--problems` with another problem than '
-                f'{method.source!r} that has the same objectives.'
+                '`--methods` should be methods that fit a problem. Found '
+                f'{method.name!r}, which fits none of {names}. It needs '
+                f'another problem than {method.source!r} that has the same '
+                'objectives.'
             )
         pairs += [
             (problem, method)
@@ -110,5 +111,5 @@ def check_distinct(kind: str, values: Sequence[object]) -> None:
     """
     if len(set(values)) < len(values):
         raise ValueError(
-            f'`--{kind}` is {list(values)}; expected different values.'
+            f'`--{kind}` should be different values. Found {list(values)}.'
         )

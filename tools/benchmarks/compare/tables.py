@@ -6,8 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from intervals import Interval, mean_and_std
-from rows import REFERENCES, Difference, Pooled, Row, pool
-from rows import REFERENCES as POOLED
+from rows import (
+    POOLED_REFERENCES,
+    REFERENCES,
+    Difference,
+    Pooled,
+    Row,
+    pool,
+)
 
 HEADER = ('method', 'seeds', 'PQ', 'SQ', 'RQ', 'things', 'stuff')
 COLUMNS = ('PQ', 'SQ', 'RQ', 'PQ_th', 'PQ_st')
@@ -43,9 +49,17 @@ def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
 
 def _pooled(rows: Mapping[str, Sequence[Row]]) -> str:
     names = {row.method.name: None for some in rows.values() for row in some}
-    lines = [['method', 'problems', *(f'against {name}' for name in POOLED)]]
+    lines = [
+        [
+            'method',
+            'problems',
+            *(f'against {name}' for name in POOLED_REFERENCES),
+        ]
+    ]
     for name in names:
-        found = [pool(rows, name, reference) for reference in POOLED]
+        found = [
+            pool(rows, name, reference) for reference in POOLED_REFERENCES
+        ]
         count = max(one.problems if one else 0 for one in found)
         lines.append([name, str(count), *map(_pooled_cell, found)])
     return _layout(lines)

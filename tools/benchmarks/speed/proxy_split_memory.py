@@ -84,10 +84,7 @@ def read(reader: str, path: str) -> object:
             return json.load(file)
     if reader == 'make_proxy_split':
         out = f'{path}.{reader}'
-        code = make_proxy_split.main(
-            [path, '--num-reward', '100', '--out', out]
-        )
-        return code and sys.exit(code)
+        make_proxy_split.main([path, '--num-reward', '100', '--out', out])
     if reader == 'PanopticQuality':
         return PanopticQuality(path, '')
     return None

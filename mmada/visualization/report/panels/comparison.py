@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmada.visualization.history import Search
+from mmada.visualization.history import Search, short
 from mmada.visualization.report.analysis import noises
 from mmada.visualization.report.chart import PALETTE, Chart, Series
 from mmada.visualization.report.panels.costs import count_costs, total_cost
-from mmada.visualization.report.panels.metrics import short
 from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.run import Run
 
@@ -112,9 +111,7 @@ def _last_weights(run: Run) -> dict[str, float]:
     search = _search(run)
     if search is None or search.what != 'weights':
         return {}
-    entry = search.rounds[-1]
-    last = entry.actions[entry.best]
-    return dict(zip(search.names, last.tolist(), strict=True))
+    return dict(zip(search.names, search.chosen[-1].tolist(), strict=True))
 
 
 def _row(name: str, run: Run) -> list[str]:
@@ -124,7 +121,7 @@ def _row(name: str, run: Run) -> list[str]:
     if search is None:
         return [name, '-', '-', '-', _validation(run), cost]
     found = [noise for noise in noises(search) if noise is not None]
-    lost = sum(noise.verdict == 'noise' for noise in found)
+    lost = sum(noise.comparison == 'noise' for noise in found)
     last = float(search.winner[-1])
     return [
         name,

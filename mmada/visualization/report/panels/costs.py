@@ -1,4 +1,4 @@
-"""What it cost."""
+"""What a run has cost so far."""
 
 from __future__ import annotations
 
@@ -12,10 +12,41 @@ from mmada.visualization.history import Search
 from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.run import Run
 
-# ~~ costs: What a run has cost so far.
-
-
 T = TypeVar('T', int, float)
+CAPTION = (
+    'Counted, not timed: iterations of training, and how often the reward '
+    'images were evaluated. The last column is in units of one whole '
+    'training of this config, without the evaluations; replicas that rested '
+    'cost nothing. A dash is what the records do not tell.'
+)
+
+HEADER = (
+    'part',
+    'segments',
+    'iterations',
+    'evaluations of the reward images',
+    'trainings',
+)
+
+
+def costs_panel(run: Run) -> Panel | None:
+    """List the parts of a run and what each took."""
+    costs = count_costs(run)
+    if not costs:
+        return None
+    rows = [_row(cost) for cost in (*costs, total_cost(costs))]
+    return Panel('cost', 'Cost', CAPTION, tables=[Table(HEADER, rows)])
+
+
+def _row(cost: Cost) -> list[str]:
+    iterations, trainings = cost.iterations, cost.trainings
+    return [
+        cost.part,
+        str(cost.segments) if cost.segments else '',
+        '-' if iterations is None else f'{iterations:,}',
+        str(cost.evaluations) if cost.evaluations else '',
+        '-' if trainings is None else f'{trainings:.2f}',
+    ]
 
 
 @dataclass(frozen=True)
@@ -84,7 +115,7 @@ def _of_segments(run: Run, search: Search, part: str, number: int) -> Cost:
 
 
 def segment_length(run: Run, search: Search) -> int | None:
-    """Return the iterations q of a round, None if nothing tells."""
+    """Return the iterations q of a round, None if not known."""
     known = search.config.get('iters_per_round')
     if known is None:
         known = _provenance(run).get('iters_per_round', run.log.epoch_length)
@@ -115,38 +146,3 @@ def _provenance(run: Run) -> dict:
         return load_policy(run.work_dir / POLICY_FILE).provenance
     except (OSError, ValueError):
         return {}
-
-
-CAPTION = (
-    'Counted, not timed: iterations of training, and how often the reward '
-    'images were evaluated. The last column is in units of one whole '
-    'training of this config, without the evaluations; replicas that rested '
-    'cost nothing. A dash is what the records do not tell.'
-)
-HEADER = (
-    'part',
-    'segments',
-    'iterations',
-    'evaluations of the reward images',
-    'trainings',
-)
-
-
-def costs_panel(run: Run) -> Panel | None:
-    """List the parts of a run and what each took."""
-    costs = count_costs(run)
-    if not costs:
-        return None
-    rows = [_row(cost) for cost in (*costs, total_cost(costs))]
-    return Panel('cost', 'Cost', CAPTION, tables=[Table(HEADER, rows)])
-
-
-def _row(cost: Cost) -> list[str]:
-    iterations, trainings = cost.iterations, cost.trainings
-    return [
-        cost.part,
-        str(cost.segments) if cost.segments else '',
-        '-' if iterations is None else f'{iterations:,}',
-        str(cost.evaluations) if cost.evaluations else '',
-        '-' if trainings is None else f'{trainings:.2f}',
-    ]

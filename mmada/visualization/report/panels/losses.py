@@ -14,10 +14,10 @@ from mmada.visualization.report.run import Curve, Run
 
 CAPTION = (
     'Raw losses say how hard an objective still is. Weighted losses, raw '
-    'times weight, say who pulls at the shared trunk: an objective whose '
-    'weighted loss lies far above all others decides alone, one far below '
-    'is not heard. In a search, losses of a round are those of the state '
-    'that its replicas started from, and weights those of its winner.'
+    'times weight, say which of them pulls at the shared trunk: an objective '
+    'whose weighted loss lies far above all others decides alone, one far '
+    'below is not heard. In a search, losses of a round are those of the '
+    'state that its replicas started from, and weights those of its winner.'
 )
 
 
@@ -47,14 +47,13 @@ def _search_charts(search: Search) -> list[Chart]:
     losses = [entry.losses for entry in search.rounds]
     if not all(len(found) == len(search.names) for found in losses):
         return []
-    chosen = np.stack([entry.actions[entry.best] for entry in search.rounds])
     return _pair(
         search.title,
         'round',
         search.names,
         search.numbers,
         np.stack(losses),
-        chosen,
+        search.chosen,
     )
 
 

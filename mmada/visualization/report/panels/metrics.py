@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmada.visualization.history import Search
+from mmada.visualization.history import Search, short
 from mmada.visualization.report.chart import (
     BLUE,
     INK,
@@ -22,8 +22,8 @@ from mmada.visualization.report.run import Run
 CAPTION = (
     'Grey dots are the replicas of a round, the line is the winner, all on '
     'the reward images. Look for a cloud that rises as a whole: the model '
-    'trains. A winner far above its cloud had good weights or good luck; the '
-    'section on trust tells which. Things are countable objects, stuff is '
+    'trains. A winner far above its cloud had good weights or good luck; see '
+    'the section on trust. Things are countable objects, stuff is '
     'background; weights that buy one with the other show as lines that part.'
 )
 _GROUPS = (('_th', 'things', ORANGE), ('_st', 'stuff', BLUE))
@@ -44,25 +44,10 @@ def metrics_panel(run: Run) -> Panel | None:
     return Panel('metrics', 'Metrics', CAPTION, charts=charts)
 
 
-def short(metric: str) -> str:
-    """Return a metric's name without its prefix."""
-    return metric.rpartition('/')[2]
-
-
-def by_replica(search: Search, metric: str) -> np.ndarray:
-    """Return a metric of all replicas, (rounds, m), NaN where absent."""
-    width = max(len(entry.metrics) for entry in search.rounds)
-    found = np.full((len(search.rounds), width), np.nan)
-    for row, entry in zip(found, search.rounds, strict=True):
-        values = entry.values(metric)
-        row[: len(values)] = values
-    return found
-
-
 def _search_chart(search: Search) -> Chart:
     name = short(search.metric)
     x = search.numbers
-    series = [cloud('replica', x, by_replica(search, search.metric), MUTED)]
+    series = [cloud('replica', x, search.values(search.metric), MUTED)]
     for suffix, label, color in _GROUPS:
         values = search.of_winner(search.metric + suffix)
         if np.isfinite(values).any():

@@ -21,9 +21,9 @@ CAPTION = (
     'The paper makes a reward of two parts, both in units of the spread '
     'between the replicas: r_local says how a replica compares with the '
     'others of its round, r_imp how it compares with the round before. Only '
-    'r_local tells replicas apart; where r_imp is much larger, every sample '
-    'looks good. The last plot has the rewards that this controller really '
-    'learned from, which need not be made of both.'
+    'r_local differs between replicas; where r_imp is much larger, every '
+    'sample looks good. The last plot has the rewards that this controller '
+    'really learned from, which need not be made of both.'
 )
 
 
@@ -41,14 +41,13 @@ def rewards_panel(run: Run) -> Panel | None:
 
 
 def _charts(search: Search) -> list[Chart]:
-    width = max(len(entry.metrics) for entry in search.rounds)
-    used, local, improvement = np.full((3, len(search.rounds), width), np.nan)
-    for i, entry in enumerate(search.rounds):
-        parts = split_reward(entry, search.metric)
-        m = len(entry.metrics)
-        local[i, :m] = parts.local
-        improvement[i, :m] = parts.improvement
-        used[i, :m][entry.trained] = entry.rewards[entry.trained]
+    parts = [split_reward(entry, search.metric) for entry in search.rounds]
+    local = search.by_replica(part.local for part in parts)
+    improvement = search.by_replica(part.improvement for part in parts)
+    used = search.by_replica(
+        np.where(entry.trained, entry.rewards, np.nan)
+        for entry in search.rounds
+    )
     parts_chart = Chart(
         f'{search.title}-reward-parts',
         f'{search.title}: parts of the reward',

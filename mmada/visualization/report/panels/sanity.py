@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmada.visualization.history import Search
+from mmada.visualization.history import Search, short
 from mmada.visualization.report.analysis import (
     Advice,
     advise,
@@ -25,7 +25,6 @@ from mmada.visualization.report.chart import (
     Chart,
     Series,
 )
-from mmada.visualization.report.panels.metrics import short
 from mmada.visualization.report.panels.panel import Panel
 from mmada.visualization.report.run import Run
 

@@ -6,10 +6,9 @@ from datetime import datetime
 
 import numpy as np
 
-from mmada.visualization.history import Search
+from mmada.visualization.history import Search, short
 from mmada.visualization.report.analysis import Advice, advise
 from mmada.visualization.report.panels.costs import count_costs, total_cost
-from mmada.visualization.report.panels.metrics import short
 from mmada.visualization.report.panels.panel import Panel, Table
 from mmada.visualization.report.run import Run
 

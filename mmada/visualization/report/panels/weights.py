@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from mmada.visualization.history import Search
+from mmada.visualization.history import Epochs, Search
 from mmada.visualization.report.chart import (
     Chart,
     Series,
@@ -14,7 +12,7 @@ from mmada.visualization.report.chart import (
     styles_of,
 )
 from mmada.visualization.report.panels.panel import Panel
-from mmada.visualization.report.run import Epochs, Run
+from mmada.visualization.report.run import Run
 
 CAPTION = (
     'Dots are what the replicas of a round tried, the line is what the '
@@ -50,19 +48,12 @@ def skipped(search: Search) -> Sequence[float]:
 
 
 def _search_chart(search: Search) -> Chart:
-    width = max(len(entry.actions) for entry in search.rounds)
-    tried = np.full((len(search.rounds), width, len(search.names)), np.nan)
-    for values, entry in zip(tried, search.rounds, strict=True):
-        values[: len(entry.actions)][entry.trained] = entry.actions[
-            entry.trained
-        ]
-    chosen = [entry.actions[entry.best] for entry in search.rounds]
+    tried, chosen = search.tried, search.chosen
     series: list[Series] = []
     for i, (name, style) in enumerate(styles_of(search.names).items()):
-        y = [float(action[i]) for action in chosen]
         series += [
             cloud(name, search.numbers, tried[:, :, i], style.color),
-            Series(name, search.numbers, y, 'line', *style),
+            Series(name, search.numbers, chosen[:, i], 'line', *style),
         ]
     weights = search.what == 'weights'
     return Chart(
