@@ -22,6 +22,8 @@ GOOD = {
     'mmcv': '',
     'mmcv._ext': '',
     'mmdet': '',
+    'mmdet.datasets': '',
+    'mmdet.evaluation': '',
 }
 ONEDL = {
     'onedl-mmengine': '0.10.12',
