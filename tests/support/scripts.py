@@ -20,3 +20,15 @@ def load(name: str) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     return importlib.import_module(path.stem)
+
+
+def call(name: str, *arguments: object) -> None:
+    """Run a script's `main`, in a process that does nothing else.
+
+    Args:
+        name: Path below `tools/`.
+        *arguments: Of its command line.
+    """
+    module = load(name)
+    sys.argv = [str(TOOLS / name), *map(str, arguments)]
+    module.main()

@@ -1,17 +1,13 @@
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from mmada.engine import load_policy
 from tests.support import processes, toy
+from tests.test_engine.test_loops import batch_sizes_worker
 
-WORKER = Path(__file__).with_name('explore_then_train_worker.py')
 HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]
 
 
@@ -27,6 +23,11 @@ def build(work_dir, mode='lr', **options):
         optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
         **options,
     )
+
+
+def train(work_dir):
+    """Trains in a process that a test kills."""
+    build(work_dir).train()
 
 
 def final(work_dir):
@@ -80,13 +81,11 @@ def test_weights_follow_equation_7_on_the_losses_of_the_epoch_before(
 def test_killed_and_resumed_gives_the_same_bits(tmp_path, failpoint):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     build(whole).train()
-    outcome = subprocess.run(
-        [sys.executable, WORKER, killed],
-        env=dict(os.environ, MMADA_FAILPOINT=failpoint),
-        capture_output=True,
-        check=False,
+    env = dict(MMADA_FAILPOINT=failpoint)
+    codes, outputs = processes.finish(
+        processes.start(train, 1, killed, env=env)
     )
-    assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+    assert codes == [-signal.SIGKILL], outputs
     build(killed, resume=True).train()
     first, second = final(whole), final(killed)
     assert first[1] == second[1]
@@ -135,14 +134,18 @@ def test_schedules_of_both_phases_end_at_their_own_length(tmp_path):
 # ~~ test_batch_sizes: The learning rate where a replica's batch is not a t
 
 
-WORKER_of_batch_sizes = Path(__file__).with_name('batch_sizes_worker.py')
 LR, BASE = 0.05, 16
 REPLICA, RANK = 2, 4  # images
 
 
 def run(work_dir, world_size, enable):
-    options = json.dumps(dict(enable=enable, base_batch_size=BASE))
-    processes.run(WORKER_of_batch_sizes, world_size, work_dir, options)
+    processes.run(
+        batch_sizes_worker.train,
+        world_size,
+        work_dir,
+        enable=enable,
+        base_batch_size=BASE,
+    )
     return json.loads((work_dir / 'found.json').read_text())
 
 
