@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +24,13 @@ def load(name: str) -> ModuleType:
 
 
 def call(name: str, *arguments: object) -> None:
-    """Run a script's `main`, in a process that does nothing else.
+    """Run a script as a command, in a process that does nothing else.
 
     Args:
         name: Path below `tools/`.
         *arguments: Of its command line.
     """
-    module = load(name)
-    sys.argv = [str(TOOLS / name), *map(str, arguments)]
-    module.main()
+    path = TOOLS / name
+    sys.path.insert(0, str(path.parent))
+    sys.argv = [str(path), *map(str, arguments)]
+    runpy.run_path(str(path), run_name='__main__')
