@@ -51,9 +51,12 @@ test-quick: env
 test-all: env
 	$(PYTEST) $(ON_ALL_CORES) -m "not faults" $(ARGS)
 
-# All of the fault suite; its quick part is in `make test` as well.
+# All of the fault suite, the long tests of other files included; its quick
+# part is in `make test` as well.
 test-faults: env
-	$(PYTEST) -m "faults or not faults" tests/test_faults $(ARGS)
+	$(PYTEST) -m "faults or not faults" tests/test_faults \
+	    tests/test_engine/test_loops/test_bohb.py \
+	    tests/test_engine/test_loops/test_own_states.py $(ARGS)
 
 # The benchmark of searched losses: a small part, and all of it (resumable).
 asl-quick: env
