@@ -1,4 +1,5 @@
-# make demo | test | test-faults | asl-quick | asl | compare-quick | compare
+# make demo | test | test-quick | test-all | test-faults
+#      asl-quick | asl | compare-quick | compare
 #      lint | format | docs | release-check | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 # The packages are those of the maintained stack; make test STACK=openmmlab runs
@@ -16,8 +17,8 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test test-faults asl-quick asl compare-quick compare lint format \
-    docs release-check
+.PHONY: env demo test test-quick test-all test-faults asl-quick asl compare-quick \
+    compare lint format docs release-check
 
 env:
 	@python="$(PYTHON)"; \
@@ -31,14 +32,31 @@ env:
 demo: env
 	$(VENV)/bin/python tools/demo.py $(ARGS)
 
-# One thread: bit-equality is promised at equal thread counts.
-test: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q $(ARGS)
+# One thread: bit-equality is promised at equal thread counts. Each worker of
+# the tests takes 1 to 2 GB; a file's tests share what one of them has trained.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q
+ON_ALL_CORES = -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
-# All of the fault suite; its quick part is in `make test` as well.
+# All but the long tests.
+test: env
+	$(PYTEST) $(ON_ALL_CORES) $(ARGS)
+
+# The mathematics, the models and the metrics, in a minute.
+test-quick: env
+	$(PYTEST) $(ON_ALL_CORES) tests/test_controllers tests/test_evaluation \
+	    tests/test_models tests/test_policies tests/test_surrogates \
+	    tests/test_utils tests/test_weightings $(ARGS)
+
+# What has to pass for each commit.
+test-all: env
+	$(PYTEST) $(ON_ALL_CORES) -m "not faults" $(ARGS)
+
+# All of the fault suite, the long tests of other files included; its quick
+# part is in `make test` as well.
 test-faults: env
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -m "faults or not faults" \
-	    tests/test_faults $(ARGS)
+	$(PYTEST) -m "faults or not faults" tests/test_faults \
+	    tests/test_engine/test_loops/test_bohb.py \
+	    tests/test_engine/test_loops/test_own_states.py $(ARGS)
 
 # The benchmark of searched losses: a small part, and all of it (resumable).
 asl-quick: env

@@ -7,8 +7,12 @@ versions; what pip recorded only helps to say what was found.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import re
+import warnings
+from collections.abc import Iterator
 from importlib import metadata
 
 # family -> import name -> the distributions that provide it
@@ -25,8 +29,20 @@ _FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
-# torch first: the compiled operators are linked against its libraries.
-_IMPORTS = ('torch', 'mmengine', 'mmcv', 'mmcv._ext', 'mmdet')
+# torch first: the compiled operators are linked against its libraries. The
+# last two say at import what optional packages they lack.
+_IMPORTS = (
+    'torch',
+    'mmengine',
+    'mmcv',
+    'mmcv._ext',
+    'mmdet',
+    'mmdet.datasets',
+    'mmdet.evaluation',
+)
+# Packages that mmdet names at each import, and that mmada makes no use of.
+_PRINTED = 'Could not import OneDL. Skipping OneDL datasets.'
+_WARNED = 'faster_coco_eval is not installed'
 
 _DEBIAN_PACKAGES = {
     'libGL.so.1': 'libgl1',
@@ -69,11 +85,27 @@ def check_stack() -> None:
     """
     found = _find_distributions()
     _refuse_doubles(found)
-    for name in _IMPORTS:
-        try:
-            importlib.import_module(name)
-        except (ImportError, AssertionError) as error:
-            raise ImportError(_explain(name, error, found)) from error
+    with _without_notices():
+        for name in _IMPORTS:
+            try:
+                importlib.import_module(name)
+            except (ImportError, AssertionError) as error:
+                raise ImportError(_explain(name, error, found)) from error
+
+
+@contextlib.contextmanager
+def _without_notices() -> Iterator[None]:
+    """Drop what mmdet says of packages that nothing here needs."""
+    # Not `catch_warnings`, which would undo the filters that torch sets.
+    warnings.filterwarnings('ignore', _WARNED, UserWarning)
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            if line != _PRINTED:
+                print(line)
 
 
 def _find_distributions() -> dict[str, dict[str, str]]:

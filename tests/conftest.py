@@ -1,16 +1,19 @@
-"""What all tests share."""
+"""What all tests share.
+
+The stack is imported where it is used: the process that hands out tests to
+the workers of pytest-xdist needs none of it.
+"""
 
 import pytest
-from mmdet.visualization import DetLocalVisualizer
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.visualization import Visualizer
-
-from tests.support.checkpoint_loading import excuse
 
 
 @pytest.fixture(autouse=True)
 def forget_singletons():
     """Clears MMEngine's singletons, which outlive a Runner."""
+    from mmdet.visualization import DetLocalVisualizer
+    from mmengine.logging import MessageHub, MMLogger
+    from mmengine.visualization import Visualizer
+
     yield
     kept = (MMLogger, MessageHub, Visualizer, DetLocalVisualizer)
     for manager in kept:
@@ -20,6 +23,8 @@ def forget_singletons():
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """Skips a resume where MMEngine cannot."""
+    from tests.support.checkpoint_loading import excuse
+
     report = yield
     excuse(item, report)
     return report

@@ -22,6 +22,8 @@ GOOD = {
     'mmcv': '',
     'mmcv._ext': '',
     'mmdet': '',
+    'mmdet.datasets': '',
+    'mmdet.evaluation': '',
 }
 ONEDL = {
     'onedl-mmengine': '0.10.12',
@@ -76,6 +78,44 @@ def import_error(folder: Path) -> str:
 def test_real_stack_imports() -> None:
     assert mmada.LoadPanopticAnnotations.__name__ == 'LoadPanopticAnnotations'
     assert mmada.__version__.count('.') == 2
+
+
+def test_import_prints_nothing() -> None:
+    """Neither what mmdet lacks nor anything else."""
+    done = subprocess.run(
+        [sys.executable, '-c', 'import mmada'],
+        cwd=REPO,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ''
+
+
+def test_other_output_of_the_stack_is_passed_on(tmp_path: Path) -> None:
+    said = (
+        "print('Could not import OneDL. Skipping OneDL datasets.')\n"
+        "print('of mmdet')\n"
+        'import sys, warnings\n'
+        "warnings.warn('faster_coco_eval is not installed, and more')\n"
+        "warnings.warn('of another')\n"
+        'print(sys.stdout is sys.__stdout__, file=sys.stderr)\n'
+    )
+    write_stack(tmp_path, {**GOOD, 'mmdet.datasets': said}, ONEDL)
+    script = (
+        f'import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(REPO)!r}]\n'
+        'from mmada import _stack\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-S', '-E', '-c', script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == 'of mmdet\n'
+    assert 'of another' in done.stderr
+    assert 'faster_coco_eval' not in done.stderr
 
 
 def test_no_stack_names_both_installations(tmp_path: Path) -> None:

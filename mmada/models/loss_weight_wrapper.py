@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from mmada.models.objectives import (
     ObjectiveError,
@@ -141,7 +142,9 @@ class LossWeightWrapper(BaseModel):
         """Call the detector."""
         return self.detector(*args, **kwargs)
 
-    @torch.compiler.disable  # else a graph is compiled for each weight
+    # Else a graph is compiled for each weight. `torch.compiler.disable` does
+    # the same, but imports the compiler at once, which takes a second.
+    @_disable_dynamo
     def parse_losses(
         self, losses: dict[str, Any]
     ) -> tuple[Tensor, dict[str, Tensor]]:

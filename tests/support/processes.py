@@ -1,20 +1,35 @@
-"""Starts the ranks of a distributed test as processes of their own."""
+"""Starts a function once a rank, each in a process of its own.
+
+The processes are forked from a server that has imported mmada and the stack,
+which takes seconds, so that a rank costs little more than its own time.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
+import multiprocessing
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 import torch.distributed as torch_dist
 
-ROOT = Path(__file__).resolve().parents[2]
-
+_forked = multiprocessing.get_context('forkserver')
+_forked.set_forkserver_preload(
+    # The second is what torch's optimizers import when the first is made.
+    ['tests.support.toy', 'torch._dynamo', 'pytest']
+)
+_starts = itertools.count()
+_MEETING = 'MMADA_TESTS_MEETING'
 
 # Of a Runner on the CPU whose process group is there already.
 RUNNER_OPTIONS = dict(
@@ -28,80 +43,127 @@ RUNNER_OPTIONS = dict(
 
 
 def world_size() -> int:
-    """Returns the number of ranks, in a worker."""
+    """Returns the number of ranks, in a rank."""
     return int(os.environ.get('WORLD_SIZE', 1))
 
 
-def join() -> dict:
-    """Joins the ranks, in a worker.
+def join() -> dict[str, Any]:
+    """Joins the ranks, in a rank.
+
+    They meet through a file, or through what torchrun has set.
 
     Returns:
         What a Runner needs to be told; nothing for a single rank.
     """
     if world_size() == 1:
         return {}
-    torch_dist.init_process_group('gloo')
+    meeting = os.environ.get(_MEETING)
+    torch_dist.init_process_group(
+        'gloo',
+        init_method=f'file://{meeting}' if meeting else None,
+        rank=int(os.environ['RANK']),
+        world_size=world_size(),
+    )
     return RUNNER_OPTIONS
 
 
-def leave() -> None:
-    """Ends a worker that has joined and done well.
+@contextlib.contextmanager
+def agent() -> Iterator[dict[str, str]]:
+    """Holds the store that torchrun's agent holds, at a port of its own.
 
-    Gloo's threads may abort a process that ends in the ordinary way.
+    Yields:
+        Variables of the environment with which ranks meet there.
     """
-    if torch_dist.is_initialized():
-        torch_dist.barrier()
-        sys.stdout.flush()
-        os._exit(0)
+    store = torch_dist.TCPStore(
+        '127.0.0.1', 0, is_master=True, wait_for_workers=False
+    )
+    yield dict(
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(store.port),
+        TORCHELASTIC_USE_AGENT_STORE='True',
+        TORCHELASTIC_RESTART_COUNT='0',
+    )
 
 
-def free_port() -> int:
-    """Returns a port of this machine that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
-def start(script, world_size, *args, only=(), **env):
-    """Starts `python script args` once a rank, as torchrun would.
+def start(
+    function: Callable[..., object],
+    world_size: int,
+    *args: object,
+    only: tuple[()] | tuple[int, dict[str, str]] = (),
+    env: dict[str, str] | None = None,
+    output: str | Path | None = None,
+    **options: object,
+) -> list[ForkServerProcess]:
+    """Starts `function(*args, **options)` once a rank, as torchrun would.
 
     Args:
-        script: File of the worker.
+        function: Of a module.
         world_size: Number of ranks.
-        *args: Arguments of each.
+        *args: Of the function.
         only: A rank and a dict of variables that it alone gets.
-        **env: Additional variables of the environment.
+        env: Additional variables of the environment.
+        output: File that what a rank prints is appended to; `{}` is its
+            number.
+        **options: Of the function.
 
     Returns:
-        The processes, by rank; each has a file `output`.
+        The processes, by rank.
     """
+    stem = f'{_folder().name}/{next(_starts)}'
+    path = str(output or f'{stem}_rank{{}}.txt')
     shared = dict(
         os.environ,
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(free_port()),
         WORLD_SIZE=str(world_size),
         LOCAL_WORLD_SIZE=str(world_size),
-        OMP_NUM_THREADS='1',
-        PYTHONPATH=str(ROOT),
-        **env,
+        **{_MEETING: stem},
+        **env or {},
     )
     processes = []
     for rank in range(world_size):
-        special = dict([only]).get(rank, {}) if only else {}
-        # A pipe could fill up; `finish` closes it.
-        output = tempfile.TemporaryFile('w+')  # noqa: SIM115
-        process = subprocess.Popen(
-            [sys.executable, str(script), *map(str, args)],
-            env=dict(shared, RANK=str(rank), LOCAL_RANK=str(rank), **special),
-            stdout=output,
-            stderr=subprocess.STDOUT,
+        own = dict(shared, RANK=str(rank), LOCAL_RANK=str(rank))
+        if only and only[0] == rank:
+            own.update(only[1])
+        process = _forked.Process(
+            target=_run,
+            args=(own, os.getcwd(), path.format(rank)),
+            kwargs=dict(function=function, args=args, options=options),
         )
-        process.output = output
+        process.start()
+        process.output = path.format(rank)  # type: ignore[attr-defined]
         processes.append(process)
     return processes
 
 
-def finish(processes, timeout=180):
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix='mmada_ranks_')
+
+
+def _run(
+    env: dict[str, str],
+    folder: str,
+    output: str,
+    function: Callable[..., object],
+    args: tuple[object, ...],
+    options: dict[str, object],
+) -> None:
+    with open(output, 'a') as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    # The server's are those of the first test that has started a rank.
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+    np.random.seed()  # else all ranks draw the same numbers
+    torch.set_num_threads(1)
+    function(*args, **options)
+    if torch_dist.is_initialized():
+        torch_dist.barrier()  # the others may still be at their last exchange
+
+
+def finish(
+    processes: Sequence[ForkServerProcess], timeout: float = 180
+) -> tuple[list[int], list[str]]:
     """Waits for all ranks; kills what is left when the time is over.
 
     Returns:
@@ -109,25 +171,29 @@ def finish(processes, timeout=180):
     """
     deadline = time.monotonic() + timeout
     for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(deadline - time.monotonic(), 0.1))
+        process.join(max(deadline - time.monotonic(), 0.1))
     for process in processes:
         process.kill()
-    codes, outputs = [], []
-    for process in processes:
-        codes.append(process.wait())
-        process.output.seek(0)
-        outputs.append(process.output.read())
-        process.output.close()
-    return codes, outputs
+        process.join()
+    return (
+        [process.exitcode for process in processes],
+        [Path(process.output).read_text() for process in processes],
+    )
 
 
-def run(script, world_size, *args, **env):
+def run(
+    function: Callable[..., object],
+    world_size: int,
+    *args: object,
+    timeout: float = 180,
+    **options: Any,
+) -> list[str]:
     """Runs all ranks to their end, which has to be a good one.
 
     Returns:
         Their outputs, by rank.
     """
-    codes, outputs = finish(start(script, world_size, *args, **env))
+    started = start(function, world_size, *args, **options)
+    codes, outputs = finish(started, timeout)
     assert codes == [0] * world_size, '\n'.join(outputs)
     return outputs

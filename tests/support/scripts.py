@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,3 +31,16 @@ def exit_code(main: Callable[..., int | None], *arguments: Any) -> Any:
         return main(*arguments) or 0
     except SystemExit as error:
         return error.code
+
+
+def call(name: str, *arguments: object) -> None:
+    """Run a script as a command, in a process that does nothing else.
+
+    Args:
+        name: Path below `tools/`.
+        *arguments: Of its command line.
+    """
+    path = TOOLS / name
+    sys.path.insert(0, str(path.parent))
+    sys.argv = [str(path), *map(str, arguments)]
+    runpy.run_path(str(path), run_name='__main__')

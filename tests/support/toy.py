@@ -43,6 +43,15 @@ class ToyDetector(BaseModel):
         )
 
 
+@MODELS.register_module()
+class SmoothDetector(ToyDetector):
+    """Without what depends on the batch of a rank or draws per rank."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+
+
 @DATASETS.register_module()
 class ToyDataset(Dataset):
     """Rows of a fixed linear map with noise; `offset` makes other rows."""
@@ -84,6 +93,7 @@ MODEL = dict(
     objectives=OBJECTIVES,
     detector=dict(type='ToyDetector'),
 )
+SMOOTH = dict(MODEL, detector=dict(type='SmoothDetector'))
 OPTIM_WRAPPER = dict(
     type='OptimWrapper',
     constructor='HeadRuleOptimWrapperConstructor',

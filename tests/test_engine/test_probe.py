@@ -3,11 +3,11 @@ import copy
 import json
 import logging
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as torch_dist
 from mmengine.model import BaseDataPreprocessor
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
@@ -22,8 +22,6 @@ from mmada.engine.probe import (
 from mmada.models import LossWeightWrapper, ObjectiveError
 from tests.support import processes, toy
 from tests.test_engine import lives
-
-WORKER = Path(__file__).with_name('probe_worker.py')
 
 
 @MODELS.register_module()
@@ -303,11 +301,58 @@ def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
     assert level == logging.WARNING
 
 
+class SumOfRanks(torch.autograd.Function):
+    """Sums over the ranks, gradients too, as SyncBN does."""
+
+    @staticmethod
+    def forward(ctx, x):
+        x = x.clone()
+        torch_dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        gradient = gradient.clone()
+        torch_dist.all_reduce(gradient)
+        return gradient
+
+
+@MODELS.register_module()
+class MeetingDetector(LateDetector):
+    """Waits for the other ranks in its forward pass and in the backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk.append(_Meeting())
+
+
+class _Meeting(torch.nn.Module):
+    def forward(self, x):
+        return SumOfRanks.apply(x)
+
+
+def look(objectives, detector):
+    """Prints the objectives, the owners, and how many batches were seen.
+
+    Args:
+        objectives: 'auto' or 'patterns'.
+        detector: Type of the detector.
+    """
+    processes.join()
+    make = build_auto if objectives == 'auto' else build
+    live = make(detector=detector)
+    # Only rank 1 has a batch with the loss b, its second one.
+    rank = torch_dist.get_rank()
+    probe(live, stream(1 if rank == 1 else None))
+    calls = live.model.detector.calls
+    print(json.dumps((live.model.objectives.names, owners(live), calls)))
+
+
 @pytest.mark.parametrize('detector', ['LateDetector', 'MeetingDetector'])
 @pytest.mark.parametrize('objectives', ['auto', 'patterns'])
 def test_what_one_rank_sees_all_ranks_know(objectives, detector):
     """Even if all ranks have to take part in each pass of the model."""
-    workers = processes.start(WORKER, 2, json.dumps(objectives), detector)
+    workers = processes.start(look, 2, objectives, detector)
     codes, outputs = processes.finish(workers, timeout=60)
     assert codes == [0, 0], '\n'.join(outputs)
     first, second = (json.loads(o.splitlines()[-1]) for o in outputs)

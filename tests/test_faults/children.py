@@ -1,15 +1,7 @@
-"""Explorations in processes that may die.
-
-They are forked from a server that has imported everything, which takes
-seconds, so that a run costs little more than its own time.
-"""
+"""Explorations in processes that may die."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
-import time
 from pathlib import Path
 
 import torch
@@ -19,12 +11,6 @@ from tests.test_engine.test_loops import (
     test_explore_then_train_loop as algorithm,
 )
 from tests.test_faults import faulty_loop  # noqa: F401  registers the loop
-
-_forked = multiprocessing.get_context('forkserver')
-_forked.set_forkserver_preload(
-    # The second is what torch's optimizers import when the first is made.
-    ['tests.test_faults.children', 'torch._dynamo']
-)
 
 OUTPUT = 'output{}.txt'
 ITERATIONS = 3  # of a segment
@@ -78,36 +64,14 @@ def start(
         The processes, by rank.
     """
     Path(work_dir).mkdir(exist_ok=True)
-    shared = dict(
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(processes.free_port()),
-        WORLD_SIZE=str(world_size),
-        LOCAL_WORLD_SIZE=str(world_size),
+    return processes.start(
+        function,
+        world_size,
+        str(work_dir),
+        only=(failing_rank, dict(MMADA_FAILPOINT=failpoint)),
+        output=Path(work_dir) / OUTPUT,
+        **options,
     )
-    children = []
-    for rank in range(world_size):
-        env = dict(
-            shared,
-            RANK=str(rank),
-            LOCAL_RANK=str(rank),
-            MMADA_FAILPOINT=failpoint if rank == failing_rank else '',
-        )
-        child = _forked.Process(
-            target=_run, args=(env, rank, function, str(work_dir), options)
-        )
-        child.start()
-        children.append(child)
-    return children
-
-
-def _run(env, rank, function, work_dir, options):
-    path = Path(work_dir) / OUTPUT.format(rank)
-    with open(path, 'a') as output:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(output.fileno(), stream.fileno())
-    os.environ.update(env)
-    torch.set_num_threads(1)
-    function(work_dir, **options)
 
 
 def finish(children, timeout=120):
@@ -116,13 +80,7 @@ def finish(children, timeout=120):
     Returns:
         Exit statuses by rank; negative: the signal that ended it.
     """
-    deadline = time.monotonic() + timeout
-    for child in children:
-        child.join(max(deadline - time.monotonic(), 0.1))
-    for child in children:
-        child.kill()
-        child.join()
-    return [child.exitcode for child in children]
+    return processes.finish(children, timeout)[0]
 
 
 def output(work_dir, rank=0):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +14,8 @@ from mmada.engine.reward import RewardEvaluator
 from mmada.models import Objectives
 from tests.support import processes, tiny_detectors
 from tests.support.tiny_data import TinyBoxes
+from tests.test_integration import reduce_mean_worker
 
-WORKER = Path(__file__).with_name('reduce_mean_worker.py')
 LAYERS = dict(
     detr=('d0.', ''),
     mask2former=('d0.', 'd1.', ''),
@@ -41,7 +40,7 @@ def one(tmp_path_factory):
 
 def explore(folder, world_size, variants):
     """Explores {detector: numbers of ranks per replica}."""
-    processes.run(WORKER, world_size, folder, json.dumps(variants))
+    processes.run(reduce_mean_worker.explore, world_size, folder, variants)
     return folder
 
 

@@ -1,19 +1,13 @@
 """One rank of the distributed test; a single rank trains plainly."""
 
-import os
-import sys
-from pathlib import Path
-
 import torch
-import torch.distributed as torch_dist
+from mmengine.dist import get_dist_info
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from mmada.models import ObjectiveMeter  # noqa: E402
-from tests.support import processes, toy  # noqa: E402
+from mmada.models import ObjectiveMeter
+from tests.support import processes, toy
 
 
 def batches(rank, world_size):
@@ -32,18 +26,15 @@ def build():
     return model
 
 
-def main():
+def train(path, mode):
     """Trains and saves parameters, logged losses and mean losses."""
-    torch_dist.init_process_group('gloo')
-    rank, world_size = torch_dist.get_rank(), torch_dist.get_world_size()
+    joined = processes.join()
+    rank, world_size = get_dist_info()
     inner = build()
-    model = inner if world_size == 1 else MMDistributedDataParallel(inner)
+    model = MMDistributedDataParallel(inner) if joined else inner
     optim_wrapper = build_optim_wrapper(
         model,
-        dict(
-            toy.OPTIM_WRAPPER,
-            head_rule=dict(mode=os.environ['MODE']),
-        ),
+        dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
     )
     optim_wrapper.head_rule.assign(
         {
@@ -59,9 +50,4 @@ def main():
     meter.mean()  # asked again, it must not add up the ranks twice
     mean = meter.mean()
     if rank == 0:
-        torch.save((inner.state_dict(), mean), sys.argv[1])
-
-
-if __name__ == '__main__':
-    main()
-    processes.leave()
+        torch.save((inner.state_dict(), mean), path)

@@ -1,15 +1,12 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from tests.support import processes
-
-WORKER = Path(__file__).with_name('ddp_worker.py')
+from tests.test_models import ddp_worker
 
 
 def train(path, mode, world_size):
-    processes.run(WORKER, world_size, path, MODE=mode)
+    processes.run(ddp_worker.train, world_size, path, mode)
     return torch.load(path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support import processes
+from tests.support import processes, scripts
 from tests.support.toy import assert_same_state
 from tests.test_tools import shell
 from tests.test_tools.shell import CPU_ONLY, TOOLS
@@ -29,10 +29,12 @@ def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
         'randomness = dict(seed=7)\n'
     )
     plain, restarted = tmp_path / 'plain', tmp_path / 'restarted'
-    launcher = ('--launcher', 'pytorch')
-    processes.run(
-        TOOLS / 'train.py', 2, config, '--work-dir', plain, *launcher
-    )
+    command = ('train.py', config, '--work-dir', plain)
+    with processes.agent() as meeting:
+        meeting['TORCHELASTIC_RESTART_COUNT'] = '1'  # the one without a death
+        processes.run(
+            scripts.call, 2, *command, '--launcher', 'pytorch', env=meeting
+        )
     train = ('dist_train.sh', config, 2, '--work-dir', restarted, '--resume')
     shell.run(*train, MAX_RESTARTS='1')
     attempts = (restarted / 'attempts.txt').read_text()

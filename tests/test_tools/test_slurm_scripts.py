@@ -38,14 +38,15 @@ def fake_slurm(folder: Path, srun: str) -> dict[str, str]:
 
 @CPU_ONLY
 def test_slurm_without_gpus(config: Path, tmp_path: Path) -> None:
-    shell.run(
-        'slurm_train.sh',
-        *('cpu', 'toy', config, tmp_path, '--cfg-options', 'x=1'),
-        **fake_slurm(tmp_path / 'bin', SRUN),
-        GPUS_PER_NODE='0',
-        NTASKS='2',
-        MASTER_PORT=str(processes.free_port()),
-    )
+    with processes.agent() as meeting:
+        shell.run(
+            'slurm_train.sh',
+            *('cpu', 'toy', config, tmp_path, '--cfg-options', 'x=1'),
+            **fake_slurm(tmp_path / 'bin', SRUN),
+            **meeting,
+            GPUS_PER_NODE='0',
+            NTASKS='2',
+        )
     shell.assert_two_ranks_trained(tmp_path / 'epoch_2.pth')
 
 

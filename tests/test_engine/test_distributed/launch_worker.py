@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -20,11 +20,11 @@ TORCHRUN_TO_MPI = dict(
 )
 
 
-def main() -> None:
+def meet(folder: Path) -> None:
     """Writes what this rank sees to the file `<rank>.json` of a folder."""
     for name, other in TORCHRUN_TO_MPI.items():
         os.environ[other] = os.environ.pop(name)
-    del os.environ['OMP_NUM_THREADS']
+    os.environ.pop('OMP_NUM_THREADS', None)
     torch.set_num_threads(3)
     cfg = Config(dict(launcher='mpi', env_cfg=dict(dist_cfg=dict(timeout=77))))
     prepare_launch(cfg)
@@ -43,10 +43,4 @@ def main() -> None:
         local_rank=os.environ['LOCAL_RANK'],
         threads=torch.get_num_threads(),
     )
-    with open(f'{sys.argv[1]}/{rank}.json', 'w') as file:
-        json.dump(seen, file)
-    torch_dist.all_reduce(total)
-
-
-if __name__ == '__main__':
-    main()
+    (folder / f'{rank}.json').write_text(json.dumps(seen))

@@ -1,17 +1,14 @@
-from pathlib import Path
-
 import pytest
 
 from mmada.engine.distributed import Channel, ReplicaGroups, partition
 from mmada.engine.distributed.channel import _ranks_in
 from tests.support import processes
-
-WORKER = Path(__file__).with_name('groups_worker.py')
+from tests.test_engine.test_distributed import groups_worker
 
 
 def test_groups_and_channel_on_four_ranks():
     """The checks of groups_worker.py, which name themselves."""
-    outputs = processes.run(WORKER, 4)
+    outputs = processes.run(groups_worker.run_checks, 4)
     for output in outputs:
         assert output.count('passed') == 10
 

@@ -21,8 +21,8 @@ from mmada.engine.distributed.launch import (
     read_placement,
 )
 from tests.support import processes
+from tests.test_engine.test_distributed import launch_worker
 
-WORKER = Path(__file__).with_name('launch_worker.py')
 TORCHRUN = dict(RANK='5', WORLD_SIZE='8', LOCAL_RANK='1', LOCAL_WORLD_SIZE='4')
 SLURM = dict(
     SLURM_PROCID='5',
@@ -174,7 +174,8 @@ def test_mpi_tells_ddp_the_local_rank(machine):
 
 @pytest.mark.skipif(get_device() != 'cpu', reason='the ranks have GPUs')
 def test_two_ranks_of_open_mpi_meet(tmp_path):
-    processes.run(WORKER, 2, tmp_path)
+    with processes.agent() as env:
+        processes.run(launch_worker.meet, 2, tmp_path, env=env)
     for rank in range(2):
         assert json.loads((tmp_path / f'{rank}.json').read_text()) == dict(
             sum=3,

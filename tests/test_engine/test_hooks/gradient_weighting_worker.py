@@ -1,18 +1,14 @@
 """One rank of a training weighted by gradients; one rank trains plainly."""
 
 import os
-import sys
-from pathlib import Path
 
 import torch
 import torch.distributed as torch_dist
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
-from mmada.engine.probe import unwrap  # noqa: E402
-from tests.support import processes, toy  # noqa: E402
+from mmada.engine.probe import unwrap
+from tests.support import processes, toy
 
 
 @MODELS.register_module()
@@ -45,7 +41,7 @@ class Watch(Hook):
         self.weights.append(list(unwrap(runner.model).weights))
 
 
-def main():
+def train(folder, aggregator):
     """Trains, and saves parameters and weights of each rank."""
     options = processes.join()
     if options:
@@ -53,7 +49,7 @@ def main():
     loader = toy.dataloader(shuffle=False)
     loader['batch_size'] //= processes.world_size()
     runner = toy.runner(
-        Path(sys.argv[1]) / 'run',
+        folder / 'run',
         model=dict(toy.MODEL, detector=dict(type='PlainDetector')),
         train_dataloader=loader,
         optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode='grad')),
@@ -62,7 +58,7 @@ def main():
                 type='GradientWeightingHook',
                 weighting=dict(
                     type='AggregatorWeighting',
-                    aggregator=os.environ['AGGREGATOR'],
+                    aggregator=aggregator,
                 ),
             ),
         ],
@@ -73,9 +69,4 @@ def main():
     runner.train()
     state = unwrap(runner.model).state_dict()
     rank = torch_dist.get_rank() if options else 0
-    torch.save((state, watch.weights), f'{sys.argv[1]}/{rank}.pt')
-
-
-if __name__ == '__main__':
-    main()
-    processes.leave()
+    torch.save((state, watch.weights), folder / f'{rank}.pt')

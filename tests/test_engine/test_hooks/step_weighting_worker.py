@@ -1,18 +1,11 @@
-"""Trains with every method on one rank or several.
-
-Argument: work directory. Each rank leaves the weights of all iterations.
-"""
+"""Trains with every method on one rank or several."""
 
 import json
 import math
-import sys
-from pathlib import Path
 
 import torch
 from mmengine import dist
 from mmengine.hooks import Hook
-from mmengine.registry import MODELS
-from torch import nn
 
 from mmada.models import iteration_losses
 from tests.support import processes, toy
@@ -22,15 +15,6 @@ METHODS = {
     'UncertaintyWeighting': dict(lr=0.1),
     'Famo': dict(lr=0.1, total=2.0),
 }
-
-
-@MODELS.register_module()
-class SmoothDetector(toy.ToyDetector):
-    """Without what depends on the batch of a rank or draws per rank."""
-
-    def __init__(self):
-        super().__init__()
-        self.trunk = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
 
 
 class Keep(Hook):
@@ -55,28 +39,27 @@ def check_absent():
     assert (first, second) == ((size + 1) / 2, 5) and math.isnan(third)
 
 
-options = dict(
-    model=dict(toy.MODEL, detector=dict(type='SmoothDetector')),
-    **processes.join(),
-)
-check_absent()
-training = toy.dataloader()
-training['batch_size'] //= processes.world_size()
-for method, given in METHODS.items():
-    work_dir = Path(sys.argv[1]) / method
-    runner = toy.runner(
-        work_dir,
-        train_dataloader=training,
-        custom_hooks=[
-            dict(
-                type='StepWeightingHook', weighting=dict(type=method, **given)
-            )
-        ],
-        **options,
-    )
-    keep = Keep()
-    runner.register_hook(keep)
-    runner.train()
-    path = work_dir / f'seen_{dist.get_rank()}.json'
-    path.write_text(json.dumps(keep.weights))
-processes.leave()
+def train(folder):
+    """Trains, and leaves the weights of all iterations of each rank."""
+    options = dict(model=toy.SMOOTH, **processes.join())
+    check_absent()
+    training = toy.dataloader()
+    training['batch_size'] //= processes.world_size()
+    for method, given in METHODS.items():
+        work_dir = folder / method
+        runner = toy.runner(
+            work_dir,
+            train_dataloader=training,
+            custom_hooks=[
+                dict(
+                    type='StepWeightingHook',
+                    weighting=dict(type=method, **given),
+                )
+            ],
+            **options,
+        )
+        keep = Keep()
+        runner.register_hook(keep)
+        runner.train()
+        path = work_dir / f'seen_{dist.get_rank()}.json'
+        path.write_text(json.dumps(keep.weights))

@@ -1,18 +1,18 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from tests.support import processes
+from tests.test_engine.test_hooks import gradient_weighting_worker
 
 pytest.importorskip('torchjd', reason='[torchjd] is not installed')
-WORKER = Path(__file__).with_name('gradient_weighting_worker.py')
 
 
-def train(path, world_size, aggregator, **env):
+def train(path, world_size, aggregator):
     """Returns parameters and weights of each rank."""
     path.mkdir()
-    processes.run(WORKER, world_size, path, AGGREGATOR=aggregator, **env)
+    processes.run(
+        gradient_weighting_worker.train, world_size, path, aggregator
+    )
     return [torch.load(path / f'{rank}.pt') for rank in range(world_size)]
 
 
@@ -36,7 +36,11 @@ def test_a_loss_absent_from_one_rank_holds_up_none(tmp_path):
     path = tmp_path / 'two'
     path.mkdir()
     started = processes.start(
-        WORKER, 2, path, only=(1, dict(ABSENT='4')), AGGREGATOR='Random'
+        gradient_weighting_worker.train,
+        2,
+        path,
+        'Random',
+        only=(1, dict(ABSENT='4')),
     )
     codes, outputs = processes.finish(started)
     assert codes == [0, 0], '\n'.join(outputs)

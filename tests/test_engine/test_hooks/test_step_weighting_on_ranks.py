@@ -1,15 +1,13 @@
 """Weights of single iterations on one rank or two."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.support import processes
-
-WORKER = Path(__file__).with_name('step_weighting_worker.py')
+from tests.test_engine.test_hooks import step_weighting_worker
 
 
 @pytest.fixture(scope='module')
@@ -17,7 +15,7 @@ def found(tmp_path_factory):
     """Work directories of one rank and of two, with half the batch each."""
     work_dirs = [tmp_path_factory.mktemp(str(w)) for w in (1, 2)]
     for world_size, work_dir in enumerate(work_dirs, 1):
-        processes.run(WORKER, world_size, work_dir)
+        processes.run(step_weighting_worker.train, world_size, work_dir)
     return work_dirs
 
 

@@ -1,18 +1,18 @@
-"""Explores the toy problem in processes that a test kills.
-
-Arguments: work directory, and options of the loop as JSON.
-"""
-
-import json
-import sys
+"""Explores the toy problem in processes that a test may kill."""
 
 from tests.support import processes, toy
 
-options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
-toy.runner(
-    sys.argv[1],
-    train_cfg=toy.exploration(**options),
-    resume=True,
-    **processes.join(),
-).train()
-processes.leave()
+
+def explore(work_dir, **options):
+    """Explores, or what is left of it.
+
+    Args:
+        work_dir: Directory of the run.
+        **options: Of the loop.
+    """
+    toy.runner(
+        work_dir,
+        train_cfg=toy.exploration(**options),
+        resume=True,
+        **processes.join(),
+    ).train()

@@ -1,11 +1,6 @@
-"""A search whose plans are written down, and a worker that runs it.
+"""A search whose plans are written down."""
 
-Arguments of the worker: work directory, and options of the search as JSON.
-"""
-
-import json
 import math
-import sys
 
 import torch
 from mmengine.registry import TASK_UTILS
@@ -82,11 +77,11 @@ def exploration(plans, table, **options):
     )
 
 
-if __name__ == '__main__':
+def explore(work_dir, **options):
+    """Follows the plans on this rank, or what is left of them."""
     toy.runner(
-        sys.argv[1],
-        train_cfg=exploration(**json.loads(sys.argv[2])),
+        work_dir,
+        train_cfg=exploration(**options),
         resume=True,
         **processes.join(),
     ).train()
-    processes.leave()

@@ -1,13 +1,12 @@
 """A search by BOHB on the toy problem, with the real Runner."""
 
-import json
-
 import pytest
 
 from mmada.engine import load_policy
 from tests.support import processes, toy
+from tests.test_engine.test_loops import explore_worker
 from tests.test_engine.test_loops import test_faults as faults
-from tests.test_engine.test_loops.test_ranks import WORKER, explore
+from tests.test_engine.test_loops.test_ranks import explore
 
 BOHB = dict(
     type='BohbSearch',
@@ -73,11 +72,11 @@ def test_killed_and_resumed_on_two_ranks_gives_the_same_bits(
 ):
     processes.finish(
         processes.start(
-            WORKER,
+            explore_worker.explore,
             world_size,
             tmp_path,
-            json.dumps(OPTIONS),
             only=(0, dict(MMADA_FAILPOINT=place)),
+            **OPTIONS,
         )
     )
     assert not (tmp_path / 'policy.safetensors').exists()

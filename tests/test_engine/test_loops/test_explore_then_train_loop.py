@@ -1,20 +1,15 @@
 """A training after an exploration: what it takes over, and its rate."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from mmada.engine import load_policy
 from tests.support import processes, toy
+from tests.test_engine.test_loops import batch_sizes_worker
 
-WORKER = Path(__file__).with_name('explore_then_train_worker.py')
-BATCH_SIZES_WORKER = Path(__file__).with_name('batch_sizes_worker.py')
 HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]
 LR, BASE = 0.05, 16
 REPLICA, RANK = 2, 4  # images of a batch
@@ -32,6 +27,11 @@ def build(work_dir, mode='lr', **options):
         optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
         **options,
     )
+
+
+def train(work_dir):
+    """Trains in a process that a test kills."""
+    build(work_dir).train()
 
 
 def final(work_dir):
@@ -85,13 +85,11 @@ def test_weights_follow_equation_7_on_the_losses_of_the_epoch_before(
 def test_killed_and_resumed_gives_the_same_bits(tmp_path, failpoint):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     build(whole).train()
-    outcome = subprocess.run(
-        [sys.executable, WORKER, killed],
-        env=dict(os.environ, MMADA_FAILPOINT=failpoint),
-        capture_output=True,
-        check=False,
+    env = dict(MMADA_FAILPOINT=failpoint)
+    codes, outputs = processes.finish(
+        processes.start(train, 1, killed, env=env)
     )
-    assert outcome.returncode == -signal.SIGKILL, outcome.stderr[-2000:]
+    assert codes == [-signal.SIGKILL], outputs
     build(killed, resume=True).train()
     first, second = final(whole), final(killed)
     assert first[1] == second[1]
@@ -138,8 +136,13 @@ def test_schedules_of_both_phases_end_at_their_own_length(tmp_path):
 
 
 def run_batch_sizes(work_dir, world_size, enable):
-    options = json.dumps(dict(enable=enable, base_batch_size=BASE))
-    processes.run(BATCH_SIZES_WORKER, world_size, work_dir, options)
+    processes.run(
+        batch_sizes_worker.train,
+        world_size,
+        work_dir,
+        enable=enable,
+        base_batch_size=BASE,
+    )
     return json.loads((work_dir / 'found.json').read_text())
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 import signal
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,11 +17,11 @@ from tests.test_engine.test_loops import (  # registers TableController
     test_parallel_exploration_loop as loop,
 )
 
-WORKER = Path(planned.__file__)
 ONES, OTHER = [1.0, 1.0], [3.0, 0.5]
 PLANS = ['nnne', 'oope', 'npon', 'oepo']
 LONG = pytest.mark.faults
 TABLE = [ONES, OTHER, [0.5, 2.0], [2.0, 1.0]]
+SEARCH = dict(plans=PLANS, table=TABLE)
 
 
 def explore(work_dir, plans, table, **options):
@@ -150,12 +149,8 @@ def test_a_search_may_end_before_its_rounds_do(tmp_path):
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('whole')
-    processes.run(WORKER, 1, work_dir, arguments())
+    processes.run(planned.explore, 1, work_dir, **SEARCH)
     return work_dir
-
-
-def arguments():
-    return json.dumps(dict(plans=PLANS, table=TABLE))
 
 
 def assert_same_run(first, second):
@@ -171,7 +166,7 @@ def assert_same_run(first, second):
 
 
 def test_the_number_of_ranks_changes_no_bit(whole, tmp_path):
-    processes.run(WORKER, 2, tmp_path, arguments())
+    processes.run(planned.explore, 2, tmp_path, **SEARCH)
     assert_same_run(whole, tmp_path)
 
 
@@ -190,15 +185,15 @@ def test_killed_and_resumed_gives_the_same_bits(
 ):
     codes, outputs = processes.finish(
         processes.start(
-            WORKER,
+            planned.explore,
             world_size,
             tmp_path,
-            arguments(),
             only=(0, dict(MMADA_FAILPOINT=place)),
+            **SEARCH,
         )
     )
     assert codes[0] == -signal.SIGKILL, outputs
-    processes.run(WORKER, 1, tmp_path, arguments())
+    processes.run(planned.explore, 1, tmp_path, **SEARCH)
     assert_same_run(whole, tmp_path)
 
 

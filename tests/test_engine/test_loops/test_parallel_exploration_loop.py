@@ -1,7 +1,6 @@
 import json
 import math
 import signal
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +11,7 @@ from mmada.controllers import RoundResult, WeightController, select_best
 from mmada.engine import load_policy
 from mmada.models import ObjectiveError
 from tests.support import processes, toy
-
-WORKER = Path(__file__).with_name('explore_worker.py')
+from tests.test_engine.test_loops import explore_worker
 
 
 class TableController(WeightController):
@@ -210,8 +208,8 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path, commits):
     """Commits: 1 pseudo epoch, then 4 replicas and a close a round."""
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     explore(whole)
-    failpoint = f'state.before_delete:{commits}'
-    started = processes.start(WORKER, 1, killed, MMADA_FAILPOINT=failpoint)
+    env = dict(MMADA_FAILPOINT=f'state.before_delete:{commits}')
+    started = processes.start(explore_worker.explore, 1, killed, env=env)
     codes, outputs = processes.finish(started)
     assert codes == [-signal.SIGKILL], outputs
     runner, _ = explore(killed, resume=True)

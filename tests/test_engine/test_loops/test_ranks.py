@@ -1,22 +1,20 @@
 """The same exploration on one rank or several."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support import processes
-
-WORKER = Path(__file__).with_name('explore_worker.py')
-PAIRS = WORKER.with_name('pairs_worker.py')
-
+from tests.test_engine.test_loops import explore_worker, pairs_worker
 
 TWO = dict(type='AdaSegment', num_replicas=2)
 
 
 def explore(work_dir, world_size, **options):
-    return processes.run(WORKER, world_size, work_dir, json.dumps(options))
+    return processes.run(
+        explore_worker.explore, world_size, work_dir, **options
+    )
 
 
 def history(work_dir):
@@ -46,7 +44,9 @@ def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(tmp_path):
     found = []
     for world_size in (1, 2):
         work_dir = tmp_path / str(world_size)
-        processes.run(PAIRS, world_size, work_dir, 'SmoothDetector')
+        processes.run(
+            pairs_worker.explore, world_size, work_dir, 'SmoothDetector'
+        )
         found.append(history(work_dir))
     for one, two in zip(*found, strict=True):
         assert one['best'] == two['best']
@@ -67,7 +67,7 @@ def test_a_rank_that_is_left_over_waits(tmp_path):
 
 def test_a_loss_that_breaks_on_one_rank_stops_its_replica_on_both(tmp_path):
     """Call 1 is the probe's, three are the pseudo epoch's; then replicas."""
-    processes.run(PAIRS, 2, tmp_path, 'BrokenDetector')
+    processes.run(pairs_worker.explore, 2, tmp_path, 'BrokenDetector')
     first, second = history(tmp_path)
     assert [bool(metrics) for metrics in first['metrics']] == [True, False]
     assert all(second['metrics'])

@@ -4,10 +4,8 @@ import json
 import os
 import pty
 import re
+import select
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from mmengine.hooks import Hook
@@ -17,10 +15,20 @@ from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.preemption import Preempted
 from mmada.engine.state import RunLock
 from tests.support import processes, toy
-from tests.test_engine import test_loops as loops
+from tests.test_engine.test_loops import explore_worker
 
-MODULE = 'tests.test_engine.test_monitor.explore_worker'
-WORKER = [sys.executable, '-m', MODULE]
+
+def show(work_dir):
+    """Runs the whole algorithm and shows it, in a process of its own."""
+    toy.runner(
+        work_dir,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(log_interval=1),
+            training=dict(type='EpochBasedTrainLoop', max_epochs=2),
+        ),
+        log_level='INFO',
+    ).train()
 
 
 class Watch(Hook):
@@ -189,17 +197,11 @@ def test_a_status_that_cannot_be_written_ends_nothing(tmp_path):
 
 
 def test_a_killed_run_in_a_file_is_plain_text_and_a_resume_its_own(tmp_path):
-    log = tmp_path / 'log.txt'
-    with open(log, 'wb') as file:
-        code = subprocess.run(
-            [*WORKER, str(tmp_path)],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {'MMADA_FAILPOINT': 'explore.inside_training:20'},
-            check=False,
-        ).returncode
-    assert code == -signal.SIGKILL
-    text = log.read_text()
+    env = dict(MMADA_FAILPOINT='explore.inside_training:20')
+    codes, (text,) = processes.finish(
+        processes.start(show, 1, tmp_path, env=env)
+    )
+    assert codes == [-signal.SIGKILL]
     assert 'round 1/3 | replica 4/4 | iter 3/3' in text
     assert not {c for c in text if ord(c) < 32} - {'\n'}
     killed = status(tmp_path)
@@ -211,24 +213,26 @@ def test_a_killed_run_in_a_file_is_plain_text_and_a_resume_its_own(tmp_path):
 
 
 def test_two_ranks_write_one_status(tmp_path):
-    worker = Path(loops.__file__).with_name('explore_worker.py')
-    options = json.dumps(dict(num_rounds=1))
-    processes.finish(processes.start(worker, 2, tmp_path, options))
+    processes.run(explore_worker.explore, 2, tmp_path, num_rounds=1)
     found = status(tmp_path)
     assert found['ranks'] == 2
     assert found['replicas'] == [3, 4]
     assert found['phase'] == 'finished'
 
 
-def under_a_terminal(command):
-    """Returns what a command writes to a terminal of its own."""
+def under_a_terminal(function, *args):
+    """Returns what a function writes to a terminal of its own."""
     main, child = pty.openpty()
-    process = subprocess.Popen(
-        command,
-        stdout=child,
-        stderr=child,
-        env=os.environ | dict(TERM='xterm', COLUMNS='200'),
+    (process,) = processes.start(
+        function,
+        1,
+        *args,
+        env=dict(TERM='xterm', COLUMNS='200'),
+        output=os.ttyname(child),
     )
+    # Keeps the terminal open until the process has opened it.
+    while process.is_alive() and not select.select([main], [], [], 0.1)[0]:
+        pass
     os.close(child)
     chunks = []
     while True:
@@ -240,12 +244,14 @@ def under_a_terminal(command):
             break
         chunks.append(chunk)
     os.close(main)
-    assert process.wait() == 0, b''.join(chunks).decode()
-    return b''.join(chunks).decode()
+    process.join()
+    text = b''.join(chunks).decode()
+    assert process.exitcode == 0, text
+    return text
 
 
 def test_a_terminal_shows_bars_in_place_of_progress_lines(tmp_path):
-    text = under_a_terminal([*WORKER, str(tmp_path)])
+    text = under_a_terminal(show, tmp_path)
     lines = text.split('\r\n')
     assert '\x1b[Kpseudo epoch [' in text
     assert '\x1b[Kexploring [' in text

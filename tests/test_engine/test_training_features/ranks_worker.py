@@ -1,10 +1,4 @@
-"""Explores and trains on two ranks, with and without training features.
-
-Argument: work directory.
-"""
-
-import sys
-from pathlib import Path
+"""Explores and trains on two ranks, with and without training features."""
 
 from torch._dynamo.utils import counters
 
@@ -16,17 +10,20 @@ KINDS = dict(
     recomputed=dict(activation_checkpointing=['trunk']),
     compiled=dict(compile=dict(backend='eager')),
 )
-joined = processes.join()
-for kind, options in KINDS.items():
-    loader = toy.dataloader()
-    loader['batch_size'] //= processes.world_size()
-    uses.build(
-        'both',
-        Path(sys.argv[1]) / kind,
-        train_dataloader=loader,
-        exploration=dict(dataloader=toy.dataloader()),
-        **options,
-        **joined,
-    ).train()
-    print(f'{kind}: {counters["stats"]["unique_graphs"]} graphs')
-processes.leave()
+
+
+def explore_and_train(work_dir):
+    """Runs each kind, and prints how many graphs there are by then."""
+    joined = processes.join()
+    for kind, options in KINDS.items():
+        loader = toy.dataloader()
+        loader['batch_size'] //= processes.world_size()
+        uses.build(
+            'both',
+            work_dir / kind,
+            train_dataloader=loader,
+            exploration=dict(dataloader=toy.dataloader()),
+            **options,
+            **joined,
+        ).train()
+        print(f'{kind}: {counters["stats"]["unique_graphs"]} graphs')

@@ -76,12 +76,13 @@ def layers_with_ranks_of_their_own_are_refused():
         check_sync_batch_norm(model[0])
 
 
-processes.join()
-for check in (
-    a_replica_of_one_rank_averages_over_itself,
-    a_replica_of_two_ranks_averages_over_both,
-    layers_with_ranks_of_their_own_are_refused,
-):
-    check()
-    print(check.__name__, 'passed')
-processes.leave()
+def run_checks():
+    """Runs all checks on this rank, and prints which have passed."""
+    processes.join()
+    for check in (
+        a_replica_of_one_rank_averages_over_itself,
+        a_replica_of_two_ranks_averages_over_both,
+        layers_with_ranks_of_their_own_are_refused,
+    ):
+        check()
+        print(check.__name__, 'passed')

@@ -1,22 +1,19 @@
 """Features on two ranks: replicas of one rank each, then a DDP training."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
 from tests.support import processes
-from tests.test_engine.test_training_features import uses
-
-WORKER = Path(__file__).with_name('ranks_worker.py')
+from tests.test_engine.test_training_features import ranks_worker, uses
 
 
 @pytest.fixture(scope='module')
 def found(tmp_path_factory):
     """The work directories, and how many graphs each rank has compiled."""
     work_dir = tmp_path_factory.mktemp('ranks')
-    outputs = processes.run(WORKER, 2, work_dir)
+    outputs = processes.run(ranks_worker.explore_and_train, 2, work_dir)
     graphs = [
         {k: int(v) for k, v in re.findall(r'^(\w+): (\d+) graphs', o, re.M)}
         for o in outputs

@@ -1,7 +1,5 @@
 """SyncBN: BatchNorm on one rank, and the replica's own ranks on several."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.model import MMDistributedDataParallel
@@ -9,9 +7,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from tests.support import processes, toy
-from tests.test_engine.test_training_features import uses
-
-WORKER = Path(__file__).with_name('sync_bn_worker.py')
+from tests.test_engine.test_training_features import sync_bn_worker, uses
 
 
 @MODELS.register_module()
@@ -35,7 +31,7 @@ def test_on_one_rank_it_is_batch_norm(tmp_path, use):
 
 def test_on_two_ranks_a_replica_averages_over_its_own():
     """The checks of sync_bn_worker.py, which name themselves."""
-    for output in processes.run(WORKER, 2):
+    for output in processes.run(sync_bn_worker.run_checks, 2):
         assert output.count('passed') == 3
 
 

@@ -8,23 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.registry import MODELS
 
 from tests.support import toy
 
-
-@MODELS.register_module()
-class SmoothDetector(toy.ToyDetector):
-    """Nothing in it depends on how a batch is split."""
-
-    def __init__(self):
-        super().__init__()
-        self.trunk = torch.nn.Sequential(
-            torch.nn.Linear(4, 8), torch.nn.Tanh()
-        )
-
-
-SMOOTH = dict(toy.MODEL, detector=dict(type='SmoothDetector'))
 SEEDS = dict(type='EpochSeedHook')
 LOSSES = dict(
     type='LossWeightingHook', weighting=dict(type='InverseLossWeighting')
