@@ -26,6 +26,12 @@ from mmada.controllers.random_search import RandomSearch, RandomWeights
 from mmada.controllers.rewards import select_best
 from mmada.controllers.shuffled_rewards import ShuffledRewards
 from mmada.controllers.slope_search import SlopeSearch
+from mmada.controllers.weight_search import (
+    REPLAY,
+    ScheduleSearch,
+    StaticSearch,
+    log_normal,
+)
 from mmada.policies.ensemble import PolicyEnsemble, ensemble_coefficients
 from mmada.policies.policy import (
     ConstantPolicy,
@@ -37,6 +43,7 @@ from mmada.policies.policy import (
 
 __all__ = [
     'PRESETS',
+    'REPLAY',
     'ActionController',
     'AdaSegment',
     'AmLfs',
@@ -55,12 +62,15 @@ __all__ = [
     'RandomWeights',
     'Rest',
     'RoundResult',
+    'ScheduleSearch',
     'ShuffledRewards',
     'SlopeSearch',
     'Start',
+    'StaticSearch',
     'WeightController',
     'build_policy',
     'ensemble_coefficients',
+    'log_normal',
     'preset_options',
     'select_best',
 ]
