@@ -1,7 +1,7 @@
 """Suites of tests for controllers, weightings and detectors of one's own.
 
 A suite is a class of tests for pytest. Subclass it with a name that pytest
-collects and say what is to be tested: :doc:`../extending`.
+collects and say what is to be tested; `docs/extending.md` has examples.
 """
 
 try:
