@@ -25,6 +25,7 @@ LAYERS = {
     'engine': 3,
     'visualization': 4,
     'diagnostics': 4,
+    'testing': 5,
 }
 # Of folders in one layer, which may use which.
 PEERS = {
@@ -40,6 +41,7 @@ OUTSIDE: dict[int, set[str]] = {
     2: HOSTS,
     3: HOSTS,
     4: HOSTS | {'matplotlib', 'plotly', 'jinja2', 'markupsafe'},
+    5: HOSTS | {'pytest'},
 }
 # What one file may import in addition, when it is used.
 OPTIONAL = {
@@ -136,6 +138,9 @@ def test_every_folder_has_a_layer():
         ('engine', 'import mmada.visualization', ['mmada.visualization']),
         ('engine', 'from tools import train', ['tools']),
         ('engine', 'import matplotlib.pyplot', ['matplotlib.pyplot']),
+        ('diagnostics', 'import pytest', ['pytest']),
+        ('diagnostics', 'import mmada.testing', ['mmada.testing']),
+        ('testing', 'import pytest, mmada.engine', []),
     ],
 )
 def test_the_scan_sees_what_is_wrong(folder, source, expected):

@@ -1,6 +1,7 @@
 """Loops, hooks and the state of a run: timing and transactions."""
 
 from mmada.engine.checkpoints import CheckpointError, find_latest_checkpoint
+from mmada.engine.exploration.targets import Target
 from mmada.engine.hooks import (
     DurableCheckpointHook,
     EpochSeedHook,
@@ -31,6 +32,7 @@ __all__ = [
     'PolicyWeightingHook',
     'ShuffledRewards',
     'StepWeightingHook',
+    'Target',
     'find_latest_checkpoint',
     'load_policy',
     'save_policy',

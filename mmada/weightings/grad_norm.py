@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -98,7 +99,7 @@ class GradNorm(GradientWeighting):
         return dict(
             weights=self._weights.detach().clone(),
             initial_losses=self._initial.clone(),
-            optimizer=self._optimizer.state_dict(),
+            optimizer=copy.deepcopy(self._optimizer.state_dict()),
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -109,7 +110,7 @@ class GradNorm(GradientWeighting):
         with torch.no_grad():
             self._weights.copy_(state['weights'])
         groups = self._optimizer.state_dict()['param_groups']
-        moments = state['optimizer']['state']
+        moments = copy.deepcopy(state['optimizer']['state'])
         self._optimizer.load_state_dict(
             dict(state=moments, param_groups=groups)
         )

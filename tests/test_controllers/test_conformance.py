@@ -1,4 +1,4 @@
-"""Every controller of the package, through the conformance suite."""
+"""Every controller of the package, through the conformance suites."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from mmada import controllers
@@ -14,60 +15,105 @@ from mmada.controllers import (
     AmLfs,
     AutoSegLossSearch,
     Controller,
+    GridSearch,
+    PopulationTraining,
+    RandomSearch,
+    RandomWeights,
     ShuffledRewards,
     WeightController,
 )
-
-from .conformance import ControllerConformance
-from .weight_conformance import WeightConformance
-
-
-class TestPaper(WeightConformance):
-    def build(self, **changes: Any) -> WeightController:
-        return AdaSegment(preset='paper', **(self.size | changes))
+from mmada.testing import (
+    ActionControllerConformance,
+    ScheduleSearchConformance,
+    StaticSearchConformance,
+)
+from tests.test_controllers.shared_behaviour import SharedBehaviour
 
 
-class TestStable(WeightConformance):
-    def build(self, **changes: Any) -> WeightController:
-        return AdaSegment(**(self.size | changes))
+class TestPaper(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(preset='paper', **options)
 
 
-class TestStableOddNumberOfReplicas(WeightConformance):
-    size = WeightConformance.size | dict(num_replicas=5)
-
-    def build(self, **changes: Any) -> WeightController:
-        return AdaSegment(preset='stable', **(self.size | changes))
+class TestStable(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(**options)
 
 
-class TestSearchWithoutLearning(WeightConformance):
-    def build(self, **changes: Any) -> WeightController:
-        return AdaSegment(kl_limit=0, **(self.size | changes))
+class TestStableOddNumberOfReplicas(
+    SharedBehaviour, ScheduleSearchConformance
+):
+    options = ScheduleSearchConformance.options | dict(num_replicas=5)
+
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(preset='stable', **options)
 
 
-class TestStableWithGroups(WeightConformance):
-    def build(self, **changes: Any) -> WeightController:
-        groups = [[0, 2], [3], [1]]
-        return AdaSegment(groups=groups, **(self.size | changes))
+class TestSearchWithoutLearning(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(kl_limit=0, **options)
 
 
-class TestAutoSegLoss(ControllerConformance):
-    size = dict(action_size=6, num_rounds=6, num_replicas=4, seed=0)
+class TestStableWithGroups(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(groups=[[0, 2], [3], [1]], **options)
 
-    def build(self, **changes: Any) -> AutoSegLossSearch:
-        return AutoSegLossSearch(**(self.size | changes))
+
+class TestAutoSegLoss(SharedBehaviour, ActionControllerConformance):
+    def build(self, **options: Any) -> AutoSegLossSearch:
+        return AutoSegLossSearch(**options)
 
     def found(self, controller: Controller) -> list[Tensor]:
         assert isinstance(controller, AutoSegLossSearch)
+        assert torch.equal(controller.found_action, controller.best_action)
         return [controller.best_action, controller.mean_action]
-
-    def valid(self, actions: Tensor) -> Tensor:
-        return (actions >= 0) & (actions <= 1)
 
 
 class TestAutoSegLossWithTheMeanAsBaseline(TestAutoSegLoss):
-    def build(self, **changes: Any) -> AutoSegLossSearch:
-        options = self.size | dict(baseline='mean', lr_decay='linear')
-        return AutoSegLossSearch(**(options | changes))
+    def build(self, **options: Any) -> AutoSegLossSearch:
+        return AutoSegLossSearch(baseline='mean', lr_decay='linear', **options)
+
+
+class TestPopulationTraining(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        # Not ones, which the suite's metric likes best: winners must move.
+        return PopulationTraining(initial=[2.0, 0.5, 3.0, 1.0], **options)
+
+
+class TestRandomWeights(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return RandomWeights(**options)
+
+
+class TestAmLfs(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AmLfs(**options)
+
+
+class TestShuffledRewards(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return ShuffledRewards(AdaSegment(**options))
+
+
+class TestShuffledRewardsOfAnother(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return ShuffledRewards(AmLfs(**options))
+
+
+class TestRandomSearch(SharedBehaviour, StaticSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return RandomSearch(**options)
+
+
+class TestGridSearch(SharedBehaviour, StaticSearchConformance):
+    is_random = False
+
+    def build(self, **options: Any) -> WeightController:
+        count = options['num_rounds'] * options['num_replicas']
+        points = [
+            [1 + 0.01 * i, 1.0, 2.0, 1.5] for i in range(max(1, int(count)))
+        ]
+        return GridSearch(points=points, **options)
 
 
 CONTROLLERS = [

@@ -21,19 +21,20 @@ from mmada.controllers.slope_search import (
     step_up,
     waves,
 )
-from tests.test_controllers.conformance import LOSSES as SUITE_LOSSES
-from tests.test_controllers.conformance import play as play_rounds
-from tests.test_controllers.weight_conformance import WeightConformance
+from mmada.testing import WeightControllerConformance
+from mmada.testing.controllers import LOSSES as SUITE_LOSSES
+from mmada.testing.controllers import play as play_rounds
+from tests.test_controllers.shared_behaviour import SharedBehaviour
 
 LOSSES = torch.tensor([0.5, 0.1, 2.0, 1.0], dtype=torch.float64)
 
 
-class TestSlopeSearch(WeightConformance):
-    def build(self, **changes: Any) -> WeightController:
-        return SlopeSearch(**(self.size | changes))
+class TestSlopeSearch(SharedBehaviour, WeightControllerConformance):
+    def build(self, **options: Any) -> WeightController:
+        return SlopeSearch(**options)
 
-    def test_the_ensemble_holds_one_policy_per_round(self) -> None:
-        controller = self.build()
+    def test_the_ensemble_holds_one_vector_of_weights(self) -> None:
+        controller = self.new()
         play_rounds(controller, 3)
         ensemble = controller.ensemble()
         assert ensemble.num_rounds == 1
@@ -42,7 +43,7 @@ class TestSlopeSearch(WeightConformance):
         )
 
     def test_the_best_weights_are_not_what_a_caller_made_of_them(self) -> None:
-        first, second = self.build(), self.build()
+        first, second = self.new(), self.new()
         for controller in (first, second):
             for _ in range(controller.num_rounds):
                 weights = controller.propose(SUITE_LOSSES)

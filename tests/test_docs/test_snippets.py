@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.test_docs.pages import PAGES, REPO, Block, read_blocks
 BLOCKS = [block for page in PAGES for block in read_blocks(page)]
 UNMARKED = [block for block in BLOCKS if block.mark is None]
 CONFIGS = [block for block in UNMARKED if block.language == 'python']
+PYTHON = [block for block in BLOCKS if block.language == 'python']
 COMMANDS = [
     block for block in UNMARKED if block.language in ('', 'bash', 'console')
 ]
@@ -29,7 +32,7 @@ NEEDS = {
     'Open MPI',
 }
 # Of the examples on the page about new methods, run by a test of their own.
-EXAMPLES = {'LaggardWeighting', 'CoolingSearch'}
+EXAMPLES = {'LaggardWeighting', 'CoolingSearch', 'ObjectRecall'}
 
 
 def types_in(value: Any) -> Iterator[str]:
@@ -55,6 +58,25 @@ def registries() -> list[Registry]:
     ]
 
 
+def private_imports(text: str) -> list[str]:
+    """Returns what a snippet imports that no package of mmada exports."""
+    bad = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            imported = [(a.name, '') for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported = [(node.module or '', a.name) for a in node.names]
+        else:
+            continue
+        for module, name in imported:
+            if module.split('.')[0] == 'mmada':
+                package = importlib.import_module(module)
+                public = [*getattr(package, '__all__', []), '']
+                if not hasattr(package, '__path__') or name not in public:
+                    bad.append(f'{module}.{name}'.rstrip('.'))
+    return bad
+
+
 def unknown_types(text: str) -> list[str]:
     """Runs a piece of a config; returns the types that nobody registered."""
     found: dict[str, Any] = {}
@@ -70,6 +92,11 @@ def unknown_types(text: str) -> list[str]:
 @pytest.mark.parametrize('block', CONFIGS, ids=str)
 def test_a_piece_of_a_config_names_what_there_is(block: Block) -> None:
     assert unknown_types(block.text) == []
+
+
+@pytest.mark.parametrize('block', PYTHON, ids=str)
+def test_a_snippet_imports_what_a_package_exports(block: Block) -> None:
+    assert private_imports(block.text) == []
 
 
 @pytest.mark.parametrize('block', COMMANDS, ids=str)
@@ -109,4 +136,21 @@ def test_a_wrong_command_is_seen(command: str, expected: str) -> None:
 def test_a_wrong_type_is_seen() -> None:
     assert unknown_types("model = [dict(type='NoSuchThing')]") == [
         'NoSuchThing'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('from mmada.controllers import AdaSegment, Start', []),
+        ('import mmada.testing', []),
+        ('from torch import nothing', []),
+        ('from mmada.controllers import check_int', ['check_int']),
+        ('from mmada.controllers.base import Start', ['base.Start']),
+        ('import mmada.controllers.base', ['base']),
+    ],
+)
+def test_a_private_import_is_seen(text: str, expected: list[str]) -> None:
+    assert private_imports(text) == [
+        f'mmada.controllers.{e}' for e in expected
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from mmdet.evaluation import CocoMetric
-from mmengine.registry import METRICS
+from mmengine.registry import DATASETS, METRICS
 
-ALL = ('all',)
-SGD = dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4)
+from mmada.testing import DetectorCase
+
 ADAM = dict(type='AdamW', lr=1e-3, weight_decay=0.05)
 
 
@@ -30,46 +31,42 @@ class Metric:
     evaluator: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Family:
-    """A tiny detector, and what is known of it without running mmada.
+def batch_of(
+    dataset: str, dtype: torch.dtype = torch.float32
+) -> dict[str, Any]:
+    """Returns two images, one with an object and one with three."""
+    images = DATASETS.build(dict(type=dataset))
+    items = [images[0], images[2]]
+    for item in items:
+        if 'gt_instances' in item['data_samples']:
+            truth = item['data_samples'].gt_instances
+            truth.bboxes = truth.bboxes.to(dtype)
+    return {key: [item[key] for item in items] for key in items[0]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(DetectorCase):
+    """A tiny detector, and what the documentation says of it.
 
     Attributes:
         name: As in the documentation.
-        detector: Its config.
-        objectives: Objective to the pattern that a user would write.
-        losses: Objective to the losses that the pattern must match.
-        owners: A few telling parameters to the objectives that reach them;
-            `ALL` for the trunk, () for none.
         metric: What it is scored by.
-        unweighted: Losses that are left out of the objectives.
-        optimizer: That of the family's own configs.
-        mode: The head rule that suits it.
-        scope: Where its parts are registered.
         dataset: Type of the images to train on.
-        dtype: The widest in which the family's operators can be run.
         remark: What a user should know.
     """
 
     name: str
-    detector: Mapping[str, Any]
-    objectives: Mapping[str, str]
-    losses: Mapping[str, Sequence[str]]
-    owners: Mapping[str, Sequence[str]]
     metric: Metric
-    unweighted: Sequence[str] = ()
-    optimizer: Mapping[str, Any] | None = None
-    mode: str = 'lr'
-    scope: str = 'mmdet'
+    batch: Callable[[], dict[str, Any]] = partial(batch_of, 'TinyBoxes')
     dataset: str = 'TinyBoxes'
-    dtype: torch.dtype = torch.float32
     remark: str = ''
 
-    @property
-    def loss_names(self) -> list[str]:
-        """All losses, sorted."""
-        matched = [name for group in self.losses.values() for name in group]
-        return sorted([*matched, *self.unweighted])
+
+DOUBLE: dict[str, Any] = dict(
+    dtype=torch.float64,
+    batch=partial(batch_of, 'TinyBoxes', torch.float64),
+)
+"""Of a family whose operators can be run in double precision."""
 
 
 @METRICS.register_module()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
+from mmada.testing import ALL
 from tests.support.tiny_dense import ATSS, FCOS, RETINANET
 from tests.support.tiny_rtmdet import RTMDET_INS
-from tests.test_families.family import ADAM, ALL, BOXES, MASKS, Family
+from tests.test_families.family import ADAM, BOXES, DOUBLE, MASKS, Family
 
 _DENSE = dict(
     cls=('loss_cls',), bbox=('loss_bbox',), centerness=('loss_centerness',)
@@ -31,7 +30,7 @@ ONE_STAGE = [
             'bbox_head.retina_reg.bias': ('bbox',),
         },
         metric=BOXES,
-        dtype=torch.float64,
+        **DOUBLE,
         remark='Two towers: nothing of the head is shared.',
     ),
     Family(

@@ -49,6 +49,7 @@ def _objectives() -> str:
 def _rows(family: Family) -> Iterable[tuple[str, str, str, str]]:
     label = family.name
     for name, pattern in family.objectives.items():
+        assert family.losses is not None and isinstance(pattern, str)
         losses = ', '.join(map(_code, family.losses[name]))
         yield label, _code(name), _code(pattern), losses
         label = ''

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
+from mmada.testing import ALL
 from tests.support.tiny_deformable_detr import DEFORMABLE_DETR
 from tests.support.tiny_maskformer import MASKFORMER
 from tests.support.tiny_queries import DETR, MASK2FORMER
 from tests.test_families.family import (
     ADAM,
-    ALL,
     BOXES,
+    DOUBLE,
     MASKS,
     PANOPTIC,
     Family,
@@ -65,7 +64,7 @@ QUERIES = [
         metric=BOXES,
         optimizer=ADAM,
         mode='grad',
-        dtype=torch.float64,
+        **DOUBLE,
         remark=_SHARED,
     ),
     Family(
@@ -85,7 +84,7 @@ QUERIES = [
         metric=BOXES,
         optimizer=ADAM,
         mode='grad',
-        dtype=torch.float64,
+        **DOUBLE,
         remark='With box refinement, so branches of each layer; boxes are '
         'detached between layers.',
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
+from mmada.testing import ALL
 from tests.support.tiny_segmentor import SEGMENTOR
-from tests.test_families.family import ALL, MAPS, Family
+from tests.test_families.family import MAPS, Family, batch_of
 
 SEGMENTORS = [
     Family(
@@ -34,6 +37,7 @@ SEGMENTORS = [
         scope='mmseg',
         dataset='TinyMaps',
         dtype=torch.float64,
+        batch=partial(batch_of, 'TinyMaps', torch.float64),
         remark='The last stage of the backbone is behind the auxiliary head, '
         'so to the head rule it is a head of the others.',
     ),

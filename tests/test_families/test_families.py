@@ -13,48 +13,48 @@ DETR, DEFORMABLE_DETR, MASKFORMER, MASK2FORMER = QUERIES
 
 
 class TestRetinaNet(FamilyConformance):
-    family = RETINANET
+    case = RETINANET
 
 
 class TestFcos(FamilyConformance):
-    family = FCOS
+    case = FCOS
 
 
 class TestAtss(FamilyConformance):
-    family = ATSS
+    case = ATSS
 
 
 class TestRtmdetIns(FamilyConformance):
-    family = RTMDET_INS
+    case = RTMDET_INS
 
 
 class TestFasterRcnn(FamilyConformance):
-    family = FASTER_RCNN
+    case = FASTER_RCNN
 
 
 class TestMaskRcnn(FamilyConformance):
-    family = MASK_RCNN
+    case = MASK_RCNN
 
 
 class TestCascadeMaskRcnn(FamilyConformance):
-    family = CASCADE_MASK_RCNN
+    case = CASCADE_MASK_RCNN
 
 
 class TestHtc(FamilyConformance):
-    family = HTC
+    case = HTC
 
 
 class TestDetr(FamilyConformance):
-    family = DETR
+    case = DETR
 
 
 class TestDeformableDetr(FamilyConformance):
-    family = DEFORMABLE_DETR
+    case = DEFORMABLE_DETR
 
 
 class TestMaskFormer(FamilyConformance):
-    family = MASKFORMER
+    case = MASKFORMER
 
 
 class TestMask2Former(FamilyConformance):
-    family = MASK2FORMER
+    case = MASK2FORMER

@@ -11,17 +11,21 @@ from mmengine.structures import InstanceData
 
 from mmada.engine.probe import MAX_BATCHES, probe_objectives
 from mmada.models import LossWeightWrapper, ObjectiveError
-from tests.test_families.models import bare, batch, head_rule, seed
+from mmada.testing.detector_case import head_rule, seed
 from tests.test_families.two_stage import TWO_STAGE
 
 CASCADE = TWO_STAGE[2]
+LOSSES = sorted(
+    [f's{i}.loss_{kind}' for i in range(3) for kind in ('cls', 'bbox', 'mask')]
+    + ['loss_rpn_bbox', 'loss_rpn_cls']
+)
 
 
 @pytest.fixture
 def model() -> LossWeightWrapper:
     """A cascade that weights all losses."""
     init_default_scope('mmdet')
-    return LossWeightWrapper(bare(CASCADE))
+    return LossWeightWrapper(CASCADE.bare())
 
 
 def without_proposals(
@@ -45,7 +49,7 @@ def without_proposals(
 def stream(empty: int) -> Iterator[dict[str, Any]]:
     """Yields batches, the first ones without an object."""
     for index in range(9):
-        data = batch(CASCADE)
+        data = CASCADE.batch()
         if index < empty:
             for sample in data['data_samples']:
                 sample.gt_instances = sample.gt_instances[:0]
@@ -72,14 +76,14 @@ def test_auto_waits_for_the_stages_of_a_cascade(
 ) -> None:
     without_proposals(model, monkeypatch, batches)
     owners = probe(model, batches)
-    assert sorted(model.objectives.names) == CASCADE.loss_names
+    assert sorted(model.objectives.names) == LOSSES
     box_head = 'roi_head.bbox_head.2'
     assert owners[f'{box_head}.fc_cls.weight'] == ['s2.loss_cls']
     assert sorted(owners[f'{box_head}.shared_fcs.0.weight']) == [
         's2.loss_bbox',
         's2.loss_cls',
     ]
-    assert sorted(owners['backbone.conv1.weight']) == CASCADE.loss_names
+    assert sorted(owners['backbone.conv1.weight']) == LOSSES
 
 
 def test_auto_does_not_wait_for_ever(
@@ -99,7 +103,7 @@ def test_auto_does_not_wait_for_ever(
 def test_stages_that_are_asked_for_have_to_come(monkeypatch: Any) -> None:
     init_default_scope('mmdet')
     stages = {f's{i}': rf's{i}\..*' for i in range(3)}
-    model = LossWeightWrapper(bare(CASCADE), stages)
+    model = LossWeightWrapper(CASCADE.bare(), stages)
     without_proposals(model, monkeypatch, MAX_BATCHES)
     with pytest.raises(ObjectiveError, match="'s1', 's2'.*s0.loss_bbox"):
         probe(model, MAX_BATCHES)
@@ -107,7 +111,7 @@ def test_stages_that_are_asked_for_have_to_come(monkeypatch: Any) -> None:
 
 def test_kinds_are_there_without_the_later_stages(monkeypatch: Any) -> None:
     init_default_scope('mmdet')
-    model = LossWeightWrapper(bare(CASCADE), CASCADE.objectives)
+    model = LossWeightWrapper(CASCADE.bare(), CASCADE.objectives)
     without_proposals(model, monkeypatch, 1)
     owners = probe(model, 1)
     assert owners['roi_head.bbox_head.0.fc_cls.weight'] == ['cls']

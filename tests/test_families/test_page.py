@@ -14,11 +14,11 @@ def test_the_tables_are_those_of_the_cases() -> None:
 
 def test_every_family_of_the_page_is_tested() -> None:
     tested = [
-        case.family.name
+        suite.case.name
         for module in (test_families, test_segmentors)
-        for case in vars(module).values()
-        if isinstance(case, type)
-        and issubclass(case, FamilyConformance)
-        and case is not FamilyConformance
+        for suite in vars(module).values()
+        if isinstance(suite, type)
+        and issubclass(suite, FamilyConformance)
+        and suite is not FamilyConformance
     ]
     assert sorted(tested) == sorted(family.name for family in FAMILIES)

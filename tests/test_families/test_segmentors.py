@@ -23,4 +23,4 @@ def mmseg() -> Iterator[None]:
 
 
 class TestFcn(FamilyConformance):
-    family = FCN
+    case = FCN

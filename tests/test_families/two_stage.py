@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from mmada.testing import ALL
 from tests.support.tiny_two_stage import (
     CASCADE_MASK_RCNN,
     FASTER_RCNN,
     HTC,
     MASK_RCNN,
 )
-from tests.test_families.family import ALL, BOXES, MASKS, Family
+from tests.test_families.family import BOXES, MASKS, Family
 
 _RPN = ('loss_rpn_cls', 'loss_rpn_bbox')
 _STAGES = range(3)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import importlib.util
 import itertools
 from typing import Any
@@ -184,20 +183,6 @@ def test_negative_weights_are_floored() -> None:
     near = torch.tensor([[1.0, 0.0], [1.0, 0.1], [3.0, 1.0]])
     raw = AggregatorWeighting('IMTLG', scale=1.0)
     assert raw.weights(LOSSES, near).min() == 0.01
-
-
-@pytest.mark.parametrize('name', ['PCGrad', 'NashMTL', 'GradVac'])
-def test_it_goes_on_from_its_state_to_the_same_bits(name: str) -> None:
-    matrices = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(2))
-    first = AggregatorWeighting(name, NEEDED.get(name))
-    for matrix in matrices[:3]:
-        first.weights(LOSSES, matrix)
-    second = AggregatorWeighting(name, NEEDED.get(name))
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    for matrix in matrices[3:]:
-        assert torch.equal(
-            first.weights(LOSSES, matrix), second.weights(LOSSES, matrix)
-        )
 
 
 def test_another_aggregator_s_state_is_refused() -> None:

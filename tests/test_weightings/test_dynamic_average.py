@@ -54,16 +54,6 @@ def test_asked_twice_the_answer_is_the_same() -> None:
     assert torch.equal(weighting.weights(3, 9, SECOND), found)
 
 
-def test_a_stored_state_goes_on() -> None:
-    whole = DynamicWeightAverage()
-    whole.weights(2, 9, FIRST)
-    resumed = DynamicWeightAverage()
-    resumed.load_state_dict(whole.state_dict())
-    found = resumed.weights(3, 9, SECOND)
-    assert torch.equal(found, whole.weights(3, 9, SECOND))
-    assert found.tolist() != [1, 1]
-
-
 def test_begun_in_the_middle_it_waits_for_two_epochs() -> None:
     weighting = DynamicWeightAverage()
     for losses in (UNKNOWN, FIRST):

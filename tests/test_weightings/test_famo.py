@@ -94,15 +94,6 @@ def test_nothing_at_all_is_survived() -> None:
     assert do(begun(), nothing, nothing).tolist() == [0, 0, 0]
 
 
-def test_a_stored_state_goes_on() -> None:
-    whole, resumed = begun(), begun()
-    do(whole, vector(1.0, 2.0, 3.0), vector(0.5, 1.0, 3.0))
-    resumed.load_state_dict(whole.state_dict())
-    for weighting in (whole, resumed):
-        do(weighting, vector(2.0, 1.0, 3.0), vector(0.5, 1.0, 3.0))
-    assert torch.equal(whole.weights(0, 1), resumed.weights(0, 1))
-
-
 def test_negative_losses_are_refused() -> None:
     with pytest.raises(ValueError, match="negative.*Found .*'b': -2.0"):
         begun().weights_by_losses(vector(1.0, -2.0, 3.0))

@@ -76,32 +76,6 @@ def test_an_absent_objective_learns_nothing(absent: float) -> None:
     assert found[0] != expected[0]
 
 
-def test_a_stored_state_goes_on() -> None:
-    whole, resumed = begun(), begun()
-    whole.observe(vector(3.0, math.nan))
-    resumed.load_state_dict(whole.state_dict())
-    for losses in (vector(2.0, 1.0), vector(0.1, 4.0)):
-        whole.observe(losses)
-        resumed.observe(losses)
-        assert torch.equal(whole.weights(0, 1), resumed.weights(0, 1))
-
-
-def test_a_state_is_a_copy() -> None:
-    weighting = begun()
-    weighting.observe(vector(3.0, 5.0))
-    state = weighting.state_dict()
-    for _ in range(2):  # neither storing nor loading ties them together
-        other = begun()
-        other.load_state_dict(state)
-        weighting.observe(vector(2.0, 1.0))
-        other.observe(vector(2.0, 1.0))
-        found = other.weights(0, 1)
-    again = begun()
-    again.load_state_dict(state)
-    again.observe(vector(2.0, 1.0))
-    assert torch.equal(again.weights(0, 1), found)
-
-
 def test_bad_rate() -> None:
     with pytest.raises(ValueError, match='`lr`.*0'):
         UncertaintyWeighting(0)

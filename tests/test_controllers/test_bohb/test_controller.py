@@ -13,24 +13,23 @@ from torch import Tensor
 from mmada.controllers import BohbSearch, Rest, WeightController
 from mmada.controllers.bohb.hyperband import Candidate
 from mmada.controllers.bohb.optuna_study import suggest
-from tests.test_controllers.conformance import LOSSES, metrics_of
-from tests.test_controllers.test_rivals_conformance import StaticConformance
+from mmada.testing import StaticSearchConformance
+from mmada.testing.controllers import LOSSES, metrics_of
+from tests.test_controllers.shared_behaviour import SharedBehaviour
 
 
-class TestEveryRoundIsATraining(StaticConformance):
-    def build(self, **changes: Any) -> WeightController:
-        options = self.size | dict(rounds_per_training=1)
-        return BohbSearch(**(options | changes))
+class TestEveryRoundIsATraining(SharedBehaviour, StaticSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return BohbSearch(rounds_per_training=1, **options)
 
 
-class TestTrainingsOfTwoRounds(StaticConformance):
-    def build(self, **changes: Any) -> WeightController:
-        options = self.size | dict(rounds_per_training=2, reduction_factor=2)
-        return BohbSearch(**(options | changes))
+class TestTrainingsOfTwoRounds(SharedBehaviour, StaticSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return BohbSearch(rounds_per_training=2, reduction_factor=2, **options)
 
     def test_the_best_replica_has_the_largest_metric(self) -> None:
         """Of those that train."""
-        controller, rested = self.build(), 0
+        controller, rested = self.new(), 0
         for index in range(6):
             actions = controller.propose(LOSSES)
             rests = [isinstance(e, Rest) for e in controller.plan()]
