@@ -314,7 +314,7 @@ def test_a_head_rule_that_does_not_keep_up_is_named(
 
 def test_a_weighting_of_another_kind_is_refused(tmp_path):
     options = dict(weights=[1.0, 1.0])
-    with pytest.raises(ValueError, match='expected a GradientWeighting'):
+    with pytest.raises(ValueError, match='should be a GradientWeighting'):
         train(tmp_path, gradient_hook('StaticWeighting', options))
 
 
