@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from common import one_line_errors, read_config
-from mmengine.config import DictAction
+from common import add_config_overrides, one_line_errors, read_config
 from mmengine.registry import init_default_scope
 
 from mmada.diagnostics.reward import (
@@ -52,13 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--strict', action='store_true', help='exit with 1 on a warning'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides of the config',
-    )
+    add_config_overrides(parser)
     return parser.parse_args(argv)
 
 

@@ -66,14 +66,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='where logs, checkpoints and results go; ./work_dirs/<name of '
         'the config> unless the config says',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides of the config, such as optim_wrapper.optimizer.lr='
-        '0.01 or key="[(a,b),(c,d)]"',
-    )
+    add_config_overrides(parser)
     parser.add_argument(
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),
@@ -82,6 +75,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torch.distributed.launch passes this; torchrun sets the variable.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_config_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that changes entries of the config."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of the config, such as optim_wrapper.optimizer.lr='
+        '0.01 or key="[(a,b),(c,d)]"',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:

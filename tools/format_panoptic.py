@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import one_line_errors, read_config
-from mmengine.config import Config, DictAction
+from common import add_config_overrides, one_line_errors, read_config
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
@@ -61,13 +61,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='JSON file with the panoptic categories, a list or an '
         'annotation file; needed where the images come without them',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides of the config',
-    )
+    add_config_overrides(parser)
     args = parser.parse_args(argv)
     if (args.image_info is None) != (args.image_dir is None):
         parser.error('--image-info and --image-dir go together')

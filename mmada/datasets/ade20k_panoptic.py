@@ -14,6 +14,8 @@ import numpy as np
 from mmdet.datasets import ADE20KPanopticDataset
 from numpy.typing import NDArray
 
+from mmada.datasets.coco_panoptic import mask_box
+
 NUM_CLASSES = 150
 # Of the release's classes, counted from 0, those that are stuff.
 STUFF = (
@@ -128,12 +130,10 @@ def _present(keys: NDArray[np.int32]) -> list[int]:
 def _describe(
     mask: NDArray[np.bool_], segment_id: int, category: int
 ) -> dict[str, Any]:
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    x, y = int(columns[0]), int(rows[0])
     return dict(
         id=segment_id,
         category_id=category,
         area=int(mask.sum()),
-        bbox=[x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
+        bbox=mask_box(mask),
         iscrowd=0,
     )

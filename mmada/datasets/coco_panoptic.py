@@ -217,6 +217,13 @@ def decode_id_map(data: bytes) -> NDArray[np.int32]:
     return ids
 
 
+def mask_box(mask: NDArray[np.bool_]) -> list[int]:
+    """Return the box (x, y, width, height) of the pixels of a mask."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    x, y = int(columns[0]), int(rows[0])
+    return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
+
+
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     """Write an RGB image (height, width, 3) as a PNG file."""
     done, data = cv2.imencode(

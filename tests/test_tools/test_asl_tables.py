@@ -91,5 +91,5 @@ def test_curves_are_those_of_the_actions():
 
 
 def test_no_search_is_refused():
-    with pytest.raises(ValueError, match='`searches` should not be empty'):
+    with pytest.raises(ValueError, match='at least one search'):
         asl_tables.curves_figure([])

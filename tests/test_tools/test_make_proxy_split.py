@@ -77,7 +77,7 @@ def test_ids_of_text(tmp_path, split):
     ('ids', 'message'),
     [
         ([1, 2, 3], '`num_reward` should be 1 to 2. Found 3'),
-        ([1, 2, 2, 3, 4], '5 images with 4 ids'),
+        ([1, 2, 2, 3, 4], 'Found 4 ids of 5 images'),
     ],
 )
 def test_nothing_is_written_of_a_bad_split(ids, message, tmp_path, split):

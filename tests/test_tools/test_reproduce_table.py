@@ -146,7 +146,7 @@ def test_results_and_measured_seconds_go_into_the_table(run, tmp_path, capsys):
     [
         (None, 'No such file'),
         ('not results', 'should have names of runs'),
-        ('a: [1', 'is not YAML'),
+        ('a: [1', 'should be YAML'),
     ],
 )
 def test_results_that_are_none(run, tmp_path, capsys, content, message):

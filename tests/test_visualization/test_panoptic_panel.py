@@ -87,7 +87,7 @@ def test_bad_input() -> None:
         panoptic_panel([good], NAMES, ['a'])
     with pytest.raises(ValueError, match=r"row 1.*'ours': \(2, 2\)"):
         panoptic_panel([good, replace(good, ours=small)], NAMES)
-    with pytest.raises(ValueError, match=r'lacks \[11\]'):
+    with pytest.raises(ValueError, match=r'Found none for \[11\]'):
         panoptic_panel([good], {1: 'ball'})
 
 
@@ -124,7 +124,7 @@ def test_borders_stay_thin_when_pixels_grow() -> None:
 
 def test_category_missing_in_the_palette() -> None:
     segmentation = Segmentation(np.ones((1, 1), int), {1: 5})
-    with pytest.raises(ValueError, match=r'lacks \[5\]'):
+    with pytest.raises(ValueError, match=r'Found none for \[5\]'):
         paint(segmentation, {4: RED})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from math import ceil
 from pathlib import Path
@@ -362,7 +363,9 @@ def main() -> None:
         else:
             args.write.write_text(insert(page, f'{lines}\n'))
     except (OSError, ValueError) as error:
-        raise SystemExit(f'reproduce_table: error: {error}') from None
+        text = ' '.join(str(error).split())
+        print(f'reproduce_table: error: {text}', file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == '__main__':

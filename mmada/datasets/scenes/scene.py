@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmada.datasets.coco_panoptic import mask_box
 from mmada.datasets.scenes.classes import (
     EARTHY,
     STUFF,
@@ -140,22 +141,11 @@ def _label(
                 id=int(ids[owner]),
                 category_id=category.id,
                 area=int(areas[owner]),
-                bbox=_bbox(owners == owner),
+                bbox=mask_box(owners == owner),
                 iscrowd=int(crowds[owner - 1]),
             )
         )
     return ids[owners], segments
-
-
-def _bbox(mask: NDArray[np.bool_]) -> list[int]:
-    rows = np.flatnonzero(mask.any(axis=1))
-    cols = np.flatnonzero(mask.any(axis=0))
-    return [
-        int(cols[0]),
-        int(rows[0]),
-        int(cols[-1] - cols[0] + 1),
-        int(rows[-1] - rows[0] + 1),
-    ]
 
 
 class Plan(NamedTuple):

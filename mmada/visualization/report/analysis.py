@@ -113,10 +113,9 @@ def _advise_invalid(search: Search) -> Advice | None:
 
 
 def _advise_step(kl: Sequence[float]) -> Advice | None:
-    known = [value for value in kl if math.isfinite(value)]
-    if not known:
+    middle = _median(kl)
+    if middle is None:
         return None
-    middle = float(np.median(known))
     text = f'An update moves the policy by a KL divergence of {middle:.2g}'
     if middle < _SMALL_KL:
         return Advice(
@@ -134,10 +133,9 @@ def _advise_step(kl: Sequence[float]) -> Advice | None:
 
 
 def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
-    known = [value for value in confidence if math.isfinite(value)]
-    if not known:
+    middle = _median(confidence)
+    if middle is None:
         return None
-    middle = float(np.median(known))
     text = f'The learner is {middle:.0%} sure of its direction in the median'
     if middle < _SURE:
         return Advice(
@@ -146,6 +144,12 @@ def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
             'steps follow chance.',
         )
     return Advice('good', f'{text}.')
+
+
+def _median(values: Sequence[float]) -> float | None:
+    """Return the median of the finite values, None if there are none."""
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.median(known)) if known else None
 
 
 def _advise_updates(search: Search) -> Advice | None:
