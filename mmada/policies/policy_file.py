@@ -180,7 +180,8 @@ def encode_policy(
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f'`provenance` should be JSON-able: {error}'
+            '`provenance` should hold JSON values only. Found another one: '
+            f'{error}.'
         ) from error
     return safetensors.torch.save(tensors, {_KEY: text})
 

@@ -124,8 +124,8 @@ def _parse(content: Any) -> StoredCurves:
     points = check_points(content['points'], shape).flatten().tolist()
     if content['sha256'] != _digest(content):
         raise ValueError(
-            '`sha256` should be that of `metric`, `points` and `provenance`; '
-            'one of them was edited.'
+            '`sha256` should be that of `metric`, `points` and `provenance`. '
+            'Found another one: one of them was edited.'
         )
     return StoredCurves(
         content['metric'], tuple(points), content['provenance']
