@@ -157,7 +157,7 @@ def test_names_that_do_not_fit_the_config(inspect, work_dir, tmp_path):
     assert result.status == 0
     assert result.out.splitlines()[-1] == (
         'warning: The objectives differ: the policy does not know b; the '
-        'config does not have c. A training would refuse it.'
+        'config does not have c. A training would reject it.'
     )
 
 
@@ -222,8 +222,11 @@ def test_files_that_are_no_policy_end_with_one_line(
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (['--epochs', 0], '--epochs is 0'),
-        (['--disagreement', 0.5], '--disagreement is 0.5'),
+        (['--epochs', 0], '--epochs should be at least 1. Found 0'),
+        (
+            ['--disagreement', 0.5],
+            '--disagreement should be at least 1. Found 0.5',
+        ),
         (['--checkpoint', 'x.pth'], '--checkpoint needs --config'),
     ],
 )
