@@ -188,6 +188,6 @@ def test_every_sample_of_groups_is_valid() -> None:
 
 
 @pytest.mark.parametrize('sigma', [0, -1, 'a'])
-def test_bad_options_of_group_exploration(sigma: object) -> None:
+def test_bad_sigmas_of_groups(sigma: object) -> None:
     with pytest.raises(ValueError, match=f'`sigma`.*{sigma}'):
         GroupExploration(sigma, GROUPS)
