@@ -265,6 +265,6 @@ def _first_host(nodes: str) -> str:
         return done.stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
         raise ValueError(
-            f'SLURM_NODELIST names no host that {" ".join(command[:3])} knows '
-            f'({error}). Set MASTER_ADDR to the host of rank 0.'
+            f'The command `{" ".join(command)}` should name a host. Found '
+            f'none ({error}). Set MASTER_ADDR to the host of rank 0.'
         ) from error

@@ -302,11 +302,15 @@ def test_slurm_s_rendezvous_can_be_set(environment):
 def test_a_scontrol_that_fails_is_reported(environment, tmp_path, body):
     install_scontrol(environment, tmp_path, body)
     environment.update(SLURM)
-    with pytest.raises(ValueError, match=r'names no host .*Set MASTER_ADDR'):
+    with pytest.raises(
+        ValueError, match=r'name a host. Found .*Set MASTER_ADDR'
+    ):
         export_rendezvous('slurm', PLACE, None)
 
 
 def test_without_scontrol_the_address_is_asked_for(environment, tmp_path):
     environment.update(SLURM, PATH=str(tmp_path))
-    with pytest.raises(ValueError, match=r'names no host .*Set MASTER_ADDR'):
+    with pytest.raises(
+        ValueError, match=r'name a host. Found .*Set MASTER_ADDR'
+    ):
         export_rendezvous('slurm', PLACE, None)
