@@ -153,6 +153,7 @@ def finished(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_config_explores_and_trains(finished: Path) -> None:
     work_dir = finished / 'work_dirs/mask_rcnn_ada'
     names = load_policy(work_dir / 'policy.safetensors').objectives

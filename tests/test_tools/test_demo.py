@@ -78,6 +78,7 @@ def test_a_second_call_reuses_everything(whole):
     assert (work_dir / 'results.md').read_text() == before
 
 
+@pytest.mark.slow
 def test_killed_and_called_again_gives_the_same_table(whole, tmp_path):
     kill_in_second_round(tmp_path)
     output = finish(tmp_path)

@@ -18,6 +18,7 @@ from tests.test_tools.shell import CPU_ONLY, TOOLS
 Run = Callable[..., None]
 
 
+@pytest.mark.slow
 @CPU_ONLY
 def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
     """The second attempt ends as a training without a death does."""

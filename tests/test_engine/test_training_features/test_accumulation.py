@@ -57,7 +57,7 @@ def halves(**loader):
     return dict(
         train_dataloader=dict(toy.dataloader(), batch_size=2, **loader),
         optim=dict(accumulative_counts=2),
-        model=uses.SMOOTH,
+        model=toy.SMOOTH,
         param_scheduler=None,  # schedules count iterations
     )
 
@@ -65,7 +65,7 @@ def halves(**loader):
 @pytest.mark.parametrize('use', ['exploration', 'training'])
 def test_halves_of_batches_lead_to_the_same_weights(tmp_path, use):
     whole = uses.run(
-        use, tmp_path / 'whole', model=uses.SMOOTH, param_scheduler=None
+        use, tmp_path / 'whole', model=toy.SMOOTH, param_scheduler=None
     )
     parts = uses.run(use, tmp_path / 'parts', **halves())
     uses.assert_close(whole, parts)

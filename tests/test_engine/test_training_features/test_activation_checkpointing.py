@@ -56,8 +56,8 @@ def test_the_trunk_learns_though_its_input_asks_for_no_gradient(tmp_path):
 
 
 def test_compiled_and_recomputed_runs_agree(tmp_path):
-    options = dict(activation_checkpointing=['trunk'], model=uses.SMOOTH)
-    plain = uses.run('training', tmp_path / 'plain', model=uses.SMOOTH)
+    options = dict(activation_checkpointing=['trunk'], model=toy.SMOOTH)
+    plain = uses.run('training', tmp_path / 'plain', model=toy.SMOOTH)
     compiled = dict(backend='eager')
     both = uses.run('training', tmp_path / 'b', compile=compiled, **options)
     torch._dynamo.reset()

@@ -18,7 +18,7 @@ HALF = dict(
 
 @pytest.mark.parametrize('use', [*uses.USES, 'both'])
 def test_float16_comes_near_to_float32(tmp_path, use):
-    full = uses.run(use, tmp_path / 'full', model=uses.SMOOTH)
-    half = uses.run(use, tmp_path / 'half', model=uses.SMOOTH, optim=HALF)
+    full = uses.run(use, tmp_path / 'full', model=toy.SMOOTH)
+    half = uses.run(use, tmp_path / 'half', model=toy.SMOOTH, optim=HALF)
     assert uses.largest_difference(full, half) > 0
     uses.assert_close(full, half, rtol=0.1, atol=0.1)
