@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.support import toy
 from tests.test_engine.test_training_features import uses
 
 pytestmark = pytest.mark.skipif(
