@@ -39,6 +39,7 @@ RATIOS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('script', RATIOS)
 def test_quick_form_prints_its_ratios(script, capsys):
     load(f'benchmarks/speed/{script}.py').main(['--quick'])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = [
     'ones',
@@ -78,7 +79,6 @@ def test_a_second_call_reuses_everything(whole):
     assert (work_dir / 'results.md').read_text() == before
 
 
-@pytest.mark.slow
 def test_killed_and_called_again_gives_the_same_table(whole, tmp_path):
     kill_in_second_round(tmp_path)
     output = finish(tmp_path)
