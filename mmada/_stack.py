@@ -84,7 +84,7 @@ def check_stack() -> None:
             mixed. The message says what was found and what to install.
     """
     found = _find_distributions()
-    _refuse_doubles(found)
+    _check_doubles(found)
     with _without_notices():
         for name in _IMPORTS:
             try:
@@ -122,7 +122,7 @@ def _find_distributions() -> dict[str, dict[str, str]]:
     return found
 
 
-def _refuse_doubles(found: dict[str, dict[str, str]]) -> None:
+def _check_doubles(found: dict[str, dict[str, str]]) -> None:
     """Two distributions over one import path overwrite each other's files."""
     doubles = sorted(found['onedl'].keys() & found['openmmlab'].keys())
     if doubles:

@@ -11,7 +11,7 @@ usage() {
 start_with_torchrun() {
     local ranks="$1" nodes="${NNODES:-1}" restarts="${MAX_RESTARTS:-0}"
     local address="${MASTER_ADDR:-127.0.0.1}" port="${PORT:-29500}"
-    local meeting=(--standalone)
+    local rendezvous=(--standalone)
     shift
     if [ "$restarts" != 0 ]; then
         # In a store that the attempts share, a rank may find the address
@@ -19,17 +19,17 @@ start_with_torchrun() {
         export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
     fi
     if [ "$nodes" != 1 ] || [ -n "${PORT:-}" ]; then
-        meeting=(--nnodes="$nodes")
+        rendezvous=(--nnodes="$nodes")
         if [ "$restarts" = 0 ]; then
-            meeting+=(--node_rank="${NODE_RANK:-0}")
-            meeting+=(--master_addr="$address" --master_port="$port")
+            rendezvous+=(--node_rank="${NODE_RANK:-0}")
+            rendezvous+=(--master_addr="$address" --master_port="$port")
         else
-            meeting+=(--rdzv_backend=c10d --rdzv_endpoint="$address:$port")
-            meeting+=(--rdzv_conf="is_host=$((${NODE_RANK:-0} == 0))")
+            rendezvous+=(--rdzv_backend=c10d --rdzv_endpoint="$address:$port")
+            rendezvous+=(--rdzv_conf="is_host=$((${NODE_RANK:-0} == 0))")
         fi
     fi
     "${PYTHON:-python}" -m torch.distributed.run \
-        "${meeting[@]}" \
+        "${rendezvous[@]}" \
         --nproc_per_node="$ranks" \
         --max_restarts="$restarts" \
         "$@" --launcher pytorch

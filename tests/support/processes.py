@@ -29,7 +29,7 @@ _forked.set_forkserver_preload(
     ['tests.support.toy', 'torch._dynamo', 'pytest']
 )
 _starts = itertools.count()
-_MEETING = 'MMADA_TESTS_MEETING'
+_RENDEZVOUS = 'MMADA_TESTS_RENDEZVOUS'
 
 # Of a Runner on the CPU whose process group is there already.
 RUNNER_OPTIONS = dict(
@@ -57,10 +57,10 @@ def join() -> dict[str, Any]:
     """
     if world_size() == 1:
         return {}
-    meeting = os.environ.get(_MEETING)
+    rendezvous = os.environ.get(_RENDEZVOUS)
     torch_dist.init_process_group(
         'gloo',
-        init_method=f'file://{meeting}' if meeting else None,
+        init_method=f'file://{rendezvous}' if rendezvous else None,
         rank=int(os.environ['RANK']),
         world_size=world_size(),
     )
@@ -115,7 +115,7 @@ def start(
         os.environ,
         WORLD_SIZE=str(world_size),
         LOCAL_WORLD_SIZE=str(world_size),
-        **{_MEETING: stem},
+        **{_RENDEZVOUS: stem},
         **env or {},
     )
     processes = []

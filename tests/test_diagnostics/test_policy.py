@@ -108,7 +108,7 @@ def test_drawn_samples_are_negative_as_often_as_computed():
     exploration = GaussianExploration(sigma)
     generator = torch.Generator().manual_seed(1)
     samples = exploration.sample(mean, 40_000, 1.0, generator)
-    share = 1 - float(exploration.legal(samples).double().mean())
+    share = 1 - float(exploration.valid(samples).double().mean())
     assert 0.05 < expected < 0.5
     assert share == pytest.approx(expected, abs=0.01)  # 4 standard errors
 

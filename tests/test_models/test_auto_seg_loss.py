@@ -203,7 +203,7 @@ def test_descent_on_the_loss_raises_the_metric(metric):
         (dict(metric='BF1', loss_weight=float('nan')), '`loss_weight`'),
     ],
 )
-def test_illegal_options_are_refused_by_name(options, said):
+def test_invalid_options_are_named(options, said):
     with pytest.raises(ValueError, match=said):
         AutoSegLoss(**options)
 
@@ -219,7 +219,7 @@ def test_illegal_options_are_refused_by_name(options, said):
         ((2, 4, 8, 8), (2, 8, 8), {'weight': torch.ones(2)}, '`weight`'),
     ],
 )
-def test_illegal_inputs_are_refused_by_name(score, label, more, said):
+def test_invalid_inputs_are_named(score, label, more, said):
     with pytest.raises(ValueError, match=said):
         build(metric='mIoU')(
             torch.zeros(score), torch.zeros(label).long(), **more

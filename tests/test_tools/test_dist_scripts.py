@@ -31,10 +31,12 @@ def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
     )
     plain, restarted = tmp_path / 'plain', tmp_path / 'restarted'
     command = ('train.py', config, '--work-dir', plain)
-    with processes.agent() as meeting:
-        meeting['TORCHELASTIC_RESTART_COUNT'] = '1'  # the one without a death
+    with processes.agent() as rendezvous:
+        rendezvous['TORCHELASTIC_RESTART_COUNT'] = (
+            '1'  # the one without a death
+        )
         processes.run(
-            scripts.call, 2, *command, '--launcher', 'pytorch', env=meeting
+            scripts.call, 2, *command, '--launcher', 'pytorch', env=rendezvous
         )
     train = ('dist_train.sh', config, 2, '--work-dir', restarted, '--resume')
     shell.run(*train, MAX_RESTARTS='1')

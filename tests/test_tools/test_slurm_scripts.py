@@ -38,12 +38,12 @@ def fake_slurm(folder: Path, srun: str) -> dict[str, str]:
 
 @CPU_ONLY
 def test_slurm_without_gpus(config: Path, tmp_path: Path) -> None:
-    with processes.agent() as meeting:
+    with processes.agent() as rendezvous:
         shell.run(
             'slurm_train.sh',
             *('cpu', 'toy', config, tmp_path, '--cfg-options', 'x=1'),
             **fake_slurm(tmp_path / 'bin', SRUN),
-            **meeting,
+            **rendezvous,
             GPUS_PER_NODE='0',
             NTASKS='2',
         )

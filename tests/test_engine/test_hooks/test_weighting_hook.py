@@ -135,6 +135,6 @@ def test_what_is_no_number_of_iterations_is_named(name, value):
     assert repr(value) in str(caught.value)
 
 
-def test_where_none_has_a_meaning_it_is_legal():
+def test_where_none_has_a_meaning_it_is_valid():
     GradientWeightingHook({}, interval=None)
     LossWeightingHook({}, interval=None, probe_iters=None)
