@@ -1,5 +1,8 @@
 """What a replica is scored by: one metric, or a weighted sum of several.
 
+How a controller turns the scores of a round into rewards (Eq. 3 to 5) is in
+`controllers/rewards.py`.
+
 The metric reads a number from what an evaluator gives; the evaluator applies
 a model to the reward data.
 """

@@ -1,6 +1,6 @@
 """Metrics: panoptic quality without panopticapi, semantic segmentation."""
 
-from mmada.evaluation.averages import (
+from mmada.evaluation.class_counts import (
     ClassCounts,
     Quality,
     Report,

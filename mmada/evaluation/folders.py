@@ -10,7 +10,7 @@ from mmada.datasets.coco_panoptic import (
     read_json,
     read_segment_map,
 )
-from mmada.evaluation.averages import (
+from mmada.evaluation.class_counts import (
     ClassesOf,
     Report,
     make_report,

@@ -1,4 +1,8 @@
-"""Panoptic quality as a metric of mmengine, computed in memory."""
+"""Panoptic quality as a metric of mmengine, computed in memory.
+
+Segments are matched in `matching.py`; their counts by class, and averages
+over all classes, things and stuff are in `class_counts.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from mmengine.registry import METRICS
 
 from mmada.datasets.coco_panoptic import BackendArgs
 from mmada.datasets.segment_map import to_segment_map
-from mmada.evaluation.averages import (
+from mmada.evaluation.class_counts import (
     ClassesOf,
     check_classes_of,
     class_table,

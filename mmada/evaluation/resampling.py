@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.coco_panoptic import Category
-from mmada.evaluation.averages import (
+from mmada.evaluation.class_counts import (
     GROUPS,
     ClassesOf,
     check_classes_of,

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from torch import Tensor
 
-from mmada.evaluation.averages import ClassesOf, check_classes_of
+from mmada.evaluation.class_counts import ClassesOf, check_classes_of
 from mmada.evaluation.semantic_counts import (
     SemanticCounts,
     count_semantic,

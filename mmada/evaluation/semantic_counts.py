@@ -26,7 +26,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmada.evaluation.averages import ClassesOf
+from mmada.evaluation.class_counts import ClassesOf
 
 BITS = 63
 """Classes in a word; the sign bit of an int64 is left alone."""

@@ -11,7 +11,7 @@ import pytest
 
 from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.evaluation import evaluate_folders
-from mmada.evaluation.averages import ClassCounts, class_quality
+from mmada.evaluation.class_counts import ClassCounts, class_quality
 
 from .panoptic_reference import evaluate, rounding
 

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.datasets.segment_map import to_segment_map
-from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import Match, Truth, TruthSegment, count_image
 
 from .panoptic_reference import count, rounding

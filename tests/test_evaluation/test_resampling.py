@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmada.datasets.coco_panoptic import Category
-from mmada.evaluation.averages import make_report, sum_counts
+from mmada.evaluation.class_counts import make_report, sum_counts
 from mmada.evaluation.matching import ImageCounts, Match
 from mmada.evaluation.resampling import draw_images, resample_quality
 

@@ -1,4 +1,7 @@
-"""Messages between all ranks: outcomes, and the winner's tensors."""
+"""Messages between all ranks: outcomes, and the winner's broadcast.
+
+What of the winner is sent, and when, is up to `exploration/start_states.py`.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.coco_panoptic import Category
-from mmada.evaluation.averages import Report, make_report, sum_counts
+from mmada.evaluation.class_counts import Report, make_report, sum_counts
 from mmada.evaluation.matching import ImageCounts
 from mmada.visualization.panoptic_panel import Image, enlarge
 

@@ -26,7 +26,7 @@ from results import COUNTS, NOTED, job_folder, log_file
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
 from mmada.evaluation import PanopticQuality
-from mmada.evaluation.averages import sum_counts
+from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import ImageCounts
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 

@@ -1,4 +1,4 @@
-"""Panoptic quality from counts, averaged over classes, and tables of it.
+"""Counts by class, panoptic quality of all, things and stuff, and tables.
 
 Panoptic quality is segmentation quality times recognition quality::
 

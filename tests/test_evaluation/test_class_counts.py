@@ -10,7 +10,7 @@ import pytest
 
 from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation import class_table, group_table, make_report
-from mmada.evaluation.averages import (
+from mmada.evaluation.class_counts import (
     ClassCounts,
     Quality,
     average_quality,
