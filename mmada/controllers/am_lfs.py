@@ -73,16 +73,16 @@ class AmLfs(ScheduleSearch):
         """The weights exp(mu), shape ``(n,)``."""
         return self._policy.weights(self._no_losses).detach()
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         actions = self._exploration.sample(
             self._policy.log_weights.detach(),
             self.num_replicas,
             1.0,
-            self._generator,
+            self.generator,
         )
         return self._policy.decode(actions)
 
-    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
+    def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         one = torch.ones((), dtype=torch.float64)
         self._learner.update(
             self._policy,

@@ -197,8 +197,8 @@ class Rounds(Controller):
     To be named before the interface that a controller has, as in
     ``class Mine(Rounds, ActionController)``. A round is open while
     `_pending`, what was proposed, is neither None nor empty. How many rounds
-    were counted is up to the subclass, which adds to `_round`. What else it
-    stores it adds to :meth:`_state`, and takes over in :meth:`_resume`.
+    were counted is up to the subclass, which adds to `rounds_done`. What else
+    it stores it adds to :meth:`_state`, and takes over in :meth:`_resume`.
 
     Args:
         action_size: Numbers in an action.
@@ -207,6 +207,10 @@ class Rounds(Controller):
         seed: Seed of what is drawn.
         identity: What says which search this is, JSON-able: the state of
             another one is not loaded.
+
+    Attributes:
+        generator: Source of all random numbers; part of the state.
+        rounds_done: Rounds that were counted.
 
     Raises:
         ValueError: If a value is out of range.
@@ -224,9 +228,9 @@ class Rounds(Controller):
         identity: dict[str, Any],
     ) -> None:
         super().__init__(action_size, num_rounds, num_replicas)
-        self._generator = Generator().manual_seed(check_int('seed', seed, 0))
+        self.generator = Generator().manual_seed(check_int('seed', seed, 0))
         self._identity = identity
-        self._round = 0
+        self.rounds_done = 0
         self._pending: Any = None
 
     @property
@@ -245,7 +249,7 @@ class Rounds(Controller):
                 'propose() was called twice: observe() the '
                 'metrics of the open round first.'
             )
-        if self._round >= self.num_rounds:
+        if self.rounds_done >= self.num_rounds:
             raise RuntimeError(f'All {self.num_rounds} rounds are done.')
 
     def _check_open(
@@ -270,15 +274,15 @@ class Rounds(Controller):
         """Return what may be stored, not copied."""
         return dict(
             identity=self._identity,
-            generator=self._generator.get_state(),
-            round=self._round,
+            generator=self.generator.get_state(),
+            round=self.rounds_done,
             pending=self._pending,
         )
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Take over a state that is this controller's own copy."""
-        self._generator.set_state(state['generator'])
-        self._round = state.get('round', 0)
+        self.generator.set_state(state['generator'])
+        self.rounds_done = state.get('round', 0)
         self._pending = state['pending']
 
     def state_dict(self) -> dict[str, Any]:
@@ -372,7 +376,7 @@ class WeightRounds(Rounds, WeightController):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        if not self._round or self._initial_losses is None:
+        if not self.rounds_done or self._initial_losses is None:
             raise RuntimeError(NOTHING_FOUND)
         return self._initial_losses.clone(), deepcopy(self._identity)
 

@@ -82,16 +82,16 @@ class GridSearch(StaticSearch):
         ]
         return torch.stack(rows)
 
-    def _draw(self) -> Tensor:
-        first = self._round * self.num_replicas
+    def draw(self) -> Tensor:
+        first = self.rounds_done * self.num_replicas
         drawn = self._points[first : first + self.num_replicas].clone()
         if self._failed:
-            drawn[0] = self._best.action if self._round else 1.0
+            drawn[0] = self._best.action if self.rounds_done else 1.0
         self._failed = True  # until the round has a winner
         return drawn
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
-        super()._keep(weights, metric)
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
+        super().keep(weights, metric)
         self._failed = False
 
     def _memory(self) -> dict[str, Any]:

@@ -54,8 +54,8 @@ class PopulationTraining(ScheduleSearch):
             dict(sigma=sigma),
         )
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         others = log_normal(
-            self._centre, self._sigma, self.num_replicas - 1, self._generator
+            self.centre, self._sigma, self.num_replicas - 1, self.generator
         )
-        return torch.cat([self._centre.unsqueeze(0), others])
+        return torch.cat([self.centre.unsqueeze(0), others])

@@ -56,15 +56,15 @@ class RandomSearch(StaticSearch):
         self._low = math.log(check_number('low', low, WEIGHT_FLOOR))
         self._high = math.log(check_number('high', high, low, above=True))
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         shares = torch.rand(
             self.num_replicas,
             self.num_objectives,
             dtype=torch.float64,
-            generator=self._generator,
+            generator=self.generator,
         )
         drawn = (self._low + (self._high - self._low) * shares).exp()
-        if self._round == 0:
+        if self.rounds_done == 0:
             drawn[0] = 1.0
         return drawn
 
@@ -111,7 +111,7 @@ class RandomWeights(ScheduleSearch):
             dict(sigma=sigma),
         )
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         return log_normal(
-            self._initial, self._sigma, self.num_replicas, self._generator
+            self._initial, self._sigma, self.num_replicas, self.generator
         )

@@ -85,7 +85,7 @@ class ShuffledRewards(Rounds, WeightController):
 
     def _shuffled(self, metrics: Tensor) -> Tensor:
         valid = torch.nonzero(metrics.isfinite()).flatten()
-        order = torch.randperm(len(valid), generator=self._generator)
+        order = torch.randperm(len(valid), generator=self.generator)
         shuffled = metrics.clone()
         shuffled[valid] = metrics[valid[order]]
         return shuffled

@@ -103,12 +103,12 @@ class SlopeSearch(WeightSearch):
             for alive in self._metrics[-1].isfinite()
         )
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         """Return the same weights in each round."""
         assert self._initial_losses is not None
         if not len(self._points):
             self._points = design(
-                self.num_replicas, len(self._basis), self._generator
+                self.num_replicas, len(self._basis), self.generator
             )
         factors = self._sigma * self._points @ self._basis
         mean = self._policy(self._initial_losses)
@@ -124,7 +124,11 @@ class SlopeSearch(WeightSearch):
         result = super().observe(metrics, reference)
         if result.best >= 0:
             self._metrics.append(metrics.double())
-        return self._step(result) if self._round == self.num_rounds else result
+        return (
+            self._step(result)
+            if self.rounds_done == self.num_rounds
+            else result
+        )
 
     def _step(self, result: RoundResult) -> RoundResult:
         """Move the policy; say so, or why it stays where it is."""
@@ -156,10 +160,10 @@ class SlopeSearch(WeightSearch):
         # One that failed is as bad as the worst.
         return metrics.where(valid, metrics[valid].min())
 
-    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
+    def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: the last rounds decide."""
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
         """Do nothing: the slope is between all replicas."""
 
     def ensemble(self) -> PolicyEnsemble:

@@ -41,20 +41,20 @@ class WeightSearch(WeightRounds):
     """
 
     @abstractmethod
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         """Return the weights of the open round, positive, ``(m, n)``."""
 
-    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
+    def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Learn from a round whose metrics tell replicas apart.
 
         Args:
-            drawn: What :meth:`_draw` gave, shape ``(m, n)``.
+            drawn: What :meth:`draw` gave, shape ``(m, n)``.
             rewarded: With the rewards.
         """
 
     @abstractmethod
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
-        """Take note of a round's winner, after :meth:`_learn`.
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
+        """Take note of a round's winner, after :meth:`learn`.
 
         Args:
             weights: That it trained with, shape ``(n,)``.
@@ -69,7 +69,7 @@ class WeightSearch(WeightRounds):
             ValueError: If the losses are negative or not finite.
         """
         self._checked_losses(losses)
-        drawn = self._draw()
+        drawn = self.draw()
         weights = drawn.clamp(min=WEIGHT_FLOOR)
         self._pending = dict(drawn=drawn, weights=weights)
         return weights.clone()
@@ -85,11 +85,11 @@ class WeightSearch(WeightRounds):
         rewarded = reward_round(metrics, standardised_reward)
         pending, self._pending = self._pending, {}
         if rewarded.informative:
-            self._learn(pending['drawn'], rewarded)
+            self.learn(pending['drawn'], rewarded)
         best = select_best(metrics)
         if best >= 0:
-            self._keep(pending['weights'][best].clone(), metrics[best])
-            self._round += 1
+            self.keep(pending['weights'][best].clone(), metrics[best])
+            self.rounds_done += 1
         info = dict(
             num_valid=float(rewarded.valid.sum()), spread=rewarded.spread
         )
@@ -174,7 +174,7 @@ class StaticSearch(WeightSearch):
         """
         return self._best.metric
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
         self._best.note(weights, metric)
 
     def ensemble(self) -> PolicyEnsemble:
@@ -251,7 +251,7 @@ class ScheduleSearch(WeightSearch):
         self._winner: Tensor | None = None
 
     @property
-    def _centre(self) -> Tensor:
+    def centre(self) -> Tensor:
         """Weights of the last winner, at first the initial ones, ``(n,)``."""
         return self._initial if self._winner is None else self._winner
 
@@ -264,7 +264,7 @@ class ScheduleSearch(WeightSearch):
         """
         return winner
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
         self._winner = weights
         self._schedule.append(self._scheduled(weights))
 

@@ -52,7 +52,7 @@ def test_the_search_cools_down() -> None:
     spreads = []
     for _ in range(4):
         drawn = search.propose(torch.ones(50))
-        spreads.append(float((drawn / search._centre).log().std()))
+        spreads.append(float((drawn / search.centre).log().std()))
         search.observe(torch.arange(40.0), None)
     assert spreads == pytest.approx([0.5, 0.375, 0.25, 0.125], rel=0.05)
 

@@ -194,6 +194,6 @@ def test_stuff_first_makes_things_background_and_is_refused(stuff_first):
     prediction = PixelData(sem_seg=torch.tensor([[[1, 1, 0, 0]]]))
     sample = dict(img_id=1, pred_panoptic_seg=prediction)
     with pytest.raises(
-        ValueError, match="things should come .* 'other' first"
+        ValueError, match="Things should come .* Found 'other' first"
     ):
         metric.process(None, [sample])

@@ -86,9 +86,9 @@ class FaultySearch(ScheduleSearch):
         super().__init__(initial=None, gamma=REPLAY, options={}, **options)
         self.fault = fault
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         size = self.num_replicas, self.num_objectives
-        own = None if self.fault == 'random' else self._generator
+        own = None if self.fault == 'random' else self.generator
         drawn = torch.rand(size, generator=own, dtype=torch.float64) + 0.5
         return drawn.float() if self.fault == 'float' else drawn
 
@@ -109,13 +109,13 @@ class FaultySearch(ScheduleSearch):
 class LastWins(StaticSearch):
     """Keeps the last winner, not the best of all rounds."""
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         size = self.num_replicas, self.num_objectives
-        return torch.rand(size, generator=self._generator).double() + 0.5
+        return torch.rand(size, generator=self.generator).double() + 0.5
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
         self._best = type(self._best)()
-        super()._keep(weights, metric)
+        super().keep(weights, metric)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,10 @@ def test_wrong_paths_are_one_line(folder, run_here, options, message):
     ('segments', 'message'),
     [
         ([], r'image 1: .*a category. Found \[4\]'),
-        ([dict(id=4, category_id=8)], r'category_id .*\[2, 3\]. Found \[8\]'),
+        (
+            [dict(id=4, category_id=8)],
+            r'image 1 .*`category_id`.*\[2, 3\]. Found \[8\]',
+        ),
         (
             [dict(id=4, category_id=2), dict(id=5, category_id=2)],
             r'image 1: .*in the predicted map. Found \[5\]',

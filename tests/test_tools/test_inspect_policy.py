@@ -170,7 +170,7 @@ def test_a_config_that_is_not_wrapped(inspect, work_dir, tmp_path):
     assert result.status == 2
     (line,) = result.err.strip().splitlines()[-1:]
     assert line.startswith(
-        'inspect_policy: error: `model.type` is SureDetector'
+        'inspect_policy: error: `model.type` should be LossWeightWrapper'
     )
 
 

@@ -40,7 +40,7 @@ def test_no_work_directory(run, tmp_path, capsys):
     with pytest.raises(SystemExit, match='2'):
         run(REPORT, tmp_path / 'absent')
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('report: error: work_dir should be')
+    assert line.startswith('report: error: `work_dir` should be')
 
 
 def test_no_baseline(run, tmp_path, capsys):

@@ -59,7 +59,7 @@ class AdaSegment(WeightRounds):
             preset=preset,
         )
         self._parts = build_preset(
-            preset, num_objectives, self._generator, options
+            preset, num_objectives, self.generator, options
         )
         self._scale = 1.0
         self._uninformative = 0
@@ -77,7 +77,7 @@ class AdaSegment(WeightRounds):
         with torch.no_grad():
             mean = self._parts.policy(losses)
         actions = self._parts.exploration.sample(
-            mean, self.num_replicas, self._scale, self._generator
+            mean, self.num_replicas, self._scale, self.generator
         )
         weights = self._parts.policy.decode(actions)
         weights = weights.clamp(min=self._parts.floor)
@@ -123,7 +123,7 @@ class AdaSegment(WeightRounds):
             parts.reward,
             valid_actions=parts.exploration.valid(self._pending['actions']),
             reference=reference,
-            progress=(self._round + 1) / self.num_rounds,
+            progress=(self.rounds_done + 1) / self.num_rounds,
             noise_floor=parts.noise_floor,
         )
 
@@ -166,7 +166,7 @@ class AdaSegment(WeightRounds):
             return
         self._best_weights = pending['weights'][best]
         self._saved.append(parameters_of(parts.policy))
-        self._round += 1
+        self.rounds_done += 1
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the policies saved so far; see :class:`WeightController`.

@@ -164,7 +164,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         """
         self._check_closed()
         count = self.num_replicas - self._advantage.of_first
-        actions = self._learner.sample(count, self._generator)
+        actions = self._learner.sample(count, self.generator)
         if self._advantage.of_first:
             actions = torch.cat([self.mean_action.unsqueeze(0), actions])
         self._pending = actions
@@ -188,7 +188,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         best = select_best(metrics)
         if best >= 0:
             self._best.note(self._pending[best], metrics[best])
-            self._round += 1
+            self.rounds_done += 1
         self._pending = None
         return RoundResult(
             best,
@@ -207,7 +207,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         return not self._advantage.of_first or bool(rewarded.valid[0])
 
     def _learn(self, actions: Tensor, rewarded: RoundRewards) -> None:
-        done = self._round / (self.num_rounds + 1)
+        done = self.rounds_done / (self.num_rounds + 1)
         share = 1 - done if self._linear_decay else 1.0
         valid = rewarded.valid
         self._learner.update(actions[valid], rewarded.rewards[valid], share)

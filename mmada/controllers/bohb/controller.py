@@ -102,7 +102,7 @@ class BohbSearch(WeightSearch):
             ),
         )
         self._points = CandidatePoints(
-            num_objectives, start, spread, random_fraction, self._generator
+            num_objectives, start, spread, random_fraction, self.generator
         )
         self._hyperband = Hyperband(num_replicas, self._whole, factor)
         self._plan: Plan = ()
@@ -128,18 +128,18 @@ class BohbSearch(WeightSearch):
 
     @property
     def _may_start(self) -> bool:
-        fits = self.num_rounds - self._round >= self._whole
+        fits = self.num_rounds - self.rounds_done >= self._whole
         return fits or self._hyperband.best is None
 
     def plan(self) -> Plan:
         """Return what each replica does; see :class:`Controller`."""
         return self._plan
 
-    def _draw(self) -> Tensor:
+    def draw(self) -> Tensor:
         """Fill the free slots; one that stays free has weights of 1."""
         if self.finished:
             raise RuntimeError(
-                f'The search is over after {self._round} rounds.'
+                f'The search is over after {self.rounds_done} rounds.'
             )
         if not self._hyperband.candidates:
             self._mirror()  # a storage that is no good ends the search here
@@ -179,15 +179,15 @@ class BohbSearch(WeightSearch):
         rewards = result.rewards.masked_fill(rests, 0.0)
         return result._replace(rewards=rewards, reason=reason)
 
-    def _learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
+    def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: it learns from metrics of one age, not one round."""
 
-    def _keep(self, weights: Tensor, metric: Tensor) -> None:
+    def keep(self, weights: Tensor, metric: Tensor) -> None:
         """Do nothing: the candidates keep their metrics."""
 
     def _mirror(self) -> None:
         url, name = self._mirrored
-        over = self._round >= self.num_rounds
+        over = self.rounds_done >= self.num_rounds
         done = [c for c in self._hyperband.candidates if over or not c.open]
         if url is not None and (done or not self._hyperband.candidates):
             spread = self._points.spread
@@ -252,7 +252,7 @@ class CandidatePoints:
         )
         self._random = check_number('random_fraction', random_fraction, 0, 1)
         self._first = [self._checked(p) for p in (first or [[1.0] * size])]
-        self._generator = generator
+        self.generator = generator
 
     def _checked(self, point: Sequence[float]) -> list[float]:
         """Scale a point into the middle of the space."""
@@ -271,7 +271,7 @@ class CandidatePoints:
         number = len(hyperband.candidates)
         if number < len(self._first):
             return self._first[number]
-        stream = self._generator
+        stream = self.generator
         seed = int(torch.randint(2**31, (), generator=stream))
         chance = float(torch.rand((), generator=stream, dtype=torch.float64))
         age = None if chance < self._random else self._model_age(hyperband)

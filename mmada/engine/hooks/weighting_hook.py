@@ -96,9 +96,9 @@ class WeightingHook(Hook, Generic[W]):
         weighting = TASK_UTILS.build(self._config)
         if not isinstance(weighting, self.weighting_type):
             raise ValueError(
-                f'`weighting` should be a {self.weighting_type.__name__}; '
-                'other kinds have a hook of their own. '
-                f'Found {type(weighting).__name__}.'
+                '`weighting.type` should be a '
+                f'{self.weighting_type.__name__}; other kinds have a hook of '
+                f'their own. Found {type(weighting).__name__}.'
             )
         return weighting
 

@@ -254,7 +254,9 @@ def test_a_wrong_name_is_shown_with_all_names_of_the_model(tmp_path):
 
 def test_no_reward_data_stop_before_training(tmp_path):
     empty = toy.dataloader(offset=1, size=0, shuffle=False)
-    with pytest.raises(ValueError, match='reward_dataloader.dataset. has no'):
+    with pytest.raises(
+        ValueError, match='reward_dataloader.dataset. should .* Found none'
+    ):
         explore(tmp_path, reward_dataloader=empty)
 
 
