@@ -12,6 +12,7 @@ There is a suite for each of the three interfaces: `Weighting`,
 
 from __future__ import annotations
 
+import copy
 import io
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -112,20 +113,29 @@ class _AnyWeightingConformance(ABC):
         torch.save(weighting.state_dict(), file)
         file.seek(0)
         resumed.load_state_dict(torch.load(file, weights_only=True))
-        assert torch.equal(
-            self.train(resumed, done, PERIODS),
-            self.train(weighting, done, PERIODS),
+        found = self.train(resumed, done, PERIODS)
+        expected = self.train(weighting, done, PERIODS)
+        assert torch.equal(found, expected), (
+            'After `load_state_dict` the weights differ from those of an '
+            'uninterrupted training: what they depend on is not all in the '
+            f'state, or is not restored.\n{found}\n{expected}'
         )
 
     def test_a_state_is_not_changed_by_what_follows(self) -> None:
         weighting = self.new()
         self.train(weighting, 0, 3)
         state = weighting.state_dict()
-        expected = self.train(weighting, 3, PERIODS)
-        for _ in range(2):
+        kept = copy.deepcopy(state)
+        self.train(weighting, 3, PERIODS)
+        runs = []
+        for each in (kept, state, state):
             resumed = self.new()
-            resumed.load_state_dict(state)
-            assert torch.equal(self.train(resumed, 3, PERIODS), expected)
+            resumed.load_state_dict(each)
+            runs.append(self.train(resumed, 3, PERIODS))
+        assert all(torch.equal(run, runs[0]) for run in runs), (
+            'A state changed after it was taken: it shares tensors with the '
+            'weighting that gave it, or with one that loaded it.'
+        )
 
     def test_a_state_of_something_else_is_refused(self) -> None:
         with pytest.raises((KeyError, TypeError, ValueError)):
