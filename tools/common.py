@@ -74,7 +74,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='how the processes of a distributed run were started',
     )
     # torch.distributed.launch passes this; torchrun sets the variable.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
 
 
 def add_config_overrides(parser: argparse.ArgumentParser) -> None:

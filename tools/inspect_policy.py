@@ -24,7 +24,10 @@ _LEGEND = 'the others at the initial losses'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('file', type=Path, help='a policy file')
     parser.add_argument(
         '--epochs',
