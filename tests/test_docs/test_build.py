@@ -14,6 +14,7 @@ from tests.test_docs.pages import DOCS
 from tests.test_layers import LAYERS
 
 pytest.importorskip('sphinx')
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')

@@ -28,6 +28,7 @@ def build_weighting() -> Weighting:
     return TASK_UTILS.build(dict(type='LaggardWeighting'))
 
 
+@pytest.mark.slow
 def test_the_suites_of_the_page_pass(tmp_path: Path) -> None:
     (tmp_path / 'my_methods.py').write_text('\n\n'.join(METHODS))
     for number, text in enumerate(TESTS):

@@ -97,6 +97,7 @@ def _place(tmp_path, monkeypatch):
     init_default_scope('mmdet')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', FAMILIES)
 def test_two_rounds_and_an_adapted_epoch(family):
     name = FAMILIES[family]

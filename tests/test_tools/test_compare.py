@@ -71,6 +71,7 @@ def short_path(tmp_path_factory):
     return tmp_path_factory.mktemp('c')
 
 
+@pytest.mark.slow
 def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     problem = problem._replace(name='cascade')
     other = problem._replace(name='other', epochs=2)

@@ -51,6 +51,7 @@ def test_two_ranks_outlive_a_dead_one(config: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @CPU_ONLY
 def test_two_ranks_collect_their_predictions(
     run: Run, config: Path, tmp_path: Path

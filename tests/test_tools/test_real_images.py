@@ -16,6 +16,7 @@ DATA = Path(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not DATA.is_dir(), reason='MMADA_COCO_SAMPLE names no folder of images'
 )
