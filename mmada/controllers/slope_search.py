@@ -123,7 +123,7 @@ class SlopeSearch(WeightSearch):
         """
         result = super().observe(metrics, reference)
         if result.best >= 0:
-            self._metrics.append(metrics.double())
+            self._metrics.append(metrics.double().clone())
         return (
             self._step(result)
             if self.rounds_done == self.num_rounds

@@ -52,8 +52,8 @@ def check_number(
     )
     if not valid:
         raise ValueError(
-            f'`{name}` should be a finite number in '
-            f'{"(" if above else "["}{low}, {high}]. Found {value!r}.'
+            f'`{name}` should be a finite number'
+            f'{_range(low, high, above, False)}. Found {value!r}.'
         )
     return float(value)
 
@@ -89,12 +89,20 @@ def check_numbers(
         inside &= (vector > low) & (vector < high)
     fits = vector.ndim == 1 and len(vector) == (size or max(1, len(vector)))
     if not fits or not bool((inside & vector.isfinite()).all()):
-        first, last = '()' if exclusive else '[]'
         raise ValueError(
-            f'`{name}` should be {size or "one or more"} finite numbers in '
-            f'{first}{low}, {high}{last}. Found {value!r}.'
+            f'`{name}` should be {size or "one or more"} finite numbers'
+            f'{_range(low, high, exclusive, exclusive)}. Found {value!r}.'
         )
     return vector.to('cpu', copy=True)
+
+
+def _range(low: float, high: float, above: bool, below: bool) -> str:
+    """Say in which range a number should be; nothing for any."""
+    if high == math.inf:
+        if low == -math.inf:
+            return ''
+        return f' above {low}' if above else f' of at least {low}'
+    return f' in {"(" if above else "["}{low}, {high}{")" if below else "]"}'
 
 
 def check_groups(name: str, value: Any, size: int) -> list[list[int]]:

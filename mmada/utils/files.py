@@ -53,9 +53,12 @@ def replace(
         OSError: If it cannot be written; an older file is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
+    path = Path(os.path.realpath(path))  # a link stays one
     temporary = temporary_name(path.parent)
     try:
         _write(temporary, data, durable, f'{site}.inside_write')
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copymode(path, temporary)
         failpoint(f'{site}.before_rename')
         os.replace(temporary, path)
     finally:

@@ -8,6 +8,7 @@ by default `exploration`. The status of a run is `exploration/status.json`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmada.utils.files import leftovers
@@ -32,16 +33,34 @@ def search_directories(work_dir: Path) -> list[Path]:
     """Return the directories of all searches of a run, in order of name.
 
     These are the directories that a search locked or that hold its states,
-    whatever the option `directory` of its loop was.
+    whatever the option `directory` of its loop was. Links are followed. What
+    belongs to another run below, which has logs or checkpoints of its own,
+    is left out.
 
     Args:
         work_dir: Work directory of the run.
     """
-    stores = (
-        path
-        for name in (INITIAL_DIR, STATES_DIR)
-        for path in work_dir.rglob(name)
-        if any(path.glob('step_*')) or leftovers(path)
+    found, seen = set(), set()
+    for name, folders, files in os.walk(work_dir, followlinks=True):
+        path = Path(name)
+        status = path.stat()
+        inode = status.st_dev, status.st_ino
+        if inode in seen or (path != work_dir and _is_run(path, folders)):
+            folders.clear()
+            continue
+        seen.add(inode)
+        stores = (path / f for f in (INITIAL_DIR, STATES_DIR) if f in folders)
+        if LOCK_FILE in files or any(map(_holds_states, stores)):
+            found.add(path)
+    return sorted(found)
+
+
+def _is_run(path: Path, folders: list[str]) -> bool:
+    """Return whether MMEngine has logged or saved in a directory."""
+    return (path / 'last_checkpoint').exists() or any(
+        (path / folder / 'vis_data').is_dir() for folder in folders
     )
-    locks = work_dir.rglob(LOCK_FILE)
-    return sorted({path.parent for path in (*stores, *locks)})
+
+
+def _holds_states(path: Path) -> bool:
+    return any(path.glob('step_*')) or bool(leftovers(path))

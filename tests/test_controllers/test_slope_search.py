@@ -100,6 +100,20 @@ def test_the_policy_weighs_up_what_the_metric_wants() -> None:
     assert float(shares[3] / shares.sum()) > 0.5  # 0.25 at the start
 
 
+def test_metrics_are_copied() -> None:
+    policies = []
+    for change in (False, True):
+        controller = search(noise=0.01)
+        for index in range(controller.num_rounds):
+            weights = controller.propose(LOSSES * 0.9**index)
+            metrics = weights[:, 3].log().double()
+            controller.observe(metrics, None)
+            if change:
+                metrics.zero_()
+        policies.append(controller.ensemble().weights(1, 3, LOSSES))
+    assert torch.equal(*policies)
+
+
 def test_metrics_of_chance_alone_leave_the_start() -> None:
     controller = search(noise=1e6)
     play(controller, lambda weights, index: weights[:, 3].log())

@@ -50,6 +50,19 @@ def test_a_file_is_replaced_by_text_or_bytes(
         assert os.listdir(tmp_path) == ['file']
 
 
+def test_a_link_stays_one_and_the_mode_of_the_file_too(tmp_path: Path) -> None:
+    path, link = tmp_path / 'elsewhere' / 'file', tmp_path / 'link'
+    path.parent.mkdir()
+    path.touch()
+    path.chmod(0o664)
+    link.symlink_to(path)
+    replace(link, b'new')
+    assert link.is_symlink()
+    assert path.read_bytes() == b'new'
+    assert path.stat().st_mode & 0o777 == 0o664
+    assert os.listdir(tmp_path / 'elsewhere') == ['file']
+
+
 def test_an_error_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,3 +46,19 @@ def test_all_searches_are_found_once_and_in_order(tmp_path: Path) -> None:
 def test_what_is_no_search_is_not_found(tmp_path: Path) -> None:
     names = ('exploration/status.json', 'states/other', 'vis_data/x.json')
     assert made(tmp_path, *names) == []
+
+
+def test_links_are_followed_and_loops_are_not(tmp_path: Path) -> None:
+    made(tmp_path / 'scratch', 'run.lock')
+    work_dir = tmp_path / 'run'
+    work_dir.mkdir()
+    (work_dir / 'exploration').symlink_to(tmp_path / 'scratch')
+    (work_dir / 'loop').symlink_to(work_dir)
+    assert made(work_dir) == ['exploration']
+
+
+@pytest.mark.parametrize('sign', ['last_checkpoint', '20260101/vis_data/x'])
+def test_another_run_below_is_left_out(tmp_path: Path, sign: str) -> None:
+    below = (f'other/{sign}', 'other/exploration/run.lock')
+    assert made(tmp_path, *below) == []
+    assert made(tmp_path, sign, 'exploration/run.lock') == ['exploration']

@@ -279,7 +279,7 @@ def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
             try:
                 if json.loads(line)['epoch'] < record['epoch']:
                     kept.append(line)
-            except ValueError:  # cut off by the kill of an earlier version
+            except (KeyError, TypeError, ValueError):  # not a line of ours
                 continue
     text = '\n'.join([*kept, json.dumps(record)]) + '\n'
-    replace(path, text, site='weights_file')
+    replace(path, text, durable=False, site='weights_file')

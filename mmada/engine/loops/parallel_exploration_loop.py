@@ -136,7 +136,7 @@ class ParallelExplorationLoop(BaseLoop):
         ).training_rounds(num_rounds, controller)
         self._directory = directory
         self._ranks_per_replica = ranks_per_replica
-        self._log_interval = log_interval
+        self._log_interval = check_int('log_interval', log_interval, 1)
         self._epoch = 0
         self._iter = 0
 
