@@ -103,7 +103,7 @@ def test_the_policy_weighs_up_what_the_metric_wants() -> None:
 def test_metrics_are_copied() -> None:
     policies = []
     for change in (False, True):
-        controller = search(noise=0.01)
+        controller = search(noise=0.01, num_rounds=6)
         for index in range(controller.num_rounds):
             weights = controller.propose(LOSSES * 0.9**index)
             metrics = weights[:, 3].log().double()
