@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.test_families.conformance import FamilyConformance
 from tests.test_families.one_stage import ONE_STAGE
 from tests.test_families.queries import QUERIES
 from tests.test_families.two_stage import TWO_STAGE
+
+pytestmark = pytest.mark.slow
 
 RETINANET, FCOS, ATSS, RTMDET_INS = ONE_STAGE
 FASTER_RCNN, MASK_RCNN, CASCADE_MASK_RCNN, HTC = TWO_STAGE

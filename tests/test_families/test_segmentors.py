@@ -9,6 +9,8 @@ import pytest
 from tests.test_families.conformance import FamilyConformance
 from tests.test_families.segmentors import SEGMENTORS
 
+pytestmark = pytest.mark.slow
+
 (FCN,) = SEGMENTORS
 
 

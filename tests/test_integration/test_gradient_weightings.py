@@ -10,6 +10,8 @@ from mmengine.runner import Runner
 from tests.support.toy import assert_same_state
 from tests.test_integration.conftest import ROOT, STEM
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip('torchjd', reason='[torchjd] is not installed')
 NAMES = ['gradnorm', 'upgrad', 'pcgrad', 'cagrad']
 

@@ -19,6 +19,8 @@ from mmada.surrogates import identity_points, load_curve
 from mmada.surrogates.metrics import find_surrogate
 from tests.support.mmseg_scope import mmseg_scope
 
+pytestmark = pytest.mark.slow
+
 __all__ = ['mmseg_scope']
 
 TINY = Path(__file__).resolve().parents[2] / 'configs/asl/scenes/tiny.py'

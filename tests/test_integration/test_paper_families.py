@@ -15,6 +15,8 @@ from mmada.engine import load_policy
 from tests.support.label_sets import write_dataset, write_held_out
 from tests.support.paper_runs import PAPER
 
+pytestmark = pytest.mark.slow
+
 CASCADE, FPN = 'cascade-panoptic_r50-dcn-fpn', 'panoptic-fpn_r50-fpn'
 FAMILIES = {
     'cascade-coco': f'coco/{CASCADE}_{{}}_8xb2-1x_coco',

@@ -16,6 +16,8 @@ from tests.support import processes, tiny_detectors
 from tests.support.tiny_data import TinyBoxes
 from tests.test_integration import reduce_mean_worker
 
+pytestmark = pytest.mark.slow
+
 LAYERS = dict(
     detr=('d0.', ''),
     mask2former=('d0.', 'd1.', ''),

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
 from mmengine.runner import Runner
 
 from mmada.engine import load_policy
 from mmada.models import AutoSegLoss
 from mmada.surrogates import load_curve
+
+pytestmark = pytest.mark.slow
 
 
 def test_one_run_searches_the_loss_then_its_weight(config):

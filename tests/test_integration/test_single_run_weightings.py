@@ -11,6 +11,8 @@ from mmada.engine import StepWeightingHook
 from tests.test_engine.test_hooks.test_step_weighting_hook import Looks
 from tests.test_integration.conftest import ROOT, STEM
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def train(scenes, monkeypatch, tmp_path):

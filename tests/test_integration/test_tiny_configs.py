@@ -14,6 +14,8 @@ from mmada.controllers import GridSearch, RandomSearch, ShuffledRewards
 from mmada.datasets import SceneOptions
 from mmada.engine import load_policy
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 STEM = 'cascade_panoptic_tiny_scenes'
 FILES = {

@@ -15,6 +15,8 @@ from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from tests.support.toy import assert_same_state
 
+pytestmark = pytest.mark.slow
+
 CASCADE = [f's{i}.{k}' for i in range(3) for k in ('cls', 'bbox', 'mask')]
 
 

@@ -8,6 +8,8 @@ import torch
 from tests.support.trained_scenes import CONFIGS
 from tests.test_tools.shell import TOOLS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = CONFIGS / 'ada/cascade_panoptic_tiny_scenes.py'
 METRIC = 'train_cfg.exploration.reward_metric'
 LOGITS = ('semantic_head.conv_logits.weight', 'semantic_head.conv_logits.bias')
