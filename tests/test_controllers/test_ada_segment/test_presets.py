@@ -38,13 +38,13 @@ def test_every_option_is_checked_by_name(preset: str) -> None:
 @pytest.mark.parametrize(
     ('name', 'value', 'expected'),
     [
-        ('kl_limit', -0.1, r'\[0, inf\]'),
-        ('radius', 0, r'\(0, inf\]'),
+        ('kl_limit', -0.1, r'of at least 0'),
+        ('radius', 0, r'above 0'),
         ('discount', 0, r'\(0, 1\]'),
         ('discount', 1.1, r'\(0, 1\]'),
         ('start', 1.5, r'\[0, 1\]'),
         ('start', None, r'\[0, 1\]'),
-        ('sigma', 0, r'\(0, inf\]'),
+        ('sigma', 0, r'above 0'),
         ('groups', [[0, 1], [2]], 'each objective from 0 to 3'),
         ('groups', 'halves', 'lists of different indices below 4'),
     ],
