@@ -1,7 +1,8 @@
-"""All private names of MMEngine and of torch that mmada uses.
+"""The private names of MMEngine and of torch that the engine uses.
 
-What these frameworks do not offer publicly stands here and nowhere else, each
-in a function that says what it relies on. `test_mmengine_adapters.py` shows
+What these frameworks do not offer publicly stands here, each in a function
+that says what it relies on. (The layers below use two more: `models` takes
+torch's `_disable_dynamo`, which imports no compiler, and a state-dict hook.) `test_mmengine_adapters.py` shows
 on a real runner that this holds, so that a new version that breaks it fails
 there, by name.
 """
