@@ -1,10 +1,10 @@
 """The private names of MMEngine and of torch that the engine uses.
 
 What these frameworks do not offer publicly stands here, each in a function
-that says what it relies on. (The layers below use two more: `models` takes
-torch's `_disable_dynamo`, which imports no compiler, and a state-dict hook.) `test_mmengine_adapters.py` shows
-on a real runner that this holds, so that a new version that breaks it fails
-there, by name.
+that says what it relies on. (`models`, which is below, uses two more: torch's
+`_disable_dynamo`, which imports no compiler, and a hook of state dicts.)
+`test_mmengine_adapters.py` shows on a real runner that this holds, so that a
+new version that breaks it fails there, by name.
 """
 
 from __future__ import annotations
