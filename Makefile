@@ -41,11 +41,11 @@ ON_ALL_CORES = -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 test: env
 	$(PYTEST) $(ON_ALL_CORES) $(ARGS)
 
-# The mathematics, the models and the metrics, in a minute.
+# The mathematics and the models, in about a minute.
 test-quick: env
-	$(PYTEST) $(ON_ALL_CORES) tests/test_controllers tests/test_evaluation \
-	    tests/test_models tests/test_policies tests/test_surrogates \
-	    tests/test_utils tests/test_weightings $(ARGS)
+	$(PYTEST) $(ON_ALL_CORES) tests/test_controllers tests/test_models \
+	    tests/test_policies tests/test_surrogates tests/test_utils \
+	    tests/test_weightings $(ARGS)
 
 # What has to pass for each commit.
 test-all: env
