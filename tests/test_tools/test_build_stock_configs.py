@@ -1,0 +1,134 @@
+"""Stock configs, bare and weighted: a sample, and faults that are seen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from mmengine.model import BaseModel
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+from tests.support.scripts import load
+
+stock = load('dev/build_stock_configs.py')
+
+
+@MODELS.register_module()
+class Optioned(BaseModel):
+    """Has an option that a config of a weighted model has as well."""
+
+    def __init__(self, weights=None):
+        super().__init__()
+        self.head = nn.Linear(1, weights or 1)
+
+    def forward(self, inputs):
+        return self.head(inputs)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class SlowerWhereWeighted(DefaultOptimWrapperConstructor):
+    """Trains a weighted model at a tenth of the rate."""
+
+    def __call__(self, model):
+        optim_wrapper = super().__call__(model)
+        if hasattr(model, 'objective_weights'):
+            for group in optim_wrapper.optimizer.param_groups:
+                group['lr'] /= 10
+        return optim_wrapper
+
+
+def tried(tmp_path, **config):
+    path = tmp_path / 'config.py'
+    path.write_text(''.join(f'{k} = {v!r}\n' for k, v in config.items()))
+    result = stock.try_config('mmdet/toys/config.py', path)
+    return result and (result['outcome'], result['reason'])
+
+
+OPTIM_WRAPPER = dict(optimizer=dict(type='SGD', lr=0.1, weight_decay=0.5))
+
+
+def test_a_model_with_its_optimizer(tmp_path):
+    model = dict(
+        type='Optioned', init_cfg=dict(type='Pretrained', checkpoint='none')
+    )
+    paramwise = dict(bias_decay_mult=0.0)
+    wrapper = dict(OPTIM_WRAPPER, paramwise_cfg=paramwise)
+    # It has no option `init_cfg`: what names a checkpoint is left out.
+    assert tried(tmp_path, model=model) == ('built', '')
+    assert tried(tmp_path, model=model, optim_wrapper=wrapper) == ('built', '')
+
+
+def test_the_options_of_each_parameter():
+    wrapper = dict(OPTIM_WRAPPER, paramwise_cfg=dict(bias_decay_mult=0.0))
+    options = stock.optimizer_options(Optioned(), wrapper)
+    decay = {name: o['weight_decay'] for name, o in options.items()}
+    assert decay == {'head.weight': 0.5, 'head.bias': 0.0}
+
+
+def test_a_config_without_a_model_does_not_count(tmp_path):
+    assert tried(tmp_path, optim_wrapper=OPTIM_WRAPPER) is None
+
+
+def test_what_cannot_be_built_bare_is_no_fault(tmp_path):
+    outcome, reason = tried(tmp_path, model=dict(type='Optioned', depth=1))
+    assert outcome == 'not bare'
+    assert reason.startswith('TypeError: ')
+
+
+def test_other_parameters_are_a_fault(tmp_path):
+    found = tried(tmp_path, model=dict(type='Optioned', weights=2))
+    outcome, reason = found
+    assert outcome == 'fault'
+    assert 'parameters' in reason
+
+
+def test_another_learning_rate_is_a_fault(tmp_path):
+    wrapper = dict(OPTIM_WRAPPER, constructor='SlowerWhereWeighted')
+    outcome, reason = tried(
+        tmp_path, model=dict(type='Optioned'), optim_wrapper=wrapper
+    )
+    assert outcome == 'fault'
+    assert reason.startswith('2 parameters: head.bias: ')
+    assert "'lr': 0.1," in reason
+    assert "'lr': 0.01," in reason
+
+
+def row(config, outcome, reason=''):
+    return dict(config=config, outcome=outcome, reason=reason)
+
+
+def test_the_table_by_hand(tmp_path):
+    results = [
+        row('mmdet/detr/a.py', 'built'),
+        row('mmseg/_base_/models/b.py', 'built'),
+        row('mmseg/_base_/models/c.py', 'built'),
+        row('mmdet/sort/d.py', 'built'),
+        row('mmdet/sort/e.py', 'not bare', 'why\nin detail'),
+        row('mmdet/sort/f.py', 'not bare', 'why'),
+    ]
+    page = tmp_path / 'page.md'
+    before, after = stock.MARKS
+    page.write_text(f'a\n{before}old{after}\nb\n')
+    stock.write_table(results, page)
+    table = stock.table(results)
+    assert page.read_text() == f'a\n{before}{table}{after}\nb\n'
+    first, *_, last = table.splitlines()
+    assert first == 'All 3 configs of: detr (1), mmseg (2).'
+    assert last == '| sort | 3 | 1 | 2: why |'
+
+
+@pytest.mark.slow
+def test_one_config_of_each_family():
+    page = stock.PAGE.read_text().split(stock.MARKS[0])[1]
+    whole = set(re.findall(r'(\S+) \(\d+\)', page.splitlines()[0]))
+    sample = {stock.family_of(n): n for n in stock.stock_configs()}
+    assert len(sample) > 90
+    results = {
+        family: stock.try_config(name, stock.stock_configs()[name])
+        for family, name in sample.items()
+    }
+    outcomes = {f: r['outcome'] for f, r in results.items() if r}
+    assert 'fault' not in outcomes.values(), results
+    assert all(outcomes.get(family, 'built') == 'built' for family in whole)
