@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.runner import Runner
@@ -16,6 +16,20 @@ from mmada.utils.checks import check_int
 from mmada.utils.seeding import derive_seed, seed_worker
 
 ALONE = Share(rank=0, size=1)
+
+
+class Piece(NamedTuple):
+    """The batches of a segment that belong to one epoch.
+
+    Attributes:
+        epoch: Number of the epoch, from 0.
+        first_batch: Number of its first batch within the epoch, from 0.
+        loader: The batches; its workers start when it is iterated.
+    """
+
+    epoch: int
+    first_batch: int
+    loader: DataLoader
 
 
 class SegmentSampler(Sampler[int]):
@@ -133,14 +147,34 @@ class SegmentLoader:
 
     def segment(self, index: int) -> DataLoader:
         """Return the dataloader of a segment, counted from 0."""
+        return self._load(index, self._batches(index))
+
+    def pieces(self, index: int) -> list[Piece]:
+        """Return the batches of a segment by epoch, in order.
+
+        Args:
+            index: Number of the segment, from 0.
+        """
+        batches, pieces = self._batches(index), []
+        first = index * self.num_iters
+        while batches:
+            epoch, offset = divmod(first, self.epoch_length)
+            size = min(len(batches), self.epoch_length - offset)
+            loader = self._load(index, batches[:size], len(pieces))
+            pieces.append(Piece(epoch, offset, loader))
+            batches, first = batches[size:], first + size
+        return pieces
+
+    def _load(
+        self, index: int, batches: list[list[int]], piece: int = 0
+    ) -> DataLoader:
         keys = (index, self.share.rank) if self.share.rank else (index,)
-        seed = derive_seed(self.seed, 'segment', *keys)
-        sampler = copy.copy(self._sampler)
-        sampler.segment, sampler.share = index, self.share
+        later = ('piece', piece) if piece else ()
+        seed = derive_seed(self.seed, 'segment', *keys, *later)
         template = self.template
         return DataLoader(
             template.dataset,
-            batch_sampler=self._batch_sampler(sampler),
+            batch_sampler=batches,
             num_workers=template.num_workers,
             collate_fn=template.collate_fn,
             pin_memory=template.pin_memory,
@@ -149,6 +183,12 @@ class SegmentLoader:
             worker_init_fn=partial(seed_worker, seed=seed),
             generator=torch.Generator().manual_seed(seed),
         )
+
+    def _batches(self, index: int) -> list[list[int]]:
+        """Return the indices of each batch of a segment."""
+        sampler = copy.copy(self._sampler)
+        sampler.segment, sampler.share = index, self.share
+        return [list(batch) for batch in self._batch_sampler(sampler)]
 
     def _batch_sampler(self, sampler: SegmentSampler) -> Sampler[list[int]]:
         # Deep, since batch samplers keep buckets; but not the dataset.

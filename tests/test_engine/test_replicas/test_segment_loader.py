@@ -39,6 +39,13 @@ class IndexDataset(Dataset):
         raise AssertionError('a data set may be too large to copy')
 
 
+class ShiftedDataset(IndexDataset):
+    """Gives other indices."""
+
+    def __getitem__(self, index):
+        return dict(index=100 + index)
+
+
 def config(size=10, batch_size=2, workers=0, **options):
     return dict(
         batch_size=batch_size,
@@ -160,6 +167,40 @@ def test_a_batch_sampler_still_groups_by_shape():
     assert [len(kinds) for kinds in shapes] == [1, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize('options', [{}, dict(batch_sampler=BY_RATIO)])
+def test_pieces_are_the_segment_cut_where_epochs_end(options):
+    """An epoch has five batches, a segment seven: 5 and 2, 3 and 4."""
+    segments = loader(7, **options)
+    for s, expected in (
+        (0, [(0, 0, 5), (1, 0, 2)]),
+        (1, [(1, 2, 3), (2, 0, 4)]),
+    ):
+        pieces = segments.pieces(s)
+        assert [(p.epoch, p.first_batch, len(p.loader)) for p in pieces] == (
+            expected
+        )
+        found = [i for piece in pieces for i in indices(piece.loader)]
+        assert found == indices(segments.segment(s))
+
+
+def test_workers_of_a_piece_start_when_it_is_iterated():
+    """So that the data set may change between two epochs."""
+    segments = loader(7, workers=1)
+    first, second = segments.pieces(0)
+    assert len(indices(first.loader)) == 5
+    segments.template.dataset.__class__ = ShiftedDataset
+    try:
+        assert min(flat(second.loader)) >= 100
+    finally:
+        segments.template.dataset.__class__ = IndexDataset
+
+
+def test_workers_of_two_pieces_draw_differently():
+    first, second = loader(7, workers=1).pieces(0)
+    values = [v for p in (first, second) for b in p.loader for v in b['drawn']]
+    assert len({str(v) for v in values}) == len(values)
+
+
 def drawn(segments, index):
     return [batch['drawn'] for batch in segments.segment(index)]
 
@@ -200,8 +241,6 @@ def test_the_dataset_is_shared_not_copied():
         segments = loader(4, **options)
         segment = segments.segment(1)
         assert segment.dataset is segments.template.dataset
-        sampler = segment.batch_sampler.sampler
-        assert sampler.dataset is segments.template.dataset
 
 
 def test_the_config_is_left_as_it_is():
