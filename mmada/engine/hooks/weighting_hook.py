@@ -18,7 +18,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
-from mmada.engine.mmengine_adapters import is_resumed
+from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
@@ -170,10 +170,11 @@ class WeightingHook(Hook, Generic[W]):
             runner: The runner.
             num_iters: Batches of a segment; None for a period.
         """
-        config = dict(runner.cfg.train_dataloader)
-        config['batch_size'] *= runner.world_size  # it is that of one rank
         return SegmentLoader(
-            config, num_iters or self._interval, runner.seed
+            train_dataloader_of(runner),
+            num_iters or self._interval,
+            runner.seed,
+            ranks=runner.world_size,
         ).shared(Share(runner.rank, runner.world_size))
 
     def publish(
