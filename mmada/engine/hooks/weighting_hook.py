@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
 from mmengine.utils import apply_to
 from torch import Tensor
@@ -226,8 +227,11 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the stored state of a resumed run until training starts."""
-        if is_resumed(runner):
-            self._resumed = checkpoint.get(STATE_KEY)
+        if not is_resumed(runner):
+            return
+        if isinstance(runner.optim_wrapper, OptimWrapper):
+            head_rule_of(runner.optim_wrapper)  # before its state is loaded
+        self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(
         self, runner: Any, num_iters: int | None = None

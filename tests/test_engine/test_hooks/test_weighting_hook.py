@@ -35,6 +35,15 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path):
         train(tmp_path, hook, resume=True)
 
 
+def test_a_resume_without_the_constructor_is_refused_by_name(tmp_path):
+    """Not by torch, which counts groups of parameters."""
+    train(tmp_path, static(2.0, 0.5))
+    options = dict(toy.OPTIM_WRAPPER)
+    del options['constructor']
+    with pytest.raises(ValueError, match='`optim_wrapper.constructor` should'):
+        train(tmp_path, static(2.0, 0.5), resume=True, optim_wrapper=options)
+
+
 def weights_of(work_dir):
     lines = (work_dir / 'weights.jsonl').read_text().splitlines()
     return [json.loads(line) for line in lines]

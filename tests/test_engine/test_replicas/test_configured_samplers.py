@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import DATA_SAMPLERS, DATASETS, MODELS
-from torch.utils.data import BatchSampler, Dataset, Sampler
+from torch.utils.data import BatchSampler, Dataset
 
 from mmada.engine.distributed import Share
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from tests.support import toy
+from tests.test_engine.test_replicas import samplers  # noqa: F401
 
 RARE = (3, 8)  # of twelve images
 
@@ -46,37 +47,6 @@ class SourcesDataset(Dataset):
 
     def __deepcopy__(self, memo):
         raise AssertionError('a data set may be too large to copy')
-
-
-@DATA_SAMPLERS.register_module()
-class WeightedSampler(Sampler):
-    """Draws each image by its weight, from torch's global generator."""
-
-    def __init__(self, dataset, weights, seed=None):
-        self.dataset = dataset
-        self.weights = torch.tensor(weights)
-
-    def __len__(self):
-        return len(self.dataset)
-
-    def __iter__(self):
-        return iter(torch.multinomial(self.weights, len(self), True).tolist())
-
-
-@DATA_SAMPLERS.register_module()
-class UnseededSampler(WeightedSampler):
-    """Draws from a generator that nobody can seed."""
-
-    def __iter__(self):
-        return iter(np.random.default_rng().permutation(len(self)))
-
-
-@DATA_SAMPLERS.register_module()
-class EmptySampler(WeightedSampler):
-    """Has a length, and gives nothing."""
-
-    def __iter__(self):
-        return iter(())
 
 
 @DATA_SAMPLERS.register_module()
