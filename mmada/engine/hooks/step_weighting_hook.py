@@ -48,7 +48,6 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         """Build the weighting from its config."""
         warn_of_lag(runner)
         weighting = super().build_weighting(runner)
-        weighting.begin(self.model.objectives.names)
         if weighting.weighs_by_losses:
             self.model.reweigh = self._reweigh
         if weighting.needs_losses_after_step:

@@ -26,7 +26,7 @@ from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import LossWeightWrapper
-from mmada.models.meters import PeriodMeans
+from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers, replace
 from mmada.utils.run_files import WEIGHTS_FILE
@@ -68,6 +68,7 @@ class WeightingHook(Hook, Generic[W]):
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
         means: Mean weights and losses of the period so far.
+        missing: Warns of objectives without a loss in a whole period.
     """
 
     weighting_type: ClassVar[type[Any]]
@@ -76,6 +77,7 @@ class WeightingHook(Hook, Generic[W]):
     period: int
     num_periods: int
     means: PeriodMeans
+    missing: MissingLosses
 
     def __init__(
         self, weighting: dict[str, Any], interval: int | None = None
@@ -100,6 +102,7 @@ class WeightingHook(Hook, Generic[W]):
                 f'{self.weighting_type.__name__}; other kinds have a hook of '
                 f'their own. Found {type(weighting).__name__}.'
             )
+        weighting.begin(self.model.objectives.names)
         return weighting
 
     def start(self, runner: Any) -> None:
@@ -130,6 +133,7 @@ class WeightingHook(Hook, Generic[W]):
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.model.objectives))
+        self.missing = MissingLosses(self.model.objectives.names)
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
@@ -222,6 +226,8 @@ class WeightingHook(Hook, Generic[W]):
         done = runner.iter + 1
         if done % self.period and done != runner.max_iters:
             return
+        if measured:
+            self.missing.note(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),
