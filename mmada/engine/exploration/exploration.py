@@ -81,6 +81,8 @@ class Exploration:
         start = self.runner.live.capture()
         check_equal(self.channel, start)
         outcome = self._pseudo_epoch(start)
+        if outcome.value is None:
+            self.reporter.no_reference(outcome.metrics)
         state = ExplorationState(
             start=start,
             losses=self._losses(outcome.losses, None),
@@ -227,6 +229,7 @@ class Exploration:
         state.controller = self.controller.state_dict()
         failpoint('explore.after_observation')
         self._attempts.clear()
+        self.reporter.unscored(state)
         if state.leader is None:
             self._fail(state)
             return None
@@ -263,7 +266,8 @@ class Exploration:
         state.failures += 1
         if state.failures >= MAX_FAILED_ROUNDS:
             raise RuntimeError(
-                f'All replicas of round {state.round + 1} diverged '
+                f'All replicas of round {state.round + 1} '
+                f'{self.reporter.fate(state)} '
                 f'{state.failures} times in succession. The state before it '
                 f'is kept in {self.store.root}.'
             )

@@ -104,13 +104,21 @@ class WatchedAdaSegment(AdaSegment):
         return result
 
 
-def explore(work_dir, calls=(), change='broken', values=None, **options):
+def explore(
+    work_dir,
+    calls=(),
+    change='broken',
+    values=None,
+    log_level='ERROR',
+    **options,
+):
     detector = dict(type='FaultyDetector', calls=list(calls), change=change)
     controller = dict(type='WatchedAdaSegment', num_replicas=4)
     if values is not None:
         options['reward_evaluator'] = dict(type='ListedMetric', values=values)
     runner = toy.runner(
         work_dir,
+        log_level=log_level,
         model=dict(toy.MODEL, detector=detector),
         train_cfg=toy.exploration(
             **{'num_rounds': 1, 'controller': controller, **options}
@@ -195,8 +203,15 @@ def test_a_metric_that_is_not_finite_wins_nothing(tmp_path, value):
 
 
 def test_metrics_that_are_all_infinite_end_the_round(tmp_path):
-    with pytest.raises(RuntimeError, match='round 1 diverged 3 times'):
-        explore(tmp_path, values=[1, 1, -math.inf])
+    message = r"round 1 had no reward \('toy/score' is -inf\) 3 times"
+    with pytest.raises(RuntimeError, match=message):
+        explore(tmp_path, values=[1, 1, -math.inf], log_level='WARNING')
+    (path,) = tmp_path.glob('*/*.log')
+    log = path.read_text()
+    cause = "has no reward: 'toy/score' is -inf on the reward data"
+    assert f'Replica 4 of round 1 {cause}' in log
+    assert 'No replica of round 1 has a reward' in log
+    assert 'diverged;' not in log
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
