@@ -38,7 +38,7 @@ from mmada.models import (
     iteration_losses,
     weigh_losses,
 )
-from mmada.models.meters import PeriodMeans
+from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers, replace
@@ -90,6 +90,7 @@ class WeightingHook(Hook, Generic[W]):
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
         means: Mean weights and losses of the period so far.
+        missing: Warns of objectives without a loss in a whole period.
     """
 
     weighting_type: ClassVar[type[Any]]
@@ -99,6 +100,7 @@ class WeightingHook(Hook, Generic[W]):
     period: int
     num_periods: int
     means: PeriodMeans
+    missing: MissingLosses
 
     priority = 'BELOW_NORMAL'
 
@@ -129,6 +131,7 @@ class WeightingHook(Hook, Generic[W]):
                 f'{self.weighting_type.__name__}; other kinds have a hook of '
                 f'their own. Found {type(weighting).__name__}.'
             )
+        weighting.begin(self.weights.objectives.names)
         return weighting
 
     def start(self, runner: Any) -> None:
@@ -162,6 +165,7 @@ class WeightingHook(Hook, Generic[W]):
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))
+        self.missing = MissingLosses(self.weights.objectives.names)
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
@@ -295,6 +299,8 @@ class WeightingHook(Hook, Generic[W]):
         done = runner.iter + 1
         if done % self.period and done != runner.max_iters:
             return
+        if measured:
+            self.missing.note(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),
