@@ -7,7 +7,7 @@ over all classes, things and stuff are in `class_counts.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -144,6 +144,24 @@ class PanopticQuality(BaseMetric):
             for c, quality in report.classes.items():
                 metrics[f'{report.categories[c].name}_PQ'] = 100 * quality.pq
         return metrics | self._resample(records)
+
+    def score_of_nothing(
+        self, images: Iterable[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Return what a model gets that finds nothing; NaN without truth.
+
+        Args:
+            images: What the data set knows of each, such as its `img_id`.
+        """
+        records = []
+        for image in images:
+            listed = self._truth.annotations.get(image['img_id'])
+            rows = [] if listed is None else listed.segments.tolist()
+            missed = tuple(
+                category for _, category, _, crowd in rows if not crowd
+            )
+            records.append(ImageCounts(image['img_id'], (), (), missed))
+        return self.compute_metrics(records)
 
     def _resample(self, records: list[ImageCounts]) -> dict[str, list[float]]:
         if not self.resamples:

@@ -215,6 +215,7 @@ class LossWeightWrapper(BaseModel):
         """Build the detector and make it weighted."""
         if isinstance(detector, str):
             detector = dict(type=detector)
+        options = {k: v for k, v in options.items() if v is not None}
         model = (
             detector
             if isinstance(detector, nn.Module)

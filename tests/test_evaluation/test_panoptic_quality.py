@@ -19,6 +19,7 @@ from mmengine.structures import PixelData
 
 from mmada.datasets import SceneOptions, make_scenes, scene_metainfo
 from mmada.datasets.coco_panoptic import decode_id_map, id_to_rgb, write_png
+from mmada.engine.reward import RewardMetric
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation import panoptic_quality as module
 
@@ -299,6 +300,23 @@ def test_a_group_without_segments_is_nan(tmp_path, tiny, warnings):
         'Panoptic quality of Stuff is NaN: no segment of such a class was '
         'counted.'
     ]
+
+
+def test_the_score_of_nothing_needs_no_model(tiny):
+    paths = tiny()
+    image = dict(img_id=0)
+    found = PanopticQuality(**paths).score_of_nothing([image])
+    assert [found[key] for key in ('PQ', 'PQ_th', 'PQ_st')] == [0, 0, 0]
+    content = json.loads(Path(paths['ann_file']).read_text())
+    sky = content['annotations'][0]['segments_info'][1]
+    sky['iscrowd'] = 1
+    Path(paths['ann_file']).write_text(json.dumps(content))
+    found = PanopticQuality(**paths).score_of_nothing([image])
+    assert (found['PQ'], found['PQ_th']) == (0, 0)
+    assert math.isnan(found['PQ_st'])
+    with pytest.raises(ValueError, match="should be what.*'PQ_st'"):
+        RewardMetric(dict(PQ=1, PQ_st=1)).check_truth(found)
+    RewardMetric(dict(PQ=1, PQ_th=1)).check_truth(found)
 
 
 def test_no_images_at_all(tiny, warnings):

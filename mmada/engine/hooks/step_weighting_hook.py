@@ -53,7 +53,6 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         """Build the weighting from its config."""
         warn_of_lag(runner)
         weighting = super().build_weighting(runner)
-        weighting.begin(self.weights.objectives.names)
         if weighting.weighs_by_losses:
             self.weights.reweigh = self._reweigh
         if weighting.needs_losses_after_step:

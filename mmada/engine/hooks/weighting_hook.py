@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
 from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
-from mmada.engine.mmengine_adapters import is_resumed
+from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
@@ -37,7 +38,7 @@ from mmada.models import (
     iteration_losses,
     weigh_losses,
 )
-from mmada.models.meters import PeriodMeans
+from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers, replace
@@ -89,6 +90,7 @@ class WeightingHook(Hook, Generic[W]):
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
         means: Mean weights and losses of the period so far.
+        missing: Warns of objectives without a loss in a whole period.
     """
 
     weighting_type: ClassVar[type[Any]]
@@ -98,6 +100,7 @@ class WeightingHook(Hook, Generic[W]):
     period: int
     num_periods: int
     means: PeriodMeans
+    missing: MissingLosses
 
     priority = 'BELOW_NORMAL'
 
@@ -128,6 +131,7 @@ class WeightingHook(Hook, Generic[W]):
                 f'{self.weighting_type.__name__}; other kinds have a hook of '
                 f'their own. Found {type(weighting).__name__}.'
             )
+        weighting.begin(self.weights.objectives.names)
         return weighting
 
     def start(self, runner: Any) -> None:
@@ -161,6 +165,7 @@ class WeightingHook(Hook, Generic[W]):
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))
+        self.missing = MissingLosses(self.weights.objectives.names)
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
@@ -226,8 +231,11 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the stored state of a resumed run until training starts."""
-        if is_resumed(runner):
-            self._resumed = checkpoint.get(STATE_KEY)
+        if not is_resumed(runner):
+            return
+        if isinstance(runner.optim_wrapper, OptimWrapper):
+            head_rule_of(runner.optim_wrapper)  # before its state is loaded
+        self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(
         self, runner: Any, num_iters: int | None = None
@@ -238,10 +246,11 @@ class WeightingHook(Hook, Generic[W]):
             runner: The runner.
             num_iters: Batches of a segment; None for a period.
         """
-        config = dict(runner.cfg.train_dataloader)
-        config['batch_size'] *= runner.world_size  # it is that of one rank
         return SegmentLoader(
-            config, num_iters or self._interval, runner.seed
+            train_dataloader_of(runner),
+            num_iters or self._interval,
+            runner.seed,
+            ranks=runner.world_size,
         ).shared(Share(runner.rank, runner.world_size))
 
     def publish(
@@ -290,6 +299,8 @@ class WeightingHook(Hook, Generic[W]):
         done = runner.iter + 1
         if done % self.period and done != runner.max_iters:
             return
+        if measured:
+            self.missing.note(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),

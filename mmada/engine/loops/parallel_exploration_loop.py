@@ -72,8 +72,8 @@ class ParallelExplorationLoop(BaseLoop):
 
     Args:
         runner: The runner.
-        dataloader: Training data; its sampler is replaced by segments, and
-            its `batch_size` is that of one replica.
+        dataloader: Training data; its `batch_size` is that of one replica.
+            Segments are slices of what its sampler gives.
         num_rounds: Number of rounds T.
         controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.
@@ -226,7 +226,7 @@ class ParallelExplorationLoop(BaseLoop):
         share = Share(0, self._ranks_per_replica or 1)
         with preserve_rng():
             self.target.bind(live, self.loader.shared(share).segment(0))
-        return TASK_UTILS.build(
+        controller: Controller = TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
                 **self.target.controller_arguments,
@@ -234,6 +234,8 @@ class ParallelExplorationLoop(BaseLoop):
                 seed=derive_seed(self.seed, 'controller'),
             ),
         )
+        controller.begin(self.target.names)
+        return controller
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
