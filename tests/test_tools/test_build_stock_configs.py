@@ -16,15 +16,34 @@ stock = load('dev/build_stock_configs.py')
 
 
 @MODELS.register_module()
-class Optioned(BaseModel):
-    """Has an option that a config of a weighted model has as well."""
+class Small(BaseModel):
+    """One layer."""
 
-    def __init__(self, weights=None):
+    def __init__(self, size=1):
         super().__init__()
-        self.head = nn.Linear(1, weights or 1)
+        self.head = nn.Linear(1, size)
 
     def forward(self, inputs):
         return self.head(inputs)
+
+
+@MODELS.register_module()
+class Growing(Small):
+    """Each one that is built has another size."""
+
+    built = 0
+
+    def __init__(self):
+        Growing.built += 1
+        super().__init__(Growing.built)
+
+
+@MODELS.register_module()
+class Tracking(Small):
+    """Has an option that a config of a weighted model has as well."""
+
+    def __init__(self, detector):
+        super().__init__(detector.size)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -51,7 +70,7 @@ OPTIM_WRAPPER = dict(optimizer=dict(type='SGD', lr=0.1, weight_decay=0.5))
 
 def test_a_model_with_its_optimizer(tmp_path):
     model = dict(
-        type='Optioned', init_cfg=dict(type='Pretrained', checkpoint='none')
+        type='Small', init_cfg=dict(type='Pretrained', checkpoint='none')
     )
     paramwise = dict(bias_decay_mult=0.0)
     wrapper = dict(OPTIM_WRAPPER, paramwise_cfg=paramwise)
@@ -62,7 +81,7 @@ def test_a_model_with_its_optimizer(tmp_path):
 
 def test_the_options_of_each_parameter():
     wrapper = dict(OPTIM_WRAPPER, paramwise_cfg=dict(bias_decay_mult=0.0))
-    options = stock.optimizer_options(Optioned(), wrapper)
+    options = stock.optimizer_options(Small(), wrapper)
     decay = {name: o['weight_decay'] for name, o in options.items()}
     assert decay == {'head.weight': 0.5, 'head.bias': 0.0}
 
@@ -72,22 +91,25 @@ def test_a_config_without_a_model_does_not_count(tmp_path):
 
 
 def test_what_cannot_be_built_bare_is_no_fault(tmp_path):
-    outcome, reason = tried(tmp_path, model=dict(type='Optioned', depth=1))
+    outcome, reason = tried(tmp_path, model=dict(type='Small', depth=1))
     assert outcome == 'not bare'
     assert reason.startswith('TypeError: ')
 
 
 def test_other_parameters_are_a_fault(tmp_path):
-    found = tried(tmp_path, model=dict(type='Optioned', weights=2))
-    outcome, reason = found
-    assert outcome == 'fault'
-    assert 'parameters' in reason
+    found = tried(tmp_path, model=dict(type='Growing'))
+    assert found == ('fault', 'Other parameters than those of the bare model.')
+
+
+def test_an_option_of_the_same_name_stays_the_models(tmp_path):
+    model = dict(type='Tracking', detector=dict(size=3))
+    assert tried(tmp_path, model=model) == ('built', '')
 
 
 def test_another_learning_rate_is_a_fault(tmp_path):
     wrapper = dict(OPTIM_WRAPPER, constructor='SlowerWhereWeighted')
     outcome, reason = tried(
-        tmp_path, model=dict(type='Optioned'), optim_wrapper=wrapper
+        tmp_path, model=dict(type='Small'), optim_wrapper=wrapper
     )
     assert outcome == 'fault'
     assert reason.startswith('2 parameters: head.bias: ')
@@ -116,7 +138,23 @@ def test_the_table_by_hand(tmp_path):
     assert page.read_text() == f'a\n{before}{table}{after}\nb\n'
     first, *_, last = table.splitlines()
     assert first == 'All 3 configs of: detr (1), mmseg (2).'
-    assert last == '| sort | 3 | 1 | 2: why |'
+    assert last == '| sort | 3 | 1 | 2: `why` |'
+
+
+@pytest.mark.parametrize(
+    ('reason', 'words'),
+    [
+        ('RuntimeError: lap: pip install lap', 'needs lap'),
+        ("KeyError: No module named 'timm'", 'needs timm'),
+        (
+            'FileNotFoundError: [Errno 2] a.py',
+            'inherits from a file that is not there',
+        ),
+        ('TypeError: one  more\n of it', '`TypeError: one more`'),
+    ],
+)
+def test_reasons_in_words(reason, words):
+    assert stock.in_words(reason) == words
 
 
 @pytest.mark.slow

@@ -112,9 +112,7 @@ def difference(bare: nn.Module, stock: Any, model: Any, cfg: Config) -> str:
         cfg: The config that `optim_wrapper` is taken from.
     """
     shapes = _shapes(bare)
-    built = MODELS.build(
-        {**model, 'type': 'LossWeightWrapper', 'detector': model['type']}
-    )
+    built = MODELS.build(weighted_config(model))
     if not isinstance(built, type(bare)) or _shapes(built) != shapes:
         return 'Other parameters than those of the bare model.'
     weighted = weigh_losses(bare)
@@ -126,6 +124,19 @@ def difference(bare: nn.Module, stock: Any, model: Any, cfg: Config) -> str:
         n = wrong[0]
         return f'{len(wrong)} parameters: {n}: {stock.get(n)}, {ours.get(n)}'
     return ''
+
+
+def weighted_config(model: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's config as docs/your_own_detector.md has it.
+
+    Args:
+        model: The stock one; those that track have a `detector` themselves.
+    """
+    if 'detector' in model:
+        preprocessor = model.get('data_preprocessor')
+        beside = dict(data_preprocessor=preprocessor)
+        return dict(beside, type='LossWeightWrapper', detector=model)
+    return {**model, 'type': 'LossWeightWrapper', 'detector': model['type']}
 
 
 def with_head_rule(cfg: Config) -> Any:
