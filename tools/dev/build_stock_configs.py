@@ -20,6 +20,7 @@ import logging
 import os
 import re
 import sys
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import checkpoint
 from torch import nn
 
 import mmada  # noqa: F401
@@ -42,10 +44,14 @@ PACKAGES = {'mmdet': '[!_]*/**/*.py', 'mmseg': '_base_/models/*.py'}
 CHECKPOINTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
 # What an error says, and how the table says it.
 REASONS = {
-    r'pip install (\w+)': 'needs {}',
+    r'pip install "?(\w+)': 'needs {}',
+    r'install (\w+) first': 'needs {}',
     r"'imports': \['(\w+)": 'needs {}',
     r"No module named '(\w+)": 'needs {}',
+    r"'ImageClassifier is not in": 'needs mmpretrain',
     r'^FileNotFoundError': 'inherits from a file that is not there',
+    r"missing .* argument: '(\w+)'": 'lacks the option `{}`',
+    r"unexpected keyword argument '(\w+)'": 'has an unknown option `{}`',
 }
 BUILT, NOT_BARE, FAULT = 'built', 'not bare', 'fault'
 
@@ -76,10 +82,11 @@ def try_config(name: str, path: Path) -> Result | None:
     """
     found = dict(config=name, outcome=NOT_BARE, reason='')
     try:
-        with _scope(name.split('/')[0]), uninitialised():
-            cfg = Config.fromfile(path)
-            if 'model' not in cfg:
-                return None
+        cfg = Config.fromfile(path)
+        if 'model' not in cfg:
+            return None
+        scope = cfg.get('default_scope', name.split('/')[0])
+        with as_a_rank(scope), uninitialised():
             model = model_config(cfg)
             bare = MODELS.build(copy.deepcopy(model))
             stock = optimizer_options(bare, cfg.get('optim_wrapper'))
@@ -175,18 +182,35 @@ def optimizer_options(model: nn.Module, config: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def as_a_rank(scope: str) -> Iterator[None]:
+    """Be the only rank of a distributed run, as SyncBN wants it."""
+    utils = importlib.import_module(f'{scope}.utils')
+    utils.register_all_modules(init_default_scope=False)
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group(
+        'gloo', store=store, rank=0, world_size=1
+    )
+    try:
+        with DefaultScope.overwrite_default_scope(scope):
+            yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
 def uninitialised() -> Iterator[None]:
-    """Leave the weights of what is built as the memory has them."""
+    """Leave weights as the memory has them: nothing is drawn or loaded."""
+    unloaded = ('_load_checkpoint', '_load_checkpoint_to_model')
+    layers = (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)
+    undone: list[tuple[Any, str]] = [
+        *((checkpoint, name) for name in unloaded),
+        *((layer, 'reset_parameters') for layer in layers),
+        *((nn.init, n) for n in vars(nn.init) if re.match('[a-z].*_$', n)),
+    ]
     with contextlib.ExitStack() as stack:
-        for name in vars(nn.init):
-            if name.endswith('_') and not name.startswith('_'):
-                same = mock.patch.object(nn.init, name, lambda x, *_, **__: x)
-                stack.enter_context(same)
-        for kind in (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding):
-            nothing = mock.patch.object(
-                kind, 'reset_parameters', lambda _: None
-            )
-            stack.enter_context(nothing)
+        for owner, name in undone:
+            patch = mock.patch.object(owner, name, lambda x, *_, **__: x)
+            stack.enter_context(patch)
         yield
 
 
@@ -200,7 +224,9 @@ def table(results: Iterable[Result]) -> str:
         for family, rows in sorted(families.items())
         if all(row['outcome'] == BUILT for row in rows)
     }
-    lines = ['| family | configs | weighted | without mmada: why not |']
+    lines = [
+        '| family | configs | weighted | the others, not built bare either |'
+    ]
     lines += ['| --- | --- | --- | --- |']
     for family, rows in sorted(families.items()):
         if family not in whole:
@@ -208,8 +234,9 @@ def table(results: Iterable[Result]) -> str:
             why = '; '.join(_reasons(rows))
             lines.append(f'| {family} | {len(rows)} | {built} | {why} |')
     listed = ', '.join(f'{f} ({number})' for f, number in whole.items())
-    text = f'All {sum(whole.values())} configs of: {listed}.\n'
-    return '\n'.join([text, *lines, ''])
+    text = f'All {sum(whole.values())} configs of: {listed}.'
+    wrapped = textwrap.fill(text, 80, break_on_hyphens=False)
+    return '\n'.join([wrapped, '', *lines, ''])
 
 
 def write_table(results: Iterable[Result], page: Path) -> None:
@@ -252,14 +279,6 @@ def _without_checkpoints(config: Any) -> Any:
     if isinstance(config, list | tuple):
         return type(config)(map(_without_checkpoints, config))
     return config
-
-
-@contextlib.contextmanager
-def _scope(package: str) -> Iterator[None]:
-    utils = importlib.import_module(f'{package}.utils')
-    utils.register_all_modules(init_default_scope=False)
-    with DefaultScope.overwrite_default_scope(package):
-        yield
 
 
 def parse_args() -> argparse.Namespace:

@@ -50,9 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
     would have to be fetched.
     """
     import mmdet.testing._utils
+    from mmdet.models.detectors import kd_one_stage
     from mmengine.model.weight_init import PretrainedInit
 
     PretrainedInit.__call__ = lambda *_: None
+    kd_one_stage.load_checkpoint = lambda *_, **__: None
     configs = str(config.rootpath / 'configs')
     mmdet.testing._utils._get_config_directory = lambda: configs
     if config.getoption('weighted'):
