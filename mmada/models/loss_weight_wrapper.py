@@ -50,6 +50,7 @@ class LossWeightWrapper(BaseModel):
     """
 
     reweigh: Callable[[dict[int, Tensor]], Sequence[float] | Tensor] | None
+    transient_attributes = ('_weights', 'reweigh', '_late', '_objectives')
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ def train(live, weights, index=0, count=3, **options):
     live.model.set_weights(weights)
     return train_segment(
         live,
-        batches(count, index),
+        [batches(count, index)],
         ObjectiveMeter(live.model.objectives),
         **{
             'first_iter': index * count,

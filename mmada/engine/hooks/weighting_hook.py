@@ -23,6 +23,7 @@ from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import LossWeightWrapper
@@ -71,6 +72,7 @@ class WeightingHook(Hook, Generic[W]):
     """
 
     weighting_type: ClassVar[type[Any]]
+    in_replicas: ClassVar[str] = 'silent'  # its search sets the weights
     model: LossWeightWrapper
     weighting: W | None
     period: int
@@ -123,7 +125,7 @@ class WeightingHook(Hook, Generic[W]):
             # A trained model may have other losses in the first batches.
             self.model.bind(self._resumed['objectives'])
         loader = self.probe_loader(runner, MAX_BATCHES)
-        with preserve_rng():
+        with preserve_rng(), Course(runner, loader).look(runner.iter):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )

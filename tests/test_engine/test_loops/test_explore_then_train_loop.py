@@ -118,6 +118,8 @@ def stop_after(runner, epoch):
     from mmengine.hooks import Hook
 
     class Stop(Hook):
+        in_replicas = 'silent'
+
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             if runner.epoch == epoch and batch_idx == 1:
                 raise KeyboardInterrupt

@@ -16,6 +16,7 @@ class Average(Hook):
     """Averages by hand: avg = (1 - momentum) avg + momentum new."""
 
     priority = 'VERY_LOW'
+    in_replicas = 'silent'
 
     def __init__(self):
         self.value = None
@@ -81,6 +82,8 @@ def test_a_resumed_training_goes_on_with_its_average(tmp_path):
 
 class Halt(Hook):
     """Ends a run in its second epoch."""
+
+    in_replicas = 'silent'
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.epoch == 1 and batch_idx == 1:
