@@ -40,6 +40,8 @@ class LiveReplica:
     attributes: PlainState = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        # A module that is registered once more would change the names.
+        self._parameters = dict(self.module.named_parameters())
         if self.attributes is None:
             self.attributes = PlainState(self.module)
 
@@ -59,7 +61,7 @@ class LiveReplica:
         changed = clone_nested(self.attributes.difference())
         rest = dict(attributes=changed) if changed else {}
         return dict(
-            parameters=clone_nested(dict(self.module.named_parameters())),
+            parameters=clone_nested(self._parameters),
             buffers=clone_nested(dict(self.module.named_buffers())),
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
@@ -80,7 +82,7 @@ class LiveReplica:
     @torch.no_grad()
     def restore_model(self, snapshot: Snapshot) -> None:
         """Put back parameters, buffers and attributes alone."""
-        for name, parameter in self.module.named_parameters():
+        for name, parameter in self._parameters.items():
             parameter.copy_(snapshot['parameters'][name])
         for name, buffer in self.module.named_buffers():
             buffer.copy_(snapshot['buffers'][name])

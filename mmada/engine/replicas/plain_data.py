@@ -17,13 +17,14 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor
 
-_SCALARS = (bool, int, float, str, type(None))
+SCALARS = (bool, int, float, str, type(None))
 _SEQUENCES = {
     kind.__name__: kind for kind in (list, tuple, set, frozenset, torch.Size)
 }
 _MAPPINGS = {
     kind.__name__: kind for kind in (dict, OrderedDict, Counter, ConfigDict)
 }
+_COPIED = ('array', 'scalar', 'generator')
 GENERATORS = (
     torch.Generator,
     np.random.Generator,
@@ -68,7 +69,7 @@ def encode(value: Any) -> Any:
         NotPlainError: If there is something else in it.
     """
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return value
     if isinstance(value, Tensor):
         return 'tensor', value.device.type, value.detach()
@@ -162,10 +163,12 @@ def set_generator_state(generator: Any, state: Any) -> None:
 
 
 def tensors_of(found: Any) -> Iterator[Tensor]:
-    """Return the tensors of encoded data."""
-    if isinstance(found, Tensor):
-        yield found
-    elif isinstance(found, (list, tuple)):
+    """Return the tensors of encoded data, not those made by encoding."""
+    if isinstance(found, tuple) and found[0] == 'tensor':
+        yield found[2]
+    elif isinstance(found, list) or (
+        isinstance(found, tuple) and found[0] not in _COPIED
+    ):
         for part in found:
             yield from tensors_of(part)
 

@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.losses.eqlv2_loss import EQLV2Loss
 from mmengine.runner import BaseLoop, Runner
 from mmengine.utils import ManagerMixin
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmada.engine.replicas.plain_data import (
+    SCALARS,
     NotPlainError,
     clone_nested,
     decode,
@@ -33,6 +36,11 @@ from mmada.engine.replicas.plain_data import (
 Difference = dict[str, Any]
 """By path of an object: pairs of an attribute and its encoded value."""
 
+# Of classes that cannot say so: each iteration sets these anew.
+_TRANSIENT: dict[type, tuple[str, ...]] = {
+    BaseDenseHead: ('_raw_positive_infos',),
+    EQLV2Loss: ('gt_classes', 'pred_class_logits'),
+}
 _ABSENT = ('absent',)
 _NOT_PLAIN = ('not plain',)
 _REGISTERED = frozenset({'_parameters', '_buffers', '_modules'})
@@ -117,13 +125,14 @@ class PlainState:
 
     def _add(self, path: str, target: Any, hidden: frozenset[str]) -> None:
         """Note the attributes of an object, and those of what it holds."""
-        owner = _Owner(path, target, hidden)
+        owner = _Owner(path, target, hidden, self._known)
         self._owners.append(owner)
         for key, value in owner.items().items():
             if isinstance(value, _FOREIGN):
                 continue
             data = self._baseline(value)
-            owner.slots[key] = _Slot(value, data)
+            constant = type(value) in SCALARS
+            owner.slots[key] = _Slot(value, data, constant)
             if data is _NOT_PLAIN and self._is_new(value):
                 self._add(f'{path}.{key}'.strip('.'), value, _INTERNAL)
 
@@ -158,10 +167,12 @@ class _Slot(NamedTuple):
         value: The object itself.
         data: What it held, encoded and copied; `_NOT_PLAIN` for an object
             that has an owner of its own, or that something else captures.
+        constant: Whether the object cannot change.
     """
 
     value: Any
     data: Any
+    constant: bool = False
 
 
 @dataclass
@@ -172,12 +183,14 @@ class _Owner:
         path: Names it in differences and messages.
         target: The object.
         hidden: Attributes that are left alone.
+        known: Identities of objects that have an owner.
         slots: By attribute, how it was at the start.
     """
 
     path: str
     target: Any
     hidden: frozenset[str]
+    known: set[int]
     slots: dict[Any, _Slot] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -210,12 +223,13 @@ class _Owner:
         items = self.items()
         for key, value in items.items():
             kept = key in self.slots or key in changed
-            if not kept and not isinstance(value, _FOREIGN):
+            if not kept and self._is_own(value):
                 self._remove(key)
         for key, slot in self.slots.items():
             if items.get(key, _ABSENT) is not slot.value:
                 self._set(key, slot.value)
-            if key in changed or slot.data is not _NOT_PLAIN:
+            fixed = slot.constant or slot.data is _NOT_PLAIN
+            if key in changed or not fixed:
                 self._put(key, slot, changed.get(key, slot.data))
         for key in [key for key in changed if key not in self.slots]:
             self._set(key, decode(changed[key]))
@@ -223,10 +237,15 @@ class _Owner:
     def _is_changed(self, key: Any, value: Any) -> bool:
         slot = self.slots.get(key)
         if slot is None:
-            return not isinstance(value, _FOREIGN)
-        if slot.data is _NOT_PLAIN:
-            return value is not slot.value
-        return not _holds(value, slot.data)
+            return self._is_own(value)
+        if value is slot.value and (slot.data is _NOT_PLAIN or slot.constant):
+            return False
+        return slot.data is _NOT_PLAIN or not _holds(value, slot.data)
+
+    def _is_own(self, value: Any) -> bool:
+        """Return whether a new attribute is more than a further reference."""
+        known = isinstance(value, nn.Module) and id(value) in self.known
+        return not known and not isinstance(value, _FOREIGN)
 
     def _encoded(self, key: Any, value: Any) -> Any:
         kind = type(self.target).__name__
@@ -288,5 +307,8 @@ def _transient(kind: type) -> frozenset[str]:
     return frozenset(
         name
         for base in kind.__mro__
-        for name in vars(base).get('transient_attributes', ())
+        for name in (
+            *vars(base).get('transient_attributes', ()),
+            *_TRANSIENT.get(base, ()),
+        )
     )
