@@ -21,6 +21,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from mmada.engine.mmengine_adapters import CAN_SWAP, swap_default_group
+from mmada.models import inner_model
 
 
 class Share(NamedTuple):
@@ -133,7 +134,7 @@ class ReplicaGroups:
             ValueError: If its wrapper is not MMDistributedDataParallel.
         """
         if self.share.size == 1:
-            return getattr(model, 'module', model)
+            return inner_model(model)
         if not isinstance(model, MMDistributedDataParallel):
             raise ValueError(
                 '`model_wrapper_cfg.type` should be MMDistributedDataParallel '
@@ -208,6 +209,28 @@ def no_group() -> Iterator[None]:
     for a replica of one rank.
     """
     with mock.patch.object(torch_dist, 'is_initialized', lambda: False):
+        yield
+
+
+@contextlib.contextmanager
+def as_rank(share: Share) -> Iterator[None]:
+    """Make code that asks for its rank find that of a share.
+
+    For samplers, which share the data out among the ranks that they find.
+    Nothing can be exchanged inside.
+
+    Args:
+        share: Also of a group that this process is not in.
+    """
+    with (
+        mock.patch.multiple(
+            torch_dist,
+            is_initialized=lambda: share.size > 1,
+            get_rank=lambda group=None: share.rank,
+            get_world_size=lambda group=None: share.size,
+        ),
+        mock.patch.object(dist.utils, 'get_default_group', lambda: None),
+    ):
         yield
 
 

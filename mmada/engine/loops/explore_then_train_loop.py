@@ -71,9 +71,7 @@ class ExploreThenTrainLoop(BaseLoop):
         self.explorations: list[Any] = [
             LOOPS.build(
                 config,
-                default_args=dict(
-                    runner=runner, dataloader=copy.deepcopy(dataloader)
-                ),
+                default_args=dict(runner=runner, dataloader=dataloader),
             )
             for config in (exploration if listed else [exploration])
         ]
@@ -170,7 +168,7 @@ class ExploreThenTrainLoop(BaseLoop):
         store = StateStore(exploration.directory / INITIAL_DIR, {})
         found = store.latest() if is_resumed(self.runner) else None
         if found is not None:
-            return found[1]
+            return live.adopt(found[1])
         snapshot = live.capture()
         store.commit(0, snapshot)
         return snapshot

@@ -75,8 +75,8 @@ class ParallelExplorationLoop(BaseLoop):
 
     Args:
         runner: The runner.
-        dataloader: Training data; its sampler is replaced by segments, and
-            its `batch_size` is that of one replica.
+        dataloader: Training data; its `batch_size` is that of one replica.
+            Segments are slices of what its sampler gives.
         num_rounds: Number of rounds T.
         controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.
@@ -305,6 +305,7 @@ class ParallelExplorationLoop(BaseLoop):
             self.store, exploration.channel, is_resumed(self.runner)
         )
         if state is not None:
+            state.map_snapshots(exploration.runner.live.adopt)
             self.controller.load_state_dict(state.controller)
             self._count(exploration.start_states.rounds_done(state))
             self.reporter.resumed(state)

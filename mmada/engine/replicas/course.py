@@ -12,6 +12,7 @@ from mmada.engine.replicas.plain_state import PlainState
 from mmada.engine.replicas.replica_hooks import InReplicas, ReplicaHooks
 from mmada.engine.replicas.segment import SegmentEvents
 from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.models import inner_model
 
 _COUNTERS = ('epoch', 'iter', 'max_epochs', 'max_iters')
 _INFO = (*_COUNTERS, 'loop_stage')
@@ -39,7 +40,7 @@ class Course(SegmentEvents):
         self._dataset = DatasetState(loader.template.dataset)
         info = dict(message_hub=runner.message_hub.runtime_info)
         self.attributes = PlainState(
-            getattr(runner.model, 'module', runner.model),
+            inner_model(runner.model),
             info | self._hooks.named(InReplicas.STATEFUL),
             self._hooks.named(InReplicas.RESUMED),
         )

@@ -45,7 +45,8 @@ _ABSENT = ('absent',)
 _NOT_PLAIN = ('not plain',)
 _REGISTERED = frozenset({'_parameters', '_buffers', '_modules'})
 _INTERNAL = frozenset(vars(nn.Module())) - _REGISTERED
-_CAPTURED_APART = _INTERNAL | {'_parameters', '_buffers'}
+# An action sets the weights, all else is captured apart.
+_NOT_OF_MODEL = _INTERNAL | {'_parameters', '_buffers', 'objective_weights'}
 # Neither captured nor looked into: code, and what is not the model's own.
 _FOREIGN = (
     type,
@@ -91,7 +92,7 @@ class PlainState:
         for name, parameter in model.named_parameters():
             self._add(name, parameter, frozenset())
         for name, module in model.named_modules():
-            self._add(name, module, _CAPTURED_APART)
+            self._add(name, module, _NOT_OF_MODEL)
         for name, other in (others or {}).items():
             self._add(name, other, _INTERNAL)
         self._num_captured = len(self._owners)
