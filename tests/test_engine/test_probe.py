@@ -1,5 +1,4 @@
 import contextlib
-import copy
 import json
 import logging
 import random
@@ -9,7 +8,6 @@ import pytest
 import torch
 import torch.distributed as torch_dist
 from mmengine.model import BaseDataPreprocessor
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -19,7 +17,7 @@ from mmada.engine.probe import (
     probe_objectives,
     unwrap,
 )
-from mmada.models import LossWeightWrapper, ObjectiveError
+from mmada.models import ObjectiveError
 from tests.support import processes, toy
 from tests.test_engine import lives
 

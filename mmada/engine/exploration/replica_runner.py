@@ -142,7 +142,7 @@ class ReplicaRunner:
         with self.course.at(first_iter):
             losses = train_segment(
                 self.live,
-                (p.loader for p in self.loader.pieces(segment)),
+                (p.loader for p in self.loader.pieces(segment, first_iter)),
                 self.target.meter(),
                 first_iter=first_iter,
                 max_iters=self.max_iters,

@@ -206,9 +206,7 @@ class ParallelExplorationLoop(BaseLoop):
                 self.controller.num_replicas, self._ranks_per_replica
             )
             stack.callback(groups.close)
-            exploration = self._prepare(
-                live, course, groups, channel, monitor
-            )
+            exploration = self._prepare(live, course, groups, channel, monitor)
             state = self._resume(exploration) or exploration.begin()
             self.reporter.rounds()
             while not exploration.is_over(state):

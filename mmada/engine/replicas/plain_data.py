@@ -119,7 +119,7 @@ def _decode_array(dtype: str, shape: list[int], data: Tensor) -> Any:
     return flat.reshape(shape).copy()
 
 
-_DECODERS = dict(
+_DECODERS: dict[str, Callable[..., Any]] = dict(
     tensor=lambda device, data: data.to(device, copy=True),
     deque=lambda items, maxlen: deque(map(decode, items), maxlen),
     array=_decode_array,

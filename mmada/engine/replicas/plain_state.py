@@ -195,7 +195,7 @@ class _Owner:
     slots: dict[Any, _Slot] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.hidden |= _transient(type(self.target))
+        self.hidden |= _transient(self.target.__class__)
 
     def items(self) -> dict[Any, Any]:
         """Return the attributes of an object, or the entries of a dict."""
@@ -265,9 +265,8 @@ class _Owner:
         """Set an attribute, in the object of the start if that can be."""
         if found == _ABSENT:
             self._remove(key)
-        elif slot.data is _NOT_PLAIN:  # what is in the object stays its own
-            self._set(key, decode(found))
-        elif not (
+        # What is in an object that is looked into stays its own.
+        elif slot.data is _NOT_PLAIN or not (
             _holds(slot.value, found) or put_into(slot.value, found)
         ):
             self._set(key, decode(found))
