@@ -13,6 +13,7 @@ from torch.utils.data import BatchSampler, Dataset
 
 from mmada.engine.distributed import Share
 from mmada.engine.replicas.segment_loader import SegmentLoader
+from mmada.utils.seeding import derive_seed
 from tests.support import toy
 from tests.test_engine.test_replicas import samplers  # noqa: F401
 
@@ -133,6 +134,25 @@ def test_what_a_sampler_carries_over_is_not_lost():
     assert segments.epoch_length == 1
     drawn = [i for batch in course(segments, 3) for i in batch]
     assert Counter(drawn) == dict.fromkeys(range(6), 1) | {6: 3, 7: 3}
+
+
+def test_epochs_are_those_of_the_sampler():
+    dataset = SourcesDataset()
+    seed = derive_seed(7, 'sampler')
+    sampler = DATA_SAMPLERS.build(
+        dict(CLASS_AWARE, dataset=dataset, seed=seed)
+    )
+    orders = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+    segments = loader(CLASS_AWARE)
+    found = [
+        [i for batch in indices(segments.segment(s)) for i in batch]
+        for s in range(3)
+    ]
+    assert found == orders
+    assert found[0] != found[1] != found[2]
 
 
 @pytest.mark.parametrize(('sampler', 'sizes'), EACH)

@@ -15,6 +15,7 @@ from torch.utils.data import (
 
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from tests.test_engine.test_replicas import test_segment_loader as configured
+from tests.test_engine.test_replicas.samplers import RankedSampler
 from tests.test_engine.test_replicas.test_segment_loader import (
     IndexDataset,
     indices,
@@ -91,6 +92,16 @@ def test_a_sampler_is_copied_and_never_drawn_from():
     assert torch.equal(sampler.generator.get_state(), state)
     again = segments(sampler=sampler, batch_size=2)
     assert indices(again.segment(2)) == batches[8:]
+
+
+def test_a_copied_sampler_has_the_seed_of_the_segments():
+    orders = []
+    for own in (3, 4):
+        sampler = RankedSampler(DATA, [0.1] * 10, seed=own)
+        loader = segments(sampler=sampler, batch_size=2)
+        orders.append(indices(loader.segment(0)))
+        assert sampler.seed == own
+    assert orders[0] == orders[1]
 
 
 def test_a_sampler_with_replacement_keeps_it():
