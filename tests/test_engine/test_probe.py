@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import json
 import logging
 import random
@@ -8,6 +9,7 @@ import pytest
 import torch
 import torch.distributed as torch_dist
 from mmengine.model import BaseDataPreprocessor
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
