@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mmada.datasets.coco_panoptic import VOID, decode_id_map
 from mmada.datasets.image_subset import ImageId
@@ -21,6 +22,11 @@ from mmada.diagnostics.data.annotations import (
     parse_segments,
 )
 from mmada.diagnostics.data.faults import Fault
+
+ORIENTATION = 0x0112
+"""Tag of EXIF: 1 is upright, from 5 on height and width are swapped."""
+
+UPRIGHT, FIRST_SWAPPED = 1, 5
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -72,8 +78,10 @@ def check_image(
         photo = _open(image_path, _decode_image, 'unreadable_image', faults)
         map_path = os.path.join(data.seg_dir, map_name)
         ids = _open(map_path, decode_id_map, 'unreadable_map', faults)
-        stated = image.height, image.width
-        faults += check_sizes(image_id, stated, _size(photo), _size(ids))
+        stated, size = (image.height, image.width), _size(photo)
+        faults += check_sizes(image_id, stated, size, _size(ids))
+        if size is not None and is_turned(image_path, size, _size(ids)):
+            faults.append(Fault('turned_image', image_path))
         faults += [] if ids is None else check_map(image_id, ids, segments)
     return faults, {s.category for s in segments}
 
@@ -102,8 +110,8 @@ def _open(
         return decode(Path(path).read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
-        faults.append(Fault(kind, path))
+    except ValueError as error:
+        faults.append(Fault(kind, f'{path}: {error}'))
         return None
 
 
@@ -113,6 +121,23 @@ def _decode_image(data: bytes) -> NDArray[np.uint8]:
     if image is None:
         raise ValueError('the bytes should be an image. Found another file.')
     return image
+
+
+def is_turned(path: str, image: Size, map_: Size | None) -> bool:
+    """Return whether a photograph is turned and its map may be not.
+
+    Args:
+        path: The photograph.
+        image: Height and width, turned.
+        map_: Those of the map, None if it could not be read.
+    """
+    try:
+        with Image.open(path) as photo:
+            orientation = photo.getexif().get(ORIENTATION, UPRIGHT)
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        return False  # a format of OpenCV's alone, which turns none of these
+    swapped = orientation >= FIRST_SWAPPED and image[0] != image[1]
+    return orientation > UPRIGHT and not (swapped and map_ == image)
 
 
 def check_sizes(
