@@ -82,7 +82,7 @@ def test_images_without_a_truth(write, trained_scenes, tmp_path):
     write(*other, code='categories.json should have images. Found none')
     write(*images, '--categories', listed)
     records = json.loads((tmp_path / f'out/{STEM}.json').read_text())
-    assert [r['image_id'] for r in records['annotations']] == [0, 1]
+    assert [r['image_id'] % 10**6 for r in records['annotations']] == [0, 1]
     for record in records['annotations']:
         path = tmp_path / 'out' / STEM / record['file_name']
         ids = np.unique(decode_id_map(path.read_bytes()))
