@@ -55,7 +55,8 @@ class WeightingHook(Hook, Generic[W]):
     objectives and gives the head rule the owners; then the weighting is
     built, and either restored from the checkpoint or started. When the
     weights are set is up to the subclass. It publishes them once a period:
-    to `work_dir/weights.jsonl` and to the visual backends under `weights/`.
+    to `work_dir/weights.jsonl` and to the visual backends as
+    `training/weights.<objective>`.
 
     Args:
         weighting: Config of a weighting of the class `weighting_type`.
@@ -196,7 +197,10 @@ class WeightingHook(Hook, Generic[W]):
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {scalar_name('weights', k): w for k, w in scalars.items()},
+            {
+                scalar_name('training', 'weights', name): weight
+                for name, weight in scalars.items()
+            },
             step=runner.iter,
         )
         if runner.rank == 0:

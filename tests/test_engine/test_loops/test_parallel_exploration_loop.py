@@ -101,9 +101,9 @@ def test_scalars_reach_the_visual_backends(tmp_path):
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
     assert [row['step'] for row in rows] == [1, 2]
     assert {
-        'exploration/best/score',
-        'exploration/weights/a',
-        'exploration/reward/replica3',
+        'exploration/best.score',
+        'exploration/weights.a',
+        'exploration/reward.replica3',
     } <= set(rows[0])
 
 
