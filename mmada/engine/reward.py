@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.evaluator import Evaluator
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
 
 WEIGHTED_SUM = 'weighted_sum'
@@ -160,7 +160,7 @@ class RewardEvaluator:
 
     Args:
         dataloader: Config of the reward data, held out of training.
-        evaluator: Config of one or several metrics.
+        evaluator: Config of one or several metrics, or metrics.
         metric: The key whose value is maximised, or the weights of a sum
             by key.
         seed: Seeds the dataloader's workers.
@@ -169,7 +169,7 @@ class RewardEvaluator:
     def __init__(
         self,
         dataloader: dict[str, Any],
-        evaluator: dict[str, Any] | list[dict[str, Any]],
+        evaluator: dict[str, Any] | list[dict[str, Any]] | list[BaseMetric],
         metric: str | Mapping[str, float],
         seed: int,
     ) -> None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mmada.datasets.coco_panoptic import VOID, decode_id_map
 from mmada.datasets.image_subset import ImageId
@@ -23,10 +22,8 @@ from mmada.diagnostics.data.annotations import (
 )
 from mmada.diagnostics.data.faults import Fault
 
-ORIENTATION = 0x0112
-"""Tag of EXIF: 1 is upright, from 5 on height and width are swapped."""
-
-UPRIGHT, FIRST_SWAPPED = 1, 5
+EXIF = (b'Exif', b'eXIf')
+"""What begins the data of EXIF, in JPEG and in PNG files."""
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -78,9 +75,9 @@ def check_image(
         photo = _open(image_path, _decode_image, 'unreadable_image', faults)
         map_path = os.path.join(data.seg_dir, map_name)
         ids = _open(map_path, decode_id_map, 'unreadable_map', faults)
-        stated, size = (image.height, image.width), _size(photo)
-        faults += check_sizes(image_id, stated, size, _size(ids))
-        if size is not None and is_turned(image_path, size, _size(ids)):
+        stated = image.height, image.width
+        faults += check_sizes(image_id, stated, _size(photo), _size(ids))
+        if photo is not None and is_turned(image_path, photo, _size(ids)):
             faults.append(Fault('turned_image', image_path))
         faults += [] if ids is None else check_map(image_id, ids, segments)
     return faults, {s.category for s in segments}
@@ -123,21 +120,22 @@ def _decode_image(data: bytes) -> NDArray[np.uint8]:
     return image
 
 
-def is_turned(path: str, image: Size, map_: Size | None) -> bool:
+def is_turned(path: str, photo: NDArray[np.uint8], map_: Size | None) -> bool:
     """Return whether a photograph is turned and its map may be not.
 
     Args:
         path: The photograph.
-        image: Height and width, turned.
-        map_: Those of the map, None if it could not be read.
+        photo: What it is loaded as.
+        map_: Height and width of the map, None if it could not be read.
     """
-    try:
-        with Image.open(path) as photo:
-            orientation = photo.getexif().get(ORIENTATION, UPRIGHT)
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        return False  # a format of OpenCV's alone, which turns none of these
-    swapped = orientation >= FIRST_SWAPPED and image[0] != image[1]
-    return orientation > UPRIGHT and not (swapped and map_ == image)
+    data = Path(path).read_bytes()
+    if not any(name in data for name in EXIF):
+        return False
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if stored.shape != photo.shape:
+        return map_ != photo.shape[:2]
+    return not np.array_equal(stored, photo)
 
 
 def check_sizes(
