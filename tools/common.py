@@ -98,15 +98,23 @@ def add_config_overrides(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    with one_line_errors(Path(sys.argv[0]).stem, KeyError, TypeError):
+        cfg = read_config(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return cfg
+
+
+def check_checkpoint(path: str | None) -> None:
+    """End the process with a line where a local checkpoint is missing."""
+    if path is None or '://' in path or Path(path).exists():
+        return
+    with one_line_errors(Path(sys.argv[0]).stem):
+        raise ValueError(f'the checkpoint should be there. Found no {path}.')
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -161,6 +161,7 @@ class PanopticQuality(BaseMetric):
         if not self._category_ids:
             self._category_ids = self._read_classes()
         for sample in data_samples:
+            _check_sample(sample)
             truth = self._truth[sample['img_id']]
             self._check_areas(sample['img_id'], truth)
             self.results.append(self._count(sample, truth))
@@ -253,6 +254,18 @@ class PanopticQuality(BaseMetric):
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _check_sample(sample: dict) -> None:
+    for name, source in (
+        ('img_id', '`meta_keys` of PackDetInputs names it.'),
+        ('pred_panoptic_seg', 'A panoptic model predicts it.'),
+    ):
+        if name not in sample:
+            raise ValueError(
+                f'`data_samples` should have {name}. Found {sorted(sample)}. '
+                f'{source}'
+            )
 
 
 def _refuse(name: str, expected: Any, found: Any, advice: str) -> None:
