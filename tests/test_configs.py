@@ -78,19 +78,19 @@ def synthetic_batch(size: int) -> dict[str, object]:
 
 def test_model_is_the_paper_s(model: nn.Module) -> None:
     assert isinstance(model, LossWeightWrapper)
-    assert len(model.objectives) == 10
-    roi_head = model.detector.roi_head
+    assert len(model.objective_weights.objectives) == 10
+    roi_head = model.roi_head
     assert roi_head.num_stages == 3
     assert roi_head.stage_loss_weights == pytest.approx([1 / 3] * 3)
     stds = [head.bbox_coder.stds for head in roi_head.bbox_head]
     assert [std[0] for std in stds] == [0.1, 0.05, 0.033]
     assert len({id(head) for head in roi_head.mask_head}) == 3
-    assert model.detector.semantic_head.loss_seg.loss_weight == 1.0
-    assert model.detector.semantic_head.num_stuff_classes == 53
+    assert model.semantic_head.loss_seg.loss_weight == 1.0
+    assert model.semantic_head.num_stuff_classes == 53
 
 
 def test_deformable_convolutions_in_stages_3_to_5(model: nn.Module) -> None:
-    backbone = model.detector.backbone
+    backbone = model.backbone
     deformable = {
         name.split('.')[0]
         for name, _ in backbone.named_parameters()
@@ -109,10 +109,10 @@ def test_every_objective_has_a_finite_loss_and_reaches_the_trunk(
     total, logged = model.parse_losses(losses)
     total.backward()
 
-    names = [name for name in logged if name.startswith('weighted/')]
+    names = [name for name in logged if name.startswith('weighted.')]
     assert len(names) == 10
     assert all(torch.isfinite(logged[name]) for name in names)
-    gradient = model.detector.backbone.layer2[0].conv2.conv_offset.weight.grad
+    gradient = model.backbone.layer2[0].conv2.conv_offset.weight.grad
     assert gradient is not None
     assert torch.isfinite(gradient).all()
 
@@ -134,7 +134,7 @@ def test_parts_that_need_no_data_are_built(
     controller = TASK_UTILS.build(
         exploration.controller,
         default_args=dict(
-            num_objectives=len(model.objectives),
+            num_objectives=len(model.objective_weights.objectives),
             num_rounds=exploration.num_rounds,
         ),
     )
@@ -151,7 +151,7 @@ def test_objectives_of_a_kind_share_a_factor(
     config: Config, model: LossWeightWrapper
 ) -> None:
     groups = config.train_cfg.exploration.controller.groups
-    names = model.objectives.names
+    names = model.objective_weights.objectives.names
     kinds = [{names[i].split('.')[-1] for i in group} for group in groups]
     assert kinds == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}]
 
@@ -191,8 +191,8 @@ def test_sixteen_images_a_step(config: Config) -> None:
 def test_panoptic_fpn_builds() -> None:
     config = Config.fromfile(CONFIGS / '_base_/models/panoptic_fpn_r50.py')
     wrapper = LossWeightWrapper(config.model, objectives='panoptic_fpn')
-    assert len(wrapper.objectives) == 4
-    assert wrapper.detector.semantic_head.loss_seg.loss_weight == 1.0
+    assert len(wrapper.objective_weights.objectives) == 4
+    assert wrapper.semantic_head.loss_seg.loss_weight == 1.0
 
 
 def test_the_search_over_whole_trainings_is_built() -> None:

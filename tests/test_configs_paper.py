@@ -93,12 +93,13 @@ def test_a_step_has_sixteen_images(name):
 def test_the_detector_is_the_one_of_the_name(name):
     model, stem = model_of(name), Path(name).name
     cascade = stem.startswith('cascade')
-    assert len(model.objectives) == (10 if cascade else 4)
+    assert len(model.objective_weights.objectives) == (10 if cascade else 4)
     tuned = {'seg': 0.5} if 'hand-tuned' in name else {}
-    assert model.weights == tuple(
-        tuned.get(objective, 1.0) for objective in model.objectives.names
+    assert model.objective_weights.values == tuple(
+        tuned.get(objective, 1.0)
+        for objective in model.objective_weights.objectives.names
     )
-    detector = model.detector
+    detector = model
     assert detector.backbone.depth == (101 if '_r101-' in stem else 50)
     deformable = {
         key.split('.')[0]
@@ -123,7 +124,9 @@ def controller_of(name):
     return TASK_UTILS.build(
         loop.controller,
         default_args=dict(
-            num_objectives=len(build_objectives(read(name).model.objectives)),
+            num_objectives=len(
+                build_objectives(read(name).model.objective_weights.objectives)
+            ),
             num_rounds=loop.num_rounds,
             seed=0,
         ),

@@ -239,11 +239,11 @@ def probe_losses(
             dict(runner.cfg.train_dataloader), MAX_BATCHES, runner.seed
         )
         probe_objectives(runner.model, optim_wrapper, loader.segment(0))
-        meter = ObjectiveMeter(model.objectives)
+        meter = ObjectiveMeter(model.objective_weights.objectives)
         with torch.no_grad(), preserve_rng():
             for batch in loader.segment(0):
                 meter.update(raw_losses(model, optim_wrapper, batch))
-        return list(model.objectives.names), meter.mean()
+        return list(model.objective_weights.objectives.names), meter.mean()
 
 
 def _read_config(config: str | Path) -> Config:

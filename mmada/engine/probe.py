@@ -1,9 +1,10 @@
-"""One look at the model before training: its losses and their owners."""
+"""A look at the model: its losses, and which of them own a parameter."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +17,13 @@ from mmada.engine.distributed import without_all_reduce
 from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import check_reentrant
-from mmada.models import LossWeightWrapper, Objectives
+from mmada.models import (
+    LossWeightWrapper,
+    Objectives,
+    inner_model,
+    is_loss,
+    reduce_losses,
+)
 from mmada.utils.seeding import preserve_rng
 
 MAX_BATCHES = 4  # a cascade stage may have no proposal in the first ones
@@ -33,7 +40,7 @@ def probe_objectives(
     the same, whatever their batches: what one of them sees, all know.
 
     Args:
-        model: A LossWeightWrapper, may be inside a model wrapper.
+        model: Weighted, may be inside a model wrapper.
         optim_wrapper: Built by HeadRuleOptimWrapperConstructor.
         batches: Up to four are used: until every objective was seen, and
             all of them where the objectives are what is seen.
@@ -42,51 +49,66 @@ def probe_objectives(
         ObjectiveError: If an objective has no loss in any batch.
         ValueError: If gradients of an objective cannot be computed.
     """
-    wrapper = unwrap(model)
-    rule = head_rule_of(optim_wrapper)
-    buffers = {n: b.clone() for n, b in wrapper.named_buffers()}
-    rule.remove()  # it cannot act before it knows the owners
-    with preserve_rng(), torch.enable_grad():
-        names, owners = _look(wrapper, optim_wrapper, batches)
-    wrapper.bind(names)
-    for name, buffer in wrapper.named_buffers():
-        buffer.copy_(buffers[name])
-    rule.assign({name: sorted(found) for name, found in owners.items()})
-    rule.attach()
-    _log_owners(wrapper, owners)
+    weighted = unwrap(model)
+    with _undisturbed(weighted, optim_wrapper):
+        names, owners = _look(weighted, optim_wrapper, batches)
+        weighted.objective_weights.bind(names)
+        head_rule_of(optim_wrapper).assign(owners)
+    _log_owners(weighted, owners)
+
+
+def find_new_owners(
+    model: nn.Module, optim_wrapper: OptimWrapper, batches: Iterable[Any]
+) -> None:
+    """Find the owners of parameters that had none when last looked at.
+
+    A parameter that a hook has unfrozen, or one of a loss that has appeared,
+    has owners now; those that are known stay.
+
+    Args:
+        model: Weighted and bound.
+        optim_wrapper: Built by HeadRuleOptimWrapperConstructor.
+        batches: As for :func:`probe_objectives`.
+    """
+    weighted = unwrap(model)
+    with _undisturbed(weighted, optim_wrapper):
+        _, owners = _look(weighted, optim_wrapper, batches)
+        head_rule_of(optim_wrapper).assign(owners, keep=True)
+    _log_owners(weighted, owners)
 
 
 def unwrap(model: nn.Module) -> LossWeightWrapper:
-    """Return the LossWeightWrapper inside a model wrapper.
+    """Return the weighted model inside a model wrapper.
 
     Raises:
-        TypeError: If there is none.
+        TypeError: If it is not weighted.
     """
-    inner = getattr(model, 'module', model)
+    inner = inner_model(model)
     if not isinstance(inner, LossWeightWrapper):
         raise TypeError(
-            '`model.type` should be LossWeightWrapper, around the detector. '
-            f'Found {type(inner).__name__}.'
+            '`model.type` should be LossWeightWrapper, around the detector, '
+            'or `objectives` should be set in the hook or the target that '
+            f'weighs it. Found {type(inner).__name__}.'
         )
     return inner
 
 
 def raw_losses(
-    wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
+    model: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
 ) -> dict[str, Tensor]:
     """Return the losses of a batch by name, as in training, no step done.
 
     Args:
-        wrapper: The wrapped model, outside of model wrappers.
+        model: The model, outside of model wrappers.
         optim_wrapper: Gives the context, such as autocast.
         batch: As the dataloader returns it.
     """
-    wrapper.train()
-    with optim_wrapper.optim_context(wrapper):
-        data = wrapper.data_preprocessor(batch, True)
-        losses = forward_losses(wrapper, data)
-    _, log_vars = wrapper.detector.parse_losses(losses)
-    return {k: v for k, v in log_vars.items() if 'loss' in k and k != 'loss'}
+    model.train()
+    with optim_wrapper.optim_context(model):
+        data = model.data_preprocessor(batch, True)
+        losses = forward_losses(model, data)
+    found = reduce_losses(model, losses)
+    return {k: v for k, v in found.items() if is_loss(k)}
 
 
 def find_owners(
@@ -95,7 +117,11 @@ def find_owners(
     """Find the objectives that reach each parameter.
 
     An objective reaches a parameter if its gradient there is not None. A
-    gradient of zeros counts: an RoI level without boxes gives one.
+    gradient of zeros counts: an RoI level without boxes gives one. What is
+    multiplied by a constant 0 on the way, as the sum of all parameters that
+    is added for DistributedDataParallel, counts only where nothing else
+    reaches the parameter, or where it is all that there is of a loss, as in
+    a batch without positives.
 
     Args:
         objectives: Objective index to its scalar loss, one graph for all.
@@ -107,6 +133,7 @@ def find_owners(
     """
     trainable = {n: p for n, p in parameters.items() if p.requires_grad}
     owners: dict[str, list[int]] = {name: [] for name in parameters}
+    nominal: dict[str, list[int]] = {name: [] for name in parameters}
     for i, loss in sorted(objectives.items()):
         if not loss.requires_grad:
             continue
@@ -116,22 +143,77 @@ def find_owners(
             retain_graph=True,
             allow_unused=True,
         )
-        for name, grad in zip(trainable, grads, strict=True):
+        real = _really_reached(loss)
+        for (name, p), grad in zip(trainable.items(), grads, strict=True):
             if grad is not None:
-                owners[name].append(i)
-    return {name: tuple(indices) for name, indices in owners.items()}
+                counts = not real or id(p) in real
+                (owners if counts else nominal)[name].append(i)
+    return {name: tuple(owners[name] or nominal[name]) for name in parameters}
+
+
+def _really_reached(loss: Tensor) -> set[int]:
+    """Return the ids of the leaves that no constant 0 cuts off from a loss."""
+    found: set[int] = set()
+    seen: set[Any] = set()
+    stack: list[Any] = [loss.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, 'variable'):
+            found.add(id(node.variable))
+        elif not _multiplies_by_zero(node):
+            stack += [following for following, _ in node.next_functions]
+    return found
+
+
+def _multiplies_by_zero(node: Any) -> bool:
+    """Return whether a node of the graph is a product with a constant 0.
+
+    Only products that are scalars, or of a parameter itself, are looked at:
+    to ask an inner node of a checkpointed module for its factor computes the
+    module anew.
+    """
+    if not node.name().startswith('MulBackward'):
+        return False
+    (first, _), (second, _) = node.next_functions
+    following = first or second
+    if (first is None) == (second is None) or not (
+        hasattr(following, 'variable')
+        or len(node._input_metadata[0].shape) == 0
+    ):
+        return False
+    factor = node._saved_other if second is None else node._saved_self
+    return factor is not None and factor.numel() == 1 and bool(factor == 0)
+
+
+@contextlib.contextmanager
+def _undisturbed(
+    model: LossWeightWrapper, optim_wrapper: OptimWrapper
+) -> Iterator[None]:
+    """Leave generators and buffers as they were, and no head rule acting."""
+    rule = head_rule_of(optim_wrapper)
+    buffers = {n: b.clone() for n, b in model.named_buffers()}
+    rule.remove()  # it cannot act before it knows the owners
+    with preserve_rng(), torch.enable_grad():
+        yield
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
+    rule.attach()
 
 
 def _look(
-    wrapper: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
+    model: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
 ) -> tuple[list[str], dict[str, set[int]]]:
     """Return the losses that were seen, and owners by parameter."""
-    parameters = dict(wrapper.named_parameters())
+    parameters = dict(model.named_parameters())
     owners: dict[str, set[int]] = {name: set() for name in parameters}
     names: dict[str, None] = {}
-    objectives = wrapper.bound_objectives
+    objectives = model.objective_weights.bound
     for batch in itertools.islice(batches, MAX_BATCHES):
-        losses = raw_losses(wrapper, optim_wrapper, batch)
+        losses = raw_losses(model, optim_wrapper, batch)
         known = len(names)
         for found in _of_all_ranks(list(losses)):
             names |= dict.fromkeys(found)
@@ -139,7 +221,7 @@ def _look(
             continue  # owners are costly where each loss is an objective
         # What is seen later comes last, so indices stay as they are.
         current = objectives or Objectives.from_loss_names(names)
-        _add(owners, _owners(wrapper, current.reduce(losses), parameters))
+        _add(owners, _owners(model, current.reduce(losses), parameters))
         if objectives is not None and not objectives.unmatched(names):
             break
     for others in _of_all_ranks(owners):
@@ -148,7 +230,7 @@ def _look(
 
 
 def _owners(
-    wrapper: LossWeightWrapper,
+    model: LossWeightWrapper,
     objectives: Mapping[int, Tensor],
     parameters: Mapping[str, nn.Parameter],
 ) -> dict[str, tuple[int, ...]]:
@@ -157,7 +239,7 @@ def _owners(
         with without_all_reduce():
             return find_owners(objectives, parameters)
     except RuntimeError as error:
-        check_reentrant(error, wrapper)
+        check_reentrant(error, model)
         raise
 
 
@@ -177,9 +259,9 @@ def _of_all_ranks(value: T) -> list[T]:
 
 
 def _log_owners(
-    wrapper: LossWeightWrapper, owners: dict[str, set[int]]
+    model: LossWeightWrapper, owners: Mapping[str, set[int]]
 ) -> None:
-    objectives = wrapper.objectives.names
+    objectives = model.objective_weights.objectives.names
     counts: dict[str, int] = {}
     for found in owners.values():
         label = (

@@ -26,6 +26,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 from mmada.engine.mmengine_adapters import keep_compiled_buffers
+from mmada.models import inner_model
 
 
 def prepare_features(runner: Any) -> None:
@@ -95,7 +96,7 @@ def allow_single_gradients(runner: Any) -> None:
         runner: Its config's `activation_checkpointing` names modules.
     """
     names = runner.cfg.get('activation_checkpointing') or []
-    model = getattr(runner.model, 'module', runner.model)
+    model = inner_model(runner.model)
     for name in [names] if isinstance(names, str) else names:
         module = attrgetter(name)(model)
         plain = getattr(module.forward, '__wrapped__', None)

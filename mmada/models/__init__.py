@@ -1,14 +1,21 @@
-"""The wrapped detector, its objectives."""
+"""The weighted detector, its objectives."""
 
 from mmada.models.auto_seg_loss import AutoSegLoss
 from mmada.models.loss_sum import LossSum
-from mmada.models.loss_weight_wrapper import LossWeightWrapper
+from mmada.models.loss_weight_wrapper import (
+    LossWeightWrapper,
+    ObjectiveWeights,
+    inner_model,
+    reduce_losses,
+    weigh_losses,
+)
 from mmada.models.map_panoptic_fpn_head import MapPanopticFPNHead
 from mmada.models.meters import ObjectiveMeter, iteration_losses
 from mmada.models.objectives import (
     ObjectiveError,
     Objectives,
     build_objectives,
+    is_loss,
 )
 
 __all__ = [
@@ -18,7 +25,12 @@ __all__ = [
     'MapPanopticFPNHead',
     'ObjectiveError',
     'ObjectiveMeter',
+    'ObjectiveWeights',
     'Objectives',
     'build_objectives',
+    'inner_model',
+    'is_loss',
     'iteration_losses',
+    'reduce_losses',
+    'weigh_losses',
 ]

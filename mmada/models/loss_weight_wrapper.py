@@ -1,85 +1,78 @@
-"""A detector whose losses are weighted where they become one scalar."""
+"""A detector whose losses are weighted where they become one scalar.
+
+A weighted model is the detector itself: an instance of a class made from the
+detector's own and :class:`LossWeightWrapper`, which adds
+`parse_losses`. So names of parameters, state dict, attributes, `to`,
+`train_step` and `isinstance` are the detector's by construction. What belongs
+to the weighting is in one attribute, `objective_weights`.
+"""
 
 from __future__ import annotations
 
+import copyreg
+import functools
 import logging
+import types
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.logging import print_log
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch._compile import _disable_dynamo
 
 from mmada.models.objectives import (
+    WEIGHTED,
     ObjectiveError,
     Objectives,
+    ObjectiveSpec,
     build_objectives,
     check_loss_names,
 )
 
-_INNER = 'detector.'
-"""Prefix of the detector in the names of a state dict, which hooks hide."""
+Weights = Sequence[float] | Mapping[str, float]
 
 
-@MODELS.register_module()
-class LossWeightWrapper(BaseModel):
-    """Weights the objectives of any detector or segmentor.
-
-    The weighting sits in :meth:`parse_losses`, the one step that plain and
-    distributed training share. The wrapper is invisible in the state dict:
-    checkpoints load into the bare detector and back.
+class ObjectiveWeights:
+    """The objectives of a model and the weights in force.
 
     Args:
-        detector: The model, or its config.
         objectives: A preset ('cascade_panoptic', 'panoptic_fpn'; with '_rpn'
             behind it the losses of the region proposals count as well),
             'auto' (each loss that the first batches have) or a dict of name
             to pattern(s), see :class:`Objectives`.
-        weights: Weights at the start, a list in the objectives' order or a
+        initial: Weights at the start, a list in the objectives' order or a
             dict by name (others 1). Defaults to all 1.
 
     Attributes:
+        spec: `objectives` as given.
         reweigh: Sets the weights of an iteration by its own losses: is given
             each present objective's raw scalar loss, by index and with its
             graph, and returns the weights. None for weights that are set
-            from outside.
+            from outside. A copy of the model has none.
     """
 
     reweigh: Callable[[dict[int, Tensor]], Sequence[float] | Tensor] | None
 
     def __init__(
         self,
-        detector: nn.Module | dict[str, Any],
-        objectives: str | Mapping[str, str | Sequence[str]] = 'auto',
-        weights: Sequence[float] | Mapping[str, float] | None = None,
-        init_cfg: dict[str, Any] | None = None,
+        objectives: ObjectiveSpec = 'auto',
+        initial: Weights | None = None,
     ) -> None:
-        # BaseModel's own constructor would make a second data preprocessor.
-        super(BaseModel, self).__init__(init_cfg)
-        if not isinstance(detector, nn.Module):
-            detector = MODELS.build(detector)
-        self.detector: Any = detector
-        self._objectives = build_objectives(objectives)
-        self._late = _LateLosses() if self._objectives is None else None
-        self._initial_weights = weights
-        self._weights: tuple[float, ...] | None = None
+        self.spec = objectives
         self.reweigh = None
+        self._initial = initial
+        self._objectives = build_objectives(objectives)
+        self._late = None if self._objectives else _LateLosses()
+        self._values: tuple[float, ...] | None = None
         if self._objectives is not None:
-            self._set_initial_weights()
-        self._register_state_dict_hook(_strip_prefix)
-        self.register_load_state_dict_pre_hook(_add_prefix)
+            self.reset()
 
     @property
-    def data_preprocessor(self) -> nn.Module:
-        """The detector's data preprocessor."""
-        return self.detector.data_preprocessor
-
-    @property
-    def bound_objectives(self) -> Objectives | None:
+    def bound(self) -> Objectives | None:
         """The objectives; None for 'auto' before :meth:`bind`."""
         return self._objectives
 
@@ -94,12 +87,12 @@ class LossWeightWrapper(BaseModel):
         return self._objectives
 
     @property
-    def weights(self) -> tuple[float, ...]:
+    def values(self) -> tuple[float, ...]:
         """The weights in force, in the order of the objectives."""
-        if self._weights is None:
-            self._set_initial_weights()
-        assert self._weights is not None
-        return self._weights
+        if self._values is None:
+            self.reset()
+        assert self._values is not None
+        return self._values
 
     def bind(self, loss_names: Sequence[str]) -> None:
         """Fix the objectives to the losses that the model produces.
@@ -109,9 +102,10 @@ class LossWeightWrapper(BaseModel):
         """
         if self._objectives is None:
             self._objectives = Objectives.from_loss_names(loss_names)
+            self.reset()
         self._objectives.check(loss_names)
 
-    def set_weights(self, weights: Sequence[float] | Tensor) -> None:
+    def set(self, weights: Sequence[float] | Tensor) -> None:
         """Set the weights of all objectives.
 
         Args:
@@ -132,69 +126,15 @@ class LossWeightWrapper(BaseModel):
                 '`weights` should be finite and not negative. '
                 f'Found {values.tolist()}.'
             )
-        self._weights = tuple(values.tolist())
+        self._values = tuple(values.tolist())
 
-    def reset_weights(self) -> None:
-        """Go back to the weights given at construction."""
-        self._weights = None
+    def reset(self) -> None:
+        """Go back to the weights given at the start.
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the detector."""
-        return self.detector(*args, **kwargs)
-
-    # Else a graph is compiled for each weight. `torch.compiler.disable` does
-    # the same, but imports the compiler at once, which takes a second.
-    @_disable_dynamo
-    def parse_losses(
-        self, losses: dict[str, Any]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weight the losses and sum them.
-
-        Args:
-            losses: Loss name to a tensor or a list of tensors. As in
-                MMEngine, names without 'loss' are only logged.
-
-        Returns:
-            The weighted sum, and the scalars to log: `loss` (that sum), each
-            raw loss by its own name, each weighted one of an objective as
-            `weighted/<name>`.
+        Raises:
+            ValueError: If they do not fit the objectives.
         """
-        check_loss_names(losses)
-        _, raw = super().parse_losses(losses)
-        del raw['loss']
-        if self.reweigh is not None:
-            terms = {k: v for k, v in raw.items() if 'loss' in k}
-            self.set_weights(self.reweigh(self.objectives.reduce(terms)))
-        total: Any = 0  # an int at first, as in MMEngine: the same bits
-        weighted: OrderedDict[str, Tensor] = OrderedDict()
-        for name, value in raw.items():
-            if 'loss' not in name:
-                continue
-            i = self._index(name)
-            if i is not None:
-                value = value * self.weights[i]
-                weighted[f'weighted/{name}'] = value
-            total = total + value
-        return total, OrderedDict(loss=total, **raw, **weighted)
-
-    def _index(self, name: str) -> int | None:
-        known = self._objectives
-        i = None if known is None else known.index(name)
-        if known is not None and i is None and self._late is not None:
-            self._late.note(name)
-        return i
-
-    def __getattr__(self, name: str) -> Any:
-        """Look up in the detector what the wrapper lacks."""
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if name == 'detector':
-                raise
-            return getattr(self.detector, name)
-
-    def _set_initial_weights(self) -> None:
-        names, given = self.objectives.names, self._initial_weights
+        names, given = self.objectives.names, self._initial
         if isinstance(given, Mapping):
             unknown = sorted(set(given) - set(names))
             if unknown:
@@ -204,39 +144,232 @@ class LossWeightWrapper(BaseModel):
                     f'Found {", ".join(map(repr, unknown))}.'
                 )
             given = [given.get(name, 1.0) for name in names]
-        self.set_weights([1.0] * len(names) if given is None else given)
+        self.set([1.0] * len(names) if given is None else given)
+
+    def weights_of(self, raw: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the weight of each loss of an iteration.
+
+        Args:
+            raw: Loss name to raw scalar, with its graph.
+
+        Returns:
+            Loss name to weight; losses of no objective are absent.
+        """
+        if self._objectives is None:
+            if self._initial is None:
+                return {}  # nothing was set, so all weights are 1
+            self.bind(list(raw))
+        if self.reweigh is not None:
+            self.set(self.reweigh(self.objectives.reduce(raw)))
+        indices = {name: self.objectives.index(name) for name in raw}
+        if self._late is not None:
+            self._late.note([n for n, i in indices.items() if i is None])
+        return {
+            name: self.values[i]
+            for name, i in indices.items()
+            if i is not None
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What reweighs belongs to one training of the original.
+        return self.__dict__ | dict(reweigh=None)
 
 
-def _strip_prefix(
-    module: nn.Module,
-    state_dict: dict[str, Any],
-    prefix: str,
-    local_metadata: dict[str, Any],
-) -> None:
-    """Name the entries of a state dict as the bare detector does."""
-    _rename(state_dict, prefix + _INNER, prefix)
-    metadata = getattr(state_dict, '_metadata', {})
-    for key in [k for k in metadata if f'{k}.'.startswith(prefix + _INNER)]:
-        value = metadata.pop(key)
-        metadata[f'{prefix}{key[len(prefix + _INNER) :]}'.rstrip('.')] = value
+@MODELS.register_module()
+class LossWeightWrapper(BaseModel):
+    """Weights the objectives of any detector or segmentor.
 
+    Building one builds the detector and returns it as an instance of
+    `Weighted<Detector>`, a class of both. The weighting sits in
+    :meth:`parse_losses`, the one step that plain and distributed training
+    share. Checkpoints are those of the detector.
 
-def _add_prefix(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, *args: Any
-) -> None:
-    """Name the entries of a bare detector's state dict as the wrapper's."""
-    # Layers that changed their format read their version from here.
-    metadata = getattr(state_dict, '_metadata', None) or {}
-    for key in [k for k in metadata if k.startswith(prefix)]:
-        metadata.setdefault(
-            prefix + _INNER + key[len(prefix) :], metadata[key]
+    Args:
+        detector: The model, or its config.
+        objectives: See :class:`ObjectiveWeights`.
+        weights: Weights at the start, see :class:`ObjectiveWeights`.
+        **options: What else a config has beside the detector's, such as the
+            `data_preprocessor` that the Runner hands to every model: options
+            of the detector where its own config lacks them.
+
+    Attributes:
+        objective_weights: The objectives and their weights.
+
+    Raises:
+        TypeError: If the detector is no model of MMEngine.
+        ValueError: If it is weighted already, or `objectives` or `weights`
+            do not fit.
+    """
+
+    objective_weights: ObjectiveWeights
+
+    def __new__(
+        cls,
+        detector: nn.Module | dict[str, Any],
+        objectives: ObjectiveSpec = 'auto',
+        weights: Weights | None = None,
+        **options: Any,
+    ) -> LossWeightWrapper:
+        """Build the detector and make it weighted."""
+        model = (
+            detector
+            if isinstance(detector, nn.Module)
+            else MODELS.build({**options, **detector})
         )
-    _rename(state_dict, prefix, prefix + _INNER)
+        return weigh_losses(model, objectives, weights)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Leave everything to `__new__`: the detector is built."""
+
+    # Else a graph is compiled for each weight. `torch.compiler.disable` does
+    # the same, but imports the compiler at once, which takes a second.
+    @_disable_dynamo
+    def parse_losses(
+        self, losses: dict[str, Any]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weight the losses and let the detector sum them.
+
+        Args:
+            losses: Loss name to a tensor or a list of tensors. As in
+                MMEngine, names without 'loss' are only logged.
+
+        Returns:
+            The weighted sum, and the scalars to log: `loss` (that sum), each
+            raw loss by its own name, each weighted one of an objective as
+            `weighted.<name>`.
+        """
+        check_loss_names(losses)
+        raw = reduce_losses(self, losses)
+        weights = self.objective_weights.weights_of(raw)
+        # The sum of a list costs one product, unless the detector makes
+        # something else of lists.
+        reduces = _own_class(self).parse_losses is not BaseModel.parse_losses
+        terms = losses if reduces else {**losses, **raw}
+        total, logged = super().parse_losses(
+            {
+                name: _scaled(value, weights.get(name, 1.0))
+                for name, value in terms.items()
+            }
+        )
+        weighted = OrderedDict(
+            (f'{WEIGHTED}{name}', logged.get(name)) for name in weights
+        )
+        logged.update((name, raw[name]) for name in weights)
+        return total, OrderedDict(**logged, **weighted)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The class is made at run time, so another process cannot import it.
+        made, (kind, *rest), *state = super().__reduce_ex__(max(protocol, 2))
+        if made is not copyreg.__newobj__:  # type: ignore[attr-defined]
+            return made, (kind, *rest), *state
+        return _restore, (_own_class(self), *rest), *state
 
 
-def _rename(state_dict: dict[str, Any], old: str, new: str) -> None:
-    for key in [k for k in state_dict if k.startswith(old)]:
-        state_dict[new + key[len(old) :]] = state_dict.pop(key)
+def weigh_losses(
+    model: nn.Module,
+    objectives: ObjectiveSpec | None = None,
+    weights: Weights | None = None,
+) -> LossWeightWrapper:
+    """Make a model weigh its losses, in place.
+
+    Args:
+        model: The model, may be inside a model wrapper.
+        objectives: See :class:`ObjectiveWeights`; None for those of a model
+            that is weighted already, and 'auto' for another.
+        weights: Weights at the start.
+
+    Returns:
+        The model, outside of model wrappers.
+
+    Raises:
+        TypeError: If it is no model of MMEngine.
+        ValueError: If it is weighted already, by other objectives.
+    """
+    inner = inner_model(model)
+    if isinstance(inner, LossWeightWrapper):
+        _check_same(inner.objective_weights.spec, objectives)
+        return inner
+    if not isinstance(inner, BaseModel):
+        raise TypeError(
+            '`model` should be a BaseModel of MMEngine, as all detectors and '
+            f'segmentors are. Found {type(inner).__name__}.'
+        )
+    if hasattr(inner, 'objective_weights'):
+        raise ValueError(
+            '`model` should have no attribute `objective_weights`, which '
+            'holds the weighting. Found one in '
+            f'{type(inner).__name__}: rename it.'
+        )
+    state = ObjectiveWeights(
+        'auto' if objectives is None else objectives, weights
+    )
+    kind: Any = type(inner)  # mypy takes a class for not hashable
+    inner.__class__ = _weighted_class(kind)
+    weighted = cast(LossWeightWrapper, inner)
+    weighted.objective_weights = state
+    return weighted
+
+
+def inner_model(model: nn.Module) -> Any:
+    """Return the model inside a model wrapper, such as DDP's."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def reduce_losses(
+    model: BaseModel, losses: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return the raw losses as scalars, with their graph.
+
+    Args:
+        model: The model.
+        losses: As it returns them.
+
+    Returns:
+        Loss name to scalar. What is only logged is left out, and so is a
+        loss that is an empty list, as of a batch without positives.
+    """
+    _, scalars = BaseModel.parse_losses(
+        model, {k: v for k, v in losses.items() if 'loss' in k}
+    )
+    del scalars['loss']
+    return {k: v for k, v in scalars.items() if isinstance(v, Tensor)}
+
+
+def _scaled(loss: Any, weight: float) -> Any:
+    if weight == 1:
+        return loss
+    if isinstance(loss, Tensor):
+        return loss * weight
+    return [value * weight for value in loss]
+
+
+def _own_class(model: LossWeightWrapper) -> Any:
+    """Return the detector's own class."""
+    return type(model).__mro__[2]
+
+
+@functools.cache
+def _weighted_class(detector: Any) -> type[Any]:
+    return types.new_class(
+        f'Weighted{detector.__name__}',
+        (LossWeightWrapper, detector),
+        exec_body=lambda names: names.update(
+            __module__=detector.__module__, __doc__=detector.__doc__
+        ),
+    )
+
+
+def _restore(detector: Any, *args: Any) -> LossWeightWrapper:
+    """Make an empty model, of which a copy or a pickle sets the state."""
+    return BaseModel.__new__(_weighted_class(detector), *args)
+
+
+def _check_same(present: ObjectiveSpec, wanted: ObjectiveSpec | None) -> None:
+    if wanted is not None and wanted != present:
+        raise ValueError(
+            '`objectives` should be set once, in the model or in what weighs '
+            f'it. Found {present!r} and {wanted!r}.'
+        )
 
 
 class _LateLosses:
@@ -250,15 +383,17 @@ class _LateLosses:
     def __init__(self) -> None:
         self._noted: set[str] = set()
 
-    def note(self, name: str) -> None:
-        """Note a loss that belongs to no objective."""
-        if name in self._noted:
-            return
-        self._noted.add(name)
-        print_log(
-            f'Loss {name!r} was in none of the batches that '
-            "`objectives='auto'` was found from, so it keeps weight 1. To "
-            'weight it, name the objectives by patterns.',
-            logger='current',
-            level=logging.WARNING,
-        )
+    def note(self, names: Sequence[str]) -> None:
+        """Note losses that belong to no objective."""
+        for name in names:
+            if name in self._noted:
+                continue
+            self._noted.add(name)
+            print_log(
+                f'Loss {name!r} was in none of the batches that '
+                "`objectives='auto'` was found from, so it keeps weight 1. "
+                'To weight it, name the objectives by patterns, this one as '
+                f"`dict(pattern='{name}', late=True)`.",
+                logger='current',
+                level=logging.WARNING,
+            )

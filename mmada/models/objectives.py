@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
 AUTO = 'auto'
+
+WEIGHTED = 'weighted.'
+"""Prefix of a weighted loss in a log, where the raw one has its own name."""
+
+ObjectiveSpec = str | Mapping[str, Any]
+"""How a config gives objectives, see :func:`build_objectives`."""
 
 # The losses of the region proposals keep weight 1 in the paper.
 _WITHOUT_RPN: dict[str, dict[str, str]] = {
@@ -52,24 +59,29 @@ class Objectives:
     Args:
         patterns: Objective name to a regular expression, or several, that
             must match a loss name completely. A loss matched by no pattern
-            belongs to no objective and keeps weight 1.
+            belongs to no objective and keeps weight 1. An objective whose
+            loss only appears later in a training, as YOLOX's `loss_l1`, is
+            given as `dict(pattern=..., late=True)`.
 
     Raises:
         ObjectiveError: If there is no objective, or a pattern is not a
             valid regular expression.
     """
 
-    def __init__(self, patterns: Mapping[str, str | Sequence[str]]) -> None:
+    def __init__(self, patterns: Mapping[str, Any]) -> None:
         if not patterns:
             raise ObjectiveError(
                 '`objectives` should have at least one `name: pattern` entry. '
                 'Found none.'
             )
         self.names: tuple[str, ...] = tuple(patterns)
-        self._patterns = [
-            [_compile(name, p) for p in _as_sequence(value)]
-            for name, value in patterns.items()
-        ]
+        self._patterns: list[list[re.Pattern[str]]] = []
+        self._late: set[str] = set()
+        for name, value in patterns.items():
+            pattern, late = _parse(name, value)
+            self._patterns.append([_compile(name, p) for p in pattern])
+            if late:
+                self._late.add(name)
         self._cache: dict[str, int | None] = {}
 
     def __len__(self) -> int:
@@ -101,41 +113,60 @@ class Objectives:
             self._cache[loss_name] = hits[0] if hits else None
         return self._cache[loss_name]
 
+    @property
+    def late(self) -> set[int]:
+        """Indices of the objectives whose loss may only appear later."""
+        return {i for i, n in enumerate(self.names) if n in self._late}
+
     def unmatched(self, loss_names: Iterable[str]) -> list[str]:
         """Return the objectives that none of the losses belongs to."""
         seen = {self.index(name) for name in loss_names}
         return [n for i, n in enumerate(self.names) if i not in seen]
 
     def check(self, loss_names: Sequence[str]) -> None:
-        """Raise an ObjectiveError if an objective has no loss."""
-        missing = self.unmatched(loss_names)
+        """Raise an ObjectiveError if an objective has no loss.
+
+        One whose loss may appear later needs none.
+        """
+        missing = [
+            n for n in self.unmatched(loss_names) if n not in self._late
+        ]
         if missing:
             raise ObjectiveError(
                 f'No loss of the model belongs to objective(s) '
                 f'{", ".join(map(repr, missing))}. The model produces: '
-                f'{", ".join(sorted(loss_names)) or "no loss at all"}.'
+                f'{", ".join(sorted(loss_names)) or "no loss at all"}. '
+                'Where a loss only appears later in the training, give its '
+                'objective as `dict(pattern=..., late=True)`.'
             )
 
     def reduce(self, losses: Mapping[str, Tensor]) -> dict[int, Tensor]:
         """Sum the losses of each objective.
 
         Args:
-            losses: Loss name to scalar; names of no objective are skipped.
+            losses: Loss name to scalar, as a model logs them; skipped are
+                names of no objective, the sum of all and weighted losses,
+                and what is no tensor, as MMEngine's 0 for an empty list.
 
         Returns:
             Objective index to scalar; objectives without a loss are absent.
         """
         sums: dict[int, Tensor] = {}
         for name, value in losses.items():
+            if not is_loss(name) or not isinstance(value, Tensor):
+                continue
             i = self.index(name)
             if i is not None:
                 sums[i] = sums[i] + value if i in sums else value
         return sums
 
 
-def build_objectives(
-    spec: str | Mapping[str, str | Sequence[str]],
-) -> Objectives | None:
+def is_loss(name: str) -> bool:
+    """Return whether a name in a log is that of a raw loss."""
+    return 'loss' in name and name != 'loss' and not name.startswith(WEIGHTED)
+
+
+def build_objectives(spec: ObjectiveSpec) -> Objectives | None:
     """Build objectives from a config value.
 
     Args:
@@ -146,13 +177,13 @@ def build_objectives(
         The objectives, or None for 'auto'.
 
     Raises:
-        ObjectiveError: If the preset is unknown.
+        ObjectiveError: If it is nothing of these.
     """
-    if not isinstance(spec, str):
+    if isinstance(spec, Mapping):
         return Objectives(spec)
     if spec == AUTO:
         return None
-    if spec not in OBJECTIVE_PRESETS:
+    if not isinstance(spec, str) or spec not in OBJECTIVE_PRESETS:
         known = ', '.join([*OBJECTIVE_PRESETS, AUTO])
         raise ObjectiveError(
             f'`objectives` should be a dict of `name: pattern`, or one of '
@@ -170,7 +201,8 @@ def check_loss_names(names: Collection[str]) -> None:
     if 'loss' in names:
         raise ObjectiveError(
             "The model calls a loss 'loss', the name of the sum of all; "
-            "expected another one, such as 'loss_cls'."
+            "expected another one, such as 'loss_cls'. Rename it where the "
+            'model returns its losses.'
         )
     if not any('loss' in name for name in names):
         raise ObjectiveError(
@@ -179,8 +211,23 @@ def check_loss_names(names: Collection[str]) -> None:
         )
 
 
-def _as_sequence(value: str | Sequence[str]) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value
+def _parse(name: str, value: Any) -> tuple[Sequence[str], bool]:
+    """Return the patterns of an objective, and whether it may be late."""
+    given = value if isinstance(value, Mapping) else dict(pattern=value)
+    pattern, late = given.get('pattern'), given.get('late', False)
+    patterns = [pattern] if isinstance(pattern, str) else pattern
+    if (
+        set(given) - {'pattern', 'late'}
+        or not isinstance(late, bool)
+        or not isinstance(patterns, (list, tuple))
+        or not all(isinstance(p, str) for p in patterns)
+    ):
+        raise ObjectiveError(
+            f'`objectives[{name!r}]` should be a regular expression, a list '
+            'of them, or `dict(pattern=..., late=True)` for a loss that '
+            f'appears later in the training. Found {value!r}.'
+        )
+    return patterns, late
 
 
 def _compile(name: str, pattern: str) -> re.Pattern[str]:

@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmada.engine.probe import probe_objectives
 from mmada.models import LossWeightWrapper
@@ -105,14 +105,13 @@ class DetectorCase:
         self, model: Any, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
         """Return what one training step adds to trainable parameters."""
-        inner: nn.Module = getattr(model, 'detector', model)
-        before = {n: p.detach().clone() for n, p in inner.named_parameters()}
+        before = {n: p.detach().clone() for n, p in model.named_parameters()}
         model.train()
         seed()
         model.train_step(self.batch(), optim_wrapper)
         return {
             name: p.detach() - before[name]
-            for name, p in inner.named_parameters()
+            for name, p in model.named_parameters()
             if p.requires_grad
         }
 
@@ -154,8 +153,7 @@ def gradients_of(model: Any, total: Tensor) -> dict[str, Tensor | None]:
     """Return the gradient of each parameter by the detector's names."""
     model.zero_grad(set_to_none=True)
     total.backward()
-    inner = getattr(model, 'detector', model)
-    return {name: p.grad for name, p in inner.named_parameters()}
+    return {name: p.grad for name, p in model.named_parameters()}
 
 
 class Reference(NamedTuple):

@@ -143,7 +143,9 @@ class DetectorConformance:
     def test_auto_finds_every_loss(self, known: Reference) -> None:
         model, _ = self.case.wrapped(objectives='auto')
         expected = [name for group in known.losses.values() for name in group]
-        assert sorted(model.objectives.names) == sorted(expected)
+        assert sorted(model.objective_weights.objectives.names) == sorted(
+            expected
+        )
 
     def test_patterns_match_the_losses_that_they_should(
         self, known: Reference
@@ -163,7 +165,7 @@ class DetectorConformance:
         given = 'auto' if objectives == 'auto' else None
         detector = self.case.bare()
         model, _ = self.case.wrapped(objectives=given)
-        assert set(model.weights) == {1.0}
+        assert set(model.objective_weights.values) == {1.0}
         total, log_vars = self.case.run(detector)
         weighted, others = self.case.run(model)
         assert torch.equal(weighted, total)
@@ -195,7 +197,7 @@ class DetectorConformance:
     def test_the_loss_is_the_weighted_sum(self, known: Reference) -> None:
         weights = self.weights
         model, _ = self.case.wrapped()
-        model.set_weights(list(weights.values()))
+        model.objective_weights.set(list(weights.values()))
         total, log_vars = self.case.run(model)
         terms = [
             weights.get(objective or '', 1.0) * log_vars[name]
@@ -210,7 +212,7 @@ class DetectorConformance:
     ) -> None:
         weights = self.weights
         model, _ = self.case.wrapped()
-        model.set_weights(list(weights.values()))
+        model.objective_weights.set(list(weights.values()))
         total, _ = self.case.run(model)
         found = gradients_of(model, total)
         for name in known.parameters:
@@ -238,7 +240,7 @@ class DetectorConformance:
 
     def test_the_owners_are_found(self, known: Reference) -> None:
         model, optim_wrapper = self.case.wrapped()
-        names = {id(p): n for n, p in model.detector.named_parameters()}
+        names = {id(p): n for n, p in model.named_parameters()}
         found = {
             names[id(group['params'][0])]: [
                 self.names[i] for i in group['objectives']
@@ -257,7 +259,7 @@ class DetectorConformance:
     ) -> None:
         weights = self.weights
         model, optim_wrapper = self.case.wrapped(mode)
-        model.set_weights(list(weights.values()))
+        model.objective_weights.set(list(weights.values()))
         steps = self.case.step(model, optim_wrapper)
         for name, moved in steps.items():
             owners = known.owners(name)
@@ -280,7 +282,7 @@ class DetectorConformance:
         moved = []
         for values in ([1.0] * len(weights), list(weights.values())):
             model, optim_wrapper = self.case.wrapped(mode)
-            model.set_weights(values)
+            model.objective_weights.set(values)
             moved.append(self.case.step(model, optim_wrapper))
         unweighted = known.gradients.get(None, {})  # move a head as well
         for name in known.parameters:

@@ -92,8 +92,8 @@ def test_the_weighting_trains(tmp_path: Path) -> None:
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
     )
     runner.train()
-    assert sum(runner.model.weights) == pytest.approx(2.0)
-    assert runner.model.weights[0] != 1.0
+    assert sum(runner.model.objective_weights.values) == pytest.approx(2.0)
+    assert runner.model.objective_weights.values[0] != 1.0
 
 
 def test_the_search_explores(tmp_path: Path) -> None:

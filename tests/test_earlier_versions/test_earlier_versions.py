@@ -37,6 +37,8 @@ from tests.test_earlier_versions.cases import (
 VERSIONS = sorted(path.name for path in KEPT.iterdir())
 # Of the content of a file: these differ wherever a number does.
 DIGESTS = 'digest', 'sha256'
+# Names of parameters, which digests cover, had a prefix in these.
+PREFIXED = ('0.1.0',)
 
 
 def kept(pattern: str) -> pytest.MarkDecorator:
@@ -82,7 +84,11 @@ def test_a_cut_run_goes_on_to_what_the_whole_one_found(
     present = made_with()
     if present == recorded:
         for each, file in found.items():
-            assert file.read_bytes() == (whole / each).read_bytes(), each
+            if version in PREFIXED:
+                expected = without_digests(content(whole / each))
+                assert without_digests(content(file)) == expected, each
+            else:
+                assert file.read_bytes() == (whole / each).read_bytes(), each
         return
     # Another torch, or another kind of processor, rounds otherwise.
     if case.needs and present[case.needs] != recorded[case.needs]:
@@ -109,6 +115,19 @@ def content(path: Path) -> Any:
     if path.suffix == '.jsonl':
         return [json.loads(line) for line in path.read_text().splitlines()]
     return json.loads(path.read_text())
+
+
+def without_digests(value: Any) -> Any:
+    """Returns a content without what changes with a name."""
+    if isinstance(value, dict):
+        return {
+            key: without_digests(item)
+            for key, item in value.items()
+            if key not in DIGESTS
+        }
+    if isinstance(value, list):
+        return [without_digests(item) for item in value]
+    return value
 
 
 def assert_close(found: Any, expected: Any, where: str) -> None:

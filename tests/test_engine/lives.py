@@ -15,17 +15,26 @@ TRUNK, HEAD_A, HEAD_B, NONE = (0, 1), (0,), (1,), ()
 PARTS = dict(trunk=TRUNK, head_a=HEAD_A, head_b=HEAD_B, rpn=NONE)
 
 
-def build(schedulers=(), detector='ToyDetector', owners=True, **options):
+def build(
+    schedulers=(),
+    detector='ToyDetector',
+    owners=True,
+    objectives=None,
+    **options,
+):
     """Builds model, optimizer and schedulers from one seed.
 
     Args:
         schedulers: Configs of parameter schedulers.
         detector: Type of the detector.
+        objectives: In place of those of the toy problem.
         owners: Whether the head rule is told who owns which parameter.
         **options: Entries of the optimizer wrapper's config to replace.
     """
     torch.manual_seed(0)
     config = dict(copy.deepcopy(toy.MODEL), detector=dict(type=detector))
+    if objectives is not None:
+        config['objectives'] = objectives
     model = MODELS.build(config)
     optim_wrapper = build_optim_wrapper(
         model, copy.deepcopy({**toy.OPTIM_WRAPPER, **options})
@@ -33,7 +42,7 @@ def build(schedulers=(), detector='ToyDetector', owners=True, **options):
     if owners:
         names = [name for name, _ in model.named_parameters()]
         optim_wrapper.head_rule.assign(
-            {name: PARTS.get(name.split('.')[1], NONE) for name in names}
+            {name: PARTS.get(name.split('.')[0], NONE) for name in names}
         )
     built = [
         PARAM_SCHEDULERS.build(
@@ -60,11 +69,11 @@ def batches(count=3, start=0):
 
 def train(live, weights, index=0, count=3, **options):
     """Trains a segment of `count` iterations with these weights."""
-    live.model.set_weights(weights)
+    live.model.objective_weights.set(weights)
     return train_segment(
         live,
         batches(count, index),
-        ObjectiveMeter(live.model.objectives),
+        ObjectiveMeter(live.model.objective_weights.objectives),
         **{
             'first_iter': index * count,
             'max_iters': 12,

@@ -88,21 +88,21 @@ def test_each_part_belongs_to_the_losses_that_reach_it():
     found = owners(live)
     assert found
     for name, objectives in found.items():
-        assert objectives == expected[name.split('.')[1]], name
+        assert objectives == expected[name.split('.')[0]], name
 
 
 @pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
 def test_looks_on_until_every_objective_was_seen(position):
     live = build()
     probe(live, stream(position))
-    assert live.model.detector.calls == position + 1
+    assert live.model.calls == position + 1
     found = owners(live)
-    assert found['detector.late.weight'] == [0]
+    assert found['late.weight'] == [0]
     # The union: earlier batches went through another branch.
-    assert found['detector.early.weight'] == ([0] if position else [])
-    assert found['detector.head_b.weight'] == [1]
-    assert found['detector.trunk.0.weight'] == [0, 1]
-    assert 'detector.frozen.weight' not in found
+    assert found['early.weight'] == ([0] if position else [])
+    assert found['head_b.weight'] == [1]
+    assert found['trunk.0.weight'] == [0, 1]
+    assert found['frozen.weight'] == []
 
 
 @MODELS.register_module()
@@ -120,9 +120,9 @@ def test_losses_may_be_spread_over_batches():
     live = lives.build(detector='TurnsDetector', owners=False)
     probe(live, stream(1, 2))
     found = owners(live)
-    assert found['detector.head_a.weight'] == [0]
-    assert found['detector.head_b.weight'] == [1]
-    assert found['detector.trunk.0.weight'] == [0, 1]
+    assert found['head_a.weight'] == [0]
+    assert found['head_b.weight'] == [1]
+    assert found['trunk.0.weight'] == [0, 1]
 
 
 def test_looks_at_the_losses_of_training():
@@ -130,8 +130,8 @@ def test_looks_at_the_losses_of_training():
     live.model.eval()
     with torch.no_grad():
         probe(live, stream(0))
-    assert live.model.detector.modes == [('loss', True)]
-    assert owners(live)['detector.head_b.weight'] == [1]
+    assert live.model.modes == [('loss', True)]
+    assert owners(live)['head_b.weight'] == [1]
 
 
 class Recorder(BaseDataPreprocessor):
@@ -148,7 +148,7 @@ class Recorder(BaseDataPreprocessor):
 
 def test_a_batch_is_treated_as_in_training(monkeypatch):
     live = build()
-    live.model.detector.data_preprocessor = recorder = Recorder()
+    live.model.data_preprocessor = recorder = Recorder()
     entered = []
 
     @contextlib.contextmanager
@@ -166,7 +166,7 @@ def test_gives_up_after_a_few_batches():
     live = build()
     with pytest.raises(ObjectiveError, match="'b'.*loss_a, loss_rpn"):
         probe(live, stream(MAX_BATCHES))
-    assert live.model.detector.calls == MAX_BATCHES
+    assert live.model.calls == MAX_BATCHES
 
 
 def test_gives_up_at_the_end_of_the_data():
@@ -180,7 +180,7 @@ def draw():
 
 def test_leaves_no_trace():
     live = build()
-    detector = live.model.detector
+    detector = live.model
     detector.register_buffer('count', torch.zeros(1), persistent=False)
     detector.head_a.weight.grad = torch.full((1, 8), 3.0)
     torch.manual_seed(1)
@@ -209,10 +209,10 @@ def test_a_part_that_is_always_in_evaluation_stays_there():
             return super().train(False)
 
     live = build()
-    live.model.detector.frozen = Fixed(1).requires_grad_(False)
+    live.model.frozen = Fixed(1).requires_grad_(False)
     live.model.eval()
     probe(live, stream(0))
-    assert not live.model.detector.frozen.training
+    assert not live.model.frozen.training
 
 
 @pytest.mark.parametrize('mode', ['lr', 'grad'])
@@ -226,27 +226,22 @@ def test_the_rule_acts_after_the_probe_and_only_once(mode):
             optimizer=dict(type='SGD', lr=0.1),
         )
         probe(live, lives.batches())
-        before = live.model.detector.head_a.weight.detach().clone()
+        before = live.model.head_a.weight.detach().clone()
         lives.train(live, weights, count=1)
-        moved.append(live.model.detector.head_a.weight.detach() - before)
+        moved.append(live.model.head_a.weight.detach() - before)
     torch.testing.assert_close(moved[0], moved[1])
 
 
 def build_auto(detector='ToyDetector'):
-    live = lives.build(detector=detector, owners=False)
-    live.model = LossWeightWrapper(live.model.detector)
-    live.optim_wrapper = build_optim_wrapper(
-        live.model, copy.deepcopy(toy.OPTIM_WRAPPER)
-    )
-    return live
+    return lives.build(detector=detector, owners=False, objectives='auto')
 
 
 def test_auto_objectives_are_the_losses_in_their_order():
     live = build_auto()
     probe(live, lives.batches())
     names = ('loss_rpn', 'loss_a', 'loss_b')
-    assert live.model.objectives.names == names
-    assert owners(live)['detector.rpn.weight'] == [0]
+    assert live.model.objective_weights.objectives.names == names
+    assert owners(live)['rpn.weight'] == [0]
 
 
 @pytest.mark.parametrize('position', [0, 1, MAX_BATCHES - 1])
@@ -254,14 +249,14 @@ def test_auto_objectives_may_be_absent_from_the_first_batches(position):
     live = build_auto('LateDetector')
     probe(live, stream(position))
     names = ('loss_rpn', 'loss_a', 'loss_b')
-    assert live.model.objectives.names == names
-    assert live.model.detector.calls == MAX_BATCHES
+    assert live.model.objective_weights.objectives.names == names
+    assert live.model.calls == MAX_BATCHES
     found = owners(live)
-    assert found['detector.rpn.weight'] == [0]
-    assert found['detector.head_a.weight'] == [1]
-    assert found['detector.head_b.weight'] == [2]
-    assert found['detector.trunk.0.weight'] == [0, 1, 2]
-    assert live.model.weights == (1.0, 1.0, 1.0)
+    assert found['rpn.weight'] == [0]
+    assert found['head_a.weight'] == [1]
+    assert found['head_b.weight'] == [2]
+    assert found['trunk.0.weight'] == [0, 1, 2]
+    assert live.model.objective_weights.values == (1.0, 1.0, 1.0)
 
 
 def test_owners_of_auto_are_looked_for_only_where_a_loss_is_new(monkeypatch):
@@ -284,10 +279,13 @@ def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
     )
     live = build_auto('LateDetector')
     probe(live, stream(MAX_BATCHES))
-    assert live.model.objectives.names == ('loss_rpn', 'loss_a')
-    live.model.set_weights([1.0, 5.0])
+    assert live.model.objective_weights.objectives.names == (
+        'loss_rpn',
+        'loss_a',
+    )
+    live.model.objective_weights.set([1.0, 5.0])
     (batch,) = stream(0, 1)
-    losses = live.model.detector(**batch, mode='loss')
+    losses = live.model(**batch, mode='loss')
     for _ in range(2):
         total, _ = live.model.parse_losses(losses)
     expected = (
@@ -344,8 +342,16 @@ def look(objectives, detector):
     # Only rank 1 has a batch with the loss b, its second one.
     rank = torch_dist.get_rank()
     probe(live, stream(1 if rank == 1 else None))
-    calls = live.model.detector.calls
-    print(json.dumps((live.model.objectives.names, owners(live), calls)))
+    calls = live.model.calls
+    print(
+        json.dumps(
+            (
+                live.model.objective_weights.objectives.names,
+                owners(live),
+                calls,
+            )
+        )
+    )
 
 
 @pytest.mark.parametrize('detector', ['LateDetector', 'MeetingDetector'])
@@ -361,21 +367,16 @@ def test_what_one_rank_sees_all_ranks_know(objectives, detector):
     assert calls == (MAX_BATCHES if objectives == 'auto' else 2)
     b = len(names) - 1
     assert 'b' in names[b]
-    assert found['detector.head_b.weight'] == [b]
-    assert b in found['detector.trunk.0.weight']
+    assert found['head_b.weight'] == [b]
+    assert b in found['trunk.0.weight']
 
 
 def test_finds_the_wrapper_inside_a_model_wrapper():
-    class Parallel(nn.Module):
-        def __init__(self, module):
-            super().__init__()
-            self.module = module
-
     live = lives.build(owners=False)
-    parallel = Parallel(live.model)
+    parallel = nn.DataParallel(live.model)
     assert unwrap(parallel) is unwrap(live.model) is live.model
     probe_objectives(parallel, live.optim_wrapper, lives.batches())
-    assert owners(live)['detector.head_a.weight'] == [0]
+    assert owners(live)['head_a.weight'] == [0]
 
 
 def test_a_bare_detector_is_named():

@@ -142,7 +142,7 @@ def model():
 
 def score(model, count=12):
     """Mean squared error over the reward data, in one batch."""
-    data, detector = toy.ToyDataset(12, 1), model.detector.eval()
+    data, detector = toy.ToyDataset(12, 1), model.eval()
     with torch.no_grad():
         a = detector.head_a(detector.trunk(data.x[:count]))
     return -float(((a - data.y[:count, :1]) ** 2).mean())
@@ -159,7 +159,7 @@ def test_scores_all_data_in_evaluation_mode(model):
 
 def test_the_last_small_batch_counts_by_its_images(model):
     found = build(size=10).evaluate(model)
-    data, detector = toy.ToyDataset(10, 1), model.detector.eval()
+    data, detector = toy.ToyDataset(10, 1), model.eval()
     with torch.no_grad():
         a = detector.head_a(detector.trunk(data.x))
     expected = -float(((a - data.y[:, :1]) ** 2).mean())
@@ -239,7 +239,7 @@ class WatchfulDetector(toy.ToyDetector):
 def test_no_graph_is_recorded(method):
     model = lives.build(detector='WatchfulDetector').model
     getattr(build(), method)(model)
-    assert model.detector.recorded is False
+    assert model.recorded is False
 
 
 def test_workers_are_seeded():

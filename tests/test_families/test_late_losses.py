@@ -32,7 +32,7 @@ def without_proposals(
     model: LossWeightWrapper, monkeypatch: Any, batches: int
 ) -> None:
     """Lets the RPN find nothing in the first batches, which are empty."""
-    head = model.detector.rpn_head
+    head = model.rpn_head
     whole = head.loss_and_predict
     calls: list[None] = []
 
@@ -61,10 +61,11 @@ def probe(model: LossWeightWrapper, empty: int) -> dict[str, list[str]]:
     optim_wrapper = head_rule(model, 'lr')
     seed()
     probe_objectives(model, optim_wrapper, stream(empty))
-    names = {id(p): n for n, p in model.detector.named_parameters()}
+    names = {id(p): n for n, p in model.named_parameters()}
     return {
         names[id(group['params'][0])]: [
-            model.objectives.names[i] for i in group['objectives']
+            model.objective_weights.objectives.names[i]
+            for i in group['objectives']
         ]
         for group in optim_wrapper.optimizer.param_groups
     }
@@ -76,7 +77,7 @@ def test_auto_waits_for_the_stages_of_a_cascade(
 ) -> None:
     without_proposals(model, monkeypatch, batches)
     owners = probe(model, batches)
-    assert sorted(model.objectives.names) == LOSSES
+    assert sorted(model.objective_weights.objectives.names) == LOSSES
     box_head = 'roi_head.bbox_head.2'
     assert owners[f'{box_head}.fc_cls.weight'] == ['s2.loss_cls']
     assert sorted(owners[f'{box_head}.shared_fcs.0.weight']) == [
@@ -91,7 +92,7 @@ def test_auto_does_not_wait_for_ever(
 ) -> None:
     without_proposals(model, monkeypatch, MAX_BATCHES)
     owners = probe(model, MAX_BATCHES)
-    assert sorted(model.objectives.names) == [
+    assert sorted(model.objective_weights.objectives.names) == [
         'loss_rpn_bbox',
         'loss_rpn_cls',
         's0.loss_bbox',

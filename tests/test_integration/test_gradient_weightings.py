@@ -57,5 +57,5 @@ def test_ones_train_as_without_a_hook_to_the_bit(train):
     )
     hook = dict(type='GradientWeightingHook', weighting=constant)
     weighted, plain = train('misscaled', hook), train('misscaled')
-    assert weighted.model.weights == (1.0,) * 4
+    assert weighted.model.objective_weights.values == (1.0,) * 4
     assert_same_state(plain.model.state_dict(), weighted.model.state_dict())

@@ -66,7 +66,7 @@ def probed(config):
     return {
         name: group['objectives']
         for (name, _), group in zip(
-            runner.model.detector.named_parameters(), groups, strict=True
+            runner.model.named_parameters(), groups, strict=True
         )
     }
 

@@ -22,7 +22,7 @@ def build():
     """Builds the model without what depends on the size of a batch."""
     torch.manual_seed(0)
     model = MODELS.build(dict(toy.MODEL, weights=[2.0, 0.5]))
-    model.detector.trunk = torch.nn.Linear(4, 8)
+    model.trunk = torch.nn.Linear(4, 8)
     return model
 
 
@@ -39,12 +39,12 @@ def train(path, mode):
     optim_wrapper.head_rule.assign(
         {
             name: dict(trunk=(0, 1), head_a=(0,), head_b=(1,), rpn=())[
-                name.split('.')[1]
+                name.split('.')[0]
             ]
             for name, _ in inner.named_parameters()
         }
     )
-    meter = ObjectiveMeter(inner.objectives)
+    meter = ObjectiveMeter(inner.objective_weights.objectives)
     for batch in batches(rank, world_size):
         meter.update(model.train_step(batch, optim_wrapper))
     meter.mean()  # asked again, it must not add up the ranks twice

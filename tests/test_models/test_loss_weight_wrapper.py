@@ -1,7 +1,10 @@
 import copy
+import multiprocessing
+import pickle
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner.checkpoint import (
     _load_checkpoint_to_model,
@@ -9,7 +12,12 @@ from mmengine.runner.checkpoint import (
 )
 from torch import nn
 
-from mmada.models import LossWeightWrapper, ObjectiveError
+from mmada.models import (
+    LossWeightWrapper,
+    ObjectiveError,
+    inner_model,
+    weigh_losses,
+)
 from tests.support import toy
 
 
@@ -23,13 +31,17 @@ def build(**options):
     return MODELS.build({**copy.deepcopy(toy.MODEL), **options}).eval()
 
 
+def build_bare():
+    torch.manual_seed(0)
+    return MODELS.build(copy.deepcopy(toy.MODEL['detector'])).eval()
+
+
 def losses_of(model):
     return model(**batch(), mode='loss')
 
 
 def test_ones_give_the_bare_total_and_gradients_to_the_bit():
-    wrapped = build()
-    bare = copy.deepcopy(wrapped.detector)
+    wrapped, bare = build(), build_bare()
     total, log_vars = wrapped.parse_losses(losses_of(wrapped))
     bare_total, bare_vars = bare.parse_losses(losses_of(bare))
     assert torch.equal(total, bare_total)
@@ -38,7 +50,7 @@ def test_ones_give_the_bare_total_and_gradients_to_the_bit():
     total.backward()
     bare_total.backward()
     for (name, p), q in zip(
-        wrapped.detector.named_parameters(), bare.parameters(), strict=True
+        wrapped.named_parameters(), bare.parameters(), strict=True
     ):
         assert torch.equal(p.grad, q.grad), name
 
@@ -52,8 +64,8 @@ def test_weights_scale_their_objective_alone():
     torch.testing.assert_close(total, rpn + a + 3 * b)
     assert torch.equal(log_vars['loss'], total)
     torch.testing.assert_close(log_vars['loss_b'], b)
-    torch.testing.assert_close(log_vars['weighted/loss_b'], 3 * b)
-    assert 'weighted/loss_rpn' not in log_vars
+    torch.testing.assert_close(log_vars['weighted.loss_b'], 3 * b)
+    assert 'weighted.loss_rpn' not in log_vars
     assert log_vars['acc'] == 50
 
 
@@ -104,92 +116,248 @@ def test_a_weight_of_zero_switches_an_objective_off():
 
 def test_weights_are_set_and_reset():
     model = build(weights=dict(a=2.0))
-    model.set_weights(torch.tensor([0.5, 3.0]))
-    assert model.weights == (0.5, 3.0)
-    model.reset_weights()
-    assert model.weights == (2.0, 1.0)
+    weights = model.objective_weights
+    weights.set(torch.tensor([0.5, 3.0]))
+    assert weights.values == (0.5, 3.0)
+    weights.reset()
+    assert weights.values == (2.0, 1.0)
 
 
 def test_auto_makes_every_loss_an_objective_after_binding():
     model = build(objectives='auto')
+    weights = model.objective_weights
     with pytest.raises(ObjectiveError, match='auto'):
-        _ = model.objectives
+        _ = weights.objectives
     model.parse_losses(losses_of(model))  # the bare sum until then
-    model.bind(['loss_rpn', 'loss_a', 'loss_b'])
-    assert model.objectives.names == ('loss_rpn', 'loss_a', 'loss_b')
-    assert model.weights == (1.0, 1.0, 1.0)
+    weights.bind(['loss_rpn', 'loss_a', 'loss_b'])
+    assert weights.objectives.names == ('loss_rpn', 'loss_a', 'loss_b')
+    assert weights.values == (1.0, 1.0, 1.0)
+
+
+def test_weights_bind_auto_to_the_first_losses():
+    model = build(objectives='auto', weights=dict(loss_a=5.0))
+    raw = losses_of(model)
+    rest = raw['loss_rpn'] + sum(part.mean() for part in raw['loss_b'])
+    total, _ = model.parse_losses(raw)
+    torch.testing.assert_close(total, rest + 5 * raw['loss_a'])
+    assert model.objective_weights.values == (1.0, 5.0, 1.0)
+
+
+def test_weights_of_a_loss_that_there_is_not_are_refused_with_auto():
+    model = build(objectives='auto', weights=dict(loss_c=5.0))
+    with pytest.raises(ObjectiveError, match="loss_b. Found 'loss_c'"):
+        model.parse_losses(losses_of(model))
+
+
+def test_a_late_objective_needs_no_loss_at_first():
+    late = dict(pattern='loss_late', late=True)
+    model = build(objectives=dict(a='loss_a', late=late), weights=[2.0, 3.0])
+    model.objective_weights.bind(['loss_a', 'loss_b'])
+    one = torch.tensor(1.0)
+    assert model.parse_losses(dict(loss_a=one))[0] == 2
+    assert model.parse_losses(dict(loss_a=one, loss_late=one))[0] == 5
+
+
+@pytest.mark.parametrize('weights', [None, [2.0, 3.0]])
+def test_an_empty_list_counts_as_absent(weights):
+    model = build(weights=weights)
+    seen = []
+    model.objective_weights.reweigh = lambda found: (
+        seen.append(sorted(found)) or [1.0, 1.0]
+    )
+    losses = dict(loss_a=torch.tensor(1.5), loss_b=[])
+    total, log_vars = model.parse_losses(losses)
+    assert total == 1.5
+    assert seen == [[0]]
+    assert log_vars['loss_b'] == 0  # as MMEngine logs it
+    assert 'weighted.loss_b' not in log_vars
+
+
+@MODELS.register_module()
+class MeanOfLists(toy.ToyDetector):
+    """Has a way of its own to make one number of a list."""
+
+    def parse_losses(self, losses):
+        means = {
+            k: torch.stack([part.mean() for part in v]).mean()
+            if isinstance(v, list)
+            else v
+            for k, v in losses.items()
+        }
+        total, log_vars = super().parse_losses(means)
+        return total, {**log_vars, 'extra': torch.tensor(7.0)}
+
+
+def test_the_detectors_own_sum_is_kept():
+    model = build(detector=dict(type='MeanOfLists'), weights=[2.0, 3.0])
+    raw = losses_of(model)
+    total, log_vars = model.parse_losses(raw)
+    b = sum(part.mean() for part in raw['loss_b']) / 2
+    torch.testing.assert_close(
+        total, raw['loss_rpn'] + 2 * raw['loss_a'] + 3 * b
+    )
+    torch.testing.assert_close(log_vars['weighted.loss_b'], 3 * b)
+    assert log_vars['extra'] == 7
 
 
 def test_binding_names_what_the_model_lacks():
     model = build(objectives=dict(a='loss_a', mask='loss_mask'))
-    with pytest.raises(ObjectiveError, match="'mask'.*loss_a, loss_b"):
-        model.bind(['loss_a', 'loss_b'])
+    with pytest.raises(ObjectiveError, match="'mask'.*loss_a, loss_b.*late"):
+        model.objective_weights.bind(['loss_a', 'loss_b'])
 
 
-class Versioned(nn.Linear):
-    """A layer that records the format version it is loaded from."""
+@MODELS.register_module()
+class Busy(toy.ToyDetector):
+    """Has names that others use as well, and steps of its own."""
 
-    _version = 3
-    loaded = None
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.module = nn.Linear(1, 1)
+        self.weights = dict(cls=scale)
+        self.teacher = [nn.Linear(1, 1)]  # a list: no submodule
+        self.steps = 0
 
-    def _load_from_state_dict(self, state_dict, prefix, metadata, *args):
-        self.loaded = metadata.get('version')
-        super()._load_from_state_dict(state_dict, prefix, metadata, *args)
+    def to(self, *args, **kwargs):
+        self.teacher[0].to(*args, **kwargs)
+        return super().to(*args, **kwargs)
+
+    def train_step(self, data, optim_wrapper):
+        self.steps += 1
+        return super().train_step(data, optim_wrapper)
+
+
+def test_the_weighted_model_is_the_detector():
+    model = build(detector=dict(type='Busy', scale=2.0))
+    assert isinstance(model, LossWeightWrapper)
+    assert isinstance(model, Busy)
+    assert type(model).__name__ == 'WeightedBusy'
+    assert list(model.state_dict()) == list(Busy().state_dict())
+    assert model.weights == dict(cls=2.0)
+    assert inner_model(model) is model
+    model.weights = 3  # the detector's own
+    assert model.objective_weights.values == (1.0, 1.0)
+    model.to('meta')
+    assert model.teacher[0].weight.device.type == 'meta'
+    with pytest.raises(AttributeError, match='nothing'):
+        _ = model.nothing
+
+
+def test_its_own_train_step_is_called():
+    model = build(detector=dict(type='Busy'))
+    optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.1))
+    model.train_step(batch(), optim_wrapper)
+    assert model.steps == 1
+
+
+def test_a_built_detector_becomes_weighted_in_place():
+    bare = build_bare()
+    model = LossWeightWrapper(bare, dict(a='loss_a'))
+    assert model is bare
+    assert weigh_losses(model) is model
+    assert weigh_losses(nn.DataParallel(model), dict(a='loss_a')) is model
+    with pytest.raises(ValueError, match='`objectives` should be set once'):
+        weigh_losses(model, dict(a='loss_b'))
+
+
+def test_options_beside_the_detectors_config_are_the_detectors():
+    own = dict(type='BaseDataPreprocessor', non_blocking=True)
+    for given, expected in ((None, False), (own, True)):
+        detector = dict(type='Preprocessing')
+        if given:
+            detector['data_preprocessor'] = given
+        model = build(
+            detector=detector,
+            data_preprocessor=dict(type='BaseDataPreprocessor'),
+        )
+        assert model.data_preprocessor._non_blocking is expected
+
+
+@MODELS.register_module()
+class Preprocessing(toy.ToyDetector):
+    """Takes a data preprocessor."""
+
+    def __init__(self, data_preprocessor):
+        super().__init__()
+        self.data_preprocessor = MODELS.build(data_preprocessor)
+
+
+def test_what_is_no_model_of_mmengine_is_refused():
+    with pytest.raises(TypeError, match='BaseModel.*Found Linear'):
+        LossWeightWrapper(nn.Linear(1, 1))
+
+
+def test_a_detector_that_has_the_attribute_is_refused():
+    bare = build_bare()
+    bare.objective_weights = 1
+    with pytest.raises(ValueError, match='ToyDetector: rename it'):
+        LossWeightWrapper(bare)
+
+
+@pytest.mark.parametrize(
+    'copied', [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_is_weighted_by_numbers_of_its_own(copied):
+    model = build(weights=[2.0, 3.0])
+    model.objective_weights.reweigh = lambda _: [5.0, 5.0]
+    other = copied(model)
+    assert type(other) is type(model)
+    toy.assert_same_state(other.state_dict(), model.state_dict())
+    other.objective_weights.set([4.0, 3.0])
+    assert model.objective_weights.values == (2.0, 3.0)
+    raw = losses_of(other)
+    a, rpn = raw['loss_a'], raw['loss_rpn']
+    b = sum(part.mean() for part in raw['loss_b'])
+    torch.testing.assert_close(other.parse_losses(raw)[0], rpn + 4 * a + 3 * b)
+
+
+def total_of_pickled(content, queue):
+    torch.manual_seed(0)
+    model = pickle.loads(content)
+    queue.put(model.parse_losses(losses_of(model))[0].item())
+
+
+def test_a_spawned_process_gets_the_weighted_model():
+    model = build(weights=[2.0, 3.0])
+    expected = model.parse_losses(losses_of(model))[0].item()
+    context = multiprocessing.get_context('spawn')
+    queue = context.Queue()
+    process = context.Process(
+        target=total_of_pickled, args=(pickle.dumps(model), queue)
+    )
+    process.start()
+    found = queue.get(timeout=120)
+    process.join()
+    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('read', [lambda m: m.state_dict(), get_state_dict])
-@pytest.mark.parametrize('to_wrapper', [True, False])
-@pytest.mark.parametrize('from_wrapper', [True, False])
-def test_checkpoints_go_between_wrapper_and_detector(
-    read, from_wrapper, to_wrapper
-):
-    def make():
-        model = build()
-        model.detector.rpn = Versioned(8, 1)
-        for p in model.parameters():
+def test_checkpoints_go_between_weighted_and_bare(read):
+    for source, target in (
+        (build(), build_bare()),
+        (build_bare(), build()),
+    ):
+        for p in source.parameters():
             nn.init.normal_(p)
-        return model
-
-    source, target = make(), make()
-    state = read(source if from_wrapper else source.detector)
-    assert list(state) == list(source.detector.state_dict())
-    receiver = target if to_wrapper else target.detector
-    assert not any(receiver.load_state_dict(state, strict=True))
-    assert target.detector.rpn.loaded == 3
-    toy.assert_same_state(
-        target.detector.state_dict(), source.detector.state_dict()
-    )
+        state = read(source)
+        assert list(state) == list(build_bare().state_dict())
+        assert not any(target.load_state_dict(state, strict=True))
+        toy.assert_same_state(target.state_dict(), source.state_dict())
 
 
-def test_the_wrapper_is_invisible_inside_another_module():
-    wrapper, other = build(), build()
-    inside = nn.ModuleDict(dict(model=wrapper)).state_dict()
-    bare = nn.ModuleDict(dict(model=wrapper.detector)).state_dict()
-    assert list(inside) == list(bare)
-    assert set(inside._metadata) == set(bare._metadata)
-    nn.init.normal_(wrapper.detector.rpn.weight)
-    state = nn.ModuleDict(dict(model=wrapper.detector)).state_dict()
-    nn.ModuleDict(dict(model=other)).load_state_dict(state, strict=True)
-    toy.assert_same_state(other.state_dict(), wrapper.state_dict())
+@MODELS.register_module()
+class Converting(toy.ToyDetector):
+    """Reads the names of an older format."""
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        for name in [n for n in state_dict if n.startswith(f'{prefix}old.')]:
+            new = prefix + name.removeprefix(f'{prefix}old.')
+            state_dict[new] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def test_mmengine_loads_a_checkpoint_without_missing_keys(caplog):
-    source, target = build(), build()
-    nn.init.normal_(source.detector.rpn.weight)
-    _load_checkpoint_to_model(target, dict(state_dict=source.state_dict()))
+def test_conversions_at_load_time_are_the_detectors(caplog):
+    model = build(detector=dict(type='Converting'))
+    state = {f'old.{k}': v for k, v in build_bare().state_dict().items()}
+    _load_checkpoint_to_model(model, dict(state_dict=state))
     assert 'missing' not in caplog.text
-    assert torch.equal(target.detector.rpn.weight, source.detector.rpn.weight)
-
-
-def test_attributes_of_the_detector_are_reachable():
-    model = build()
-    assert model.head_a is model.detector.head_a
-    assert model.data_preprocessor is model.detector.data_preprocessor
-    with pytest.raises(AttributeError, match='nothing'):
-        _ = model.nothing
-    assert isinstance(copy.deepcopy(model), LossWeightWrapper)
-
-
-def test_a_wrapper_without_a_detector_says_so():
-    with pytest.raises(AttributeError, match='detector'):
-        _ = LossWeightWrapper.__new__(LossWeightWrapper).detector
+    toy.assert_same_state(model.state_dict(), build_bare().state_dict())

@@ -235,7 +235,7 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
     cfg.model.pop('init_cfg')
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
-    roi_head = model.detector.roi_head
+    roi_head = model.roi_head
     stages = 3 if cascade else 1
     for stage in range(stages):
         box = roi_head.bbox_head[stage] if cascade else roi_head.bbox_head
@@ -248,7 +248,7 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
         )
         expected = {kind: factors[f'{prefix}{kind}'] ** 2 for kind in found}
         assert found == pytest.approx(expected)
-    seg = model.detector.semantic_head.loss_seg.loss_weight
+    seg = model.semantic_head.loss_seg.loss_weight
     assert seg == pytest.approx(factors['seg'] ** 2)
 
 

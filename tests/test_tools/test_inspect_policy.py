@@ -139,7 +139,7 @@ def test_a_dry_run_gives_the_weights_for_the_losses_of_the_model(
 
 def _losses(runner):
     """Mean losses of the dry run's batches by a loop of their own."""
-    model = runner.model.detector
+    model = runner.model
     loader = SegmentLoader(toy.dataloader(), 4, 7)
     sums = [0.0, 0.0]
     model.train()

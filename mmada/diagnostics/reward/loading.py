@@ -11,8 +11,6 @@ import torch
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from mmada.models import LossWeightWrapper
-
 
 class LoadReport(NamedTuple):
     """How a checkpoint fits a model, by names of parameters and buffers.
@@ -55,8 +53,7 @@ def load_weights(model: nn.Module, path: str) -> LoadReport:
             f'{error}'
         ) from error
     found = _entries(checkpoint)
-    bare = model.detector if isinstance(model, LossWeightWrapper) else model
-    wanted = bare.state_dict()
+    wanted = model.state_dict()
     shared = wanted.keys() & found.keys()
     return LoadReport(
         len(wanted),

@@ -21,6 +21,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from mmada.engine.mmengine_adapters import CAN_SWAP, swap_default_group
+from mmada.models import inner_model
 
 
 class Share(NamedTuple):
@@ -133,7 +134,7 @@ class ReplicaGroups:
             ValueError: If its wrapper is not MMDistributedDataParallel.
         """
         if self.share.size == 1:
-            return getattr(model, 'module', model)
+            return inner_model(model)
         if not isinstance(model, MMDistributedDataParallel):
             raise ValueError(
                 '`model_wrapper_cfg.type` should be MMDistributedDataParallel '

@@ -6,6 +6,7 @@ common with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -87,6 +88,14 @@ class ExplorationState:
         self.plan = []
         self.results = {}
         self.best = None
+
+    def map_snapshots(self, function: Callable[[Snapshot], Snapshot]) -> None:
+        """Exchange all states of replicas."""
+        self.start = function(self.start)
+        if self.best is not None:
+            self.best = function(self.best)
+        for own in self.own.values():
+            own['snapshot'] = function(own['snapshot'])
 
     def to_payload(self) -> dict[str, Any]:
         """Return the fields by name, not copied."""

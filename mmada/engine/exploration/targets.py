@@ -21,10 +21,11 @@ from mmada.controllers import (
     PolicyEnsemble,
     WeightController,
 )
-from mmada.engine.probe import probe_objectives, unwrap
+from mmada.engine.probe import probe_objectives
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.models import AutoSegLoss, ObjectiveMeter
+from mmada.models import AutoSegLoss, ObjectiveMeter, weigh_losses
 from mmada.models.meters import Meter
+from mmada.models.objectives import ObjectiveSpec
 from mmada.policies.policy_file import holds_policy, save_policy
 from mmada.surrogates import (
     SurrogateShape,
@@ -110,16 +111,25 @@ class Target(ABC):
 
 @TASK_UTILS.register_module()
 class LossWeights(Target):
-    """One weight for each objective of a LossWeightWrapper."""
+    """One weight for each objective of the model.
+
+    Args:
+        objectives: Which losses belong together, as in LossWeightWrapper;
+            None for those of a model that has some, and 'auto' for another.
+    """
 
     record_keys = ('objectives', 'weights')
     controllers = WeightController
 
+    def __init__(self, objectives: ObjectiveSpec | None = None) -> None:
+        self._spec = objectives
+
     def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Bind the objectives and find which of them reach each parameter."""
+        model = weigh_losses(live.model, self._spec)
         probe_objectives(live.model, live.optim_wrapper, batches)
-        self._model = unwrap(live.model)
-        self.names = self._model.objectives.names
+        self._weights = model.objective_weights
+        self.names = self._weights.objectives.names
 
     @property
     def controller_arguments(self) -> dict[str, Any]:
@@ -133,11 +143,11 @@ class LossWeights(Target):
 
     def apply(self, action: Tensor) -> None:
         """Set the weights."""
-        self._model.set_weights(action)
+        self._weights.set(action)
 
     def meter(self) -> ObjectiveMeter:
         """Average the raw losses."""
-        return ObjectiveMeter(self._model.objectives)
+        return ObjectiveMeter(self._weights.objectives)
 
     def save(
         self,
@@ -161,7 +171,7 @@ class LossWeights(Target):
 
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Put the weights back; a hook of the training sets its own."""
-        unwrap(model).reset_weights()
+        weigh_losses(model, self._spec).objective_weights.reset()
 
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
         assert isinstance(controller, WeightController)

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
+from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import allow_several_backwards
 from mmada.models import LossWeightWrapper, iteration_losses
+from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.weightings import GradientWeighting
 
@@ -46,6 +48,7 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         every: Computes weights in one of so many iterations, and keeps them
             in between.
         interval: Iterations of a period; None for an epoch.
+        objectives: As in :class:`WeightingHook`.
     """
 
     weighting_type = GradientWeighting
@@ -56,35 +59,51 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         parameters: str | None = None,
         every: int = 1,
         interval: int | None = None,
+        objectives: ObjectiveSpec | None = None,
     ) -> None:
-        super().__init__(weighting, interval)
+        super().__init__(weighting, interval, objectives)
         self._pattern = parameters
         self._every = check_int('every', every, 1)
 
     def build_weighting(self, runner: Any) -> GradientWeighting:
         """Build the weighting from its config, and find the trunk."""
         allow_several_backwards(runner)
+        self._gradients: TrunkGradients | None = self._look_at_trunk(runner)
+        self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
+        warn_of_lag(runner)
+        return super().build_weighting(runner)
+
+    def _look_at_trunk(self, runner: Any) -> TrunkGradients:
         parameters = trunk_parameters(
             self.model, runner.optim_wrapper, self._pattern
         )
-        size = len(self.model.objectives)
-        self._gradients = TrunkGradients(parameters, size)
-        self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
+        size = len(self.weights.objectives)
         runner.logger.info(
             f'Gradients of {size} objectives for {len(parameters)} '
             f'parameters of {sum(p.numel() for p in parameters)} numbers.'
         )
-        warn_of_lag(runner)
-        return super().build_weighting(runner)
+        return TrunkGradients(parameters, size)
+
+    def trainable_changed(self, runner: Any) -> None:
+        """Compare the gradients of what is trainable now.
+
+        Where nothing of the trunk is left, the weights stay as they are.
+        """
+        try:
+            self._gradients = self._look_at_trunk(runner)
+        except ValueError as error:
+            self._gradients = None
+            runner.logger.warning(f'The weights stay as they are: {error}')
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Ask for the losses of an iteration whose weights are computed."""
-        due = runner.iter % self._every == 0
-        self.model.reweigh = self._reweigh if due else None
+        super().before_train_iter(runner, batch_idx, data_batch)
+        due = self._gradients is not None and runner.iter % self._every == 0
+        self.weights.reweigh = self._reweigh if due else None
         self._losses = torch.full(
-            (len(self.model.objectives),), torch.nan, dtype=torch.float64
+            (len(self.weights.objectives),), torch.nan, dtype=torch.float64
         )
 
     def after_train_iter(
@@ -95,11 +114,13 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         outputs: Any = None,
     ) -> None:
         """Publish where a period ends."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         self.end_iteration(runner, self._losses)
 
     def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
         assert self.weighting is not None
-        weights = torch.tensor(self.model.weights, dtype=torch.float64)
+        assert self._gradients is not None
+        weights = torch.tensor(self.weights.values, dtype=torch.float64)
         scale = 1.0 if self._scaler is None else self._scaler.get_scale()
         gradients = self._gradients(losses, scale)
         self._losses = iteration_losses(losses, len(weights))
@@ -121,10 +142,12 @@ def trunk_parameters(
     optim_wrapper: OptimWrapper,
     pattern: str | None = None,
 ) -> list[Parameter]:
-    """Return the parameters that all objectives reach.
+    """Return the trainable parameters that all objectives reach.
+
+    Objectives that have not appeared yet do not count.
 
     Args:
-        model: The wrapped model, outside of model wrappers.
+        model: The weighted model, outside of model wrappers.
         optim_wrapper: Its groups tagged with their objectives.
         pattern: Regular expression that occurs in the names of those to
             return; None for all.
@@ -136,16 +159,19 @@ def trunk_parameters(
         id(group['params'][0]): group['objectives']
         for group in optim_wrapper.optimizer.param_groups
     }
+    reaching = head_rule_of(optim_wrapper).num_reaching()
     trunk = {
         name: parameter
         for name, parameter in model.named_parameters()
-        if len(owners.get(id(parameter), ())) == len(model.objectives)
+        if parameter.requires_grad
+        and len(owners.get(id(parameter), ())) == reaching > 0
     }
     if not trunk:
+        names = model.objective_weights.objectives.names
         raise ValueError(
             '`objectives` should share parameters, the trunk whose gradients '
             'are compared. Found none that are reached by all of '
-            f'{", ".join(model.objectives.names)}.'
+            f'{", ".join(names)}.'
         )
     return list(trunk.values()) if pattern is None else _select(trunk, pattern)
 

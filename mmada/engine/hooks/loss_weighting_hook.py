@@ -14,6 +14,7 @@ from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
+from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.seeding import derive_seed, preserve_rng
 from mmada.weightings import Weighting
@@ -37,6 +38,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         weighting: Config of a :class:`Weighting`.
         interval: Iterations of a period; None for an epoch.
         probe_iters: Iterations of the pseudo epoch; None for a period.
+        objectives: As in :class:`WeightingHook`.
     """
 
     weighting_type = Weighting
@@ -46,8 +48,9 @@ class LossWeightingHook(WeightingHook[Weighting]):
         weighting: dict[str, Any],
         interval: int | None = None,
         probe_iters: int | None = None,
+        objectives: ObjectiveSpec | None = None,
     ) -> None:
-        super().__init__(weighting, interval)
+        super().__init__(weighting, interval, objectives)
         if probe_iters is not None:
             check_int('probe_iters', probe_iters, 1)
         self._probe_iters = probe_iters
@@ -72,8 +75,8 @@ class LossWeightingHook(WeightingHook[Weighting]):
             runner.model, runner.optim_wrapper, runner.param_schedulers or []
         )
         loader = self.probe_loader(runner, self._probe_iters)
-        start, weights = live.capture(), self.model.weights
-        self.model.set_weights([1.0] * len(weights))
+        start, weights = live.capture(), self.weights.values
+        self.weights.set([1.0] * len(weights))
         runner.logger.info(
             f'Pseudo epoch of {loader.num_iters} iterations '
             'with all weights 1.'
@@ -82,7 +85,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             losses = train_segment(
                 live,
                 loader.segment(0),
-                ObjectiveMeter(self.model.objectives),
+                ObjectiveMeter(self.weights.objectives),
                 first_iter=0,
                 max_iters=runner.max_iters,
                 epoch_length=loader.epoch_length,
@@ -92,7 +95,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         live.optim_wrapper.initialize_count_status(
             runner.model, runner.iter, runner.max_iters
         )
-        self.model.set_weights(weights)
+        self.weights.set(weights)
         if losses is None:
             raise RuntimeError(
                 'The pseudo epoch diverged with all weights '
@@ -104,6 +107,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Set the weights where a period begins."""
+        super().before_train_iter(runner, batch_idx, data_batch)
         if not self._begins(runner):
             return
         losses = self._latest()
@@ -112,7 +116,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         period = runner.iter // self.period + 1
         assert self.weighting is not None
         weights = self.weighting.weights(period, self.num_periods, losses)
-        self.model.set_weights(weights)
+        self.weights.set(weights)
         self.publish(runner, period, weights.tolist(), self._losses)
 
     def _latest(self) -> Tensor:
@@ -140,9 +144,10 @@ class LossWeightingHook(WeightingHook[Weighting]):
         outputs: Any = None,
     ) -> None:
         """Collect the raw losses."""
-        objectives = self.model.objectives
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        objectives = self.weights.objectives
         losses = iteration_losses(objectives.reduce(outputs), len(objectives))
-        self.means.add(self.model.weights, losses)
+        self.means.add(self.weights.values, losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses of the last period and those of this one."""

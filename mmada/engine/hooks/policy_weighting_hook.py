@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
+from mmada.models.objectives import ObjectiveSpec
 from mmada.policies.policy_file import load_policy
 from mmada.utils.run_files import POLICY_FILE
 from mmada.weightings import POLICY_MODES, Weighting
@@ -29,6 +30,7 @@ class PolicyWeightingHook(LossWeightingHook):
             data set.
         interval: Iterations of a period; None for an epoch.
         probe_iters: Iterations of the pseudo epoch; None for a period.
+        objectives: As in :class:`WeightingHook`, those of the policy.
     """
 
     def __init__(
@@ -38,8 +40,9 @@ class PolicyWeightingHook(LossWeightingHook):
         initial_losses: str = 'stored',
         interval: int | None = None,
         probe_iters: int | None = None,
+        objectives: ObjectiveSpec | None = None,
     ) -> None:
-        super().__init__({}, interval, probe_iters)
+        super().__init__({}, interval, probe_iters, objectives)
         _check_option('mode', mode, tuple(POLICY_MODES))
         _check_option('initial_losses', initial_losses, INITIAL_LOSSES)
         self._policy = policy
@@ -49,7 +52,7 @@ class PolicyWeightingHook(LossWeightingHook):
     def build_weighting(self, runner: Any) -> Weighting:
         """Load the policy, whose objectives must be the model's."""
         path = self._policy or Path(runner.work_dir) / POLICY_FILE
-        ensemble = load_policy(path, objectives=self.model.objectives.names)
+        ensemble = load_policy(path, objectives=self.weights.objectives.names)
         self._initial_losses = ensemble.initial_losses
         return POLICY_MODES[self._mode](ensemble)
 

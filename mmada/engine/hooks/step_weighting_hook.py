@@ -14,6 +14,7 @@ from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
 from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.probe import raw_losses
 from mmada.models import LossWeightWrapper, iteration_losses
+from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.seeding import RngState, capture_rng, restore_rng
 from mmada.weightings import StepWeighting
 
@@ -32,14 +33,18 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
     Args:
         weighting: Config of a :class:`StepWeighting`.
         interval: Iterations of a period; None for an epoch.
+        objectives: As in :class:`WeightingHook`.
     """
 
     weighting_type = StepWeighting
 
     def __init__(
-        self, weighting: dict[str, Any], interval: int | None = None
+        self,
+        weighting: dict[str, Any],
+        interval: int | None = None,
+        objectives: ObjectiveSpec | None = None,
     ) -> None:
-        super().__init__(weighting, interval)
+        super().__init__(weighting, interval, objectives)
         self._replay: BatchReplay | None = None
         self._losses: Tensor | None = None
 
@@ -47,9 +52,9 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         """Build the weighting from its config."""
         warn_of_lag(runner)
         weighting = super().build_weighting(runner)
-        weighting.begin(self.model.objectives.names)
+        weighting.begin(self.weights.objectives.names)
         if weighting.weighs_by_losses:
-            self.model.reweigh = self._reweigh
+            self.weights.reweigh = self._reweigh
         if weighting.needs_losses_after_step:
             self._replay = BatchReplay(self.model, runner.optim_wrapper)
         return weighting
@@ -58,9 +63,10 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Set the weights."""
+        super().before_train_iter(runner, batch_idx, data_batch)
         assert self.weighting is not None
         weights = self.weighting.weights(runner.iter, runner.max_iters)
-        self.model.set_weights(weights)
+        self.weights.set(weights)
         self._losses = None
         if self._replay is not None:
             self._replay.remember()
@@ -73,6 +79,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         outputs: Any = None,
     ) -> None:
         """Show the weighting the losses; publish where a period ends."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         assert self.weighting is not None
         losses = self._losses_before_step(outputs)
         if self.weighting.needs_losses:
@@ -85,7 +92,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
     def _reweigh(self, losses: Mapping[int, Tensor]) -> Tensor:
         """Return the weights of this iteration, between its passes."""
         assert self.weighting is not None
-        self._losses = iteration_losses(losses, len(self.model.objectives))
+        self._losses = iteration_losses(losses, len(self.weights.objectives))
         return self.weighting.weights_by_losses(self._losses)
 
     def _losses_before_step(self, outputs: Mapping[str, Tensor]) -> Tensor:
@@ -94,10 +101,10 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
             return self._losses
         if self.weighting.needs_losses:
             return self._average(outputs)
-        return torch.full((len(self.model.objectives),), torch.nan).double()
+        return torch.full((len(self.weights.objectives),), torch.nan).double()
 
     def _average(self, losses: Mapping[str, Tensor]) -> Tensor:
-        objectives = self.model.objectives
+        objectives = self.weights.objectives
         return iteration_losses(objectives.reduce(losses), len(objectives))
 
 

@@ -22,11 +22,23 @@ from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
-from mmada.engine.probe import MAX_BATCHES, probe_objectives, unwrap
+from mmada.engine.probe import (
+    MAX_BATCHES,
+    find_new_owners,
+    probe_objectives,
+)
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
-from mmada.models import LossWeightWrapper
+from mmada.models import (
+    LossWeightWrapper,
+    ObjectiveError,
+    ObjectiveWeights,
+    is_loss,
+    iteration_losses,
+    weigh_losses,
+)
 from mmada.models.meters import PeriodMeans
+from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers, replace
 from mmada.utils.run_files import WEIGHTS_FILE
@@ -51,20 +63,28 @@ W = TypeVar('W', bound=Stateful)
 class WeightingHook(Hook, Generic[W]):
     """Binds the objectives, keeps the weighting's state, publishes weights.
 
-    Before the training the model is looked at once, which binds its
-    objectives and gives the head rule the owners; then the weighting is
-    built, and either restored from the checkpoint or started. When the
-    weights are set is up to the subclass. It publishes them once a period:
-    to `work_dir/weights.jsonl` and to the visual backends as
-    `training/weights.<objective>`.
+    Before the training the model is made to weigh its losses, if it does not
+    yet, and looked at, which binds its objectives and gives the head rule
+    the owners; then the weighting is built, and either restored from the
+    checkpoint or started. When the weights are set is up to the subclass. It
+    publishes them once a period: to `work_dir/weights.jsonl` and to the
+    visual backends as `training/weights.<objective>`.
+
+    The model is looked at again before an iteration in which other
+    parameters are trainable, as another hook may freeze or unfreeze some,
+    and after a late objective has appeared. So the hook comes after those of
+    normal priority.
 
     Args:
         weighting: Config of a weighting of the class `weighting_type`.
         interval: Iterations of a period; None for an epoch.
+        objectives: Which losses belong together, as in LossWeightWrapper;
+            None for those of a model that has some, and 'auto' for another.
 
     Attributes:
         weighting_type: Interface of the weightings that the hook can use.
-        model: The wrapped model, inside model wrappers if there are some.
+        model: The weighted model, outside of model wrappers.
+        weights: Its objectives and their weights.
         weighting: Set before the training; None until then.
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
@@ -73,18 +93,25 @@ class WeightingHook(Hook, Generic[W]):
 
     weighting_type: ClassVar[type[Any]]
     model: LossWeightWrapper
+    weights: ObjectiveWeights
     weighting: W | None
     period: int
     num_periods: int
     means: PeriodMeans
 
+    priority = 'BELOW_NORMAL'
+
     def __init__(
-        self, weighting: dict[str, Any], interval: int | None = None
+        self,
+        weighting: dict[str, Any],
+        interval: int | None = None,
+        objectives: ObjectiveSpec | None = None,
     ) -> None:
         if interval is not None:
             check_int('interval', interval, 1)
         self._config = weighting
         self._interval = interval
+        self._objectives = objectives
         self._resumed: Mapping[str, Any] | None = None
         self.weighting = None
 
@@ -119,27 +146,67 @@ class WeightingHook(Hook, Generic[W]):
         prepare_features(runner)
         if runner.rank == 0:
             remove_leftovers(Path(runner.work_dir))
-        self.model = unwrap(runner.model)
-        if self._resumed is not None and self.model.bound_objectives is None:
+        self.model = weigh_losses(runner.model, self._objectives)
+        self.weights = self.model.objective_weights
+        if self._resumed is not None and self.weights.bound is None:
             # A trained model may have other losses in the first batches.
-            self.model.bind(self._resumed['objectives'])
+            self.weights.bind(_as_loss_names(self._resumed['objectives']))
         loader = self.probe_loader(runner, MAX_BATCHES)
         with preserve_rng():
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
+        self._changes = _ParameterChanges(self.model)
+        self._awaited = self.weights.objectives.late
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
-        self.means = PeriodMeans(len(self.model.objectives))
+        self.means = PeriodMeans(len(self.weights.objectives))
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
         else:
             self._restore(self.weighting, self._resumed)
 
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Find owners again where they may have changed."""
+        if not self._changes.pending():
+            return
+        if self._changes.unknown():
+            loader = self.probe_loader(runner, MAX_BATCHES)
+            find_new_owners(
+                runner.model, runner.optim_wrapper, loader.segment(0)
+            )
+        self._changes = _ParameterChanges(self.model, self._changes)
+        rule = head_rule_of(runner.optim_wrapper)
+        rule.remove()  # it acts on what was trainable
+        rule.attach()
+        self.trainable_changed(runner)
+
+    def trainable_changed(self, runner: Any) -> None:
+        """Follow a change of the trainable parameters; owners are known."""
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Note late objectives that have appeared."""
+        if not self._awaited:
+            return
+        objectives = self.weights.objectives
+        found = iteration_losses(objectives.reduce(outputs), len(objectives))
+        appeared = {i for i in self._awaited if found[i].isfinite()}
+        if appeared:
+            self._awaited -= appeared
+            self._changes.appeared = True
+
     def after_train(self, runner: Any) -> None:
         """Leave the model as it was found."""
-        self.model.reweigh = None
+        self.weights.reweigh = None
 
     def before_save_checkpoint(
         self, runner: Any, checkpoint: dict[str, Any]
@@ -148,9 +215,9 @@ class WeightingHook(Hook, Generic[W]):
         if self.weighting is None:  # training has not begun
             return
         checkpoint[STATE_KEY] = dict(
-            objectives=list(self.model.objectives.names),
+            objectives=list(self.weights.objectives.names),
             method=type(self.weighting).__name__,
-            weights=list(self.model.weights),
+            weights=list(self.weights.values),
             weighting=self.weighting.state_dict(),
             **self.state_dict(),
         )
@@ -193,7 +260,7 @@ class WeightingHook(Hook, Generic[W]):
             losses: Mean raw losses that belong to them, NaN where an
                 objective had none; None if the method does not measure.
         """
-        names = self.model.objectives.names
+        names = self.weights.objectives.names
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
@@ -222,7 +289,7 @@ class WeightingHook(Hook, Generic[W]):
             losses: Raw losses, NaN where an objective has none.
             measured: Whether losses are published.
         """
-        self.means.add(self.model.weights, losses)
+        self.means.add(self.weights.values, losses)
         done = runner.iter + 1
         if done % self.period and done != runner.max_iters:
             return
@@ -235,7 +302,7 @@ class WeightingHook(Hook, Generic[W]):
         self.means = PeriodMeans(len(losses))
 
     def _restore(self, weighting: W, stored: Mapping[str, Any]) -> None:
-        names = list(self.model.objectives.names)
+        names = list(self.weights.objectives.names)
         if stored['objectives'] != names:
             raise ValueError(
                 f'`objectives` should be those of the checkpoint, '
@@ -249,9 +316,62 @@ class WeightingHook(Hook, Generic[W]):
             )
         # MMEngine loads checkpoints onto the device of the model.
         state = apply_to(stored, lambda x: isinstance(x, Tensor), Tensor.cpu)
-        self.model.set_weights(state['weights'])
+        self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+class _ParameterChanges:
+    """Knows which parameters were trainable when the model was looked at.
+
+    Args:
+        model: The weighted model, just looked at.
+        before: What was known before; None at first.
+
+    Attributes:
+        appeared: Whether an objective has appeared since.
+    """
+
+    def __init__(
+        self, model: LossWeightWrapper, before: _ParameterChanges | None = None
+    ) -> None:
+        self.appeared = False
+        self._parameters = list(model.parameters())
+        self._trained = self._trained_now()
+        self.known: list[bool] = (
+            self._trained
+            if before is None
+            else [
+                new or old
+                for new, old in zip(self._trained, before.known, strict=True)
+            ]
+        )
+
+    def pending(self) -> bool:
+        """Return whether something has changed since the last look."""
+        return self.appeared or self._trained_now() != self._trained
+
+    def unknown(self) -> bool:
+        """Return whether owners have to be found."""
+        now = zip(self._trained_now(), self.known, strict=True)
+        return self.appeared or any(new and not old for new, old in now)
+
+    def _trained_now(self) -> list[bool]:
+        return [parameter.requires_grad for parameter in self._parameters]
+
+
+def _as_loss_names(objectives: Sequence[str]) -> Sequence[str]:
+    """Return the objectives of a checkpoint as 'auto' would name them.
+
+    Raises:
+        ObjectiveError: If they were named by patterns.
+    """
+    if not all(is_loss(name) for name in objectives):
+        raise ObjectiveError(
+            '`objectives` should be those of the checkpoint, which were named '
+            f"by patterns: {list(objectives)}. Found 'auto'."
+        )
+    return objectives
 
 
 def warn_of_lag(runner: Any) -> None:

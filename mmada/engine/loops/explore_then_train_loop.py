@@ -142,7 +142,7 @@ class ExploreThenTrainLoop(BaseLoop):
         store = StateStore(exploration.directory / INITIAL_DIR, {})
         found = store.latest() if is_resumed(self.runner) else None
         if found is not None:
-            return found[1]
+            return live.adopt(found[1])
         snapshot = live.capture()
         store.commit(0, snapshot)
         return snapshot

@@ -303,6 +303,7 @@ class ParallelExplorationLoop(BaseLoop):
             self.store, exploration.channel, is_resumed(self.runner)
         )
         if state is not None:
+            state.map_snapshots(exploration.runner.live.adopt)
             self.controller.load_state_dict(state.controller)
             self._count(exploration.start_states.rounds_done(state))
             self.reporter.resumed(state)

@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.optim import (
     ApexOptimWrapper,
     DefaultOptimWrapperConstructor,
     OptimWrapper,
+    OptimWrapperDict,
+    ZeroRedundancyOptimizer,
 )
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
+from torch.optim import Optimizer
 
 from mmada.engine.optimizers.head_rule import HEAD_RULES, HeadRule
 from mmada.engine.training_features import step_outside_of_graphs
+from mmada.models import inner_model
+
+_PARAMWISE_OPTIONS = frozenset(
+    {
+        'base_lr',
+        'bias_decay_mult',
+        'bias_lr_mult',
+        'bypass_duplicate',
+        'custom_keys',
+        'dcn_offset_lr_mult',
+        'dwconv_decay_mult',
+        'flat_decay_mult',
+        'norm_decay_mult',
+    }
+)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+class HeadRuleOptimWrapperConstructor:
     """Builds an optimizer wrapper whose steps follow the head rule.
 
-    It works on top of the user's `paramwise_cfg`. Each parameter is a group
-    of its own, as with any `paramwise_cfg` of MMEngine, since the objectives
-    that reach it are only known once the model has seen a batch.
+    Another constructor builds it, MMEngine's default one or
+    `base_constructor`, with the user's `paramwise_cfg`. Then each parameter
+    becomes a group of its own, with the options that it had, since the
+    objectives that reach it are only known once the model has seen a batch.
 
     Args:
         optim_wrapper_cfg: As in MMEngine, plus `head_rule`, a dict of `mode`
             ('lr', 'grad' or 'off'; defaults to 'lr') and `limits`, the
-            smallest and largest factor (defaults to (0.01, 100)).
-        paramwise_cfg: As in MMEngine.
+            smallest and largest factor (defaults to (0.01, 100)), and
+            `base_constructor`, the config of another constructor, such as
+            `dict(type='LearningRateDecayOptimizerConstructor')`.
+        paramwise_cfg: As the constructor that builds it wants it.
 
     Raises:
-        ValueError: If an option of `head_rule` does not fit.
+        TypeError: If there are several optimizers.
+        ValueError: If an option of `head_rule` does not fit, or one of
+            `paramwise_cfg` is unknown to MMEngine's default constructor.
     """
 
     def __init__(
@@ -41,37 +66,126 @@ class HeadRuleOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optim_wrapper_cfg: dict[str, Any],
         paramwise_cfg: dict[str, Any] | None = None,
     ) -> None:
-        optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        _check_apex(optim_wrapper_cfg.get('type'))
-        self.mode, self.limits = _parse_head_rule(
-            optim_wrapper_cfg.pop('head_rule', {})
-        )
-        # A non-empty config makes MMEngine put each parameter in a group. One
-        # that modules share is trained once, as without any config.
-        super().__init__(
-            optim_wrapper_cfg,
-            dict(bypass_duplicate=True) | dict(paramwise_cfg or {}),
+        config, rule, base = optim_wrapper_cfg, {}, None
+        if isinstance(config, dict):  # else MMEngine says so
+            config = copy.copy(config)
+            rule = config.pop('head_rule', {})
+            base = config.pop('base_constructor', None)
+            _check_single(config)
+            _check_apex(config.get('type'))
+        self.mode, self.limits = _parse_head_rule(rule)
+        if base is None:
+            base = dict(type=DefaultOptimWrapperConstructor)
+            _check_paramwise(paramwise_cfg)
+            if paramwise_cfg:
+                # One that modules share is trained once, as without options.
+                paramwise_cfg = dict(bypass_duplicate=True) | paramwise_cfg
+        self.base: Any = OPTIM_WRAPPER_CONSTRUCTORS.build(
+            base,
+            default_args=dict(
+                optim_wrapper_cfg=config, paramwise_cfg=paramwise_cfg
+            ),
         )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the wrapper; its `head_rule` awaits the ownership."""
-        optim_wrapper = super().__call__(model)
-        step_outside_of_graphs(optim_wrapper)
-        inner: Any = getattr(model, 'module', model)
-        if not hasattr(inner, 'set_weights'):
+        optim_wrapper = self.base(model)
+        if isinstance(optim_wrapper, OptimWrapperDict):
             raise TypeError(
-                '`model.type` should be LossWeightWrapper, since '
-                '`optim_wrapper.constructor` is '
-                'HeadRuleOptimWrapperConstructor. '
-                f'Found {type(inner).__name__}.'
+                '`optim_wrapper` should hold one optimizer, whose groups the '
+                'head rule scales. Found several: '
+                f'{", ".join(optim_wrapper.keys())}.'
             )
+        divide_groups(optim_wrapper)
+        step_outside_of_graphs(optim_wrapper)
+        inner = inner_model(model)
         optim_wrapper.head_rule = HEAD_RULES[self.mode](
             optim_wrapper.optimizer,
             dict(inner.named_parameters()),
-            lambda: inner.weights,
+            lambda: _weights_of(inner),
             self.limits,
         )
         return optim_wrapper
+
+
+def divide_groups(optim_wrapper: OptimWrapper) -> None:
+    """Make each parameter a group of its own, with the options it had.
+
+    Frozen parameters come last. Up to version 0.1.0 they were left out, and
+    a checkpoint from then has a shorter list.
+
+    Args:
+        optim_wrapper: New, its optimizer without a state.
+
+    Raises:
+        ValueError: If its groups cannot be divided.
+    """
+    optimizer = optim_wrapper.optimizer
+    if isinstance(optimizer, ZeroRedundancyOptimizer):
+        raise ValueError(
+            '`optim_wrapper.optimizer.type` should be an optimizer that holds '
+            'all parameters, since each becomes a group of its own. '
+            "Found 'ZeroRedundancyOptimizer'."
+        )
+    groups = [
+        {**group, 'params': [parameter]}
+        for group in optimizer.param_groups
+        for parameter in group['params']
+    ]
+    groups.sort(key=lambda group: not group['params'][0].requires_grad)
+    optimizer.param_groups[:] = groups
+    if optim_wrapper.base_param_settings is None:
+        # As MMEngine does for more than one group: what is logged as the
+        # base learning rate, which no head has.
+        optim_wrapper.base_param_settings = dict(
+            params=torch.tensor([0.0]), **optimizer.defaults
+        )
+    optimizer.register_load_state_dict_pre_hook(_fit_groups)
+
+
+def _fit_groups(
+    optimizer: Optimizer, state: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Add what an earlier version left out, or say why it does not fit."""
+    stored, own = state['param_groups'], optimizer.param_groups
+    if len(stored) == len(own):
+        return None
+    lacking = own[len(stored) :]
+    single = all(len(group['params']) == 1 for group in stored)
+    if not lacking or not single or any(_is_trained(g) for g in lacking):
+        raise ValueError(
+            '`optim_wrapper` should be that of the checkpoint to resume it: '
+            f'HeadRuleOptimWrapperConstructor makes {len(own)} parameter '
+            f'groups of this model. Found {len(stored)}, as of a run without '
+            'it or of another model. To start from the weights of such a '
+            'checkpoint, set `load_from` and not `resume`.'
+        )
+    added = [
+        {**group, 'params': [index]}
+        for index, group in enumerate(lacking, len(stored))
+    ]
+    return {**state, 'param_groups': [*stored, *added]}
+
+
+def _is_trained(group: dict[str, Any]) -> bool:
+    return any(parameter.requires_grad for parameter in group['params'])
+
+
+def _weights_of(model: nn.Module) -> tuple[float, ...]:
+    """Return the weights in force.
+
+    Raises:
+        RuntimeError: If nothing weighs the losses of the model.
+    """
+    state = getattr(model, 'objective_weights', None)
+    if state is None:
+        raise RuntimeError(
+            '`optim_wrapper.constructor` should be left out where no loss is '
+            'weighted. Found HeadRuleOptimWrapperConstructor, but neither a '
+            'weighting hook in `custom_hooks` nor a `model` of type '
+            'LossWeightWrapper.'
+        )
+    return () if state.bound is None else state.values
 
 
 def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
@@ -119,9 +233,45 @@ def _check_apex(kind: Any) -> None:
         )
 
 
+def _check_single(config: dict[str, Any]) -> None:
+    several = [
+        name
+        for name, value in config.items()
+        if isinstance(value, dict) and 'optimizer' in value
+    ]
+    if several and 'optimizer' not in config:
+        raise TypeError(
+            '`optim_wrapper` should hold one optimizer, whose groups the head '
+            f'rule scales. Found several: {", ".join(several)}.'
+        )
+
+
+def _check_paramwise(config: Any) -> None:
+    # MMEngine drops what it does not know, and says of another type what it
+    # should be.
+    unknown = (
+        sorted(set(config) - _PARAMWISE_OPTIONS)
+        if isinstance(config, dict)
+        else []
+    )
+    if unknown:
+        raise ValueError(
+            "`paramwise_cfg` should have options of MMEngine's default "
+            f'constructor. Found {", ".join(map(repr, unknown))}. Where they '
+            'belong to another constructor, name that one in '
+            '`optim_wrapper.base_constructor`, such as '
+            "`dict(type='LearningRateDecayOptimizerConstructor')`."
+        )
+
+
 def _parse_head_rule(
     config: dict[str, Any],
 ) -> tuple[str, tuple[float, float]]:
+    if not isinstance(config, dict):
+        raise ValueError(
+            "`head_rule` should be a dict, such as `dict(mode='grad')`. "
+            f'Found {config!r}.'
+        )
     unknown = sorted(set(config) - {'mode', 'limits'})
     if unknown:
         raise ValueError(

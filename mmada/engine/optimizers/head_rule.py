@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
@@ -21,14 +21,16 @@ def head_factor(
     weights: Sequence[float],
     owners: Sequence[int],
     limits: tuple[float, float],
+    num_reaching: int | None = None,
 ) -> float:
     r"""Return the learning-rate factor of a parameter.
 
     .. math:: f = 1 / \mathrm{mean}_{i \in O} \lambda_i
 
     for a parameter of a head, that is, one whose objectives O are neither
-    none nor all; 1 for the trunk, for what no objective reaches, and where
-    the mean is 0: then there is nothing to shield but momentum and decay.
+    none nor all of those that reach anything; 1 for the trunk, for what no
+    objective reaches, and where the mean is 0: then there is nothing to
+    shield but momentum and decay.
     Source: Ada-Segment (AAAI 2021), "Implementation Details", with O instead
     of a single loss so that layers shared by some heads are covered.
 
@@ -36,8 +38,11 @@ def head_factor(
         weights: The n loss weights, >= 0.
         owners: Indices O of the objectives that reach the parameter.
         limits: Smallest and largest factor.
+        num_reaching: Number of objectives that reach any parameter, fewer
+            than n where one has not appeared yet; None for n.
     """
-    if not 0 < len(owners) < len(weights):
+    reaching = len(weights) if num_reaching is None else num_reaching
+    if not 0 < len(owners) < reaching:
         return 1.0
     mean = sum(weights[i] for i in owners) / len(owners)
     low, high = limits
@@ -77,17 +82,33 @@ class HeadRule(ABC):
     def attach(self) -> None:
         """Register what acts at each step in `_handles`."""
 
-    def assign(self, owners: Mapping[str, Sequence[int]]) -> None:
+    def assign(
+        self, owners: Mapping[str, Iterable[int]], keep: bool = False
+    ) -> None:
         """Tag each parameter group with the objectives that reach it.
 
         Args:
             owners: Parameter name to objective indices.
+            keep: Whether objectives found earlier are kept besides.
         """
         for group in self.optimizer.param_groups:
-            name = self._names[id(group['params'][0])]
-            group['objectives'] = list(owners[name])
+            parameter = group['params'][0]
+            found = set(owners[self._names[id(parameter)]])
+            if keep:
+                found |= set(group.get('objectives', ()))
+            group['objectives'] = sorted(found)
         self._assigned = True
         self._known = None
+
+    def num_reaching(self) -> int:
+        """Return how many objectives reach any parameter."""
+        return len(
+            {
+                i
+                for group in self.optimizer.param_groups
+                for i in group.get('objectives', ())
+            }
+        )
 
     def remove(self) -> None:
         """Stop acting, so that another optimizer may take the model."""
@@ -108,12 +129,16 @@ class HeadRule(ABC):
             or known.groups is not groups
             or known.weights is not weights
         ):
-            factors = [self._factor(group, weights) for group in groups]
+            reaching = self.num_reaching()
+            factors = [self._factor(g, weights, reaching) for g in groups]
             self._known = known = _Known(groups, weights, factors)
         return known.factors
 
     def _factor(
-        self, group: Mapping[str, Any], weights: Sequence[float]
+        self,
+        group: Mapping[str, Any],
+        weights: Sequence[float],
+        reaching: int,
     ) -> float:
         if not self._assigned:
             if any(weight != 1 for weight in weights):
@@ -124,7 +149,9 @@ class HeadRule(ABC):
                     "`head_rule.mode='off'`."
                 )
             return 1.0
-        return head_factor(weights, group.get('objectives', ()), self.limits)
+        return head_factor(
+            weights, group.get('objectives', ()), self.limits, reaching
+        )
 
 
 class _Known(NamedTuple):
@@ -179,19 +206,19 @@ class GradientHeadRule(HeadRule):
     """Divides the gradients of heads by the weights, before clipping."""
 
     def attach(self) -> None:
+        reaching = self.num_reaching()
         for index, group in enumerate(self.optimizer.param_groups):
             parameter = group['params'][0]
-            if parameter.requires_grad and self._may_shield(group):
+            if parameter.requires_grad and self._may_shield(group, reaching):
                 self._handles.append(
                     parameter.register_hook(self._scaler(index))
                 )
 
-    def _may_shield(self, group: Mapping[str, Any]) -> bool:
+    def _may_shield(self, group: Mapping[str, Any], reaching: int) -> bool:
         # A hook costs some microseconds even where the factor is always 1.
-        if not self._assigned:
-            return True
-        owners = group.get('objectives', ())
-        return 0 < len(owners) < len(self._weights())
+        return not self._assigned or (
+            0 < len(group.get('objectives', ())) < reaching
+        )
 
     def _scaler(self, index: int) -> Callable[[Tensor], Tensor | None]:
         # By index: loading an optimizer's state replaces its groups.

@@ -16,6 +16,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmada.engine.distributed import Channel
+from mmada.models import inner_model
 
 Snapshot = dict[str, Any]
 
@@ -50,7 +51,7 @@ class LiveReplica:
     """Model, optimizer and schedulers; a snapshot of them is a replica.
 
     Attributes:
-        model: A LossWeightWrapper, or a model wrapper around one.
+        model: The model, may be inside a model wrapper.
         optim_wrapper: Its optimizer wrapper.
         schedulers: Parameter schedulers of that wrapper.
     """
@@ -62,7 +63,7 @@ class LiveReplica:
     @property
     def module(self) -> Any:
         """The model without wrapper: names that do not depend on ranks."""
-        return getattr(self.model, 'module', self.model)
+        return inner_model(self.model)
 
     def capture(self) -> Snapshot:
         """Copy parameters, all buffers, optimizer and schedulers."""
@@ -72,6 +73,25 @@ class LiveReplica:
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
         )
+
+    def adopt(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot of an earlier version in the present names.
+
+        Up to version 0.1.0 the detector was a module inside the weighted
+        model, and each name began with that of the module.
+        """
+        names = {name for name, _ in self.module.named_parameters()}
+        stored = snapshot['parameters']
+        if {f'detector.{name}' for name in names} != set(stored):
+            return snapshot
+        parts = {
+            key: {
+                name.removeprefix('detector.'): tensor
+                for name, tensor in snapshot[key].items()
+            }
+            for key in ('parameters', 'buffers')
+        }
+        return {**snapshot, **parts}
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot back; the snapshot stays as it is."""

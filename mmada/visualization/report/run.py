@@ -215,7 +215,7 @@ def read_config(work_dir: Path) -> RunConfig:
 Curve = dict[int, float]
 """Value by epoch or step."""
 
-_WEIGHTED = 'weighted/'
+_WEIGHTED = re.compile(r'weighted[./]')  # up to version 0.1.0 with a slash
 _EPOCH = re.compile(r'Epoch\(train\)\s*\[\d+\]\[\s*\d+/(\d+)\]')
 
 
@@ -259,11 +259,11 @@ def read_training_log(work_dir: Path) -> TrainingLog:
     losses = {key for step in steps.values() for key in step if _is_loss(key)}
     curves = {key: _by_epoch(steps, key) for key in sorted(losses)}
     return TrainingLog(
-        {k: v for k, v in curves.items() if not k.startswith(_WEIGHTED)},
+        {k: v for k, v in curves.items() if not _WEIGHTED.match(k)},
         {
-            k.removeprefix(_WEIGHTED): v
+            _WEIGHTED.sub('', k, count=1): v
             for k, v in curves.items()
-            if k.startswith(_WEIGHTED)
+            if _WEIGHTED.match(k)
         },
         dict(metrics),
         max((int(s.get('epoch', 0)) for s in steps.values()), default=0),
@@ -288,7 +288,7 @@ def _records(work_dir: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_loss(key: str) -> bool:
-    name = key.removeprefix(_WEIGHTED).rpartition('.')[2]
+    name = _WEIGHTED.sub('', key, count=1).rpartition('.')[2]
     return name.startswith('loss_')
 
 

@@ -36,8 +36,6 @@ def test_what_fits_is_loaded_and_the_rest_is_named(tmp_path):
 
 def test_a_wrapper_takes_the_checkpoint_of_a_bare_model(tmp_path):
     wrapper = lives.build().model
-    entries = {
-        f'module.{k}': v for k, v in wrapper.detector.state_dict().items()
-    }
+    entries = {f'module.{k}': v for k, v in wrapper.state_dict().items()}
     report = load_weights(wrapper, save(tmp_path / 'a.pth', entries))
     assert report == (len(entries), (), (), (), ())

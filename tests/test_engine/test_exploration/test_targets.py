@@ -1,5 +1,6 @@
 """What a search of surrogates leaves, and what its options are."""
 
+import copy
 import json
 import math
 
@@ -168,9 +169,28 @@ def test_two_searches_of_one_run_need_their_own_directories(tmp_path):
         ).train()
 
 
-def test_weights_need_a_wrapper(tmp_path):
+def test_weights_need_a_head_rule(tmp_path):
     runner = segmentor.runner(
         tmp_path, toy.exploration(reward_dataloader=segmentor.dataloader(1))
     )
-    with pytest.raises(TypeError, match='should be LossWeightWrapper'):
+    with pytest.raises(ValueError, match='`optim_wrapper.constructor` should'):
         runner.train()
+
+
+def test_a_search_weighs_a_stock_model(tmp_path):
+    objectives = dict(a='loss_a', b='loss_b')
+    policies = []
+    for name, model, target in (
+        ('wrapped', toy.MODEL, None),
+        ('stock', toy.MODEL['detector'], dict(objectives=objectives)),
+    ):
+        runner = toy.runner(
+            tmp_path / name,
+            model=copy.deepcopy(model),
+            train_cfg=toy.exploration(
+                target=target and dict(type='LossWeights', **target)
+            ),
+        )
+        runner.train()
+        policies.append((tmp_path / name / 'policy.safetensors').read_bytes())
+    assert policies[0] == policies[1]

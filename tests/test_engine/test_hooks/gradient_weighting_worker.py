@@ -35,10 +35,11 @@ class Watch(Hook):
         self.weights = []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        unwrap(runner.model).detector.iteration = runner.iter
+        unwrap(runner.model).iteration = runner.iter
 
     def after_train_iter(self, runner, *args, **kwargs):
-        self.weights.append(list(unwrap(runner.model).weights))
+        model = unwrap(runner.model)
+        self.weights.append(list(model.objective_weights.values))
 
 
 def train(folder, aggregator):

@@ -25,7 +25,7 @@ class Keep(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs):
         model = getattr(runner.model, 'module', runner.model)
-        self.weights.append(list(model.weights))
+        self.weights.append(list(model.objective_weights.values))
 
 
 def check_absent():

@@ -35,7 +35,7 @@ class Weights(Hook):
         self.found = []
 
     def after_train_iter(self, runner, *args, **kwargs):
-        self.found.append(list(runner.model.weights))
+        self.found.append(list(runner.model.objective_weights.values))
 
 
 def gradient_hook(kind='FromScript', options=None, **of_hook):
@@ -102,7 +102,7 @@ class Reference(Hook):
 
     def before_train(self, runner):
         runner.optim_wrapper.optimizer.register_step_pre_hook(
-            lambda *_: self.received.append(gradients(runner.model.detector))
+            lambda *_: self.received.append(gradients(runner.model))
         )
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
@@ -110,7 +110,7 @@ class Reference(Hook):
         found = {}
         for name in ('loss_a', 'loss_b', 'loss_rpn'):
             torch.set_rng_state(state)  # the same dropout
-            model = copy.deepcopy(runner.model.detector)
+            model = copy.deepcopy(runner.model)
             loss = model(**data_batch, mode='loss')[name]
             parts = loss if isinstance(loss, list) else [loss]
             model.zero_grad()
@@ -224,7 +224,7 @@ def test_weights_are_kept_in_between_and_published_as_means(tmp_path):
     assert found[1]['weights'] == pytest.approx([5 / 3, 1.5])
     # Of the epoch's iterations 3 to 5 the fifth one, 4, looked at losses.
     assert found[1]['losses'] == weighting_of(runner).seen[1][0].tolist()
-    assert runner.model.reweigh is None
+    assert runner.model.objective_weights.reweigh is None
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_some_of_the_trunk_may_be_looked_at(tmp_path):
     [
         (
             dict(parameters='head_a'),
-            "such as 'detector.trunk.1.*Found 'head_a'",
+            "such as 'trunk.1.*Found 'head_a'",
         ),
         (
             dict(parameters='('),

@@ -240,7 +240,7 @@ class HideIn(Hook):
         self.epoch = epoch
 
     def before_train_epoch(self, runner):
-        runner.model.detector.hides = runner.epoch == self.epoch
+        runner.model.hides = runner.epoch == self.epoch
 
 
 @pytest.mark.parametrize('kind', ['InverseLossWeighting', 'StaticWeighting'])
@@ -372,7 +372,7 @@ class Means(Hook):
         self.losses.append(
             [outputs[name].item() for name in ('loss_a', 'loss_b')]
         )
-        self.weights.append(list(runner.model.weights))
+        self.weights.append(list(runner.model.objective_weights.values))
 
 
 def test_a_pseudo_epoch_that_diverges_is_named(tmp_path):

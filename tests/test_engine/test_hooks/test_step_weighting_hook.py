@@ -35,7 +35,7 @@ class Seen(Hook):
                 for k in ('loss_a', 'loss_b')
             ]
         )
-        self.weights.append(list(runner.model.weights))
+        self.weights.append(list(runner.model.objective_weights.values))
 
 
 @TASK_UTILS.register_module()
@@ -245,7 +245,7 @@ def test_after_a_step_the_losses_are_those_of_the_new_parameters(tmp_path):
     runner, log = look(tmp_path, model=model, train_dataloader=loader)
     assert log['after'][:-1] == log['before'][1:]
     assert log['after'][0] != log['before'][0]
-    assert runner.model.reweigh is None
+    assert runner.model.objective_weights.reweigh is None
 
 
 @MODELS.register_module()

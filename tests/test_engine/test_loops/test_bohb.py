@@ -41,7 +41,7 @@ def test_only_what_trains_is_paid_for(whole):
     ]
     assert 0 < trained.count(True) < len(trained)
     segments = trained.count(True)
-    assert runner.model.detector.count == 1 + 3 * (1 + segments)
+    assert runner.model.count == 1 + 3 * (1 + segments)
     candidates = runner.train_loop.controller.candidates
     assert sum(c.age for c in candidates) == segments
     assert runner.max_iters == 4 * 3

@@ -53,8 +53,11 @@ def test_the_best_weights_are_in_force_and_the_file_knows_its_origin(
 ):
     runner, order = explore(tmp_path, num_rounds=2)
     policy = load_policy(tmp_path / 'policy.safetensors')
-    assert list(runner.model.weights) == policy.best_weights.tolist()
-    assert list(runner.model.weights) in order.weights[-1]
+    assert (
+        list(runner.model.objective_weights.values)
+        == policy.best_weights.tolist()
+    )
+    assert list(runner.model.objective_weights.values) in order.weights[-1]
     origin = policy.provenance
     assert (origin['num_replicas'], origin['iters_per_round']) == (4, 3)
     assert origin['reward_metric'] == 'toy/score'
@@ -88,7 +91,7 @@ def test_only_failures_in_succession_end_a_run(tmp_path):
     """
     dead = [*range(5, 13), *range(25, 33)]
     runner = faults.explore(tmp_path, dead, num_rounds=2)
-    assert runner.model.detector.count == 4 + 2 * (8 + 12)
+    assert runner.model.count == 4 + 2 * (8 + 12)
     assert [r['round'] for r in faults.history(tmp_path)] == [1, 2]
 
 
@@ -114,7 +117,7 @@ def test_a_training_that_asks_for_no_policy_is_a_plain_one(tmp_path):
             ),
         )
         runner.train()
-        assert runner.model.weights == (1.0, 1.0)
+        assert runner.model.objective_weights.values == (1.0, 1.0)
         states.append(toy.state_of(runner.model))
     toy.assert_same_state(*states)
 

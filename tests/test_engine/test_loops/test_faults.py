@@ -136,7 +136,7 @@ def test_a_replica_whose_loss_breaks_harms_no_other(
     assert record['metrics'] == sound['metrics']
     assert record['weights'] == sound['weights']
     assert record['best'] != 1
-    assert runner.model.detector.count == 4 + 12 - (2 - position)
+    assert runner.model.count == 4 + 12 - (2 - position)
     metrics, _, result = runner.train_loop.controller.told[0]
     assert math.isnan(metrics[1]) and result.info['num_valid'] == 3
     assert result.rewards[1] == -1
@@ -153,7 +153,7 @@ def test_a_dead_round_is_tried_again_with_new_samples(tmp_path):
     (record,) = history(tmp_path)
     assert record['round'] == 1
     assert load_policy(tmp_path / 'policy.safetensors').num_rounds == 1
-    assert runner.model.detector.count == 4 + 4 + 12
+    assert runner.model.count == 4 + 4 + 12
 
 
 def test_a_pseudo_epoch_that_breaks_is_named(tmp_path):
@@ -208,7 +208,7 @@ def test_a_loss_that_is_missing_at_times_is_averaged_where_present(tmp_path):
     assert all(record['metrics'])
     for result in record['losses']:
         assert result > 0
-    assert runner.model.detector.count == 16
+    assert runner.model.count == 16
 
 
 def test_a_loss_that_is_missing_all_along_is_an_error(tmp_path):
@@ -220,7 +220,7 @@ def test_a_loss_that_is_missing_all_along_is_an_error(tmp_path):
 def test_a_segment_that_fails_once_is_done_again_to_the_same_bits(tmp_path):
     failed = explore(tmp_path / 'failed', replica(1), 'missing')
     explore(tmp_path / 'sound')
-    assert failed.model.detector.count == 16 + 3
+    assert failed.model.count == 16 + 3
     (one,), (other,) = (
         history(tmp_path / 'failed'),
         history(tmp_path / 'sound'),

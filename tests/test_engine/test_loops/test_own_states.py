@@ -91,7 +91,7 @@ def test_who_rests_costs_nothing(tmp_path):
     runner = explore(tmp_path, PLANS, TABLE)
     trained = sum(plan.count('n') + plan.count('o') for plan in PLANS)
     assert trained == 10
-    assert runner.model.detector.count == 1 + 3 * (1 + trained)
+    assert runner.model.count == 1 + 3 * (1 + trained)
     told = runner.train_loop.controller.told
     rests = [[entry in 'pe' for entry in plan] for plan in PLANS]
     assert [[math.isnan(v) for v in row] for row in told] == rests
@@ -143,7 +143,7 @@ def test_a_search_may_end_before_its_rounds_do(tmp_path):
     runner = explore(tmp_path, ['n', 'o'], [ONES], num_rounds=5, over=2)
     assert len(scores(tmp_path)) == 2
     assert (tmp_path / 'policy.safetensors').exists()
-    assert runner.model.detector.count == 1 + 3 * 3
+    assert runner.model.count == 1 + 3 * 3
 
 
 @pytest.fixture(scope='module')
@@ -210,7 +210,7 @@ def test_a_segment_that_is_done_again_changes_no_bit(whole, tmp_path):
         train_cfg=planned.exploration(PLANS, TABLE),
     )
     runner.train()
-    assert runner.model.detector.count == 1 + 3 * (1 + 10 + 1)
+    assert runner.model.count == 1 + 3 * (1 + 10 + 1)
     assert faults.history(whole) == faults.history(tmp_path)
 
 

@@ -35,10 +35,10 @@ def test_limits_bound_the_factor_of_a_head(limits):
     live = lives.build(
         optimizer=dict(type='SGD', lr=1.0), head_rule=dict(limits=limits)
     )
-    weight = live.model.detector.head_a.weight
+    weight = live.model.head_a.weight
     moved = []
     for value in (1.0, 10.0):
-        live.model.set_weights([value, 1.0])
+        live.model.objective_weights.set([value, 1.0])
         before = weight.detach().clone()
         weight.grad = torch.ones_like(weight)
         live.optim_wrapper.optimizer.step()
@@ -50,7 +50,7 @@ def test_limits_bound_the_factor_of_a_head(limits):
 @pytest.mark.parametrize('paramwise', [None, dict(norm_decay_mult=0.0)])
 def test_a_parameter_that_modules_share_is_one_group(paramwise):
     model = MODELS.build(copy.deepcopy(toy.MODEL))
-    model.detector.rpn = nn.Sequential(model.detector.head_a)
+    model.rpn = nn.Sequential(model.head_a)
     constructor = HeadRuleOptimWrapperConstructor(config(), paramwise)
     groups = constructor(model).optimizer.param_groups
     assert len(groups) == len(list(model.parameters())) == 8
@@ -62,11 +62,11 @@ def test_a_part_that_was_frozen_later_needs_no_care():
     live = lives.build(head_rule=dict(mode='grad'))
     rule = head_rule_of(live.optim_wrapper)
     rule.remove()
-    live.model.detector.rpn.requires_grad_(False)
+    live.model.rpn.requires_grad_(False)
     rule.attach()
-    before = live.model.detector.rpn.weight.detach().clone()
+    before = live.model.rpn.weight.detach().clone()
     assert lives.train(live, [2.0, 0.5]) is not None
-    assert torch.equal(live.model.detector.rpn.weight, before)
+    assert torch.equal(live.model.rpn.weight, before)
 
 
 def test_a_wrapper_built_otherwise_has_no_rule():

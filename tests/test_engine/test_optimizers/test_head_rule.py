@@ -36,9 +36,9 @@ class TwoHeads(BaseModel):
 
 
 OWNERS = {
-    'detector.trunk': (0, 1),
-    'detector.heads.0': (0,),
-    'detector.heads.1': (1,),
+    'trunk': (0, 1),
+    'heads.0': (0,),
+    'heads.1': (1,),
 }
 
 
@@ -73,7 +73,7 @@ def values(model):
 @pytest.mark.parametrize('mode', ['lr', 'grad'])
 def test_weights_move_the_trunk_alone(mode):
     model, optim_wrapper = build(mode)
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     # Trunk: 1 - 0.1 (2*3 + 4*5). Heads as with weights of one: h - 0.1 * 1.
     assert values(model) == pytest.approx([-1.6, 2.9, 4.9])
@@ -81,7 +81,7 @@ def test_weights_move_the_trunk_alone(mode):
 
 def test_off_leaves_the_heads_unshielded():
     model, optim_wrapper = build('off')
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     assert values(model) == pytest.approx([-1.6, 2.8, 4.6])
 
@@ -91,7 +91,7 @@ def test_grad_mode_is_exact_under_decay_where_lr_mode_scales_it():
     results = []
     for mode in ('lr', 'grad'):
         model, optim_wrapper = build(mode, sgd)
-        model.set_weights([2.0, 2.0])
+        model.objective_weights.set([2.0, 2.0])
         step(model, optim_wrapper)
         results.append(values(model)[1])
     # Head 0: 3 - 0.1 / 2 * (2 * 1 + 3) by lr, 3 - 0.1 * (1 + 3) by gradient.
@@ -100,7 +100,7 @@ def test_grad_mode_is_exact_under_decay_where_lr_mode_scales_it():
 
 def test_grad_mode_acts_before_clipping():
     model, optim_wrapper = build('grad', clip_grad=dict(max_norm=0.1))
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     start = values(model)
     step(model, optim_wrapper)
     moved = [a - b for a, b in zip(start, values(model), strict=True)]
@@ -112,7 +112,7 @@ def test_grad_mode_acts_before_clipping():
 def test_grad_mode_is_exact_under_accumulation():
     model, optim_wrapper = build('grad', accumulative_counts=2)
     optim_wrapper.initialize_count_status(model, 0, 10)
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     step(model, optim_wrapper)
     assert values(model)[1:] == pytest.approx([2.9, 4.9])
@@ -178,7 +178,7 @@ def run_schedule(configs, weights_of, resume_at=None):
             optim_wrapper.load_state_dict(saved[1])
             for scheduler, state in zip(schedulers, saved[2], strict=True):
                 scheduler.load_state_dict(state)
-        model.set_weights(weights_of(i))
+        model.objective_weights.set(weights_of(i))
         before = values(model)
         base = [g['lr'] for g in optim_wrapper.optimizer.param_groups]
         gradients = [
@@ -219,7 +219,7 @@ def test_head_rate_is_base_over_weight_at_every_step(name, resume_at):
 
 def test_a_step_that_raises_does_not_leave_a_scaled_rate():
     model, optim_wrapper = build()
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     optimizer = optim_wrapper.optimizer
     optimizer.zero_grad()
     model(torch.tensor([1.0]))['loss_0'].backward()
@@ -234,7 +234,7 @@ def test_a_step_that_raises_does_not_leave_a_scaled_rate():
 def test_removed_rule_acts_no_more_and_attaches_again():
     for mode in ('lr', 'grad'):
         model, optim_wrapper = build(mode)
-        model.set_weights([2.0, 4.0])
+        model.objective_weights.set([2.0, 4.0])
         rule = head_rule_of(optim_wrapper)
         rule.remove()
         step(model, optim_wrapper)
@@ -243,7 +243,7 @@ def test_removed_rule_acts_no_more_and_attaches_again():
         model, optim_wrapper = build(mode)
         head_rule_of(optim_wrapper).remove()
         head_rule_of(optim_wrapper).attach()
-        model.set_weights([2.0, 4.0])
+        model.objective_weights.set([2.0, 4.0])
         step(model, optim_wrapper)
         assert values(model)[1:] == pytest.approx([2.9, 4.9])
 
@@ -261,7 +261,7 @@ def test_paramwise_options_of_the_user_stay_in_force():
     groups = optim_wrapper.optimizer.param_groups
     assert [g['lr'] for g in groups] == pytest.approx([0.3, 0.1, 0.1])
     assert [g['weight_decay'] for g in groups] == [0.5, 0.5, 0.0]
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     # 1 - 0.3 (26 + 0.5), 3 - 0.05 (2 + 1.5), 5 - 0.025 * 4
     assert values(model) == pytest.approx([-6.95, 2.825, 4.9])
@@ -291,11 +291,14 @@ def test_bad_options_are_named(option, message):
         build_optim_wrapper(model, config)
 
 
-def test_a_bare_detector_is_refused():
-    with pytest.raises(
-        TypeError, match='be LossWeightWrapper.*Found TwoHeads'
-    ):
-        build_optim_wrapper(TwoHeads(), copy.deepcopy(toy.OPTIM_WRAPPER))
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_the_first_step_of_a_model_that_nothing_weighs_is_refused(mode):
+    model = TwoHeads()
+    optim_wrapper = build_optim_wrapper(
+        model, {**toy.OPTIM_WRAPPER, 'head_rule': dict(mode=mode)}
+    )
+    with pytest.raises(RuntimeError, match='neither a weighting hook'):
+        step(model, optim_wrapper)
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,15 @@ def moved_by_a_step(model, optim_wrapper):
 @pytest.fixture(params=['lr', 'grad'])
 def built(request):
     model, optim_wrapper = build(request.param)
-    model.set_weights([2.0, 4.0])
+    model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     return model, optim_wrapper
 
 
 def test_after_other_weights(built):
     model, _ = built
-    model.set_weights([0.5, 8.0])
-    trunk = model.detector.trunk.item()
+    model.objective_weights.set([0.5, 8.0])
+    trunk = model.trunk.item()
     assert moved_by_a_step(*built)[1:] == pytest.approx([0.1 * trunk] * 2)
 
 
@@ -34,7 +34,7 @@ def test_after_other_owners(built):
     model, optim_wrapper = built
     everywhere = {name: (0, 1) for name in OWNERS}
     head_rule_of(optim_wrapper).assign(everywhere)
-    trunk = model.detector.trunk.item()
+    trunk = model.trunk.item()
     assert moved_by_a_step(*built)[1:] == pytest.approx(
         [0.1 * 2 * trunk, 0.1 * 4 * trunk]
     )
@@ -46,7 +46,7 @@ def test_after_a_state_with_other_owners_is_loaded(built):
     for group in state['param_groups']:
         group['objectives'] = [0, 1]
     optim_wrapper.load_state_dict(state)
-    trunk = model.detector.trunk.item()
+    trunk = model.trunk.item()
     assert moved_by_a_step(*built)[1:] == pytest.approx(
         [0.1 * 2 * trunk, 0.1 * 4 * trunk]
     )

@@ -49,8 +49,8 @@ def test_taking_turns_equals_training_in_separate_models(kind):
             lives.train(alone, weights, index)
         lives.assert_equal(alone.capture(), snapshot)
     assert not torch.equal(
-        snapshots[0]['parameters']['detector.head_a.weight'],
-        snapshots[1]['parameters']['detector.head_a.weight'],
+        snapshots[0]['parameters']['head_a.weight'],
+        snapshots[1]['parameters']['head_a.weight'],
     )
 
 
@@ -63,7 +63,7 @@ def test_a_snapshot_holds_all_that_training_changes():
     momentum = after['optimizer']['state'][0]['momentum_buffer']
     assert momentum.abs().sum() > 0
     for part in ('running_mean', 'running_var', 'num_batches_tracked'):
-        name = f'detector.trunk.1.{part}'
+        name = f'trunk.1.{part}'
         assert not torch.equal(before['buffers'][name], after['buffers'][name])
     rate = after['schedulers'][0]['_last_value'][0]
     # The second scheduler halves at the end of its first epoch.
@@ -102,20 +102,18 @@ def test_gradients_of_another_replica_are_dropped():
     live = build(accumulative_counts=2)
     start = live.capture()
     lives.train(live, WEIGHTS[0], count=1)
-    assert live.model.detector.head_a.weight.grad is not None
+    assert live.model.head_a.weight.grad is not None
     live.restore(start)
     assert all(p.grad is None for p in live.model.parameters())
 
 
 def test_buffers_that_no_checkpoint_has_are_kept():
     live = build()
-    live.model.detector.register_buffer(
-        'queue', torch.zeros(2), persistent=False
-    )
+    live.model.register_buffer('queue', torch.zeros(2), persistent=False)
     snapshot = live.capture()
-    live.model.detector.queue.fill_(3)
+    live.model.queue.fill_(3)
     live.restore(snapshot)
-    assert live.model.detector.queue.tolist() == [0, 0]
+    assert live.model.queue.tolist() == [0, 0]
 
 
 def test_restoring_the_model_leaves_optimizer_and_schedules():
@@ -143,7 +141,7 @@ def test_other_schedules_than_captured_are_refused():
 def test_one_value_that_is_not_finite_is_found(name, value):
     live = build()
     assert live.is_finite()
-    state = live.model.detector.state_dict()
+    state = live.model.state_dict()
     state[name].flatten()[-1] = value
     assert not live.is_finite()
 

@@ -45,7 +45,7 @@ def segment(live, batches, **options):
     return train_segment(
         live,
         batches,
-        ObjectiveMeter(live.model.objectives),
+        ObjectiveMeter(live.model.objective_weights.objectives),
         **{
             'first_iter': 0,
             'max_iters': 12,
@@ -61,13 +61,13 @@ def frozen():
     live = lives.build(
         detector='PatchyDetector', optimizer=dict(type='SGD', lr=0.0)
     )
-    live.model.detector.trunk[3].p = 0.0
+    live.model.trunk[3].p = 0.0
     return live
 
 
 def raw_losses(live, batch):
     """Losses a and b of a batch in training mode, made apart."""
-    detector = live.model.detector.train()
+    detector = live.model.train()
     x, y = torch.stack(batch['x']), torch.stack(batch['y'])
     features = detector.trunk(x)
     a = mse_loss(detector.head_a(features), y[:, :1])
@@ -77,7 +77,7 @@ def raw_losses(live, batch):
 
 def test_returns_the_mean_raw_losses():
     live = frozen()
-    live.model.set_weights([3.0, 0.1])
+    live.model.objective_weights.set([3.0, 0.1])
     losses = [raw_losses(live, batch) for batch in lives.batches()]
     expected = [sum(column) / 3 for column in zip(*losses, strict=True)]
     found = segment(live, lives.batches())
@@ -136,7 +136,7 @@ def test_weights_that_are_not_finite_under_finite_losses(value):
     def spoil(done):
         if done == 3:
             with torch.no_grad():
-                live.model.detector.head_a.bias.fill_(value)
+                live.model.head_a.bias.fill_(value)
 
     assert segment(live, lives.batches(), on_iteration=spoil) is None
     live = lives.build(optimizer=dict(type='SGD', lr=math.inf))
@@ -157,7 +157,7 @@ def test_trains_in_training_mode():
     live.model.eval()
     segment(live, lives.batches())
     assert all(module.training for module in live.model.modules())
-    assert live.model.detector.trunk[1].num_batches_tracked == 3
+    assert live.model.trunk[1].num_batches_tracked == 3
 
 
 def test_schedules_by_epoch_step_where_an_epoch_ends():
@@ -183,7 +183,7 @@ def test_accumulation_goes_by_the_iterations_of_the_whole_schedule():
     """The last of 12 iterations ends a group of five that is cut to two."""
     live = lives.build(accumulative_counts=5)
     changed = []
-    bias = live.model.detector.head_a.bias
+    bias = live.model.head_a.bias
 
     def record(done):
         changed.append(bias.item())

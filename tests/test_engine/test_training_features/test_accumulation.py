@@ -44,7 +44,7 @@ def test_weights_that_change_in_between_take_the_rule_of_gradients():
         model, optim_wrapper = two_heads.build(mode, accumulative_counts=2)
         optim_wrapper.initialize_count_status(model, 0, 4)
         for weights in ([2.0, 4.0], [4.0, 1.0]):
-            model.set_weights(weights)
+            model.objective_weights.set(weights)
             two_heads.step(model, optim_wrapper)
         heads[mode] = two_heads.values(model)[1:]
     assert heads['grad'] == pytest.approx([2.9, 4.9])
@@ -126,7 +126,7 @@ class Seen(Hook):
         self.weights = []
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        self.weights.append(runner.model.weights[0])
+        self.weights.append(runner.model.objective_weights.values[0])
 
 
 @pytest.mark.parametrize('resume', [False, True])

@@ -113,7 +113,7 @@ def test_replicas_that_overflow_leave_the_scale_of_the_others_alone():
         if math.isfinite(weights[0]):
             lives.train(live, weights)
         else:  # a replica that diverges: every step is left out
-            live.model._weights = tuple(weights)
+            live.model.objective_weights._values = tuple(weights)
             batch = lives.batches(1)[0]
             live.model.train_step(batch, live.optim_wrapper)
         snapshots.append(live.capture())
@@ -137,7 +137,7 @@ def test_a_replica_may_follow_one_that_failed_in_the_middle_of_a_step():
         clip_grad=dict(max_norm=1.0),
     )
     start = live.capture()
-    live.model.set_weights([1.0, 1.0])
+    live.model.objective_weights.set([1.0, 1.0])
     clip, live.optim_wrapper.clip_func = live.optim_wrapper.clip_func, fail
     with pytest.raises(MemoryError):
         lives.train(live, [1.0, 1.0])

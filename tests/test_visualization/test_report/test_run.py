@@ -106,7 +106,7 @@ def test_epochs_whose_method_does_not_measure(tmp_path):
 
 def test_what_is_logged_of_a_training(tmp_path):
     records = [step(i, **{'s0.loss_cls': float(i)}) for i in (1, 3, 4, 5)]
-    records[3]['weighted/s0.loss_cls'] = 8.0
+    records[3]['weighted.s0.loss_cls'] = 8.0
     again = step(5, **{'s0.loss_cls': 7.0})
     validation = {'a/PQ': 30.0, 'time': 0.1, 'step': 2}
     write_log(tmp_path, [*records, again, validation])
