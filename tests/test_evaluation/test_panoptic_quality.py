@@ -440,6 +440,16 @@ def test_options_of_mmdets_metric_that_are_refused(tiny, options, message):
         PanopticQuality(**(tiny() | options))
 
 
+@pytest.mark.parametrize('name', ['img_id', 'pred_panoptic_seg'])
+def test_what_a_pipeline_or_model_leaves_out_is_named(tiny, name):
+    sample = tiny_sample(2, 2, 2, 2)
+    del sample[name]
+    metric = PanopticQuality(**tiny())
+    metric.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match=f'`data_samples` .* {name}. Found'):
+        metric.process({}, [sample])
+
+
 def test_a_map_without_its_first_dimension(tiny):
     sample = tiny_sample(2, 2, 2, 2)
     fields = sample['pred_panoptic_seg']
