@@ -21,6 +21,9 @@ with contextlib.redirect_stdout(sys.stderr):
     from mmada.engine.distributed.launch import prepare_launch
 
 
+DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
 @contextlib.contextmanager
 def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
     """End the process with a line where files or options cannot be used.
@@ -50,13 +53,19 @@ def read_config(path: str | Path) -> Config:
         ValueError: If it ends with an error of its own.
     """
     try:
-        return Config.fromfile(path)
+        config = Config.fromfile(path)
     except OSError:
         raise
     except Exception as error:
         raise ValueError(
             f'{path} should be a config. Found {type(error).__name__}: {error}'
         ) from error
+    for name in DICTS:
+        if not isinstance(config.get(name) or {}, dict):
+            raise ValueError(
+                f'{path}: `{name}` should be a dict. Found {config[name]!r}.'
+            )
+    return config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

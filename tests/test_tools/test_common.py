@@ -63,6 +63,13 @@ def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
         common.read_config(path)
 
 
+def test_a_part_of_a_config_that_is_no_dict_is_named(common, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('test_dataloader = 5')
+    with pytest.raises(ValueError, match='`test_dataloader` .*dict. Found 5'):
+        common.read_config(path)
+
+
 def test_a_config_that_is_not_there(common, tmp_path):
     with pytest.raises(FileNotFoundError, match='none.py'):
         common.read_config(tmp_path / 'none.py')
