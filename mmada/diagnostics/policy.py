@@ -22,14 +22,10 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmada.engine.mmengine_adapters import initialize_weights
-from mmada.engine.probe import (
-    MAX_BATCHES,
-    probe_objectives,
-    raw_losses,
-    unwrap,
-)
+from mmada.engine.probe import MAX_BATCHES, probe_objectives, raw_losses
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from mmada.models import ObjectiveMeter
+from mmada.models import ObjectiveMeter, weigh_losses
+from mmada.models.objectives import ObjectiveSpec
 from mmada.policies import PolicyEnsemble, policy_file
 from mmada.utils.files import sha256
 from mmada.utils.seeding import preserve_rng
@@ -222,16 +218,18 @@ def probe_losses(
         Names of the objectives, and their raw losses, shape (n,).
 
     Raises:
-        TypeError: If the model is no LossWeightWrapper.
-        ValueError: If the config is not that of a training.
+        ValueError: If the config is not that of a training, or names
+            objectives twice.
         ObjectiveError: If an objective has no loss in any batch.
     """
     with (
         contextlib.redirect_stdout(sys.stderr),
         tempfile.TemporaryDirectory() as work_dir,
     ):
-        runner = _build_runner(_read_config(config), checkpoint, work_dir)
-        model = unwrap(runner.model)
+        cfg = _read_config(config)
+        objectives = _objectives_of(cfg)
+        runner = _build_runner(cfg, checkpoint, work_dir)
+        model = weigh_losses(runner.model, objectives)
         optim_wrapper = runner.build_optim_wrapper(
             copy.deepcopy(runner.cfg.optim_wrapper)
         )
@@ -255,6 +253,21 @@ def _read_config(config: str | Path) -> Config:
                 f'`{name}`.'
             )
     return cfg
+
+
+def _objectives_of(cfg: Config) -> ObjectiveSpec | None:
+    """Return the objectives that a search or a hook of a config names."""
+    loop = cfg.get('train_cfg') or {}
+    searches = loop.get('exploration', loop)
+    named = [
+        *(searches if isinstance(searches, list) else [searches]),
+        *(cfg.get('custom_hooks') or []),
+    ]
+    for entry in named:
+        for place in (entry, entry.get('target') or {}):
+            if place.get('objectives') is not None:
+                return place['objectives']
+    return None
 
 
 def _build_runner(

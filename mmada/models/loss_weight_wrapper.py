@@ -185,7 +185,9 @@ class LossWeightWrapper(BaseModel):
     share. Checkpoints are those of the detector.
 
     Args:
-        detector: The model, or its config.
+        detector: The model, its config, or its type, with its options beside
+            it: then `model.backbone` and others stay where the config of the
+            bare detector has them.
         objectives: See :class:`ObjectiveWeights`.
         weights: Weights at the start, see :class:`ObjectiveWeights`.
         **options: What else a config has beside the detector's, such as the
@@ -205,12 +207,15 @@ class LossWeightWrapper(BaseModel):
 
     def __new__(
         cls,
-        detector: nn.Module | dict[str, Any],
+        detector: nn.Module | dict[str, Any] | str,
         objectives: ObjectiveSpec = 'auto',
         weights: Weights | None = None,
         **options: Any,
     ) -> LossWeightWrapper:
         """Build the detector and make it weighted."""
+        if isinstance(detector, str):
+            detector = dict(type=detector)
+        options = {k: v for k, v in options.items() if v is not None}
         model = (
             detector
             if isinstance(detector, nn.Module)

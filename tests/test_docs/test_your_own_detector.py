@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +84,7 @@ def shrink(cfg: Config) -> None:
 
 def shrink_detector(cfg: Config) -> None:
     shrink_images(cfg.train_dataloader, cfg.val_dataloader)
-    detector = cfg.model.detector
+    detector = cfg.model
     detector.backbone.update(depth=18, init_cfg=None)
     detector.neck.update(in_channels=[64, 128, 256, 512], out_channels=32)
     detector.rpn_head.update(in_channels=32, feat_channels=32)
@@ -117,8 +118,12 @@ def test_the_short_config_trains(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = snippet('test_the_short_config_trains')
-    assert len(text.splitlines()) == 8
-    assert '## In eight lines' in (DOCS / 'your_own_detector.md').read_text()
+    settings = ('custom_imports', 'optim_wrapper', 'custom_hooks')
+    found = re.findall(r'^(\w+) = ', text, re.MULTILINE)
+    assert tuple(found) == ('_base_', *settings)
+    assert (
+        '## In three settings' in (DOCS / 'your_own_detector.md').read_text()
+    )
     path = folder / 'mask_rcnn_weighted.py'
     path.write_text(text)
     monkeypatch.chdir(folder)
@@ -180,6 +185,6 @@ def test_the_page_counts_its_settings_and_its_cost() -> None:
     settings = [
         line for line in snippet().splitlines() if line[:1].isidentifier()
     ]
-    assert len(settings) == 10 and 'Ten settings' in text
+    assert len(settings) == 9 and 'Nine settings' in text
     replicas = snippet().split('num_replicas=')[1].split(')')[0]
     assert f'here {replicas}, and an epoch' in text

@@ -19,7 +19,7 @@ from mmada.engine.probe import (
     probe_objectives,
     unwrap,
 )
-from mmada.models import LossWeightWrapper, ObjectiveError
+from mmada.models import ObjectiveError
 from tests.support import processes, toy
 from tests.test_engine import lives
 
@@ -420,3 +420,63 @@ def test_a_loss_without_a_graph_reaches_nothing():
     p = torch.nn.Parameter(torch.ones(1))
     losses = {0: torch.tensor(0.0), 1: p.sum()}
     assert find_owners(losses, {'p': p}) == {'p': (1,)}
+
+
+@MODELS.register_module()
+class ZeroSum(toy.ToyDetector):
+    """Adds nothing of all parameters, as is done for DDP."""
+
+    where = 'loss_a'
+
+    def __init__(self, form):
+        super().__init__()
+        self.form = form
+        self.unused = nn.Linear(1, 1)
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        parameters = list(self.parameters())
+        nothing = {
+            'sum': lambda: 0.0 * sum(p.sum() for p in parameters),
+            'sums': lambda: sum(p.sum() * 0 for p in parameters),
+            'products': lambda: sum((p * 0).sum() for p in parameters),
+            'tensor': lambda: (
+                torch.tensor(0.0) * sum(p.mean() for p in parameters)
+            ),
+        }[self.form]()
+        found['loss_a'] = found['loss_a'] + nothing
+        return found
+
+
+@pytest.mark.parametrize('form', ['sum', 'sums', 'products', 'tensor'])
+def test_a_sum_of_all_parameters_times_zero_reaches_no_other_head(form):
+    live = lives.build(detector='ToyDetector', owners=False)
+    live.model = MODELS.build(
+        dict(toy.MODEL, detector=dict(type='ZeroSum', form=form))
+    )
+    live.optim_wrapper = build_optim_wrapper(
+        live.model, copy.deepcopy(toy.OPTIM_WRAPPER)
+    )
+    probe(live, lives.batches())
+    found = owners(live)
+    assert found['head_b.weight'] == [1]
+    assert found['head_a.weight'] == [0]
+    assert found['trunk.0.weight'] == [0, 1]
+
+
+@MODELS.register_module()
+class NoPositives(toy.ToyDetector):
+    """Its `loss_b` is nothing but a product with 0."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        found['loss_b'] = sum(part.sum() for part in found['loss_b']) * 0
+        return found
+
+
+def test_a_loss_of_a_batch_without_positives_keeps_its_head():
+    live = lives.build(detector='NoPositives', owners=False)
+    probe(live, lives.batches())
+    found = owners(live)
+    assert found['head_b.weight'] == [1]
+    assert found['trunk.0.weight'] == [0, 1]

@@ -272,6 +272,12 @@ def test_options_beside_the_detectors_config_are_the_detectors():
         assert model.data_preprocessor._non_blocking is expected
 
 
+def test_a_type_takes_its_options_from_beside_it():
+    model = build(detector='Busy', scale=3.0)
+    assert isinstance(model, Busy)
+    assert model.weights == dict(cls=3.0)
+
+
 @MODELS.register_module()
 class Preprocessing(toy.ToyDetector):
     """Takes a data preprocessor."""

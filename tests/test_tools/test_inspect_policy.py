@@ -161,17 +161,37 @@ def test_names_that_do_not_fit_the_config(inspect, work_dir, tmp_path):
     )
 
 
-def test_a_config_that_is_not_wrapped(inspect, work_dir, tmp_path):
+HOOK = dict(type='PolicyWeightingHook', objectives=toy.OBJECTIVES)
+TARGET = dict(type='LossWeights', objectives=toy.OBJECTIVES)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(custom_hooks=[dict(type='EpochSeedHook'), HOOK]),
+        dict(train_cfg=toy.exploration(target=TARGET)),
+        dict(
+            train_cfg=dict(
+                type='ExploreThenTrainLoop',
+                exploration=[toy.exploration(target=TARGET)],
+                training=dict(type='EpochBasedTrainLoop', max_epochs=3),
+            )
+        ),
+        {},
+    ],
+)
+def test_a_stock_model_has_the_objectives_of_its_hook_or_search(
+    inspect, work_dir, tmp_path, options
+):
     path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'b'))
     config = Config.fromfile(work_dir / 'config.py')
     config.model = config.model.detector
+    config.merge_from_dict(options)
     config.dump(tmp_path / 'plain.py')
-    result = inspect(path, '--config', tmp_path / 'plain.py')
-    assert result.status == 2
-    (line,) = result.err.strip().splitlines()[-1:]
-    assert line.startswith(
-        'inspect_policy: error: `model.type` should be LossWeightWrapper'
-    )
+    arguments = path, '--json', '--config', tmp_path / 'plain.py'
+    found = json.loads(inspect(*arguments).out)['dry_run']
+    auto = ['loss_rpn', 'loss_a', 'loss_b']
+    assert found['objectives'] == (['a', 'b'] if options else auto)
 
 
 def test_a_config_that_is_none(inspect, tmp_path):

@@ -76,8 +76,8 @@ class HeadRuleOptimWrapperConstructor:
         self.mode, self.limits = _parse_head_rule(rule)
         if base is None:
             base = dict(type=DefaultOptimWrapperConstructor)
-            _check_paramwise(paramwise_cfg)
-            if paramwise_cfg:
+            if paramwise_cfg and isinstance(paramwise_cfg, dict):
+                _check_paramwise(paramwise_cfg)
                 # One that modules share is trained once, as without options.
                 paramwise_cfg = dict(bypass_duplicate=True) | paramwise_cfg
         self.base: Any = OPTIM_WRAPPER_CONSTRUCTORS.build(
@@ -128,9 +128,7 @@ def divide_groups(optim_wrapper: OptimWrapper) -> None:
             "Found 'ZeroRedundancyOptimizer'."
         )
     groups = [
-        {**group, 'params': [parameter]}
-        for group in optimizer.param_groups
-        for parameter in group['params']
+        part for group in optimizer.param_groups for part in _divided(group)
     ]
     groups.sort(key=lambda group: not group['params'][0].requires_grad)
     optimizer.param_groups[:] = groups
@@ -141,6 +139,14 @@ def divide_groups(optim_wrapper: OptimWrapper) -> None:
             params=torch.tensor([0.0]), **optimizer.defaults
         )
     optimizer.register_load_state_dict_pre_hook(_fit_groups)
+
+
+def _divided(group: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a group for each parameter, with its own name if there is one."""
+    names = group.get('param_names', ())
+    for index, parameter in enumerate(group['params']):
+        named = dict(param_names=[names[index]]) if names else {}
+        yield {**group, **named, 'params': [parameter]}
 
 
 def _fit_groups(
@@ -246,14 +252,9 @@ def _check_single(config: dict[str, Any]) -> None:
         )
 
 
-def _check_paramwise(config: Any) -> None:
-    # MMEngine drops what it does not know, and says of another type what it
-    # should be.
-    unknown = (
-        sorted(set(config) - _PARAMWISE_OPTIONS)
-        if isinstance(config, dict)
-        else []
-    )
+def _check_paramwise(config: dict[str, Any]) -> None:
+    # MMEngine drops what it does not know.
+    unknown = sorted(set(config) - _PARAMWISE_OPTIONS)
     if unknown:
         raise ValueError(
             "`paramwise_cfg` should have options of MMEngine's default "

@@ -1,10 +1,15 @@
 """What all weighting hooks share; the rest is in the tests of each."""
 
+import copy
 import json
 
 import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from mmada.engine import GradientWeightingHook, LossWeightingHook
+from mmada.models import ObjectiveError
 from mmada.utils.files import leftovers
 from tests.support import toy
 from tests.test_engine.test_state.states import killed_at
@@ -138,3 +143,209 @@ def test_what_is_no_number_of_iterations_is_named(name, value):
 def test_where_none_has_a_meaning_it_is_valid():
     GradientWeightingHook({}, interval=None)
     LossWeightingHook({}, interval=None, probe_iters=None)
+
+
+def step_hook(**options):
+    weighting = dict(type='UncertaintyWeighting')
+    return dict(type='StepWeightingHook', weighting=weighting, **options)
+
+
+def gradient_hook(**options):
+    weighting = dict(type='GradNorm')
+    return dict(type='GradientWeightingHook', weighting=weighting, **options)
+
+
+@pytest.mark.parametrize(
+    'hook', [static(2.0, 0.5), step_hook(), gradient_hook()]
+)
+def test_a_stock_model_is_weighted_as_one_in_a_wrapper(hook, tmp_path):
+    """To the bit, and its checkpoint is that of the stock model."""
+    states = []
+    for name, model, options in (
+        ('wrapped', toy.MODEL, {}),
+        ('stock', toy.MODEL['detector'], dict(objectives=toy.OBJECTIVES)),
+    ):
+        train(tmp_path / name, {**hook, **options}, model=copy.deepcopy(model))
+        found = torch.load(tmp_path / name / 'epoch_3.pth', weights_only=False)
+        states.append(found['state_dict'])
+        assert len(weights_of(tmp_path / name)) == 3
+    toy.assert_same_state(*states)
+    bare = toy.MODELS.build(dict(type='ToyDetector'))
+    assert not any(bare.load_state_dict(states[1], strict=True))
+
+
+def test_every_loss_of_a_stock_model_counts_by_default(tmp_path):
+    train(tmp_path, static(2.0, 0.5, 1.0), model=dict(type='ToyDetector'))
+    assert weights_of(tmp_path)[0]['objectives'] == [
+        'loss_rpn',
+        'loss_a',
+        'loss_b',
+    ]
+
+
+def test_objectives_are_given_once(tmp_path):
+    hook = dict(static(2.0), objectives=dict(a='loss_a'))
+    with pytest.raises(ValueError, match='`objectives` should be set once'):
+        train(tmp_path, hook)
+
+
+@HOOKS.register_module()
+class FreezeHook(Hook):
+    """Freezes a part of the model before the epoch `until`."""
+
+    def __init__(self, part, until):
+        self.part, self.until = part, until
+
+    def before_train(self, runner):
+        self._set(runner, self.until == 0)
+
+    def before_train_epoch(self, runner):
+        self._set(runner, runner.epoch >= self.until)
+
+    def _set(self, runner, trains):
+        runner.model.get_submodule(self.part).requires_grad_(trains)
+
+
+@HOOKS.register_module()
+class StepHook(Hook):
+    """Keeps factor and length of the steps of `head_b`."""
+
+    priority = 'VERY_LOW'
+    factors = []
+    owners = None
+
+    def before_train(self, runner):
+        type(self).factors = []
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        weight = runner.model.head_b.weight
+        rule = runner.optim_wrapper.head_rule
+        for group, factor in zip(
+            runner.optim_wrapper.optimizer.param_groups,
+            rule._factors(),
+            strict=True,
+        ):
+            if group['params'][0] is weight:
+                self.factors.append(factor)
+                type(self).owners = group['objectives']
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_a_head_that_is_unfrozen_later_is_shielded(mode, tmp_path):
+    moved = []
+    for weight in (1.0, 4.0):
+        runner = toy.runner(
+            tmp_path / str(weight),
+            param_scheduler=None,
+            optim_wrapper=dict(
+                toy.OPTIM_WRAPPER,
+                head_rule=dict(mode=mode),
+                optimizer=dict(type='SGD', lr=0.05),
+            ),
+            train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
+            custom_hooks=[
+                static(1.0, weight),
+                dict(type='FreezeHook', part='head_b', until=1),
+                dict(type='FreezeHook', part='trunk', until=9),
+                dict(type='StepHook'),
+            ],
+        )
+        before = runner.model.head_b.weight.detach().clone()
+        runner.train()
+        moved.append(runner.model.head_b.weight.detach() - before)
+        assert StepHook.owners == [1]
+        assert StepHook.factors[3:] == [1 / weight] * 3
+    # The trunk stands still, so a shielded head goes the same way.
+    assert moved[0].abs().sum() > 0
+    torch.testing.assert_close(moved[0], moved[1])
+
+
+def test_gradients_are_compared_where_the_trunk_trains(tmp_path):
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        custom_hooks=[
+            gradient_hook(),
+            dict(type='FreezeHook', part='trunk.0', until=1),
+        ],
+    )
+    sizes = []
+
+    class Sizes(Hook):
+        def after_train_iter(self, runner, *args, **kwargs):
+            (hook,) = (
+                h for h in runner.hooks if isinstance(h, GradientWeightingHook)
+            )
+            sizes.append(sum(hook._gradients._sizes))
+
+    runner.register_hook(Sizes(), priority='VERY_LOW')
+    runner.train()
+    assert sizes == [16] * 3 + [16 + 4 * 8 + 8] * 6  # norm, then the layer
+
+
+@toy.MODELS.register_module()
+class LaterDetector(toy.ToyDetector):
+    """Has a third loss from the second epoch on."""
+
+    epoch = 0
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode == 'loss' and self.epoch > 0:
+            features = self.trunk(torch.stack(list(x)))
+            found['loss_late'] = self.head_b(features).square().mean()
+        return found
+
+
+@HOOKS.register_module()
+class EpochHook(Hook):
+    """Tells the model the epoch, as YOLOX is told when L1 begins."""
+
+    def before_train_epoch(self, runner):
+        runner.model.epoch = runner.epoch
+
+
+LATE = dict(a='loss_a', b='loss_b')
+
+
+@pytest.mark.parametrize(
+    'hook', [static(2.0, 0.5, 3.0), step_hook(), gradient_hook()]
+)
+def test_a_late_loss_is_an_objective_of_its_own(hook, tmp_path):
+    late = dict(pattern='loss_late', late=True)
+    toy.runner(
+        tmp_path,
+        model=dict(type='LaterDetector'),
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode='grad')),
+        custom_hooks=[
+            {**hook, 'objectives': dict(LATE, late=late)},
+            dict(type='EpochHook'),
+            dict(type='StepHook'),
+        ],
+    ).train()
+    records = weights_of(tmp_path)
+    assert records[-1]['losses'][2] > 0
+    assert StepHook.owners == [1, 2]
+    if hook['type'] == 'LossWeightingHook':
+        # Before: that of b alone; then of both, from the iteration after
+        # the one in which the loss appeared.
+        first, second = 1 / 0.5, 1 / ((0.5 + 3) / 2)
+        assert StepHook.factors == [first] * 4 + [second] * 5
+
+
+def test_a_loss_that_never_comes_is_refused_unless_it_may_be_late(tmp_path):
+    hook = dict(static(2.0, 0.5, 1.0), objectives=dict(LATE, late='loss_late'))
+    with pytest.raises(ObjectiveError, match=r"'late'.*late=True"):
+        train(tmp_path, hook, model=dict(type='LaterDetector'))
+
+
+def test_objectives_by_patterns_are_not_resumed_as_auto(tmp_path):
+    train(tmp_path, static(2.0, 0.5))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    with pytest.raises(ObjectiveError, match="were named by patterns.*'auto'"):
+        train(
+            tmp_path,
+            static(2.0, 0.5, 1.0),
+            model=dict(toy.MODEL, objectives='auto'),
+            resume=True,
+        )
