@@ -19,6 +19,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor
 from torch.distributed import distributed_c10d as c10d
+from torch.utils.data import DataLoader
 
 CAN_SWAP = all(
     callable(getattr(c10d, name, None))
@@ -34,6 +35,15 @@ def is_resumed(runner: Runner) -> bool:
     `load_from` as well.
     """
     return runner._resume
+
+
+def train_dataloader_of(runner: Runner) -> dict[str, Any] | DataLoader:
+    """Return the training's dataloader as the runner was given it.
+
+    Relies on `Runner` keeping that argument unchanged, a config or not, also
+    where it has no config.
+    """
+    return runner._train_dataloader
 
 
 @contextlib.contextmanager

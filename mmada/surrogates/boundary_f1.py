@@ -10,6 +10,7 @@ each argument.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,6 +40,10 @@ def boundary_f1(
 ) -> Tensor:
     """Return the mean F1 of the edges of all classes that have one.
 
+    Ignored pixels have no edge in the labels. A predicted edge counts there
+    as in the metric, with the mean weight of the others; the band alone makes
+    no edge of what is predicted around it.
+
     Args:
         probabilities: Shape ``(N, C, H, W)``.
         target: What they are compared with.
@@ -46,9 +51,10 @@ def boundary_f1(
         tolerance: How far apart edges may be, in pixels along either axis.
         drop_bg: Whether class 0 does not count.
     """
-    if target.valid is not None:
-        # Ignored pixels belong to no class, neither here nor there.
-        probabilities = probabilities * target.valid[:, None]
+    if target.valid is not None and target.weight is not None:
+        mean = target.weight.sum() / target.valid.sum().clamp(min=1)
+        weight = torch.where(target.valid, target.weight, mean)
+        target = replace(target, weight=weight)
     soft = soft_edges(probabilities, erode(probabilities), curves)
     edges = label_edges(target)
     near = window_max(edge_maps(target, edges), tolerance)

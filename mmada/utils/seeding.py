@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +72,18 @@ def preserve_rng() -> Iterator[None]:
             np.random.set_state(states[1])
 
 
-def seed_worker(worker_id: int, seed: int) -> None:
-    """Seed a dataloader worker from the segment's seed and its number."""
+def seed_worker(
+    worker_id: int,
+    seed: int,
+    then: Callable[[int], object] = lambda worker_id: None,
+) -> None:
+    """Seed a dataloader worker from the segment's seed and its number.
+
+    Args:
+        worker_id: Number of the worker.
+        seed: Of the segment.
+        then: The `worker_init_fn` of the dataloader's config.
+    """
     seed_all(derive_seed(seed, 'worker', worker_id))
     torch.set_num_threads(1)
+    then(worker_id)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import Runner
 from torch import distributed
 
 from mmada.engine import mmengine_adapters as adapters
@@ -69,6 +70,22 @@ def test_a_hook_knows_whether_its_run_is_resumed(tmp_path, trained, resume):
 
 def test_a_run_without_a_checkpoint_may_be_a_resumed_one(tmp_path):
     assert adapters.is_resumed(toy.runner(tmp_path, resume=True))
+
+
+def test_a_runner_keeps_the_dataloader_that_it_was_given(tmp_path):
+    runner = built(tmp_path)
+    found = adapters.train_dataloader_of(runner)
+    assert found == runner.cfg.train_dataloader
+    given = runner.train_dataloader
+    other = Runner(
+        runner.model,
+        str(tmp_path),
+        train_dataloader=given,
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        optim_wrapper=runner.optim_wrapper,
+        experiment_name='given_objects',
+    )
+    assert adapters.train_dataloader_of(other) is given
 
 
 def test_hooks_are_not_called_for_a_while(tmp_path):

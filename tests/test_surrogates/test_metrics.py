@@ -3,6 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mmada.evaluation import (
+    SemanticCounts,
+    count_semantic,
+    semantic_quality,
+)
 from mmada.surrogates import SURROGATES, find_surrogate, read_target
 from tests.test_surrogates.cases import (
     MAPPED,
@@ -93,7 +98,40 @@ def test_a_target_without_any_edge_is_no_reason_to_learn(metric):
     assert torch.equal(p.grad, torch.zeros_like(p))
 
 
+def void_bands(seed):
+    """Label maps whose classes are parted by a band of ignored pixels."""
+    label = blobs(seed, size=(1, 40, 44), classes=4, cell=11)
+    found = label.clone()
+    for axis in (1, 2):
+        size = label.shape[axis]
+        for line in range(11, size, 11):
+            found.narrow(axis, line - 2, min(4, size - line + 2)).fill_(255)
+    return label, found
+
+
 @pytest.mark.parametrize('metric', METRICS)
+@pytest.mark.parametrize('seed', range(4))
+def test_with_bands_of_ignored_pixels_it_is_the_metric_of_an_evaluation(
+    metric, seed
+):
+    clean, true = void_bands(seed)
+    noise = torch.Generator().manual_seed(seed)
+    moved = clean.roll((seed - 2, 3), (1, 2))
+    drawn = torch.rand(clean.shape, generator=noise) < 0.02
+    pred = torch.where(drawn, 3 - moved, moved)
+    counts = SemanticCounts(
+        *count_semantic(true[0].clamp(max=4), pred[0], 4, 3, None)
+    )
+    expected = semantic_quality(counts)[metric]
+    assert 0.2 < expected < 0.99
+    options = dict(tolerance=3, drop_bg=False) if metric in MAPPED else {}
+    found = surrogate_of(
+        metric, one_hot(pred, 4), true, random_curves(metric, seed), **options
+    )
+    assert float(found) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('metric', sorted(set(METRICS) - {'BF1'}))
 def test_what_is_ignored_neither_counts_nor_learns(metric):
     label = blobs(3, size=(1, 16, 16), ignored=True)
     points = random_curves(metric, 2)

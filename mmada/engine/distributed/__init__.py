@@ -4,6 +4,7 @@ from mmada.engine.distributed.channel import Channel, RemoteError
 from mmada.engine.distributed.replica_groups import (
     ReplicaGroups,
     Share,
+    as_rank,
     check_sync_batch_norm,
     default_group,
     partition,
@@ -15,6 +16,7 @@ __all__ = [
     'RemoteError',
     'ReplicaGroups',
     'Share',
+    'as_rank',
     'check_sync_batch_norm',
     'default_group',
     'partition',

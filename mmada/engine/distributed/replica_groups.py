@@ -212,6 +212,28 @@ def no_group() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def as_rank(share: Share) -> Iterator[None]:
+    """Make code that asks for its rank find that of a share.
+
+    For samplers, which share the data out among the ranks that they find.
+    Nothing can be exchanged inside.
+
+    Args:
+        share: Also of a group that this process is not in.
+    """
+    with (
+        mock.patch.multiple(
+            torch_dist,
+            is_initialized=lambda: share.size > 1,
+            get_rank=lambda group=None: share.rank,
+            get_world_size=lambda group=None: share.size,
+        ),
+        mock.patch.object(dist.utils, 'get_default_group', lambda: None),
+    ):
+        yield
+
+
 def swap_works(group: Any) -> bool:
     """Try the swap on a real group of which this rank is a member."""
     if not CAN_SWAP:

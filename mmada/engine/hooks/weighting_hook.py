@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
 from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
-from mmada.engine.mmengine_adapters import is_resumed
+from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
@@ -226,8 +227,11 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Keep the stored state of a resumed run until training starts."""
-        if is_resumed(runner):
-            self._resumed = checkpoint.get(STATE_KEY)
+        if not is_resumed(runner):
+            return
+        if isinstance(runner.optim_wrapper, OptimWrapper):
+            head_rule_of(runner.optim_wrapper)  # before its state is loaded
+        self._resumed = checkpoint.get(STATE_KEY)
 
     def probe_loader(
         self, runner: Any, num_iters: int | None = None
@@ -238,10 +242,11 @@ class WeightingHook(Hook, Generic[W]):
             runner: The runner.
             num_iters: Batches of a segment; None for a period.
         """
-        config = dict(runner.cfg.train_dataloader)
-        config['batch_size'] *= runner.world_size  # it is that of one rank
         return SegmentLoader(
-            config, num_iters or self._interval, runner.seed
+            train_dataloader_of(runner),
+            num_iters or self._interval,
+            runner.seed,
+            ranks=runner.world_size,
         ).shared(Share(runner.rank, runner.world_size))
 
     def publish(

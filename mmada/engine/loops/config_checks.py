@@ -103,9 +103,17 @@ def warn_of_batches(runner: Any, replica: int, training: Any) -> None:
         replica: Images of a replica's iteration, on all its ranks.
         training: The loop of the training that follows.
     """
-    per_rank = getattr(training.dataloader, 'batch_size', None)
+    # torch has it in the one or the other.
+    loader = training.dataloader
+    per_rank = loader.batch_size or getattr(
+        loader.batch_sampler, 'batch_size', None
+    )
     ranks = get_world_size()
-    if per_rank is None or replica == per_rank * ranks or scales_rate(runner):
+    if (
+        not isinstance(per_rank, int)
+        or replica == per_rank * ranks
+        or scales_rate(runner)
+    ):
         return
     print_log(
         f'A replica trains on batches of {replica} (`batch_size` of the '

@@ -64,9 +64,7 @@ class ExploreThenTrainLoop(BaseLoop):
         self.explorations: list[Any] = [
             LOOPS.build(
                 config,
-                default_args=dict(
-                    runner=runner, dataloader=copy.deepcopy(dataloader)
-                ),
+                default_args=dict(runner=runner, dataloader=dataloader),
             )
             for config in (exploration if listed else [exploration])
         ]

@@ -73,8 +73,8 @@ class ParallelExplorationLoop(BaseLoop):
 
     Args:
         runner: The runner.
-        dataloader: Training data; its sampler is replaced by segments, and
-            its `batch_size` is that of one replica.
+        dataloader: Training data; its `batch_size` is that of one replica.
+            Segments are slices of what its sampler gives.
         num_rounds: Number of rounds T.
         controller: Config of a :class:`Controller`.
         reward_dataloader: Data held out of training that feed the rewards.

@@ -1,6 +1,14 @@
 import pytest
+from mmengine.dist import get_dist_info
+from torch import distributed
 
-from mmada.engine.distributed import Channel, ReplicaGroups, partition
+from mmada.engine.distributed import (
+    Channel,
+    ReplicaGroups,
+    Share,
+    as_rank,
+    partition,
+)
 from mmada.engine.distributed.channel import _ranks_in
 from tests.support import processes
 from tests.test_engine.test_distributed import groups_worker
@@ -55,6 +63,16 @@ def test_one_process_is_one_group_without_a_process_group():
         pass
     groups.close()
     channel.close()
+
+
+def test_code_finds_the_rank_of_a_share():
+    assert get_dist_info() == (0, 1)
+    with as_rank(Share(2, 4)):
+        assert get_dist_info() == (2, 4)
+        assert distributed.get_rank() == 2
+        with as_rank(Share(0, 1)):
+            assert get_dist_info() == (0, 1)
+    assert get_dist_info() == (0, 1)
 
 
 def test_the_ranks_that_gloo_blames():

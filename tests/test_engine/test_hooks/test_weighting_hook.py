@@ -6,11 +6,13 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import Runner
 
 from mmada.engine import GradientWeightingHook, LossWeightingHook
 from mmada.models import ObjectiveError
 from mmada.utils.files import leftovers
+from mmada.utils.seeding import seed_all
 from tests.support import toy
 from tests.test_engine.test_state.states import killed_at
 
@@ -37,6 +39,15 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path):
         train(tmp_path, hook, resume=True)
 
 
+def test_a_resume_without_the_constructor_is_refused_by_name(tmp_path):
+    """Not by torch, which counts groups of parameters."""
+    train(tmp_path, static(2.0, 0.5))
+    options = dict(toy.OPTIM_WRAPPER)
+    del options['constructor']
+    with pytest.raises(ValueError, match='`optim_wrapper.constructor` should'):
+        train(tmp_path, static(2.0, 0.5), resume=True, optim_wrapper=options)
+
+
 def weights_of(work_dir):
     lines = (work_dir / 'weights.jsonl').read_text().splitlines()
     return [json.loads(line) for line in lines]
@@ -59,6 +70,45 @@ def test_a_kill_while_weights_are_written_loses_no_period(
     train(killed, hook, resume=True)
     assert weights_of(killed) == expected
     assert not leftovers(killed)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        dict(
+            type='StepWeightingHook',
+            weighting=dict(type='UncertaintyWeighting'),
+        ),
+        dict(
+            type='LossWeightingHook',
+            weighting=dict(type='InverseLossWeighting'),
+        ),
+    ],
+)
+def test_a_runner_of_objects_is_one_of_configs(tmp_path, hook):
+    """A built dataloader gives the training of its config."""
+
+    def trained(work_dir, dataloader):
+        seed_all(3)
+        runner = Runner(
+            MODELS.build(toy.SMOOTH),
+            train_dataloader=dataloader,
+            work_dir=str(tmp_path / work_dir),
+            train_cfg=dict(by_epoch=True, max_epochs=2),
+            optim_wrapper=toy.OPTIM_WRAPPER,
+            custom_hooks=[hook],
+            randomness=dict(seed=7),
+            experiment_name=f'{work_dir}{tmp_path.name}',
+            log_level='ERROR',
+        )
+        runner.train()
+        return toy.state_of(runner.model), weights_of(tmp_path / work_dir)
+
+    config = toy.dataloader()
+    objects = trained('objects', Runner.build_dataloader(config, seed=7))
+    configs = trained('configs', config)
+    toy.assert_same_state(objects[0], configs[0])
+    assert objects[1] == configs[1]
 
 
 def test_an_objective_absent_from_the_first_batch_is_found(tmp_path):

@@ -26,8 +26,14 @@ class BrokenDetector(toy.SmoothDetector):
         return losses
 
 
-def explore(work_dir, detector):
-    """Explores with two replicas."""
+def explore(work_dir, detector, **options):
+    """Explores with two replicas.
+
+    Args:
+        work_dir: Directory of the run.
+        detector: Name of the detector.
+        **options: More of the loop.
+    """
     toy.runner(
         work_dir,
         model=dict(toy.MODEL, detector=dict(type=detector)),
@@ -37,6 +43,7 @@ def explore(work_dir, detector):
             reward_evaluator=dict(type='PairMetric'),
             reward_metric=test_reward_sums.SUM,
             ranks_per_replica=min(2, processes.world_size()),
+            **options,
         ),
         **processes.join(),
     ).train()

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from torch.utils.data import BatchSampler
 
 from mmada.engine import load_policy
 from tests.support import processes, toy
@@ -167,3 +168,23 @@ def test_two_sizes_at_one_rate_are_warned_of(tmp_path):
     assert 'on batches of 2' in logs
     assert 'on 8 (2 ranks of 4)' in logs
     assert '`batch_size=8`' in logs
+
+
+def test_a_size_that_only_the_batch_sampler_has_is_seen(tmp_path):
+    batches = dict(type=BatchSampler, drop_last=False)
+    toy.runner(
+        tmp_path,
+        train_dataloader=dict(toy.dataloader(), batch_sampler=batches),
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(
+                num_rounds=1,
+                dataloader=dict(toy.dataloader(), batch_size=2),
+            ),
+            training=dict(type='EpochBasedTrainLoop', max_epochs=1),
+        ),
+        log_level='WARNING',
+    ).train()
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'on batches of 2' in logs
+    assert 'on 4 (1 ranks of 4)' in logs

@@ -5,9 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from tests.support import processes
+from tests.support import processes, toy
 from tests.test_engine.test_loops import explore_worker, pairs_worker
+from tests.test_engine.test_replicas.samplers import RankedSampler
 
+RANKED = dict(
+    toy.dataloader(),
+    sampler=dict(type=RankedSampler, weights=[0.02] * 10 + [0.4] * 2),
+)
 TWO = dict(type='AdaSegment', num_replicas=2)
 
 
@@ -40,12 +45,27 @@ def test_the_number_of_ranks_changes_no_bit(one, tmp_path, world_size):
     assert (one / policy).read_bytes() == (tmp_path / policy).read_bytes()
 
 
-def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(tmp_path):
+def test_a_configured_sampler_finds_the_ranks_of_its_replica(tmp_path):
+    """With a rank for each replica it gives all images, as on one rank."""
+    options = dict(num_rounds=2, controller=TWO, dataloader=RANKED)
+    for world_size in (1, 2):
+        explore(tmp_path / str(world_size), world_size, **options)
+    assert history(tmp_path / '1') == history(tmp_path / '2')
+
+
+@pytest.mark.parametrize('options', [{}, dict(dataloader=RANKED)])
+def test_a_replica_of_two_ranks_is_one_of_one_rank_to_rounding(
+    tmp_path, options
+):
     found = []
     for world_size in (1, 2):
         work_dir = tmp_path / str(world_size)
         processes.run(
-            pairs_worker.explore, world_size, work_dir, 'SmoothDetector'
+            pairs_worker.explore,
+            world_size,
+            work_dir,
+            'SmoothDetector',
+            **options,
         )
         found.append(history(work_dir))
     for one, two in zip(*found, strict=True):

@@ -1,11 +1,12 @@
 import random
+import warnings
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DATASETS
-from torch.utils.data import Dataset
+from mmengine.registry import DATASETS, FUNCTIONS
+from torch.utils.data import BatchSampler, Dataset
 
 from mmada.engine.distributed import Share
 from mmada.engine.replicas.segment_loader import SegmentLoader, SegmentSampler
@@ -23,6 +24,8 @@ def draw():
 class IndexDataset(Dataset):
     """Gives each index with what an augmentation would draw."""
 
+    added = 0
+
     def __init__(self, size=10):
         self.size = size
 
@@ -30,13 +33,24 @@ class IndexDataset(Dataset):
         return self.size
 
     def __getitem__(self, index):
-        return dict(index=index, drawn=draw())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.warn('of a worker', stacklevel=1)
+        return dict(
+            index=index, drawn=draw(), added=self.added, warned=len(caught)
+        )
 
     def get_data_info(self, index):
         return dict(width=6 if index in WIDE else 3, height=4)
 
     def __deepcopy__(self, memo):
         raise AssertionError('a data set may be too large to copy')
+
+
+class ShiftedDataset(IndexDataset):
+    """Gives other indices."""
+
+    def __getitem__(self, index):
+        return dict(index=100 + index)
 
 
 def config(size=10, batch_size=2, workers=0, **options):
@@ -160,6 +174,129 @@ def test_a_batch_sampler_still_groups_by_shape():
     assert [len(kinds) for kinds in shapes] == [1, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize('options', [{}, dict(batch_sampler=BY_RATIO)])
+def test_pieces_are_the_segment_cut_where_epochs_end(options):
+    """An epoch has five batches, a segment seven: 5 and 2, 3 and 4."""
+    segments = loader(7, **options)
+    for s, expected in (
+        (0, [(0, 0, 5), (1, 0, 2)]),
+        (1, [(1, 2, 3), (2, 0, 4)]),
+    ):
+        pieces = segments.pieces(s)
+        assert [(p.epoch, p.first_batch, len(p.loader)) for p in pieces] == (
+            expected
+        )
+        found = [i for piece in pieces for i in indices(piece.loader)]
+        assert found == indices(segments.segment(s))
+
+
+def test_workers_of_a_piece_start_when_it_is_iterated():
+    """So that the data set may change between two epochs."""
+    segments = loader(7, workers=1)
+    first, second = segments.pieces(0)
+    assert len(indices(first.loader)) == 5
+    segments.template.dataset.__class__ = ShiftedDataset
+    try:
+        assert min(flat(second.loader)) >= 100
+    finally:
+        segments.template.dataset.__class__ = IndexDataset
+
+
+def test_workers_of_two_pieces_draw_differently():
+    first, second = loader(7, workers=1).pieces(0)
+    values = [v for p in (first, second) for b in p.loader for v in b['drawn']]
+    assert len({str(v) for v in values}) == len(values)
+
+
+@pytest.mark.parametrize('sampler', ['DefaultSampler', 'InfiniteSampler'])
+def test_an_order_that_is_not_shuffled_is_kept(sampler):
+    given = config(size=7) | dict(sampler=dict(type=sampler, shuffle=False))
+    segments = SegmentLoader(given, 3, 7)
+    found = [flat(segments.segment(s)) for s in range(3)]
+    assert found == [
+        [0, 1, 2, 3, 4, 5],
+        [6, 0, 1, 2, 3, 4],
+        [5, 6, 0, 1, 2, 3],
+    ]
+
+
+@pytest.mark.parametrize('drop_last', [False, True])
+def test_a_segment_has_all_its_batches_where_buckets_are_dropped(drop_last):
+    by_ratio = dict(BY_RATIO, drop_last=drop_last)
+    segments = loader(5, batch_sampler=by_ratio)
+    for s in range(6):
+        batches = indices(segments.segment(s))
+        assert [len(batch) for batch in batches] == [2] * 5
+    shared = [segments.shared(Share(r, 2)) for r in range(2)]
+    for part in shared:
+        assert [len(b) for b in indices(part.segment(1))] == [1] * 5
+
+
+def test_the_size_of_a_batch_may_stand_in_the_batch_sampler():
+    given = config(batch_sampler=dict(BY_RATIO, batch_size=2))
+    del given['batch_size']
+    segments = SegmentLoader(given, 3, 7)
+    assert segments.batch_size == 2
+    expected = loader(3, batch_sampler=BY_RATIO)
+    assert indices(segments.segment(1)) == indices(expected.segment(1))
+
+
+def test_a_batch_is_one_image_where_no_size_is_given():
+    given = config()
+    del given['batch_size']
+    found = indices(SegmentLoader(given, 3, 7).segment(0))
+    assert found == [[i] for i in order(0)[:3]]
+
+
+class BatchesOfThree(BatchSampler):
+    """Gives less than it is given, or nothing."""
+
+    def __iter__(self):
+        batch = list(self.sampler)[:3]
+        if len(batch) == 3:
+            yield batch
+
+
+def test_a_batch_sampler_that_gives_nothing_is_refused():
+    given = dict(type=BatchesOfThree, drop_last=True)
+    found = indices(loader(2, batch_sampler=given).segment(0))
+    assert found == [order(0)[:3], order(0)[4:7]]
+    with pytest.raises(ValueError, match='`iters_per_round`.*Found 1'):
+        loader(1, batch_sampler=given).segment(0)
+
+
+@FUNCTIONS.register_module()
+def add_to_draws(worker_id, amount):
+    """Changes what a worker draws, and knows its number."""
+    IndexDataset.added = amount + worker_id
+
+
+def test_workers_start_as_configured():
+    """Batches go to the two workers in turn."""
+    segments = loader(
+        4,
+        workers=2,
+        worker_init_fn=dict(type='add_to_draws', amount=5),
+        multiprocessing_context='fork',
+    )
+    segment = segments.segment(0)
+    assert segment.multiprocessing_context.get_start_method() == 'fork'
+    added = [set(batch['added']) for batch in segment]
+    assert added == [{5}, {6}, {5}, {6}]
+    # The seeds are those of the segment all the same.
+    assert drawn(segments, 0) == drawn(loader(4, workers=2), 0)
+
+
+def test_warnings_of_workers_are_silenced_as_configured():
+    options = dict(workers=2, disable_subprocess_warning=True)
+    for given, expected in (
+        (options, [1, 0, 1, 0]),
+        (dict(workers=2), [1] * 4),
+    ):
+        warned = [batch['warned'] for batch in loader(4, **given).segment(0)]
+        assert [max(batch) for batch in warned] == expected
+
+
 def drawn(segments, index):
     return [batch['drawn'] for batch in segments.segment(index)]
 
@@ -200,8 +337,6 @@ def test_the_dataset_is_shared_not_copied():
         segments = loader(4, **options)
         segment = segments.segment(1)
         assert segment.dataset is segments.template.dataset
-        sampler = segment.batch_sampler.sampler
-        assert sampler.dataset is segments.template.dataset
 
 
 def test_the_config_is_left_as_it_is():
