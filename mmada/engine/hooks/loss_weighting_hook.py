@@ -32,8 +32,8 @@ class LossWeightingHook(WeightingHook[Weighting]):
     a pseudo epoch with all weights 1, after which model, optimizer,
     schedules and generators are put back.
 
-    Weights go to `work_dir/weights.jsonl`, to the visual backends under
-    `weights/`, and with the losses into the checkpoints.
+    Weights go to `work_dir/weights.jsonl`, to the visual backends, and
+    with the losses into the checkpoints.
 
     Args:
         weighting: Config of a :class:`Weighting`.

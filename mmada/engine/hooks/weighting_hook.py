@@ -69,7 +69,7 @@ class WeightingHook(Hook, Generic[W]):
     the owners; then the weighting is built, and either restored from the
     checkpoint or started. When the weights are set is up to the subclass. It
     publishes them once a period: to `work_dir/weights.jsonl` and to the
-    visual backends under `weights/`.
+    visual backends as `training/weights.<objective>`.
 
     The model is looked at again before an iteration in which other
     parameters are trainable, as another hook may freeze or unfreeze some,
@@ -273,7 +273,10 @@ class WeightingHook(Hook, Generic[W]):
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {scalar_name('weights', k): w for k, w in scalars.items()},
+            {
+                scalar_name('training', 'weights', name): weight
+                for name, weight in scalars.items()
+            },
             step=runner.iter,
         )
         if runner.rank == 0:

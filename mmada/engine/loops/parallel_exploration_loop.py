@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from mmengine.evaluator import Evaluator
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -119,11 +120,18 @@ class ParallelExplorationLoop(BaseLoop):
         )
         self.reward_metric = RewardMetric(reward_metric)
         self.seed = runner.seed if seed is None else seed
+        # Metrics name what is wrong with their files and with the classes;
+        # a dataset or the first look at the model would stop in between.
+        metrics = Evaluator(reward_evaluator).metrics
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
+        for metric in metrics:
+            metric.dataset_meta = getattr(
+                self.dataloader.dataset, 'metainfo', None
+            )
         self._reward = (
             reward_dataloader,
-            reward_evaluator,
+            metrics,
             reward_metric,
             self.seed,
         )
