@@ -112,11 +112,12 @@ def policy_lines(report: dict[str, Any]) -> Iterator[str]:
 
 def mode_lines(
     names: Sequence[str],
-    losses: Sequence[float],
+    losses: Sequence[float | None],
     modes: dict[str, Sequence[float]],
 ) -> list[str]:
     """Return a table of losses and of the weights of each mode."""
-    rows = [['loss', *losses]]
+    shown = ['not measured' if loss is None else loss for loss in losses]
+    rows = [['loss', *shown]]
     rows += [[f'weight, {mode}', *row] for mode, row in modes.items()]
     return table(['', *names], rows)
 

@@ -8,7 +8,7 @@ keeps the order of the calls and the state that all controllers have in common.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
@@ -20,10 +20,10 @@ from mmada.policies.policy import floored
 from mmada.utils.checks import (
     check_identity,
     check_int,
-    check_losses,
     check_number,
     check_vector,
 )
+from mmada.utils.measurements import check_not_negative
 
 NOTHING_FOUND = (
     'There is nothing to hand out before a round with a valid replica.'
@@ -83,11 +83,15 @@ class Controller(ABC):
         num_rounds: Number T of rounds of the whole search.
         num_replicas: Number m of replicas trained per round.
 
+    Attributes:
+        names: What each number of an action stands for; none if unknown.
+
     Raises:
         ValueError: If a number is out of range.
     """
 
     start: ClassVar[Start] = Start.BEST
+    names: tuple[str, ...] = ()
 
     def __init__(
         self, action_size: int, num_rounds: int, num_replicas: int
@@ -96,13 +100,17 @@ class Controller(ABC):
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
         self.num_replicas = check_int('num_replicas', num_replicas, 1)
 
+    def begin(self, names: Sequence[str]) -> None:
+        """Learn what each number of an action stands for, for messages."""
+        self.names = tuple(names)
+
     @abstractmethod
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the actions to train the next round with.
 
         Args:
             losses: Raw mean losses of the best replica in the round before,
-                one an objective.
+                one an objective; NaN where none was measured so far.
 
         Returns:
             One action per replica, shape ``(m, action_size)``.
@@ -185,6 +193,11 @@ class WeightController(Controller):
     ) -> None:
         self.num_objectives = check_int('num_objectives', num_objectives, 2)
         super().__init__(num_objectives, num_rounds, num_replicas)
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether actions depend on ratios or logarithms of the losses."""
+        return False
 
     @abstractmethod
     def ensemble(self) -> PolicyEnsemble:
@@ -362,10 +375,13 @@ class WeightRounds(Rounds, WeightController):
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
-            ValueError: If the losses are negative or not finite.
+            ValueError: If one is negative and the actions depend on it.
         """
         self._check_closed()
-        losses = floored(check_losses(losses, self.num_objectives))
+        losses = check_vector('losses', losses, self.num_objectives)
+        if self.needs_losses:
+            check_not_negative(losses, self.names, type(self).__name__)
+        losses = floored(losses)
         if self._initial_losses is None:
             self._initial_losses = losses
         return losses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,16 @@ class ShuffledRewards(Rounds, WeightController):
         )
         self._inner = controller
         self._winner: Tensor | None = None
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Tell the inner controller, too."""
+        super().begin(names)
+        self._inner.begin(names)
+
+    @property
+    def needs_losses(self) -> bool:
+        """What the inner controller says."""
+        return self._inner.needs_losses
 
     def propose(self, losses: Tensor) -> Tensor:
         """Return what the inner controller proposes; raise as it does."""

@@ -94,6 +94,11 @@ class SlopeSearch(WeightSearch):
         """Return T: the search is as long as a training."""
         return num_rounds
 
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the policy compares losses."""
+        return self._policy.needs_losses
+
     def plan(self) -> Plan:
         """All begin together and go on from their own states."""
         if not self._metrics:

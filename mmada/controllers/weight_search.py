@@ -66,7 +66,7 @@ class WeightSearch(WeightRounds):
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
-            ValueError: If the losses are negative or not finite.
+            ValueError: If a loss is negative and the draws depend on it.
         """
         self._checked_losses(losses)
         drawn = self.draw()

@@ -28,6 +28,7 @@ from mmada.models import ObjectiveMeter, weigh_losses
 from mmada.models.objectives import ObjectiveSpec
 from mmada.policies import PolicyEnsemble, policy_file
 from mmada.utils.files import sha256
+from mmada.utils.measurements import measured
 from mmada.utils.seeding import preserve_rng
 from mmada.weightings import POLICY_MODES
 
@@ -186,7 +187,12 @@ def dry_run(
         checkpoint=checkpoint,
         batches=MAX_BATCHES,
         objectives=names,
-        losses=losses.tolist(),
+        losses=[
+            loss if known else None
+            for loss, known in zip(
+                losses.tolist(), measured(losses).tolist(), strict=True
+            )
+        ],
     )
     differences = name_warnings(ensemble.objectives, names)
     if differences:

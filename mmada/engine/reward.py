@@ -16,8 +16,12 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.evaluator import Evaluator
+from mmdet.evaluation import CocoMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
+
+from mmada.evaluation import score_of_nothing
+from mmada.utils.measurements import known_metric
 
 WEIGHTED_SUM = 'weighted_sum'
 """Key of the sum among the metrics of a replica."""
@@ -78,6 +82,38 @@ class RewardMetric:
                     f'among {", ".join(sorted(known))}. Found {key!r}.'
                 )
 
+    def check_truth(self, without: Mapping[str, Any]) -> None:
+        """Check that the reward data have what is measured.
+
+        Args:
+            without: What an evaluator gives a model that finds nothing, as
+                far as it is known.
+
+        Raises:
+            ValueError: If a key is not measured.
+        """
+        values = numbers_of(without)
+        missing = [
+            key for key in self.weights if math.isnan(values.get(key, 0))
+        ]
+        if missing:
+            raise ValueError(
+                '`reward_metric` should be what the reward data have objects '
+                f'for. Found {", ".join(map(repr, missing))}, which '
+                'no model can be measured by: of that size, class or kind '
+                'there is none. Add images with some, or leave it out.'
+            )
+
+    def why_missing(self, metrics: Mapping[str, float]) -> str:
+        """Say which parts of what is maximised are no numbers."""
+        return ', '.join(
+            f'{key!r} is {metrics[key]}'
+            if key in metrics
+            else f'{key!r} is missing'
+            for key in self.weights
+            if not math.isfinite(metrics.get(key, math.nan))
+        )
+
     def score(self, found: Mapping[str, Any]) -> Score:
         """Pick numbers, what is maximised and its resamples.
 
@@ -125,9 +161,16 @@ def weighted_sum(
 
 
 def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers among what an evaluator gives, as floats."""
+    """Return the numbers among what an evaluator gives, as floats.
+
+    What is not measured, such as COCO's -1, is NaN.
+    """
     # Real, since a float32 of NumPy is no float.
-    return {k: float(v) for k, v in found.items() if isinstance(v, Real)}
+    return {
+        k: known_metric(k, float(v))
+        for k, v in found.items()
+        if isinstance(v, Real)
+    }
 
 
 def _check_weights(config: Any) -> dict[str, float]:
@@ -160,7 +203,7 @@ class RewardEvaluator:
 
     Args:
         dataloader: Config of the reward data, held out of training.
-        evaluator: Config of one or several metrics.
+        evaluator: Config of one or several metrics, or metrics.
         metric: The key whose value is maximised, or the weights of a sum
             by key.
         seed: Seeds the dataloader's workers.
@@ -169,7 +212,7 @@ class RewardEvaluator:
     def __init__(
         self,
         dataloader: dict[str, Any],
-        evaluator: dict[str, Any] | list[dict[str, Any]],
+        evaluator: dict[str, Any] | list[dict[str, Any]] | list[BaseMetric],
         metric: str | Mapping[str, float],
         seed: int,
     ) -> None:
@@ -189,8 +232,12 @@ class RewardEvaluator:
     def check(self, model: Any) -> None:
         """Evaluate one batch to see that what is maximised exists.
 
+        Whether it can be measured at all, a batch does not show: metrics that
+        know the truth of all reward data are asked.
+
         Raises:
-            ValueError: If the evaluator gives no number of a key.
+            ValueError: If the evaluator gives no number of a key, or the
+                reward data have no truth for it.
         """
         model.eval()
         batch = next(iter(self.dataloader))
@@ -199,6 +246,7 @@ class RewardEvaluator:
         self._tried = trial = self._trial()
         trial.process(data_samples=outputs, data_batch=batch)
         self.metric.check(trial.evaluate(len(outputs)))
+        self.metric.check_truth(self._score_of_nothing())
 
     @torch.no_grad()
     def score(
@@ -224,6 +272,22 @@ class RewardEvaluator:
         """Return all metrics of the model on the reward data."""
         return self.score(model).metrics
 
+    def _score_of_nothing(self) -> dict[str, Any]:
+        """Return what is known of a model that finds nothing."""
+        images = _images_of(self.dataloader.dataset)
+        found: dict[str, Any] = {}
+        for metric in self._trial().metrics if images else ():
+            if hasattr(metric, 'score_of_nothing'):
+                values = metric.score_of_nothing(images)
+            elif isinstance(metric, CocoMetric) and not metric.format_only:
+                metric.outfile_prefix = None
+                values = score_of_nothing(metric, images)
+            else:
+                continue
+            prefix = f'{metric.prefix}/' if metric.prefix else ''
+            found |= {prefix + key: value for key, value in values.items()}
+        return found
+
     def _trial(self) -> Evaluator:
         """Return an evaluator that leaves no trace in the real one.
 
@@ -237,3 +301,12 @@ class RewardEvaluator:
         trial = Evaluator(metrics)
         trial.dataset_meta = self._evaluator.dataset_meta
         return trial
+
+
+def _images_of(dataset: Any) -> list[dict[str, Any]]:
+    """Return what a data set knows of each image; nothing if it cannot say."""
+    if not hasattr(dataset, 'get_data_info'):
+        return []
+    images = [dataset.get_data_info(i) for i in range(len(dataset))]
+    known = {'img_id', 'height', 'width'}
+    return images if all(known <= image.keys() for image in images) else []

@@ -20,7 +20,10 @@ from mmada.evaluation.semantic_counts import (
     count_semantic,
     semantic_quality,
 )
-from mmada.evaluation.subset_coco_metric import SubsetCocoMetric
+from mmada.evaluation.subset_coco_metric import (
+    SubsetCocoMetric,
+    score_of_nothing,
+)
 
 __all__ = [
     'ClassCounts',
@@ -41,5 +44,6 @@ __all__ = [
     'group_table',
     'make_report',
     'resample_quality',
+    'score_of_nothing',
     'semantic_quality',
 ]

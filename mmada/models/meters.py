@@ -1,22 +1,27 @@
 """Means of losses: over an iteration's ranks, a round, a period.
 
-An objective may be absent: a cascade stage without proposals leaves its
-losses out of an iteration, and counting it as zero would make the loss look
-better than it is. So all means are over those iterations and ranks that have
-a loss, and an absent one is NaN.
+An objective may be without a measurement in an iteration: a cascade stage
+without proposals leaves its losses out, images without targets give exactly 0,
+half precision overflows. Counting such a loss would make it look better or
+worse than it is. So all means are over those iterations and ranks that have
+measured one, see :func:`mmada.utils.measurements.measured`, and it is NaN
+where none has.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from mmengine import dist
+from mmengine.logging import print_log
 from torch import Tensor
 
-from mmada.models.objectives import ObjectiveError, Objectives
+from mmada.models.objectives import Objectives
+from mmada.utils.measurements import known_losses, measured
 
 
 class Meter(Protocol):
@@ -49,26 +54,48 @@ class ObjectiveMeter:
     def mean(self) -> Tensor:
         """Return the mean raw losses over all ranks, shape (n,), float64.
 
-        Raises:
-            ObjectiveError: If an objective was in no iteration.
+        NaN where an objective was measured in no iteration.
         """
         sums = _sum_over_ranks(self._losses.sums)
         counts = _sum_over_ranks(self._losses.counts)
+        return sums / counts  # 0 / 0 is NaN
+
+
+class MissingLosses:
+    """Warns once of each objective that a whole period has not measured.
+
+    Args:
+        names: Of the n objectives.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._noted: set[str] = set()
+
+    def note(self, means: Tensor) -> None:
+        """Take note of the mean losses of a period or round, shape (n,)."""
         missing = [
             name
-            for name, count in zip(self.objectives.names, counts, strict=True)
-            if count == 0
-        ]
-        if missing:
-            raise ObjectiveError(
-                f'Objective(s) {", ".join(map(repr, missing))} appeared in '
-                'no iteration of the round, so no weight can be found.'
+            for name, known in zip(
+                self._names, measured(means).tolist(), strict=True
             )
-        return sums / counts
+            if not known and name not in self._noted
+        ]
+        self._noted.update(missing)
+        if missing:
+            print_log(
+                f'Objective(s) {", ".join(map(repr, missing))} had no loss in '
+                'a whole period: it was absent, exactly 0 or not finite in '
+                'each iteration, as without targets in the data. The last '
+                'known value stands in for it, or, as long as there is none, '
+                'that of a loss of the usual size.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 class PeriodMeans:
-    """Averages weights over all iterations, losses where there are some.
+    """Averages weights over all iterations, losses where measured.
 
     Args:
         size: Number n of objectives.
@@ -78,9 +105,9 @@ class PeriodMeans:
         self._means = _RunningMean(2, size)  # weights and losses
 
     def add(self, weights: Sequence[float], losses: Tensor) -> None:
-        """Add an iteration; a loss that is not finite counts as absent."""
+        """Add an iteration."""
         row = torch.tensor(weights, dtype=torch.float64)
-        self._means.add(torch.stack([row, losses]))
+        self._means.add(torch.stack([row, known_losses(losses)]))
 
     @property
     def weights(self) -> list[float]:
@@ -89,7 +116,7 @@ class PeriodMeans:
 
     @property
     def losses(self) -> Tensor:
-        """The mean losses, NaN where an objective was always absent."""
+        """The mean losses, NaN where an objective was never measured."""
         return self._means.value[1]
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,7 +133,7 @@ class PeriodMeans:
 
 @torch.no_grad()
 def iteration_losses(found: Mapping[int, Tensor], size: int) -> Tensor:
-    """Average the objectives' losses over the ranks that have them.
+    """Average the objectives' losses over the ranks that measured them.
 
     Args:
         found: This rank's scalars by objective index; some may be absent.
@@ -114,7 +141,7 @@ def iteration_losses(found: Mapping[int, Tensor], size: int) -> Tensor:
 
     Returns:
         Means, float64 on the CPU, shape (n,), the same on all ranks; NaN
-        where no rank has a loss.
+        where no rank has measured one.
     """
     losses = _losses_of(found, size)
     if not dist.is_distributed():
@@ -143,12 +170,12 @@ class _RunningMean:
 
 
 def _losses_of(found: Mapping[int, Tensor], size: int) -> Tensor:
-    """Return scalars by index as a vector, NaN where there is none."""
+    """Return scalars by index as a vector, NaN for what is not measured."""
     losses = torch.full((size,), math.nan, dtype=torch.float64)
     if found:  # as one tensor, since each transfer waits for the device
         values = [value.detach().double() for value in found.values()]
         losses[list(found)] = torch.stack(values).cpu()
-    return losses
+    return known_losses(losses)
 
 
 def _sum_over_ranks(values: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ from torch import Tensor
 from mmada.policies.policy import Policy, floored
 from mmada.utils.checks import (
     check_int,
-    check_losses,
     check_number,
     check_positive,
+    check_vector,
 )
+from mmada.utils.measurements import check_not_negative
 
 WEIGHT_FLOOR = 1e-3
 """Smallest weight that a model is trained with."""
@@ -106,18 +107,23 @@ class PolicyEnsemble:
         """Number T of saved policies."""
         return len(self.policies)
 
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the weights depend on the losses."""
+        return any(policy.needs_losses for policy in self.policies)
+
     def named(self, objectives: Sequence[str]) -> PolicyEnsemble:
         """Return a copy that knows the names of its objectives."""
         return replace(self, objectives=tuple(objectives))
 
     def with_initial_losses(self, losses: Tensor) -> PolicyEnsemble:
         """Return a copy with the l^1 of another training run."""
-        losses = check_losses(losses, self.num_objectives)
+        losses = self._checked(losses)
         return replace(self, initial_losses=floored(losses))
 
     def last_weights(self, losses: Tensor) -> Tensor:
         """Return the weights of the last policy alone, ``(n,)``."""
-        losses = check_losses(losses, self.num_objectives)
+        losses = self._checked(losses)
         with torch.no_grad():
             return self.policies[-1].weights(losses).clamp(min=self.floor)
 
@@ -135,7 +141,7 @@ class PolicyEnsemble:
         Raises:
             ValueError: If an argument is out of range.
         """
-        losses = check_losses(losses, self.num_objectives)
+        losses = self._checked(losses)
         check_epoch(epoch, num_epochs)
         shares = ensemble_coefficients(
             epoch, num_epochs, self.num_rounds, self.gamma
@@ -143,6 +149,12 @@ class PolicyEnsemble:
         with torch.no_grad():
             rows = torch.stack([p.weights(losses) for p in self.policies])
         return (shares @ rows).clamp(min=self.floor)
+
+    def _checked(self, losses: Tensor) -> Tensor:
+        losses = check_vector('losses', losses, self.num_objectives)
+        if self.needs_losses:
+            check_not_negative(losses, self.objectives, 'this policy')
+        return losses
 
 
 def check_epoch(epoch: int, num_epochs: int) -> None:

@@ -23,6 +23,7 @@ from mmada.utils.checks import (
     check_int,
     check_number,
 )
+from mmada.utils.measurements import measured
 
 LOSS_FLOOR = 1e-4
 """Smallest loss that is divided by or whose logarithm is taken."""
@@ -39,6 +40,8 @@ class Policy(nn.Module, ABC):
     """Name of the class in a policy file."""
     normaliser: ClassVar[str]
     """How weights are normalised, in words, for a policy file."""
+    needs_losses: bool = True
+    """Whether the weights depend on the losses, by ratios or logarithms."""
 
     def __init__(self, num_objectives: int) -> None:
         super().__init__()
@@ -109,7 +112,7 @@ class LossRatioPolicy(Policy):
 
     def forward(self, losses: Tensor) -> Tensor:
         """Return the mean action, here the weights of Eq. 1."""
-        return loss_ratio(self.net(losses.detach()), losses)
+        return loss_ratio(self.net(floored(losses)), losses)
 
     def decode(self, actions: Tensor) -> Tensor:
         """Return the actions themselves."""
@@ -156,6 +159,7 @@ class ConstantPolicy(Policy):
 
     kind = 'constant'
     normaliser = 'none'
+    needs_losses = False
 
     def __init__(self, num_objectives: int) -> None:
         super().__init__(num_objectives)
@@ -211,6 +215,7 @@ class GroupPolicy(Policy):
         super().__init__(num_objectives)
         self.groups = _complete_groups(groups, num_objectives)
         self.start = check_number('start', start, 0, 1)
+        self.needs_losses = self.start > 0
         # A row of indices, not a matrix: a policy file may hold many rounds
         # of many objectives.
         rows = {i: g for g, group in enumerate(self.groups) for i in group}
@@ -308,8 +313,17 @@ def build_policy(spec: dict[str, Any]) -> Policy:
 
 
 def floored(losses: Tensor) -> Tensor:
-    """Return losses ``(..., n)`` that may be divided by, without a graph."""
-    return losses.detach().clamp(min=LOSS_FLOOR)
+    """Return losses ``(..., n)`` that may be divided by, without a graph.
+
+    One that is no measurement counts as the geometric mean of the others, 1
+    if there are none: its weight is that of a loss of the usual size.
+    """
+    losses = losses.detach()
+    known = measured(losses)
+    floor = losses.clamp(min=LOSS_FLOOR)
+    logs = floor.log().masked_fill(~known, 0.0)
+    count = known.sum(-1, keepdim=True).clamp(min=1)
+    return floor.where(known, (logs.sum(-1, keepdim=True) / count).exp())
 
 
 def loss_ratio(outputs: Tensor, losses: Tensor) -> Tensor:

@@ -164,25 +164,6 @@ def check_vector(name: str, value: Any, size: int) -> Tensor:
     return value.detach().to('cpu', torch.float64, copy=True)
 
 
-def check_losses(value: Any, size: int) -> Tensor:
-    """Return raw losses as a float64 vector; zero is valid, negative not.
-
-    Policies work on ratios and logarithms of losses, so a negative or
-    non-finite mean loss has no meaning for them.
-
-    Raises:
-        TypeError: If ``value`` is not a tensor.
-        ValueError: If the shape differs or an entry is negative, NaN or inf.
-    """
-    losses = check_vector('losses', value, size)
-    if not bool(torch.isfinite(losses).all() and (losses >= 0).all()):
-        raise ValueError(
-            '`losses` should be finite and not negative. '
-            f'Found {losses.tolist()}.'
-        )
-    return losses
-
-
 def check_positive(name: str, value: Any, size: int) -> Tensor:
     """Return a float64 vector of positive numbers.
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mmada.engine.exploration.history import resting
 from mmada.utils import run_files
+from mmada.utils.measurements import known_metric
 
 HISTORY_FILE = Path(run_files.EXPLORATION_DIR) / run_files.HISTORY_FILE
 WEIGHTS_FILE = Path(run_files.WEIGHTS_FILE)
@@ -72,7 +73,9 @@ class Round:
     def values(self, metric: str) -> Array:
         """Return a metric of each replica, (m,), NaN where it has none."""
         found = [replica.get(metric) for replica in self.metrics]
-        return np.array(found, dtype=np.float64)
+        return np.array(
+            [np.nan if v is None else known_metric(metric, v) for v in found]
+        )
 
     @property
     def trained(self) -> NDArray[np.bool_]:

@@ -13,9 +13,41 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from mmada.utils.measurements import check_not_negative
+
 
 class BaseWeighting:
-    """The state of a weighting, which goes into the checkpoints of a run."""
+    """The state of a weighting, which goes into the checkpoints of a run.
+
+    Losses that a weighting is given may be no measurements, see
+    :func:`mmada.utils.measurements.measured`: an objective without one keeps
+    its weight, or what it is known by.
+
+    Attributes:
+        compares_losses: Whether the weights depend on ratios or logarithms
+            of losses, which are then refused if they are negative.
+        names: Names of the n objectives, in their order.
+    """
+
+    compares_losses: bool = False
+    names: tuple[str, ...] = ()
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Learn the objectives, once, before anything else is called.
+
+        Args:
+            names: Names of the n objectives, in their order.
+        """
+        self.names = tuple(names)
+
+    def check_losses(self, losses: Tensor) -> None:
+        """Check raw losses of an iteration or a period, shape ``(n,)``.
+
+        Raises:
+            ValueError: If one is negative where losses are compared.
+        """
+        if self.compares_losses:
+            check_not_negative(losses, self.names, type(self).__name__)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs; nothing by default."""
@@ -81,14 +113,6 @@ class StepWeighting(BaseWeighting, ABC):
     weighs_by_losses: ClassVar[bool] = False
     needs_losses_after_step: ClassVar[bool] = False
 
-    def begin(self, names: Sequence[str]) -> None:
-        """Learn the objectives, once, before anything else is called.
-
-        Args:
-            names: Names of the n objectives, in their order.
-        """
-        self.names = tuple(names)
-
     @abstractmethod
     def weights(self, step: int, num_steps: int) -> Tensor:
         """Return the weights to train an iteration with.
@@ -125,19 +149,6 @@ class StepWeighting(BaseWeighting, ABC):
         """Take note of the losses of the same batch after the step."""
         raise NotImplementedError
 
-    def _check_not_negative(self, losses: Tensor) -> None:
-        """Check losses of which a method cannot take negative ones.
-
-        Raises:
-            ValueError: If a loss is negative, naming the objectives.
-        """
-        if bool((losses < 0).any()):
-            found = dict(zip(self.names, losses.tolist(), strict=True))
-            raise ValueError(
-                f'`losses` should not be negative for {type(self).__name__}. '
-                f'Found {found}.'
-            )
-
 
 class GradientWeighting(BaseWeighting, ABC):
     """Gives the weights of single iterations from gradients of the trunk."""
@@ -147,7 +158,8 @@ class GradientWeighting(BaseWeighting, ABC):
         """Return the weights to train this very iteration with.
 
         Args:
-            losses: Raw losses of the iteration, shape ``(n,)``.
+            losses: Raw losses of the iteration, shape ``(n,)``; NaN where
+                one is no measurement.
             gradients: Gradient of each raw loss with respect to the shared
                 parameters, shape ``(n, p)``. A row of zeros is an objective
                 that has nothing to say, such as boxes in an image without.

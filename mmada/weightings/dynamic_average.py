@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmada.utils.checks import check_losses, check_number
+from mmada.utils.checks import check_number, check_vector
+from mmada.utils.measurements import measured
 from mmada.weightings.base import Weighting
 
 
 def dynamic_average_weights(
-    last: Tensor, before: Tensor, temperature: float
+    last: Tensor,
+    before: Tensor,
+    temperature: float,
+    max_ratio: float = math.inf,
 ) -> Tensor:
-    """Return ``n softmax(r / T)`` with ``r = last / before``, 1 for 0 / 0.
+    """Return ``n softmax(r / T)`` with ``r = last / before``.
+
+    Where one of both is no measurement, r is 1: how fast that loss falls is
+    not known.
 
     Args:
         last: Mean losses of the last epoch, shape ``(n,)``.
         before: Those of the epoch before it.
         temperature: T; the larger, the closer are the weights to 1.
+        max_ratio: Largest r.
     """
-    # A loss that was zero was absent: how fast it falls is not known.
-    ratios = torch.where(before > 0, last / before, 1.0)
+    known = measured(last) & measured(before)
+    ratios = torch.where(known, last / before, 1.0).clamp(max=max_ratio)
     return len(ratios) * (ratios / temperature).softmax(0)
 
 
@@ -34,28 +43,40 @@ class DynamicWeightAverage(Weighting):
 
     Args:
         temperature: T; the paper's is 2.
+        max_ratio: Largest ratio of a loss to that of the epoch before. The
+            paper has no limit, and a training seldom reaches this one; but a
+            loss that had hardly a target in one epoch rises a thousandfold in
+            the next, which would take all weight from the others.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ValueError: If the temperature is not positive, or the ratio below 1.
     """
 
     needs_losses = False
+    compares_losses = True
 
-    def __init__(self, temperature: float = 2.0) -> None:
+    def __init__(
+        self, temperature: float = 2.0, max_ratio: float = 4.0
+    ) -> None:
         self.temperature = check_number(
             'temperature', temperature, 0, above=True
         )
+        self.max_ratio = check_number('max_ratio', max_ratio, 1)
         self._losses: dict[int, Tensor] = {}
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
-        if epoch > 1 and not losses.isnan().any():
-            self._losses[epoch - 1] = check_losses(losses, losses.numel())
+        losses = check_vector('losses', losses, losses.numel())
+        self.check_losses(losses)
+        if epoch > 1 and bool(measured(losses).any()):
+            self._losses[epoch - 1] = losses
         last, before = (self._losses.get(epoch - k) for k in (1, 2))
         self._losses = {} if last is None else {epoch - 1: last}
         if last is None or before is None:
-            return torch.ones_like(losses, dtype=torch.float64)
-        return dynamic_average_weights(last, before, self.temperature)
+            return torch.ones_like(losses)
+        return dynamic_average_weights(
+            last, before, self.temperature, self.max_ratio
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses of the last epoch that weights were asked for."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmada.utils.checks import check_number
+from mmada.utils.measurements import known_losses
 from mmada.weightings.base import StepWeighting
 from mmada.weightings.masked_adam import MaskedAdam
 
@@ -41,6 +42,7 @@ class Famo(StepWeighting):
     needs_losses = True
     weighs_by_losses = True
     needs_losses_after_step = True
+    compares_losses = True
 
     def __init__(
         self, lr: float = 0.025, decay: float = 0.01, total: float = 1.0
@@ -93,9 +95,8 @@ class Famo(StepWeighting):
 
     def _usable(self, losses: Tensor) -> Tensor:
         """Return the losses, NaN where one has no logarithm."""
-        self._check_not_negative(losses)
-        valid = losses.isfinite() & (losses > 0)
-        return torch.where(valid, losses, torch.nan)
+        self.check_losses(losses)
+        return known_losses(losses)
 
 
 def _shares(logits: Tensor, values: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
-from mmada.utils.checks import check_choice, check_losses, check_number
+from mmada.utils.checks import check_choice, check_number, check_vector
+from mmada.utils.measurements import measured
 from mmada.weightings.base import GradientWeighting
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = dict(Adam=Adam, SGD=SGD)
@@ -58,6 +59,8 @@ class GradNorm(GradientWeighting):
         ValueError: If an option is out of range.
     """
 
+    compares_losses = True
+
     def __init__(
         self,
         alpha: float = 1.5,
@@ -76,19 +79,20 @@ class GradNorm(GradientWeighting):
     def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
         """Return the weights, then learn; see :class:`GradientWeighting`.
 
-        Nothing is learned where a loss or its gradient is zero: an objective
-        without targets in an iteration is not a loss that has been learned.
+        Nothing is learned where a loss or its gradient is no measurement: an
+        objective without targets in an iteration is not one that was learned.
         """
-        losses = check_losses(losses, len(gradients))
+        losses = check_vector('losses', losses, len(gradients))
+        self.check_losses(losses)
         norms = torch.linalg.vector_norm(gradients, dim=1)
         norms = norms.to('cpu', torch.float64)
-        any_zero = bool((norms == 0).any() or (losses == 0).any())
+        complete = bool((measured(losses) & measured(norms)).all())
         if self._initial is None:
-            if any_zero:
+            if not complete:
                 return torch.ones_like(losses)
             self._start(losses)
         weights = self._weights.detach().clone()
-        if not any_zero:
+        if complete:
             self._step(losses, norms)
         return weights
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.policies.policy import centred_log, mean_one_weights
-from mmada.utils.checks import check_losses, check_number
+from mmada.utils.checks import check_number, check_vector
 from mmada.weightings.base import Weighting
 
 
@@ -17,7 +17,8 @@ def inverse_loss_weights(losses: Tensor, exponent: float = 1.0) -> Tensor:
     mean of the losses, known as GLS (arXiv 1904.08492); 0 gives all ones.
 
     Args:
-        losses: Raw losses, floored before dividing, shape ``(..., n)``.
+        losses: Raw losses, floored before dividing, shape ``(..., n)``; see
+            :func:`~mmada.policies.policy.floored`.
         exponent: Exponent. Defaults to 1.
 
     Returns:
@@ -28,6 +29,9 @@ def inverse_loss_weights(losses: Tensor, exponent: float = 1.0) -> Tensor:
 
 class InverseLossWeighting(Weighting):
     """Inverse-loss weighting, computed anew from every epoch's losses.
+
+    An objective that was never measured counts as one whose loss is the
+    geometric mean of the others.
 
     Args:
         exponent: Exponent of the inverse, in [0, 1]. Defaults to 1.
@@ -41,11 +45,13 @@ class InverseLossWeighting(Weighting):
         self, exponent: float = 1.0, floor: float = WEIGHT_FLOOR
     ) -> None:
         self.exponent = check_number('exponent', exponent, 0, 1)
+        self.compares_losses = self.exponent > 0
         self.floor = check_number('floor', floor, 0, 1, above=True)
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
-        losses = check_losses(losses, losses.numel())
+        losses = check_vector('losses', losses, losses.numel())
+        self.check_losses(losses)
         return inverse_loss_weights(losses, self.exponent).clamp(
             min=self.floor
         )

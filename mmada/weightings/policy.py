@@ -50,19 +50,29 @@ class PredictedPolicyWeighting(PolicyWeighting):
         return self.ensemble.last_weights(self.ensemble.initial_losses)
 
 
-class SinglePolicyWeighting(PolicyWeighting):
+class DynamicPolicyWeighting(PolicyWeighting):
+    """Base of those that look at the losses of every epoch."""
+
+    def __init__(self, ensemble: PolicyEnsemble) -> None:
+        super().__init__(ensemble)
+        self.compares_losses = ensemble.needs_losses
+
+
+class SinglePolicyWeighting(DynamicPolicyWeighting):
     """Dynamic: the last policy alone, pi^T(l^e) / l^e."""
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
+        self.check_losses(losses)
         return self.ensemble.last_weights(losses)
 
 
-class CombinedPolicyWeighting(PolicyWeighting):
+class CombinedPolicyWeighting(DynamicPolicyWeighting):
     """Dynamic: all policies, the nearest round in time first (Eq. 7)."""
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
+        self.check_losses(losses)
         return self.ensemble.weights(epoch, num_epochs, losses)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmada.utils.checks import check_number
+from mmada.utils.measurements import measured
 from mmada.weightings.base import StepWeighting
 from mmada.weightings.masked_adam import MaskedAdam
 
@@ -38,6 +39,7 @@ class UncertaintyWeighting(StepWeighting):
     """
 
     needs_losses = True
+    compares_losses = True
 
     def __init__(self, lr: float = 0.01) -> None:
         self.lr = check_number('lr', lr, 0, above=True)
@@ -54,17 +56,15 @@ class UncertaintyWeighting(StepWeighting):
     def observe(self, losses: Tensor) -> None:
         """Learn from the losses of an iteration.
 
-        Nothing is learned where one is zero, which is what an objective has
-        without targets, or not finite.
+        Nothing is learned where one is no measurement.
 
         Raises:
             ValueError: If a loss is negative: its weight would never end.
         """
-        self._check_not_negative(losses)
-        usable = losses.isfinite() & (losses > 0)
+        self.check_losses(losses)
         weights = torch.exp(-self._log_variances.values)
         gradient = 1 - weights * losses
-        self._log_variances.step(gradient.where(usable, torch.nan))
+        self._log_variances.step(gradient.where(measured(losses), torch.nan))
 
     def state_dict(self) -> dict[str, Any]:
         """Return s and the moments of its optimizer."""

@@ -74,6 +74,21 @@ def test_a_part_that_is_not_finite_or_missing_leaves_no_value(config, found):
     assert RewardMetric(config).score(found).value is None
 
 
+def test_minus_one_of_coco_is_no_value():
+    found = {'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_l': -1.0, 'toy/score': -1.0}
+    weights = {'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_l': 0.5}
+    metric = RewardMetric(weights)
+    score = metric.score(found)
+    assert score.value is None
+    assert math.isnan(score.metrics['coco/bbox_mAP_l'])
+    assert score.metrics['toy/score'] == -1
+    assert metric.why_missing(score.metrics) == "'coco/bbox_mAP_l' is nan"
+    assert metric.why_missing({}) == (
+        "'coco/bbox_mAP' is missing, 'coco/bbox_mAP_l' is missing"
+    )
+    assert RewardMetric('toy/score').score(found).value == -1
+
+
 def test_the_order_of_weights_does_not_change_a_bit():
     values, weights = dict(a=1.0, b=1e16, c=-1e16), dict(a=1, b=1, c=1)
     turned = dict(reversed(weights.items()))

@@ -88,7 +88,7 @@ def test_last_weights_use_the_last_policy_alone() -> None:
 
 def test_names_and_initial_losses_are_given_to_copies() -> None:
     nameless = ensemble(1.0)
-    named = nameless.named(['a', 'b']).with_initial_losses(vector(5, 0))
+    named = nameless.named(['a', 'b']).with_initial_losses(vector(5, 1e-9))
     assert named.objectives == ('a', 'b') and nameless.objectives == ()
     assert named.initial_losses.tolist() == [5, 1e-4]
     assert nameless.initial_losses.tolist() == [1, 2]

@@ -57,7 +57,7 @@ def test_paper_policy_is_initialised_around_one_over_inputs() -> None:
 
 
 def test_loss_ratio_floors_and_detaches_the_losses() -> None:
-    losses = torch.tensor([0.5, 0.0], dtype=torch.float64, requires_grad=True)
+    losses = torch.tensor([0.5, 1e-9], dtype=torch.float64, requires_grad=True)
     outputs = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
     ratio = loss_ratio(outputs, losses)
     assert ratio.tolist() == [2.0, 2.0 / LOSS_FLOOR]
@@ -66,7 +66,7 @@ def test_loss_ratio_floors_and_detaches_the_losses() -> None:
 
 
 def test_centred_log_by_hand() -> None:
-    losses = torch.tensor([1.0, math.e**3, 0.0])
+    losses = torch.tensor([1.0, math.e**3, 1e-9])
     expected = torch.tensor([0.0, 3.0, math.log(LOSS_FLOOR)])
     torch.testing.assert_close(centred_log(losses), expected - expected.mean())
 

@@ -151,6 +151,28 @@ def _losses(runner):
     return [total / 4 for total in sums]
 
 
+@MODELS.register_module()
+class TargetlessDetector(toy.ToyDetector):
+    """Has nothing to learn for its `loss_b`."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        if mode == 'loss':
+            losses['loss_b'] = [loss * 0 for loss in losses['loss_b']]
+        return losses
+
+
+def test_a_loss_that_is_not_measured_is_no_number(inspect, work_dir, tmp_path):
+    config = Config.fromfile(work_dir / 'config.py')
+    config.model.detector.type = 'TargetlessDetector'
+    config.dump(tmp_path / 'config.py')
+    arguments = work_dir / 'policy.safetensors', '--config'
+    arguments = *arguments, tmp_path / 'config.py'
+    found = json.loads(inspect(*arguments, '--json').out)['dry_run']
+    assert found['losses'][0] > 0 and found['losses'][1] is None
+    assert 'not measured' in inspect(*arguments).out
+
+
 def test_names_that_do_not_fit_the_config(inspect, work_dir, tmp_path):
     path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'c'))
     result = inspect(path, '--config', work_dir / 'config.py')

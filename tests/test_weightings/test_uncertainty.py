@@ -82,5 +82,5 @@ def test_bad_rate() -> None:
 
 
 def test_a_negative_loss_is_named() -> None:
-    with pytest.raises(ValueError, match='not be negative.*-1.0'):
+    with pytest.raises(ValueError, match="not be negative.*-1 of 'b'"):
         begun().observe(vector(3.0, -1.0))

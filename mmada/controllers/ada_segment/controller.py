@@ -66,12 +66,17 @@ class AdaSegment(WeightRounds):
         self._saved: list[dict[str, Tensor]] = []
         self._best_weights: Tensor | None = None
 
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the policy compares losses."""
+        return self._parts.policy.needs_losses
+
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the weights of one round; see :class:`WeightController`.
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
-            ValueError: If the losses are negative or not finite.
+            ValueError: If a loss is negative and the policy compares them.
         """
         losses = self._checked_losses(losses)
         with torch.no_grad():

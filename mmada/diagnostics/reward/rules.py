@@ -85,7 +85,8 @@ def reward_missing(
         yield Finding(
             'no reward',
             'what is maximised is not a finite number, so no replica can '
-            f'win. The metrics are {dict(metrics)}.',
+            'win. NaN, as which -1 of COCO counts, is what the data have no '
+            f'truth for. The metrics are {dict(metrics)}.',
         )
     elif value == 0:
         yield Finding(
@@ -153,7 +154,7 @@ def one_kind_missing(metrics: Mapping[str, float]) -> Iterator[Finding]:
 
 def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
     """Find a reward that is the same for all models."""
-    if len(rewards) > 1 and len(set(rewards)) == 1:
+    if len(rewards) > 1 and len(set(rewards)) == 1 and rewards[0] is not None:
         yield Finding(
             'rewards equal',
             f'the reward is {rewards[0]} for all '

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mmada.controllers import Controller
 from mmada.engine.distributed import Channel, ReplicaGroups
@@ -25,6 +26,8 @@ from mmada.engine.replicas.live_replica import (
     digest,
 )
 from mmada.engine.state import StateStore, failpoint
+from mmada.models.meters import MissingLosses
+from mmada.utils.measurements import latest_losses
 
 MAX_FAILED_ROUNDS = 3
 MAX_ATTEMPTS = 2
@@ -64,6 +67,7 @@ class Exploration:
         self.store = store
         self.start_states = START_STATES[controller.start]
         self._attempts: Counter[int] = Counter()
+        self._missing = MissingLosses(runner.target.names)
 
     def begin(self) -> ExplorationState:
         """Find l^1 in a pseudo epoch, whose model is then discarded.
@@ -77,9 +81,11 @@ class Exploration:
         start = self.runner.live.capture()
         check_equal(self.channel, start)
         outcome = self._pseudo_epoch(start)
+        if outcome.value is None:
+            self.reporter.no_reference(outcome.metrics)
         state = ExplorationState(
             start=start,
-            losses=torch.tensor(outcome.losses, dtype=torch.float64),
+            losses=self._losses(outcome.losses, None),
             reference=outcome.value,
             controller=self.controller.state_dict(),
         )
@@ -223,14 +229,15 @@ class Exploration:
         state.controller = self.controller.state_dict()
         failpoint('explore.after_observation')
         self._attempts.clear()
+        self.reporter.unscored(state)
         if state.leader is None:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
         record |= resamples_of(results) | self.start_states.notes(state)
         self.start_states.advance(state, values[result.best])
-        state.losses = torch.tensor(
-            results[result.best]['losses'], dtype=torch.float64
+        state.losses = self._losses(
+            results[result.best]['losses'], state.losses
         )
         state.best_action = state.actions[result.best]
         state.digest = record['digest'] = self._chain(state, record)
@@ -239,6 +246,13 @@ class Exploration:
         state.failures = 0
         state.clear_round()
         return record
+
+    def _losses(self, found: Sequence[float], before: Tensor | None) -> Tensor:
+        """Return mean raw losses, the last known ones where not measured."""
+        losses = torch.tensor(found, dtype=torch.float64)
+        if len(losses):  # a target without objectives has none
+            self._missing.note(losses)
+        return latest_losses(losses, before)
 
     def _chain(self, state: ExplorationState, record: dict[str, Any]) -> str:
         """Return the fingerprint of all rounds up to this one."""
@@ -252,7 +266,8 @@ class Exploration:
         state.failures += 1
         if state.failures >= MAX_FAILED_ROUNDS:
             raise RuntimeError(
-                f'All replicas of round {state.round + 1} diverged '
+                f'All replicas of round {state.round + 1} '
+                f'{self.reporter.fate(state)} '
                 f'{state.failures} times in succession. The state before it '
                 f'is kept in {self.store.root}.'
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,33 @@ class ExplorationReporter:
         _warn(
             f'All replicas of round {state.round + 1} diverged; it is '
             'tried again with new samples.'
+            if not _unscored(state)
+            else f'No replica of round {state.round + 1} has a reward; it is '
+            'tried again with new samples.'
         )
+
+    def fate(self, state: ExplorationState) -> str:
+        """Say what became of all replicas of a round."""
+        without = list(_unscored(state).values())
+        if not without:
+            return 'diverged'
+        return f'had no reward ({self.metric.why_missing(without[0])})'
+
+    def no_reference(self, metrics: Mapping[str, float]) -> None:
+        """Warn that the pseudo epoch has no reward."""
+        _warn(
+            'The pseudo epoch has no reward: '
+            f'{self.metric.why_missing(metrics)} on the reward data.'
+        )
+
+    def unscored(self, state: ExplorationState) -> None:
+        """Warn of replicas that trained and have no reward."""
+        for k, metrics in _unscored(state).items():
+            _warn(
+                f'Replica {k + 1} of round {state.round + 1} has no reward: '
+                f'{self.metric.why_missing(metrics)} on the reward data. It '
+                'counts as diverged.'
+            )
 
     def retried(
         self, state: ExplorationState, replica: int, error: str
@@ -241,6 +267,15 @@ class ExplorationReporter:
     def _write_history(self, state: ExplorationState) -> None:
         if self.runner.rank == 0:
             write_history(self.directory, state.history)
+
+
+def _unscored(state: ExplorationState) -> dict[int, dict[str, float]]:
+    """Return the metrics of the replicas that have some, but no reward."""
+    return {
+        k: result['metrics']
+        for k, result in sorted(state.results.items())
+        if result['metrics'] and result['value'] is None
+    }
 
 
 def _progress(message: str) -> None:

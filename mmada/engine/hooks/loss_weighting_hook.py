@@ -17,6 +17,7 @@ from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
+from mmada.utils.measurements import latest_losses
 from mmada.utils.seeding import derive_seed, preserve_rng
 from mmada.weightings import Weighting
 
@@ -28,12 +29,12 @@ class LossWeightingHook(WeightingHook[Weighting]):
     A period is an epoch, or `interval` iterations; where gradients are
     accumulated it begins with the next step's first. The weighting sees the
     mean raw losses of the period before, or the last that are known of an
-    objective that was absent all along; those of the first period come from
+    objective that was not measured in it; those of the first period come from
     a pseudo epoch with all weights 1, after which model, optimizer,
     schedules and generators are put back.
 
-    Weights go to `work_dir/weights.jsonl`, to the visual backends under
-    `weights/`, and with the losses into the checkpoints.
+    Weights go to `work_dir/weights.jsonl`, to the visual backends, and
+    with the losses into the checkpoints.
 
     Args:
         weighting: Config of a :class:`Weighting`.
@@ -107,6 +108,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
                 'The pseudo epoch diverged with all weights '
                 '1. Lower the learning rate.'
             )
+        self.missing.note(losses)
         return losses
 
     def before_train_iter(
@@ -127,10 +129,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
 
     def _latest(self) -> Tensor:
         """Return the last known losses, NaN where there are none."""
-        found = self.means.losses
-        if self._losses is None:
-            return found
-        return found.where(~found.isnan(), self._losses)
+        return latest_losses(self.means.losses, self._losses)
 
     def _begins(self, runner: Any) -> bool:
         """Return whether an iteration is the first with a period's weights.
@@ -149,11 +148,16 @@ class LossWeightingHook(WeightingHook[Weighting]):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Collect the raw losses."""
+        """Collect the raw losses, which the weighting may refuse."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         objectives = self.weights.objectives
         losses = iteration_losses(objectives.reduce(outputs), len(objectives))
+        assert self.weighting is not None
+        self.weighting.check_losses(losses)
         self.means.add(self.weights.values, losses)
+        done = runner.iter + 1
+        if done % self.period == 0 or done == runner.max_iters:
+            self.missing.note(self.means.losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses of the last period and those of this one."""

@@ -54,7 +54,9 @@ class PolicyWeightingHook(LossWeightingHook):
         path = self._policy or Path(runner.work_dir) / POLICY_FILE
         ensemble = load_policy(path, objectives=self.weights.objectives.names)
         self._initial_losses = ensemble.initial_losses
-        return POLICY_MODES[self._mode](ensemble)
+        weighting = POLICY_MODES[self._mode](ensemble)
+        weighting.begin(ensemble.objectives)
+        return weighting
 
     def initial_losses(self, runner: Any) -> Tensor:
         """Return l^1, stored in the policy file or probed."""

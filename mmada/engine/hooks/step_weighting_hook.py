@@ -28,8 +28,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
 
     Once a period, at its end, the mean weights and the mean raw losses of
     its iterations go to `work_dir/weights.jsonl` and the weights to the
-    visual backends under `weights/`. The weighting's state is in the
-    checkpoints.
+    visual backends. The weighting's state is in the checkpoints.
 
     Args:
         weighting: Config of a :class:`StepWeighting`.
@@ -53,7 +52,6 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         """Build the weighting from its config."""
         warn_of_lag(runner)
         weighting = super().build_weighting(runner)
-        weighting.begin(self.weights.objectives.names)
         if weighting.weighs_by_losses:
             self.weights.reweigh = self._reweigh
         if weighting.needs_losses_after_step:

@@ -39,7 +39,7 @@ from mmada.models import (
     iteration_losses,
     weigh_losses,
 )
-from mmada.models.meters import PeriodMeans
+from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers, replace
@@ -70,7 +70,7 @@ class WeightingHook(Hook, Generic[W]):
     the owners; then the weighting is built, and either restored from the
     checkpoint or started. When the weights are set is up to the subclass. It
     publishes them once a period: to `work_dir/weights.jsonl` and to the
-    visual backends under `weights/`.
+    visual backends as `training/weights.<objective>`.
 
     The model is looked at again before an iteration in which other
     parameters are trainable, as another hook may freeze or unfreeze some,
@@ -91,6 +91,7 @@ class WeightingHook(Hook, Generic[W]):
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
         means: Mean weights and losses of the period so far.
+        missing: Warns of objectives without a loss in a whole period.
     """
 
     weighting_type: ClassVar[type[Any]]
@@ -101,6 +102,7 @@ class WeightingHook(Hook, Generic[W]):
     period: int
     num_periods: int
     means: PeriodMeans
+    missing: MissingLosses
 
     priority = 'BELOW_NORMAL'
 
@@ -131,6 +133,7 @@ class WeightingHook(Hook, Generic[W]):
                 f'{self.weighting_type.__name__}; other kinds have a hook of '
                 f'their own. Found {type(weighting).__name__}.'
             )
+        weighting.begin(self.weights.objectives.names)
         return weighting
 
     def start(self, runner: Any) -> None:
@@ -164,6 +167,7 @@ class WeightingHook(Hook, Generic[W]):
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))
+        self.missing = MissingLosses(self.weights.objectives.names)
         self.weighting = self.build_weighting(runner)
         if self._resumed is None:
             self.start(runner)
@@ -271,7 +275,10 @@ class WeightingHook(Hook, Generic[W]):
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {scalar_name('weights', k): w for k, w in scalars.items()},
+            {
+                scalar_name('training', 'weights', name): weight
+                for name, weight in scalars.items()
+            },
             step=runner.iter,
         )
         if runner.rank == 0:
@@ -297,6 +304,8 @@ class WeightingHook(Hook, Generic[W]):
         done = runner.iter + 1
         if done % self.period and done != runner.max_iters:
             return
+        if measured:
+            self.missing.note(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),

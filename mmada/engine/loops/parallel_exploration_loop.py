@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmengine.evaluator import Evaluator
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -122,11 +123,18 @@ class ParallelExplorationLoop(BaseLoop):
         )
         self.reward_metric = RewardMetric(reward_metric)
         self.seed = runner.seed if seed is None else seed
+        # Metrics name what is wrong with their files and with the classes;
+        # a dataset or the first look at the model would stop in between.
+        metrics = Evaluator(reward_evaluator).metrics
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
+        for metric in metrics:
+            metric.dataset_meta = getattr(
+                self.dataloader.dataset, 'metainfo', None
+            )
         self._reward = (
             reward_dataloader,
-            reward_evaluator,
+            metrics,
             reward_metric,
             self.seed,
         )
@@ -235,7 +243,7 @@ class ParallelExplorationLoop(BaseLoop):
         share = Share(0, self._ranks_per_replica or 1)
         with preserve_rng(), course.look(0):
             self.target.bind(live, self.loader.shared(share).segment(0))
-        return TASK_UTILS.build(
+        controller: Controller = TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
                 **self.target.controller_arguments,
@@ -243,6 +251,8 @@ class ParallelExplorationLoop(BaseLoop):
                 seed=derive_seed(self.seed, 'controller'),
             ),
         )
+        controller.begin(self.target.names)
+        return controller
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))

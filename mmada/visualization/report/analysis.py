@@ -107,8 +107,27 @@ def _advise_invalid(search: Search) -> Advice | None:
     return Advice(
         'warning' if share > _MANY_INVALID else 'note',
         f'{lost} of {total} trained replicas ({share:.0%}) have no metric: '
+        f'{_lost_by(search)}.',
+    )
+
+
+def _lost_by(search: Search) -> str:
+    """Say why trained replicas have no metric, and what helps."""
+    unmeasured = sum(
+        bool(metrics) and not math.isfinite(value)
+        for entry in search.rounds
+        for metrics, value in zip(
+            entry.metrics, entry.values(search.metric), strict=True
+        )
+    )
+    if unmeasured:
+        return (
+            f'it was not measured for {unmeasured} of them, as without such '
+            'objects in the reward data, and the others diverged'
+        )
+    return (
         'they diverged. Where that happens often, lower the learning rate or '
-        'search a narrower range.',
+        'search a narrower range'
     )
 
 

@@ -7,6 +7,7 @@ ordinary training.
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmada.utils.measurements import known_metric
 from mmada.utils.run_files import (
     CURVE_FILE,
     EXPLORATION_DIR,
@@ -226,7 +228,7 @@ class TrainingLog:
     Attributes:
         raw: Mean raw losses by name and epoch.
         weighted: The same after weighting; empty if not logged.
-        metrics: Validation metrics by key and step.
+        metrics: Validation metrics by key and step, as far as measured.
         epoch: Last epoch, 0 if none was logged.
         iterations: Last iteration, 0 if none was logged.
         epoch_length: Iterations of an epoch; None if not known.
@@ -253,8 +255,11 @@ def read_training_log(work_dir: Path) -> TrainingLog:
             steps[int(record['iter'])] = record
         elif 'time' in record and 'step' in record:
             for key, value in record.items():
-                if '/' in key:
-                    metrics[key][int(record['step'])] = float(value)
+                known = (
+                    known_metric(key, float(value)) if '/' in key else math.nan
+                )
+                if math.isfinite(known):
+                    metrics[key][int(record['step'])] = known
     length = _epoch_length(work_dir)
     losses = {key for step in steps.values() for key in step if _is_loss(key)}
     curves = {key: _by_epoch(steps, key) for key in sorted(losses)}
@@ -293,10 +298,13 @@ def _is_loss(key: str) -> bool:
 
 
 def _by_epoch(steps: Mapping[int, Mapping[str, Any]], key: str) -> Curve:
+    """Return the means of what was measured; a weight may be 0, too."""
     values: dict[int, list[float]] = defaultdict(list)
     for step in steps.values():
-        if key in step:
-            values[int(step.get('epoch', 1))].append(float(step[key]))
+        value = float(step.get(key, math.nan))
+        zero = value == 0 and not _WEIGHTED.match(key)
+        if math.isfinite(value) and not zero:
+            values[int(step.get('epoch', 1))].append(value)
     return {epoch: statistics.fmean(v) for epoch, v in sorted(values.items())}
 
 

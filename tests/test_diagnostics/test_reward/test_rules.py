@@ -94,6 +94,7 @@ def test_rewards_equal():
     assert found(rule, [1.5, 1.5, 1.5])
     assert not found(rule, [1.5, 1.5, 1.6])
     assert not found(rule, [1.5])
+    assert not found(rule, [None, None])  # each is a finding of its own
 
 
 def amounts(shared, with_things=1):

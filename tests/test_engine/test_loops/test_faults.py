@@ -47,12 +47,17 @@ def _scale(factor):
     return change
 
 
+def _fail(losses):
+    raise RuntimeError('lost')
+
+
 CHANGES = dict(
     broken=_scale(math.nan),
     infinite=_scale(math.inf),
     zero=_scale(0.0),
     negative=_scale(-1.0),
     missing=lambda losses: losses.pop('loss_a'),
+    raising=_fail,
 )
 PSEUDO, ROUND = (2, 3, 4), range(5, 17)  # of four replicas
 
@@ -101,13 +106,21 @@ class WatchedAdaSegment(AdaSegment):
         return result
 
 
-def explore(work_dir, calls=(), change='broken', values=None, **options):
+def explore(
+    work_dir,
+    calls=(),
+    change='broken',
+    values=None,
+    log_level='ERROR',
+    **options,
+):
     detector = dict(type='FaultyDetector', calls=list(calls), change=change)
     controller = dict(type='WatchedAdaSegment', num_replicas=4)
     if values is not None:
         options['reward_evaluator'] = dict(type='ListedMetric', values=values)
     runner = toy.runner(
         work_dir,
+        log_level=log_level,
         model=dict(toy.MODEL, detector=detector),
         train_cfg=toy.exploration(
             **{'num_rounds': 1, 'controller': controller, **options}
@@ -192,8 +205,15 @@ def test_a_metric_that_is_not_finite_wins_nothing(tmp_path, value):
 
 
 def test_metrics_that_are_all_infinite_end_the_round(tmp_path):
-    with pytest.raises(RuntimeError, match='round 1 diverged 3 times'):
-        explore(tmp_path, values=[1, 1, -math.inf])
+    message = r"round 1 had no reward \('toy/score' is -inf\) 3 times"
+    with pytest.raises(RuntimeError, match=message):
+        explore(tmp_path, values=[1, 1, -math.inf], log_level='WARNING')
+    (path,) = tmp_path.glob('*/*.log')
+    log = path.read_text()
+    cause = "has no reward: 'toy/score' is -inf on the reward data"
+    assert f'Replica 4 of round 1 {cause}' in log
+    assert 'No replica of round 1 has a reward' in log
+    assert 'diverged;' not in log
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
@@ -213,16 +233,16 @@ def test_a_loss_that_is_missing_at_times_is_averaged_where_present(tmp_path):
     assert runner.model.count == 16
 
 
-def test_a_loss_that_is_missing_all_along_is_an_error(tmp_path):
-    calls = [*replica(1), *replica(2)]  # the segment is done again at once
-    with pytest.raises(ReplicaError, match="'a' appeared in no iteration"):
-        explore(tmp_path, calls, 'missing')
+def test_what_fails_twice_ends_the_run(tmp_path):
+    calls = replica(1)[:2]  # the segment is done again at once
+    with pytest.raises(ReplicaError, match='(?s)failed 2 times.*lost'):
+        explore(tmp_path, calls, 'raising')
 
 
 def test_a_segment_that_fails_once_is_done_again_to_the_same_bits(tmp_path):
-    failed = explore(tmp_path / 'failed', replica(1), 'missing')
+    failed = explore(tmp_path / 'failed', replica(1)[:1], 'raising')
     explore(tmp_path / 'sound')
-    assert failed.model.count == 16 + 3
+    assert failed.model.count == 16 + 1
     (one,), (other,) = (
         history(tmp_path / 'failed'),
         history(tmp_path / 'sound'),
@@ -230,16 +250,40 @@ def test_a_segment_that_fails_once_is_done_again_to_the_same_bits(tmp_path):
     assert one == other
 
 
-def test_losses_of_zero_are_explored(tmp_path):
-    explore(tmp_path, range(99), 'zero', num_rounds=2)
+@pytest.mark.parametrize('change', ['zero', 'missing'])
+def test_a_loss_that_is_never_measured_counts_as_a_usual_one(tmp_path, change):
+    controller = dict(type='AdaSegment', num_replicas=4, sigma=0.01)
+    options = dict(num_rounds=2, controller=controller)
+    explore(tmp_path, range(2, 99), change, **options)
     for record in history(tmp_path):
-        assert record['losses'][0] == 0
-        assert all(math.isfinite(w) for row in record['weights'] for w in row)
+        first, second = record['losses']
+        assert first is None and second > 0
+        # Of one loss that is known, the geometric mean is that loss.
+        for weights in record['weights']:
+            assert weights == pytest.approx([1, 1], abs=0.1)
+
+
+def test_the_last_known_loss_stands_in_for_one_that_is_zero(tmp_path):
+    zero = [call for k in range(4) for call in replica(k)]
+    explore(tmp_path, zero, 'zero', num_rounds=3)
+    first, second, third = (r['losses'] for r in history(tmp_path))
+    assert first[0] > 0  # of the pseudo epoch
+    assert second[0] == first[0] and second[1] != first[1]
+    assert third[0] not in (0, first[0])
 
 
 def test_losses_below_zero_are_named(tmp_path):
-    with pytest.raises(ValueError, match='`losses` should be .* not negative'):
+    with pytest.raises(
+        ValueError, match=r"not be negative for Watched.* Found -\S+ of 'a'"
+    ):
         explore(tmp_path, range(99), 'negative')
+
+
+def test_a_search_that_needs_no_losses_takes_them_below_zero(tmp_path):
+    controller = dict(type='RandomWeights', num_replicas=2)
+    explore(tmp_path, range(99), 'negative', controller=controller)
+    (record,) = history(tmp_path)
+    assert record['losses'][0] < 0
 
 
 def test_a_wrong_name_is_shown_with_all_names_of_the_model(tmp_path):

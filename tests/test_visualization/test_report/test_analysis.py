@@ -103,6 +103,16 @@ def test_replicas_that_diverged_count_and_those_that_rest_do_not(tmp_path):
     )
 
 
+def test_what_was_not_measured_did_not_diverge(tmp_path):
+    key = 'coco/bbox_mAP_l'
+    rounds = dict(metrics=[{key: -1.0}, {key: 0.5}], reward_metric=key)
+    search = search_of(tmp_path, rounds, rounds)
+    assert search.winner.tolist() == [0.5, 0.5]
+    assert invalid_counts(search) == [1, 1]
+    (text,) = (t for t in texts(search, 'warning') if 'trained' in t)
+    assert 'it was not measured for 2 of them' in text
+
+
 @pytest.mark.parametrize(
     ('info', 'level', 'words'),
     [

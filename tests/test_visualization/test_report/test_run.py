@@ -119,6 +119,23 @@ def test_what_is_logged_of_a_training(tmp_path):
     assert read_run(tmp_path).log.iterations == 6
 
 
+def test_what_was_not_measured_is_in_no_curve(tmp_path):
+    name = 's0.loss_bbox'
+    records = [
+        step(1, **{name: 2.0, f'weighted/{name}': 0.0}),
+        step(2, **{name: 0.0}),
+        step(3, **{name: math.inf}),
+        step(4, **{name: math.nan}),
+        {'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_l': -1.0, 'time': 1, 'step': 1},
+        {'coco/bbox_mAP': math.nan, 'time': 1, 'step': 2},
+    ]
+    write_log(tmp_path, records)
+    log = read_run(tmp_path).log
+    assert log.raw[name] == {1: 2.0}
+    assert log.weighted == {name: {1: 0.0}}
+    assert log.metrics == {'coco/bbox_mAP': {1: 0.5}}
+
+
 def test_no_directory(tmp_path):
     with pytest.raises(ValueError, match='directory of a run. Found .*absent'):
         read_run(tmp_path / 'absent')
