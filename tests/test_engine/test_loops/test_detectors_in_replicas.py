@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def search(work_dir, detector, objectives=OBJECTIVES, hooks=(), **options):
     exploration = dict(
         type='ParallelExplorationLoop',
         num_rounds=3,
-        controller=dict(type='TableController', table=table),
+        controller=options.pop(
+            'controller', dict(type='TableController', table=table)
+        ),
         reward_dataloader=tiny_data.dataloader(100, 4, batch_size=2),
         reward_evaluator=dict(type='BestOverlap'),
         reward_metric='tiny/overlap',
@@ -272,6 +275,31 @@ def test_yolox_changes_its_size_its_loss_and_its_data(
     # A size that is drawn at the end of a round is that of the next one.
     assert [size for size, _ in sizes[:4]] == [64] * 4
     assert_equal_replicas(tmp_path)
+
+
+def test_a_loss_that_appears_late_is_weighed_from_then_on(tmp_path, capsys):
+    """L1 is an objective without a loss until the second epoch."""
+    data = tiny_data.dataloader(0, 4, batch_size=2)
+    data['dataset']['type'] = 'SkippingBoxes'
+    late = dict(pattern='loss_l1', late=True)
+    runner = search(
+        tmp_path,
+        YOLOX,
+        dict(cls='loss_cls', bbox='loss_bbox', obj='loss_obj', l1=late),
+        [dict(type='YOLOXModeSwitchHook', num_last_epochs=1)],
+        data=data,
+        controller=dict(type='AdaSegment', num_replicas=2),
+        log_level='WARNING',
+    )
+    first, second, third = history(tmp_path)
+    assert all(math.isfinite(w) for w in np.ravel(second['weights']))
+    known = [
+        [loss is not None and math.isfinite(loss) for loss in row['losses']]
+        for row in (first, second, third)
+    ]
+    assert known == [[True] * 3 + [False]] * 2 + [[True] * 4]
+    assert runner.model.objective_weights.values[3] > 0
+    assert "'l1' had no loss in a whole period" in capsys.readouterr().out
 
 
 @MODELS.register_module()
