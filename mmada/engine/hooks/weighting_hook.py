@@ -28,6 +28,7 @@ from mmada.engine.probe import (
     find_new_owners,
     probe_objectives,
 )
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import (
@@ -94,6 +95,7 @@ class WeightingHook(Hook, Generic[W]):
     """
 
     weighting_type: ClassVar[type[Any]]
+    in_replicas: ClassVar[str] = 'silent'  # its search sets the weights
     model: LossWeightWrapper
     weights: ObjectiveWeights
     weighting: W | None
@@ -156,7 +158,7 @@ class WeightingHook(Hook, Generic[W]):
             # A trained model may have other losses in the first batches.
             self.weights.bind(_as_loss_names(self._resumed['objectives']))
         loader = self.probe_loader(runner, MAX_BATCHES)
-        with preserve_rng():
+        with preserve_rng(), Course(runner, loader).look(runner.iter):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
