@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmada.engine.distributed import without_all_reduce
 from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
+from mmada.engine.replicas.plain_state import PlainState
 from mmada.engine.training_features import check_reentrant
 from mmada.models import (
     LossWeightWrapper,
@@ -36,7 +37,7 @@ def probe_objectives(
 ) -> None:
     """Bind the objectives and tag parameter groups with their owners.
 
-    Generators, buffers and gradients are left as they were. All ranks find
+    Generators, buffers and attributes are left as they were. All ranks find
     the same, whatever their batches: what one of them sees, all know.
 
     Args:
@@ -192,11 +193,12 @@ def _multiplies_by_zero(node: Any) -> bool:
 def _undisturbed(
     model: LossWeightWrapper, optim_wrapper: OptimWrapper
 ) -> Iterator[None]:
-    """Leave generators and buffers as they were, and no head rule acting."""
+    """Leave everything but gradients as it was, and no head rule acting."""
     rule = head_rule_of(optim_wrapper)
     buffers = {n: b.clone() for n, b in model.named_buffers()}
     rule.remove()  # it cannot act before it knows the owners
-    with preserve_rng(), torch.enable_grad():
+    attributes = PlainState(model)
+    with attributes.preserved(), preserve_rng(), torch.enable_grad():
         yield
     with torch.no_grad():
         for name, buffer in model.named_buffers():

@@ -28,6 +28,7 @@ from mmada.engine.probe import (
     find_new_owners,
     probe_objectives,
 )
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import (
@@ -69,7 +70,7 @@ class WeightingHook(Hook, Generic[W]):
     the owners; then the weighting is built, and either restored from the
     checkpoint or started. When the weights are set is up to the subclass. It
     publishes them once a period: to `work_dir/weights.jsonl` and to the
-    visual backends under `weights/`.
+    visual backends as `training/weights.<objective>`.
 
     The model is looked at again before an iteration in which other
     parameters are trainable, as another hook may freeze or unfreeze some,
@@ -94,6 +95,7 @@ class WeightingHook(Hook, Generic[W]):
     """
 
     weighting_type: ClassVar[type[Any]]
+    in_replicas: ClassVar[str] = 'silent'  # its search sets the weights
     model: LossWeightWrapper
     weights: ObjectiveWeights
     weighting: W | None
@@ -156,7 +158,7 @@ class WeightingHook(Hook, Generic[W]):
             # A trained model may have other losses in the first batches.
             self.weights.bind(_as_loss_names(self._resumed['objectives']))
         loader = self.probe_loader(runner, MAX_BATCHES)
-        with preserve_rng():
+        with preserve_rng(), Course(runner, loader).look(runner.iter):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
@@ -273,7 +275,10 @@ class WeightingHook(Hook, Generic[W]):
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {scalar_name('weights', k): w for k, w in scalars.items()},
+            {
+                scalar_name('training', 'weights', name): weight
+                for name, weight in scalars.items()
+            },
             step=runner.iter,
         )
         if runner.rank == 0:
