@@ -218,7 +218,7 @@ class LossWeightWrapper(BaseModel):
         """Build the detector and make it weighted."""
         if not isinstance(detector, (nn.Module, Mapping)):
             _check_own_options(detector)
-            detector = dict(type=detector)
+            options, detector = {}, dict(options, type=detector)
         options = {k: v for k, v in options.items() if v is not None}
         model = (
             detector

@@ -278,6 +278,19 @@ def test_a_type_takes_its_options_from_beside_it():
     assert model.weights == dict(cls=3.0)
 
 
+@MODELS.register_module()
+class Necked(toy.ToyDetector):
+    """Has to be told of its neck, also that there is none, as CornerNet."""
+
+    def __init__(self, neck):
+        super().__init__()
+        self.neck = neck
+
+
+def test_an_option_may_be_none():
+    assert build(detector='Necked', neck=None).neck is None
+
+
 def test_a_type_may_be_the_class_itself():
     assert build(detector=Busy, scale=3.0).weights == dict(cls=3.0)
 

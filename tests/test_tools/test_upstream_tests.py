@@ -53,6 +53,7 @@ def test_fails_both_ways():
 """
 
 
+@pytest.mark.slow
 def test_what_passes_bare_only_is_shown(monkeypatch, tmp_path, capsys):
     folder = tmp_path / 'tests/test_models/test_detectors'
     folder.mkdir(parents=True)
