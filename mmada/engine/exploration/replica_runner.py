@@ -148,7 +148,9 @@ class ReplicaRunner:
                 max_iters=self.max_iters,
                 epoch_length=self.loader.epoch_length,
                 seed=self._segment_seed(segment),
-                events=self.course,
+                events=self.target.events(
+                    self.course, lambda: self.loader.segment(segment)
+                ),
                 on_iteration=between,
             )
             failpoint('explore.after_training')
