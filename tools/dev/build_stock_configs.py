@@ -203,11 +203,13 @@ def uninitialised() -> Iterator[None]:
     unloaded = ('_load_checkpoint', '_load_checkpoint_to_model')
     layers = (nn.Linear, nn.modules.conv._ConvNd, nn.Embedding)
     undone: list[tuple[Any, str]] = [
-        *((checkpoint, name) for name in unloaded),
         *((layer, 'reset_parameters') for layer in layers),
         *((nn.init, n) for n in vars(nn.init) if re.match('[a-z].*_$', n)),
     ]
     with contextlib.ExitStack() as stack:
+        for name in unloaded:
+            patch = mock.patch.object(checkpoint, name, lambda *_, **__: {})
+            stack.enter_context(patch)
         for owner, name in undone:
             patch = mock.patch.object(owner, name, lambda x, *_, **__: x)
             stack.enter_context(patch)
