@@ -208,11 +208,13 @@ def uninitialised() -> Iterator[None]:
     ]
     with contextlib.ExitStack() as stack:
         for name in unloaded:
-            patch = mock.patch.object(checkpoint, name, lambda *_, **__: {})
-            stack.enter_context(patch)
+            stack.enter_context(
+                mock.patch.object(checkpoint, name, lambda *_, **__: {})
+            )
         for owner, name in undone:
-            patch = mock.patch.object(owner, name, lambda x, *_, **__: x)
-            stack.enter_context(patch)
+            stack.enter_context(
+                mock.patch.object(owner, name, lambda x, *_, **__: x)
+            )
         yield
 
 
