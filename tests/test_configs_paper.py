@@ -124,9 +124,7 @@ def controller_of(name):
     return TASK_UTILS.build(
         loop.controller,
         default_args=dict(
-            num_objectives=len(
-                build_objectives(read(name).model.objective_weights.objectives)
-            ),
+            num_objectives=len(build_objectives(read(name).model.objectives)),
             num_rounds=loop.num_rounds,
             seed=0,
         ),
