@@ -279,6 +279,40 @@ def test_a_type_takes_its_options_from_beside_it():
 
 
 @MODELS.register_module()
+class Necked(toy.ToyDetector):
+    """Has to be told of its neck, also that there is none, as CornerNet."""
+
+    def __init__(self, neck):
+        super().__init__()
+        self.neck = neck
+
+
+def test_an_option_may_be_none():
+    assert build(detector='Necked', neck=None).neck is None
+
+
+def test_a_type_may_be_the_class_itself():
+    assert build(detector=Busy, scale=3.0).weights == dict(cls=3.0)
+
+
+@MODELS.register_module()
+class Tracker(toy.ToyDetector):
+    """Has an option that a weighted model has as well, as trackers do."""
+
+    def __init__(self, detector=None):
+        super().__init__()
+        self.detector = detector
+
+
+@pytest.mark.parametrize('kind', ['Tracker', Tracker])
+def test_a_type_with_an_option_of_the_wrappers_name_needs_its_config(kind):
+    with pytest.raises(ValueError, match="options of Tracker, .*'detector'"):
+        build(detector=kind)
+    model = build(detector=dict(type=kind, detector='own'))
+    assert model.detector == 'own'
+
+
+@MODELS.register_module()
 class Preprocessing(toy.ToyDetector):
     """Takes a data preprocessor."""
 

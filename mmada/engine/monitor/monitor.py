@@ -122,6 +122,7 @@ class TrainingMonitorHook(Hook):
     """
 
     priority = 'LOWEST'
+    in_replicas = 'silent'
 
     def __init__(self, monitor: Monitor, metric: RewardMetric) -> None:
         self._monitor = monitor

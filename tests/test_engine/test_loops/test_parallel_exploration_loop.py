@@ -67,6 +67,8 @@ TASK_UTILS.register_module(module=TableController)
 class RecordingHook(Hook):
     """Keeps what it is called with."""
 
+    in_replicas = 'silent'
+
     def __init__(self):
         self.records, self.iterations = [], 0
 
