@@ -116,7 +116,8 @@ class ReplicaRunner:
 
         def play(check: Callable[[], None]) -> Outcome:
             self.live.restore(start)
-            score = self.evaluator.score(self.live.model, check)
+            with self.course.at(0):
+                score = self._score(check)
             return Outcome(score.metrics, value=score.value)
 
         return self._guarded(play)
