@@ -32,6 +32,7 @@ from mmada.models.objectives import (
     ObjectiveSpec,
     build_objectives,
     check_loss_names,
+    is_loss,
 )
 
 Weights = Sequence[float] | Mapping[str, float]
@@ -157,7 +158,7 @@ class ObjectiveWeights:
             Loss name to weight; losses of no objective are absent.
         """
         if self._objectives is None:
-            if self._initial is None:
+            if self._initial is None or not (raw or self._initial):
                 return {}  # nothing was set, so all weights are 1
             self.bind(list(raw))
         if self.reweigh is not None:
@@ -335,10 +336,11 @@ def reduce_losses(
 
     Returns:
         Loss name to scalar. What is only logged is left out, and so is a
-        loss that is an empty list, as of a batch without positives.
+        loss that is an empty list, as of a batch without positives, and one
+        called 'loss', the name of the sum of all.
     """
     _, scalars = BaseModel.parse_losses(
-        model, {k: v for k, v in losses.items() if 'loss' in k}
+        model, {k: v for k, v in losses.items() if is_loss(k)}
     )
     del scalars['loss']
     return {k: v for k, v in scalars.items() if isinstance(v, Tensor)}

@@ -84,11 +84,29 @@ def test_no_loss_at_all_and_no_tensor_are_errors():
         model.parse_losses(dict(loss_a=1.0))
 
 
-def test_a_loss_with_the_name_of_the_sum_is_refused():
-    model = build()
-    losses = losses_of(model) | dict(loss=torch.tensor(1.0))
-    with pytest.raises(ObjectiveError, match="calls a loss 'loss'"):
-        model.parse_losses(losses)
+@pytest.mark.parametrize('weights', [None, {}])
+def test_a_model_with_a_single_loss_of_that_name_trains_as_it_is(weights):
+    """As the examples of MMEngine."""
+    model = build(objectives='auto', weights=weights)
+    total, log_vars = model.parse_losses(dict(loss=torch.tensor(2.0)))
+    assert total == log_vars['loss'] == 2
+    with pytest.raises(ObjectiveError, match="Found none but 'loss'"):
+        model.objective_weights.bind([])
+
+
+def test_a_loss_with_the_name_of_the_sum_keeps_weight_one():
+    model = build(weights=[2.0, 3.0])
+    losses = dict(loss=torch.tensor(1.0), loss_a=torch.tensor(5.0))
+    total, log_vars = model.parse_losses(losses)
+    assert total == 1 + 2 * 5
+    assert log_vars['loss_a'] == 5
+    assert 'weighted.loss' not in log_vars
+
+
+def test_weights_of_a_single_loss_are_refused():
+    model = build(objectives='auto', weights=dict(loss=2.0))
+    with pytest.raises(ObjectiveError, match='nothing to be weighted against'):
+        model.parse_losses(dict(loss=torch.tensor(2.0)))
 
 
 @pytest.mark.parametrize(
