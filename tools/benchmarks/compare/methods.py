@@ -46,8 +46,14 @@ GRID_SIZE = math.prod(map(len, GRID_VALUES))
 OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
 HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
 _STABLE = dict(type='AdaSegment', preset='stable')
-_PAPER = dict(type='AdaSegment', preset='paper')
-_SLOPE = dict(type='SlopeSearch', noise=0.5)
+# As the rows were measured: one step, and no centre point.
+_PAPER = dict(
+    type='AdaSegment',
+    preset='paper',
+    updates_per_round=1,
+    first_reference='pseudo',
+)
+_SLOPE = dict(type='SlopeSearch', noise=0.5, centre=False)
 
 SEARCHES: dict[str, Search] = {
     OURS: Search(_STABLE, grouped=True),
