@@ -139,7 +139,7 @@ def test_a_row_that_fits_nowhere_is_refused(
 
 def test_what_is_asked_for_by_default(tools, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(tools.compare, 'draw_scenes', lambda *_: None)
+    monkeypatch.setattr(tools.compare, 'prepare_images', lambda *_: None)
     monkeypatch.setattr(
         tools.compare, 'run_jobs', lambda jobs, *_: asked.extend(jobs)
     )
