@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmada.engine.loops import ParallelExplorationLoop
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.reward import RewardEvaluator
 from mmada.models import AutoSegLoss
@@ -169,9 +170,9 @@ def test_a_search_is_built(
     inputs = model.data_preprocessor(batch, True)['inputs']
     assert inputs.shape == (32, 3, 128, 128)
 
-    controller = loop.build_controller(
-        LiveReplica(model, runner.optim_wrapper, [poly])
-    )
+    course = Course(runner, loop.loader)
+    live = LiveReplica(model, runner.optim_wrapper, [poly], course.attributes)
+    controller = loop.build_controller(live, course)
     assert len(loop.target.names) == controller.action_size == 12
     assert controller.num_replicas == 32
 

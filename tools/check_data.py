@@ -108,9 +108,11 @@ def check(args: argparse.Namespace) -> tuple[list[Checked], Tally]:
 
 def _metainfo(name: str) -> dict[str, Any]:
     cls = MMDET_DATASETS.get(name)
-    if cls is None:
-        raise ValueError(f'--dataset should be a dataset. Found {name!r}.')
-    metainfo: dict[str, Any] = cls.METAINFO
+    metainfo: dict[str, Any] | None = getattr(cls, 'METAINFO', None)
+    if metainfo is None:
+        raise ValueError(
+            f'--dataset should be a dataset with classes. Found {name!r}.'
+        )
     return metainfo
 
 
@@ -235,7 +237,7 @@ def read_loaders(path: str) -> Loaders:
             trained = f'{place}.dataloader'
             found[trained] = node['dataloader']
         pairs.append((trained, scored))
-    parts = {k: [*_parts(v['dataset'])] for k, v in found.items()}
+    parts = {k: [*_parts(v.get('dataset') or {})] for k, v in found.items()}
     loaders = Loaders({k: v for k, v in parts.items() if v}, pairs)
     if not loaders.parts:
         raise ValueError(
@@ -263,15 +265,25 @@ def _parts(
         yield from _parts(inner, chosen)
     if 'dataset' in dataset:
         if 'ids_file' in dataset:
-            chosen = dataset['ids_file'], dataset['keep']
+            chosen = dataset['ids_file'], dataset.get('keep')
         yield from _parts(dataset['dataset'], chosen)
     elif (dataset.get('data_prefix') or {}).get('seg'):
-        built = DATASETS.build(dict(dataset, lazy_init=True, pipeline=[]))
+        built = _build(dataset)
         prefix = built.data_prefix
         data = DataSet(
             built.ann_file, prefix['seg'], prefix['img'], built.metainfo
         )
         yield Part(data, *chosen)
+
+
+def _build(dataset: Mapping[str, Any]) -> Any:
+    try:
+        return DATASETS.build(dict(dataset, lazy_init=True, pipeline=[]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'`dataset` {dataset.get("ann_file")} should be one that can be '
+            f'built. Found {type(error).__name__}: {error}'
+        ) from error
 
 
 def check_parts(loaders: Loaders, checked: Iterable[Checked]) -> list[Fault]:

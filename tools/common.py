@@ -21,6 +21,9 @@ with contextlib.redirect_stdout(sys.stderr):
     from mmada.engine.distributed.launch import prepare_launch
 
 
+DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
 @contextlib.contextmanager
 def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
     """End the process with a line where files or options cannot be used.
@@ -50,13 +53,19 @@ def read_config(path: str | Path) -> Config:
         ValueError: If it ends with an error of its own.
     """
     try:
-        return Config.fromfile(path)
+        config = Config.fromfile(path)
     except OSError:
         raise
     except Exception as error:
         raise ValueError(
             f'{path} should be a config. Found {type(error).__name__}: {error}'
         ) from error
+    for name in DICTS:
+        if not isinstance(config.get(name) or {}, dict):
+            raise ValueError(
+                f'{path}: `{name}` should be a dict. Found {config[name]!r}.'
+            )
+    return config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,15 +107,23 @@ def add_config_overrides(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    with one_line_errors(Path(sys.argv[0]).stem, KeyError, TypeError):
+        cfg = read_config(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return cfg
+
+
+def check_checkpoint(path: str | None) -> None:
+    """End the process with a line where a local checkpoint is missing."""
+    if path is None or '://' in path or Path(path).exists():
+        return
+    with one_line_errors(Path(sys.argv[0]).stem):
+        raise ValueError(f'the checkpoint should be there. Found no {path}.')
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -23,7 +23,8 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from mmada.datasets.coco_panoptic import read_categories
+from mmada.datasets.coco_panoptic import check_list, read_categories
+from mmada.diagnostics.data import Fault, parse_image
 from mmada.diagnostics.reward.loading import load_weights
 from mmada.diagnostics.reward.rules import weights_missing, weights_not_finite
 from mmada.evaluation.coco_truth import label_categories
@@ -83,7 +84,14 @@ def load_data(
         )
     dataloader = Runner.build_dataloader(loader, seed=0)
     if content is None:
-        content = read_content(dataloader.dataset.ann_file, args.categories)
+        source = getattr(dataloader.dataset, 'ann_file', None)
+        if source is None:
+            raise ValueError(
+                '`test_dataloader.dataset` should have an ann_file. Found '
+                f'{type(dataloader.dataset).__name__}. Name the images by '
+                '--image-info.'
+            )
+        content = read_content(source, args.categories)
     return dataloader, content
 
 
@@ -111,6 +119,13 @@ def read_content(images: str, categories: str | None) -> dict[str, Any]:
     content = _read_json(images)
     if not isinstance(content, dict) or 'images' not in content:
         raise ValueError(f'{images} should have images. Found none.')
+    for k, image in enumerate(check_list(images, 'images', content['images'])):
+        parsed = parse_image(image, k)
+        if isinstance(parsed, Fault):
+            raise ValueError(
+                f'{images} should have images with id, file_name, height '
+                f'and width. Found another {parsed.where}.'
+            )
     if categories is not None:
         listed = _read_json(categories)
         content['categories'] = (
@@ -155,7 +170,12 @@ def write(
     names = {image['id']: image['file_name'] for image in content['images']}
     for batch in dataloader:
         for sample in model.test_step(batch):
-            prediction = sample.pred_panoptic_seg
+            prediction = sample.get('pred_panoptic_seg')
+            if prediction is None:
+                raise ValueError(
+                    '`model` should predict panoptic segments. Found '
+                    f'{sorted(sample.keys())}.'
+                )
             ids, segments = to_segments(
                 prediction.sem_seg[0].cpu().numpy(),
                 category_ids,

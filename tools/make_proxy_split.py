@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from common import one_line_errors
 
+from mmada.datasets.coco_panoptic import check_list
 from mmada.datasets.image_subset import (
     ImageId,
     ImageIdList,
     digest_ids,
     format_ids,
+    sort_ids,
 )
 from mmada.datasets.json_stream import read_members
 
@@ -58,25 +61,43 @@ def read_image_ids(ann_file: str) -> set[ImageId]:
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is no such file, or an id is there twice.
+        ValueError: If it is no such file, an image has no id, or an id is
+            there twice.
     """
     missing = {'images', 'annotations', 'categories'}
     ids: list[ImageId] = []
     for key, value in read_members(ann_file):
         missing.discard(key)
         if key == 'images':
-            ids.extend(image['id'] for image in value)
+            images = check_list(ann_file, key, value)
+            ids.extend(
+                _image_id(ann_file, k, image) for k, image in enumerate(images)
+            )
     if missing:
         raise ValueError(
             f'{ann_file} should be a COCO annotation file. Found no '
             f'{", ".join(sorted(missing))}.'
         )
+    try:
+        sort_ids(ids)
+    except ValueError as error:
+        raise ValueError(f'{ann_file}: {error}') from None
     if len(set(ids)) < len(ids):
         raise ValueError(
             f'every image of {ann_file} should have an id of its own. Found '
             f'{len(set(ids))} ids of {len(ids)} images.'
         )
     return set(ids)
+
+
+def _image_id(ann_file: str, index: int, image: Any) -> ImageId:
+    found = image.get('id') if isinstance(image, Mapping) else None
+    if not isinstance(found, int | str):
+        raise ValueError(
+            f'{ann_file}: `id` of entry {index} of images should be an '
+            f'integer or text. Found {found!r}.'
+        )
+    return found
 
 
 def _digest(seed: int, image_id: ImageId) -> bytes:

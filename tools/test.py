@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from common import add_common_arguments, build_runner, load_config
+from common import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    load_config,
+)
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
 
@@ -42,6 +47,7 @@ def draw_results(cfg: Config, folder: str) -> None:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    check_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_results(cfg, args.show_dir)

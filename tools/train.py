@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from common import add_common_arguments, build_runner, load_config
+from common import (
+    add_common_arguments,
+    build_runner,
+    check_checkpoint,
+    load_config,
+)
 from mmengine.config import Config
 
 from mmada.engine import find_latest_checkpoint
@@ -47,6 +52,7 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True
+        check_checkpoint(None if args.resume == 'auto' else args.resume)
         cfg.load_from = (
             find_latest_checkpoint(cfg.work_dir)
             if args.resume == 'auto'

@@ -7,6 +7,7 @@ A map is a PNG file that keeps segment ids in three bytes: a segment with id
 from __future__ import annotations
 
 import json
+import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,11 @@ VOID = 0
 
 MAX_ID = 256**3 - 1
 """The largest id that fits into three bytes."""
+
+JPEG = b'\xff\xd8'
+PNG = b'\x89PNG\r\n\x1a\n'
+PNG_GREY_ALPHA = 4
+"""Colour type in byte 25, of one grey value and an alpha value."""
 
 
 class Category(NamedTuple):
@@ -68,22 +74,44 @@ def read_categories(
     Raises:
         ValueError: If there are none, or a field is missing or does not fit.
     """
-    place = f'a category of {path}'
     try:
-        categories = {
-            to_int(place, 'id', c['id']): Category(
-                str(c['name']), bool(c['isthing'])
-            )
+        found = [
+            _read_category(c, path)
             for c in check_list(path, 'categories', content['categories'])
-        }
+        ]
     except (KeyError, TypeError) as error:
         raise ValueError(
             f'{path} should have categories with id, name and '
             f'isthing. Found none at {error}.'
         ) from None
-    if not categories:
+    if not found:
         raise ValueError(f'{path} should have categories. Found none.')
+    categories = dict(found)
+    if len(categories) < len(found):
+        raise ValueError(
+            f'The categories of {path} should have an id each. Found '
+            f'{[category_id for category_id, _ in found]}.'
+        )
     return categories
+
+
+def _read_category(
+    entry: Mapping[str, Any], path: str
+) -> tuple[int, Category]:
+    place = f'a category of {path}'
+    category_id, name = entry['id'], entry['name']
+    if not isinstance(name, str):
+        raise _misfit(place, 'text', 'name', name)
+    isthing = entry['isthing']
+    if not is_flag(isthing):
+        # '0' is true for mmdet, and 2 for it but not for the reference.
+        raise _misfit(f'{name!r}, {place},', '0 or 1', 'isthing', isthing)
+    return to_int(place, 'id', category_id), Category(name, bool(isthing))
+
+
+def is_flag(value: Any) -> bool:
+    """Return whether a member of a file is 0 or 1, or false or true."""
+    return isinstance(value, int | float) and value in (0, 1)
 
 
 def read_annotations(
@@ -106,9 +134,10 @@ def iter_annotations(
     """Yield image id and annotation of entries of an annotation file.
 
     Raises:
-        ValueError: If they are no list, or a field is missing or does not
-            fit.
+        ValueError: If they are no list, a field is missing or does not fit,
+            or an image has a second annotation.
     """
+    seen: set[int | str] = set()
     for a in check_list(path, 'annotations', annotations):
         try:
             found = Annotation(a['file_name'], a['segments_info'])
@@ -123,6 +152,13 @@ def iter_annotations(
                 image_id,
             )
         place = f'image {image_id} of {path}'
+        if image_id in seen:
+            raise ValueError(
+                f'{place} should have one annotation. Found a second.'
+            )
+        seen.add(image_id)
+        if not isinstance(found.file_name, str):
+            raise _misfit(place, 'text', 'file_name', found.file_name)
         check_list(place, 'segments_info', found.segments_info)
         yield image_id, found
 
@@ -145,9 +181,26 @@ def to_int(place: str, name: str, value: Any) -> int:
         ValueError: If it is none.
     """
     try:
-        return int(value)
+        if not isinstance(value, float) or value.is_integer():
+            return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise _misfit(place, 'an integer', name, value) from None
+        pass
+    raise _misfit(place, 'an integer', name, value)
+
+
+def to_number(place: str, name: str, value: Any) -> float:
+    """Return a member of a file as a number, an int if it is whole.
+
+    Raises:
+        ValueError: If it is none, or not finite.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise _misfit(place, 'a number', name, value)
+    return int(number) if number.is_integer() else number
 
 
 def _misfit(place: str, expected: str, name: str, value: Any) -> ValueError:
@@ -199,22 +252,48 @@ def id_to_rgb(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 
 def decode_id_map(data: bytes) -> NDArray[np.int32]:
-    """Return the ids (height, width) in an encoded image.
+    """Return the ids (height, width) in an encoded image, as it is stored.
 
     Raises:
-        ValueError: If the bytes are no image.
+        ValueError: If the bytes are no image, or one that cannot hold ids.
     """
     buffer = np.frombuffer(data, dtype=np.uint8)
-    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
-    if bgr is None:
+    # OpenCV's colour images are turned by an EXIF orientation and cut to 8
+    # bits, and a grey value is put into all three bytes.
+    pixels: Any = (
+        cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
+    )
+    if pixels is None:
         raise ValueError('the bytes should be an image. Found another file.')
+    if found := _wrong_format(data, pixels):
+        raise ValueError(
+            'a segment map should be a PNG file with the colours red, green '
+            f'and blue of 8 bits. Found {found}.'
+        )
+    if pixels.ndim == 2:
+        return np.zeros(pixels.shape, dtype=np.int32)
     # With a fourth byte a pixel is one little-endian integer: much faster
     # than shifting and adding three planes.
-    rgba = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGBA)
+    bgra = pixels.shape[2] == 4
+    rgba = cv2.cvtColor(
+        pixels, cv2.COLOR_BGRA2RGBA if bgra else cv2.COLOR_BGR2RGBA
+    )
     ids: NDArray[np.int32] = (rgba.view('<u4')[..., 0] & MAX_ID).astype(
         np.int32
     )
     return ids
+
+
+def _wrong_format(data: bytes, pixels: NDArray[Any]) -> str | None:
+    """Return why an image holds no ids; a grey one that is black has void."""
+    if data.startswith(JPEG):
+        return 'a JPEG file, which changes colours'
+    if pixels.dtype != np.uint8:
+        return f'{8 * pixels.itemsize} bits'
+    grey_alpha = data.startswith(PNG) and data[25] == PNG_GREY_ALPHA
+    if grey_alpha or (pixels.ndim == 2 and pixels.any()):
+        return 'grey values'
+    return None
 
 
 def mask_box(mask: NDArray[np.bool_]) -> list[int]:

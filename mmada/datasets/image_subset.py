@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral
 from typing import Any, Literal, NamedTuple
 
 from mmengine.dataset import BaseDataset
@@ -75,6 +76,11 @@ class ImageSubset:
         if keep not in KEEP:
             raise ValueError(
                 f'`keep` should be one of {KEEP}. Found {keep!r}.'
+            )
+        if not isinstance(dataset, Mapping):
+            raise ValueError(
+                '`dataset` should be the config of a dataset. Found '
+                f'{type(dataset).__name__}.'
             )
         self.ids_file = ids_file
         self.keep = keep
@@ -284,7 +290,11 @@ def sort_ids(ids: Iterable[ImageId]) -> list[ImageId]:
         ValueError: If they are neither all integers nor all text, or a text
             does not fit on a line.
     """
-    found = list(ids)
+    # A dataset may keep integers of NumPy, which are none of Python's.
+    found = [
+        int(i) if isinstance(i, Integral) and type(i) is not bool else i
+        for i in ids
+    ]
     types = {type(i) for i in found}
     if not (types <= {int} or types <= {str}):
         raise ValueError(

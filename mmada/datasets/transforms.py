@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmdet.datasets import transforms as mmdet_transforms
 from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.structures.mask import BitmapMasks
 from mmengine.fileio import get
 from mmengine.registry import TRANSFORMS
 from numpy.typing import NDArray
 
-from mmada.datasets.coco_panoptic import decode_id_map
+from mmada.datasets.coco_panoptic import decode_id_map, is_flag
 
 IGNORE = 255
 """Semantic label of pixels that belong to no listed segment."""
 
+TURNED = (
+    ' Where the EXIF orientation turns an image, load it with '
+    "`color_type='color_ignore_orientation'` of LoadImageFromFile."
+)
 
-class LoadPanopticAnnotations(LoadAnnotations):
+
+class _EqualToMMDets(ABCMeta):
+    """Makes a class equal to mmdet's class of the same name.
+
+    mmdet's ``get_loading_pipeline``, which its ``analyze_results.py`` and
+    others call, takes the steps of a pipeline whose class is in a tuple of
+    mmdet's own.
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or other is getattr(
+            mmdet_transforms, cls.__name__, None
+        )
+
+    __hash__ = ABCMeta.__hash__
+
+
+class LoadPanopticAnnotations(LoadAnnotations, metaclass=_EqualToMMDets):
     """Load boxes, labels, masks and the semantic map of a panoptic image.
 
     Same results as mmdet's class of this name, which needs panopticapi.
@@ -32,6 +56,8 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_seg: Whether to load the semantic map. Defaults to True.
         box_type: Box class of mmdet, None for arrays. Defaults to 'hbox'.
         backend_args: File backend of mmengine. Defaults to None.
+        imdecode_backend: Of mmdet's class; without effect, OpenCV decodes
+            the maps. Defaults to 'cv2'.
 
     Raises:
         ValueError: If a segment map is no image or its size is not that of
@@ -46,6 +72,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
         with_seg: bool = True,
         box_type: str | None = 'hbox',
         backend_args: dict[str, Any] | None = None,
+        imdecode_backend: str = 'cv2',
     ) -> None:
         super().__init__(
             with_bbox=with_bbox,
@@ -54,6 +81,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
             with_seg=with_seg,
             box_type=box_type,
             backend_args=backend_args,
+            imdecode_backend=imdecode_backend,
         )
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +107,7 @@ class LoadPanopticAnnotations(LoadAnnotations):
     def _load_maps(self, results: dict[str, Any], path: str) -> None:
         ids = _read_map(path, tuple(results['ori_shape']), self.backend_args)
         segments = results['segments_info']
+        _check_flags(path, segments)
         if self.with_mask:
             # Crowds come with is_thing=False: they have no mask to learn.
             masks = [
@@ -102,11 +131,23 @@ def _read_map(
     except ValueError as error:
         raise ValueError(f'Segment map {path}: {error}') from None
     if ids.shape != shape:
+        advice = TURNED if ids.shape == shape[::-1] else ''
         raise ValueError(
             f'Segment map {path} should have the shape {shape} '
-            f'of its image. Found {ids.shape}.'
+            f'of its image. Found {ids.shape}.{advice}'
         )
     return ids
+
+
+def _check_flags(path: str, segments: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what mmdet's dataset took for a thing, such as the text '0'."""
+    for segment in segments:
+        flag = segment.get('is_thing', False)
+        if not is_flag(flag):
+            raise ValueError(
+                f'Segment map {path}: isthing of the category with label '
+                f'{segment["category"]} should be 0 or 1. Found {flag!r}.'
+            )
 
 
 @TRANSFORMS.register_module()

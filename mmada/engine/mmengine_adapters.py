@@ -9,11 +9,9 @@ new version that breaks it fails there, by name.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, Runner
@@ -44,21 +42,6 @@ def train_dataloader_of(runner: Runner) -> dict[str, Any] | DataLoader:
     where it has no config.
     """
     return runner._train_dataloader
-
-
-@contextlib.contextmanager
-def without_hooks(runner: Runner, kind: type[Hook]) -> Iterator[None]:
-    """Call no hooks of a class for a while.
-
-    Relies on `Runner.call_hook` going through one list, in which the order
-    is that of the calls. Hooks can be registered publicly, but not removed.
-    """
-    hooks = runner._hooks
-    runner._hooks = [hook for hook in hooks if not isinstance(hook, kind)]
-    try:
-        yield
-    finally:
-        runner._hooks = hooks
 
 
 def set_train_loop(runner: Runner, loop: BaseLoop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from mmada.engine.distributed import without_all_reduce
 from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
+from mmada.engine.replicas.plain_state import PlainState
 from mmada.engine.training_features import check_reentrant
 from mmada.models import (
     LossWeightWrapper,
     Objectives,
     inner_model,
     is_loss,
+    iteration_losses,
     reduce_losses,
 )
 from mmada.utils.seeding import preserve_rng
@@ -36,7 +38,7 @@ def probe_objectives(
 ) -> None:
     """Bind the objectives and tag parameter groups with their owners.
 
-    Generators, buffers and gradients are left as they were. All ranks find
+    Generators, buffers and attributes are left as they were. All ranks find
     the same, whatever their batches: what one of them sees, all know.
 
     Args:
@@ -57,24 +59,94 @@ def probe_objectives(
     _log_owners(weighted, owners)
 
 
-def find_new_owners(
-    model: nn.Module, optim_wrapper: OptimWrapper, batches: Iterable[Any]
-) -> None:
-    """Find the owners of parameters that had none when last looked at.
+class OwnerUpdates:
+    """Finds owners again while a training goes on.
 
     A parameter that a hook has unfrozen, or one of a loss that has appeared,
     has owners now; those that are known stay.
 
     Args:
-        model: Weighted and bound.
-        optim_wrapper: Built by HeadRuleOptimWrapperConstructor.
-        batches: As for :func:`probe_objectives`.
+        model: Weighted and just looked at, may be inside a model wrapper.
+        optim_wrapper: Its optimizer wrapper.
     """
-    weighted = unwrap(model)
-    with _undisturbed(weighted, optim_wrapper):
-        _, owners = _look(weighted, optim_wrapper, batches)
-        head_rule_of(optim_wrapper).assign(owners, keep=True)
-    _log_owners(weighted, owners)
+
+    def __init__(self, model: nn.Module, optim_wrapper: OptimWrapper) -> None:
+        self._model = model
+        self._optim_wrapper = optim_wrapper
+        self._objectives = unwrap(model).objective_weights.objectives
+        self._parameters = list(unwrap(model).parameters())
+        self._first = self._attached = self._trained()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a segment, whose owners are in the optimizer's state."""
+        self._looked = self._first
+        self._appeared = False
+        self._awaited = self._objectives.late
+        if self._awaited:
+            self._awaited -= head_rule_of(self._optim_wrapper).reaching()
+
+    def update(self, batches: Callable[[], Iterable[Any]]) -> bool:
+        """Find owners that are not known, before an iteration.
+
+        Args:
+            batches: Returns batches as for :func:`probe_objectives`.
+
+        Returns:
+            Whether other parameters are trainable, or have other owners.
+        """
+        now = self._trained()
+        if now == self._attached == self._first and not self._appeared:
+            return False
+        unknown = self._appeared or self._any_unknown(now)
+        if now == self._attached and not unknown:
+            return False
+        if unknown:
+            self._look(batches())
+        rule = head_rule_of(self._optim_wrapper)
+        rule.remove()  # it acts on what was trainable
+        rule.attach()
+        self._looked = [a or b for a, b in zip(now, self._looked, strict=True)]
+        self._attached, self._appeared = now, False
+        return True
+
+    def note(self, log_vars: Mapping[str, Tensor]) -> None:
+        """Note late objectives that have appeared in an iteration.
+
+        Args:
+            log_vars: What the iteration logs, on all ranks.
+        """
+        if not self._awaited:
+            return
+        objectives = self._objectives
+        found = iteration_losses(objectives.reduce(log_vars), len(objectives))
+        appeared = {i for i in self._awaited if found[i].isfinite()}
+        self._awaited -= appeared
+        self._appeared |= bool(appeared)
+
+    def _look(self, batches: Iterable[Any]) -> None:
+        weighted = unwrap(self._model)
+        with _undisturbed(weighted, self._optim_wrapper):
+            _, owners = _look(weighted, self._optim_wrapper, batches)
+            rule = head_rule_of(self._optim_wrapper)
+            rule.assign(owners, keep=True)
+        _log_owners(weighted, owners)
+
+    def _any_unknown(self, now: list[bool]) -> bool:
+        owned = {
+            id(group['params'][0])
+            for group in self._optim_wrapper.optimizer.param_groups
+            if group.get('objectives')
+        }
+        return any(
+            trained and not looked and id(parameter) not in owned
+            for parameter, trained, looked in zip(
+                self._parameters, now, self._looked, strict=True
+            )
+        )
+
+    def _trained(self) -> list[bool]:
+        return [parameter.requires_grad for parameter in self._parameters]
 
 
 def unwrap(model: nn.Module) -> LossWeightWrapper:
@@ -192,11 +264,12 @@ def _multiplies_by_zero(node: Any) -> bool:
 def _undisturbed(
     model: LossWeightWrapper, optim_wrapper: OptimWrapper
 ) -> Iterator[None]:
-    """Leave generators and buffers as they were, and no head rule acting."""
+    """Leave everything but gradients as it was, and no head rule acting."""
     rule = head_rule_of(optim_wrapper)
     buffers = {n: b.clone() for n, b in model.named_buffers()}
     rule.remove()  # it cannot act before it knows the owners
-    with preserve_rng(), torch.enable_grad():
+    attributes = PlainState(model)
+    with attributes.preserved(), preserve_rng(), torch.enable_grad():
         yield
     with torch.no_grad():
         for name, buffer in model.named_buffers():

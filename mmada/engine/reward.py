@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmdet.evaluation import CocoMetric
-from mmengine.evaluator import Evaluator
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.runner import Runner
 
 from mmada.evaluation import score_of_nothing
@@ -203,7 +203,7 @@ class RewardEvaluator:
 
     Args:
         dataloader: Config of the reward data, held out of training.
-        evaluator: Config of one or several metrics.
+        evaluator: Config of one or several metrics, or metrics.
         metric: The key whose value is maximised, or the weights of a sum
             by key.
         seed: Seeds the dataloader's workers.
@@ -212,7 +212,7 @@ class RewardEvaluator:
     def __init__(
         self,
         dataloader: dict[str, Any],
-        evaluator: dict[str, Any] | list[dict[str, Any]],
+        evaluator: dict[str, Any] | list[dict[str, Any]] | list[BaseMetric],
         metric: str | Mapping[str, float],
         seed: int,
     ) -> None:

@@ -21,6 +21,7 @@ from mmada.datasets.coco_panoptic import (
     read_categories,
     read_segment_map,
     to_int,
+    to_number,
 )
 from mmada.datasets.json_stream import read_members
 from mmada.datasets.segment_map import label_areas
@@ -39,7 +40,7 @@ class ListedSegments(NamedTuple):
     """
 
     file_name: str
-    segments: NDArray[np.int64]
+    segments: NDArray[np.float64]
 
 
 class CocoTruth:
@@ -97,12 +98,12 @@ class CocoTruth:
         for image_id, found in iter_annotations(annotations, self._ann_file):
             rows = [self._row(i, image_id) for i in found.segments_info]
             self.annotations[image_id] = ListedSegments(
-                found.file_name, np.array(rows, np.int64).reshape(-1, 4)
+                found.file_name, np.array(rows, np.float64).reshape(-1, 4)
             )
 
     def _row(
         self, info: Mapping[str, Any], image_id: int | str
-    ) -> tuple[int, int, int, int]:
+    ) -> tuple[int, int, float, int]:
         place = f'image {image_id}: a segment of {self._ann_file}'
         if not isinstance(info, Mapping):
             raise ValueError(f'{place} should be an object. Found {info!r}.')
@@ -110,7 +111,7 @@ class CocoTruth:
             return (
                 to_int(place, 'id', info['id']),
                 to_int(place, 'category_id', info['category_id']),
-                to_int(place, 'area', info['area']),
+                to_number(place, 'area', info['area']),
                 to_int(place, 'iscrowd', info.get('iscrowd', 0)),
             )
         except KeyError as error:
@@ -127,7 +128,10 @@ class CocoTruth:
                 'Found no annotation of it.'
             )
         listed = {}
-        for label, category, area, crowd in annotation.segments.tolist():
+        for row in annotation.segments.tolist():
+            # Areas may be fractions; the reference takes them as they are.
+            label, category, crowd = (int(row[k]) for k in (0, 1, 3))
+            area = int(row[2]) if row[2].is_integer() else row[2]
             if category not in self.categories:
                 raise ValueError(
                     f'image {image_id}: category_id of segment {label} of '
@@ -168,9 +172,13 @@ def label_categories(
         categories: Categories of the annotation file, in its order.
 
     Raises:
-        ValueError: If a class is not in the file, stuff comes before a
-            thing, or there are too many classes to be told apart.
+        ValueError: If a class is not in the file or not once, stuff comes
+            before a thing, or there are too many classes to be told apart.
     """
+    if isinstance(classes, str):
+        raise ValueError(
+            f'`classes` should be a tuple of names. Found {classes!r}.'
+        )
     if len(classes) >= INSTANCE_OFFSET:
         raise ValueError(
             f'`classes` should be fewer than {INSTANCE_OFFSET}. '
@@ -184,6 +192,12 @@ def label_categories(
             f'file. Found {missing}.'
         )
     ids = [c for c, category in categories.items() if category.name in classes]
+    if len(ids) != len(classes):
+        raise ValueError(
+            '`classes` should name each category of the annotation file '
+            f'once, and that file each once. Found {list(classes)} and '
+            f'{[categories[c].name for c in ids]}.'
+        )
     things = [categories[c].isthing for c in ids]
     if things != sorted(things, reverse=True):
         wrong = categories[ids[things.index(False)]].name

@@ -9,6 +9,7 @@ from mmada.datasets.coco_panoptic import (
     read_annotations,
     read_json,
     read_segment_map,
+    to_int,
 )
 from mmada.evaluation.class_counts import (
     ClassesOf,
@@ -73,11 +74,18 @@ def _read_segments(
     annotation: Annotation, known: Collection[int]
 ) -> dict[int, int]:
     """Return the category of each predicted segment."""
+    place = 'a segment'
     try:
         categories = {
-            int(s['id']): int(s['category_id'])
+            to_int(place, 'id', s['id']): to_int(
+                place, 'category_id', s['category_id']
+            )
             for s in annotation.segments_info
         }
+    except TypeError:
+        raise ValueError(
+            'a segment should be an object. Found another value.'
+        ) from None
     except KeyError as error:
         raise ValueError(
             f'a segment should have {error}. Found none.'

@@ -2,7 +2,7 @@
 
 Follows the reference evaluator of the COCO panoptic task (Kirillov et al.,
 "Panoptic Segmentation", CVPR 2019, section 4) in every detail that its
-numbers depend on. Areas stay integers: nothing is rounded here.
+numbers depend on. Nothing is rounded here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class TruthSegment(NamedTuple):
 
     Attributes:
         category: Category id.
-        area: Pixels as stated in the annotation file; the evaluator believes
-            the file, not the map.
+        area: Pixels as stated in the annotation file, perhaps a fraction;
+            the evaluator believes the file, not the map.
         crowd: Whether it stands for a group.
     """
 
     category: int
-    area: int
+    area: float
     crowd: bool
 
 
@@ -43,7 +43,7 @@ class Match(NamedTuple):
 
     category: int
     intersection: int
-    union: int
+    union: float
 
 
 class ImageCounts(NamedTuple):
@@ -166,7 +166,7 @@ def _match(
                 f'that of the map, which shares {pixels} pixels with a '
                 f'prediction. Found {segment.area} in the annotation file.'
             )
-        # IoU > 1/2 in integers. A stated area that is too small can make
+        # IoU > 1/2, multiplied out. A stated area that is too small can make
         # the union negative: no match, as in the reference.
         if 2 * pixels > union > 0:
             matches[true, label] = Match(segment.category, pixels, union)

@@ -38,9 +38,16 @@ from mmada.evaluation.resampling import check_resamples, resample_quality
 SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}
 
 
+FILES = 'tools/format_panoptic.py writes predictions to files.'
+
+
 @METRICS.register_module()
 class PanopticQuality(BaseMetric):
     """PQ, SQ and RQ in percent, with the keys of mmdet's metric.
+
+    The config of an evaluator with mmdet's ``CocoPanopticMetric`` needs
+    another ``type`` and nothing else; what this metric cannot do is refused
+    by name.
 
     The numbers are those of mmdet's ``CocoPanopticMetric``, with two
     differences. An average over no class is NaN, with a warning, instead of
@@ -69,6 +76,13 @@ class PanopticQuality(BaseMetric):
         backend_args: File backend of mmengine. Defaults to None.
         collect_device: 'cpu' or 'gpu'. Defaults to 'cpu'.
         prefix: Prefix of the keys. Defaults to 'coco_panoptic'.
+        collect_dir: Folder that ranks exchange results in, for
+            ``collect_device='cpu'``. Defaults to None.
+        nproc: Of mmdet's metric; without effect, as images are counted when
+            they are predicted. Defaults to None.
+        format_only: Of mmdet's metric; False.
+        outfile_prefix: Of mmdet's metric; None.
+        file_client_args: Of mmdet's metric; None.
 
     Raises:
         OSError: If the annotation file cannot be read.
@@ -76,19 +90,35 @@ class PanopticQuality(BaseMetric):
     """
 
     default_prefix = 'coco_panoptic'
+    _dataset_meta: dict[str, Any] | None
 
     def __init__(
         self,
-        ann_file: str,
-        seg_prefix: str,
+        ann_file: str | None = None,
+        seg_prefix: str | None = None,
         classwise: bool = False,
         classes_of: ClassesOf = 'official',
         resamples: int = 0,
         backend_args: BackendArgs = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        collect_dir: str | None = None,
+        nproc: int | None = None,
+        format_only: bool = False,
+        outfile_prefix: str | None = None,
+        file_client_args: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(collect_device, prefix, collect_dir)
+        _refuse('format_only', False, format_only, FILES)
+        _refuse('outfile_prefix', None, outfile_prefix, FILES)
+        _refuse(
+            'file_client_args',
+            None,
+            file_client_args,
+            'It is called `backend_args`.',
+        )
+        ann_file = _require('ann_file', 'an annotation file', ann_file)
+        seg_prefix = _require('seg_prefix', 'its folder of maps', seg_prefix)
         check_classes_of(classes_of)
         self.classwise = classwise
         self.classes_of: ClassesOf = classes_of
@@ -96,6 +126,23 @@ class PanopticQuality(BaseMetric):
         self._truth = CocoTruth(ann_file, seg_prefix, backend_args)
         self._category_ids: list[int] = []
         self._warned_of_areas = False
+
+    @property
+    def dataset_meta(self) -> dict[str, Any] | None:
+        """What is known of the data set: its ``classes``."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict[str, Any] | None) -> None:
+        """Compare the classes with the annotation file, before any image.
+
+        Raises:
+            ValueError: If they do not fit.
+        """
+        before = (self._dataset_meta or {}).get('classes')
+        self._dataset_meta = meta
+        if meta and meta.get('classes') and meta['classes'] != before:
+            self._category_ids = self._read_classes()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count one batch; the predictions are only read.
@@ -114,6 +161,7 @@ class PanopticQuality(BaseMetric):
         if not self._category_ids:
             self._category_ids = self._read_classes()
         for sample in data_samples:
+            _check_sample(sample)
             truth = self._truth[sample['img_id']]
             self._check_areas(sample['img_id'], truth)
             self.results.append(self._count(sample, truth))
@@ -224,3 +272,32 @@ class PanopticQuality(BaseMetric):
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _check_sample(sample: dict) -> None:
+    for name, source in (
+        ('img_id', '`meta_keys` of PackDetInputs names it.'),
+        ('pred_panoptic_seg', 'A panoptic model predicts it.'),
+    ):
+        if name not in sample:
+            raise ValueError(
+                f'`data_samples` should have {name}. Found {sorted(sample)}. '
+                f'{source}'
+            )
+
+
+def _refuse(name: str, expected: Any, found: Any, advice: str) -> None:
+    """Refuse an option of mmdet's metric that is not its default."""
+    if found != expected:
+        raise ValueError(
+            f'`{name}` should be {expected}. Found {found!r}. {advice}'
+        )
+
+
+def _require(name: str, what: str, found: str | None) -> str:
+    if found is None:
+        raise ValueError(
+            f'`{name}` should be {what}. Found None. The truth is read from '
+            'files, not from the data set.'
+        )
+    return found

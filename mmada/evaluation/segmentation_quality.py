@@ -57,6 +57,8 @@ class SegmentationQuality(BaseMetric):
             'ground_truth'. Defaults to 'official'.
         collect_device: 'cpu' or 'gpu'. Defaults to 'cpu'.
         prefix: Prefix of the keys. Defaults to 'semantic'.
+        collect_dir: Folder that ranks exchange results in, for
+            ``collect_device='cpu'``. Defaults to None.
 
     Raises:
         ValueError: If an option does not fit.
@@ -73,8 +75,9 @@ class SegmentationQuality(BaseMetric):
         classes_of: ClassesOf = 'official',
         collect_device: str = 'cpu',
         prefix: str | None = None,
+        collect_dir: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
+        super().__init__(collect_device, prefix, collect_dir)
         check_classes_of(classes_of)
         if tolerance < 0:
             raise ValueError(f'`tolerance` should be >= 0. Found {tolerance}.')

@@ -60,6 +60,8 @@ class AutoSegLoss(nn.Module):
         ValueError: If an option is not valid.
     """
 
+    transient_attributes = ('_points', '_curves')  # an action sets them
+
     def __init__(
         self,
         metric: str,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmada.datasets.coco_panoptic import (
     decode_id_map,
@@ -12,6 +15,7 @@ from mmada.datasets.coco_panoptic import (
     read_annotations,
     read_categories,
     read_json,
+    read_segment_map,
     write_png,
 )
 
@@ -81,3 +85,120 @@ def test_ids_of_more_than_three_bytes(value):
 def test_no_image(data):
     with pytest.raises(ValueError, match='should be an image'):
         decode_id_map(data)
+
+
+IDS = np.array([[0, 3, 300], [70000, 5, 5]])
+COLOURS = np.stack([IDS & 255, IDS >> 8 & 255, IDS >> 16], -1).astype(np.uint8)
+
+
+def encoded(image, kind='PNG', **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def palette():
+    colours, indices = np.unique(
+        COLOURS.reshape(-1, 3), axis=0, return_inverse=True
+    )
+    image = Image.fromarray(indices.reshape(IDS.shape).astype(np.uint8), 'P')
+    image.putpalette(colours.ravel().tolist())
+    return encoded(image)
+
+
+def transparent():
+    alpha = np.where(IDS == 3, 0, 255).astype(np.uint8)
+    return encoded(Image.fromarray(np.dstack([COLOURS, alpha])))
+
+
+def turned():
+    """What OpenCV's colour images, but not Pillow's arrays, turn."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(Image.fromarray(COLOURS), exif=exif)
+
+
+@pytest.mark.parametrize('make', [palette, transparent, turned])
+def test_maps_of_other_formats_are_read_as_stored(make):
+    np.testing.assert_array_equal(decode_id_map(make()), IDS)
+
+
+def grey(values):
+    return encoded(Image.fromarray(np.array(values).astype(np.uint8)))
+
+
+def grey_alpha():
+    pixels = np.dstack([COLOURS[..., 0], np.full(IDS.shape, 255, np.uint8)])
+    return encoded(Image.fromarray(pixels, 'LA'))
+
+
+def deep(pixels):
+    done, data = cv2.imencode('.png', pixels.astype(np.uint16) * 300)
+    assert done
+    return data.tobytes()
+
+
+@pytest.mark.parametrize(
+    ('data', 'found'),
+    [
+        (grey(IDS), 'grey values'),
+        (grey_alpha(), 'grey values'),
+        (deep(IDS), '16 bits'),
+        (deep(COLOURS), '16 bits'),
+        (encoded(Image.fromarray(COLOURS), 'JPEG'), 'a JPEG file'),
+    ],
+)
+def test_maps_that_cannot_hold_ids(tmp_path, data, found):
+    (tmp_path / 'a.png').write_bytes(data)
+    with pytest.raises(ValueError, match=f'a.png: .* Found {found}'):
+        read_segment_map(str(tmp_path), 'a.png')
+
+
+def test_a_black_grey_map_is_void():
+    np.testing.assert_array_equal(decode_id_map(grey([[0, 0]])), [[0, 0]])
+
+
+def category(**changes):
+    return dict(dict(id=1, name='dog', isthing=1), **changes)
+
+
+@pytest.mark.parametrize(
+    ('value', 'thing'),
+    [(1, True), (0, False), (True, True), (False, False), (1.0, True)],
+)
+def test_things_and_stuff(value, thing):
+    content = dict(categories=[category(isthing=value)])
+    assert read_categories(content, 'gt.json') == {1: ('dog', thing)}
+
+
+@pytest.mark.parametrize('value', ['0', '1', 2, -1, None, [], 0.5])
+def test_a_flag_that_is_read_differently_elsewhere_is_refused(value):
+    content = dict(categories=[category(isthing=value)])
+    message = f"'dog', a category of gt.json, .*0 or 1 as isthing.*{value!r}"
+    with pytest.raises(ValueError, match=message.replace('[', r'\[')):
+        read_categories(content, 'gt.json')
+
+
+@pytest.mark.parametrize(
+    ('categories', 'message'),
+    [
+        ([category(), category(name='cat')], r'an id each. Found \[1, 1\]'),
+        ([category(name=None)], 'text as name. Found None'),
+        ([category(id=1.5)], 'an integer as id. Found 1.5'),
+    ],
+)
+def test_categories_that_do_not_fit(categories, message):
+    with pytest.raises(ValueError, match=f'gt.json.*{message}'):
+        read_categories(dict(categories=categories), 'gt.json')
+
+
+def test_an_image_with_two_annotations_is_refused():
+    entry = dict(image_id=3, file_name='a.png', segments_info=[])
+    with pytest.raises(ValueError, match='image 3 of gt.json .*a second'):
+        read_annotations(dict(annotations=[entry, entry]), 'gt.json')
+
+
+def test_a_map_without_a_name_is_refused():
+    entry = dict(image_id=3, file_name=None, segments_info=[])
+    with pytest.raises(ValueError, match='image 3 .* text as file_name'):
+        read_annotations(dict(annotations=[entry]), 'gt.json')

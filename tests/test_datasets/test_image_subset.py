@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 
+import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.samplers import AspectRatioBatchSampler
@@ -286,3 +287,15 @@ def test_source_of_a_list():
         parse_ids(GOOD).check_source([10, 9], 'new.json')
     with pytest.raises(ValueError, match='Found 3 others'):
         parse_ids(GOOD).check_source([10, 9, 3], 'new.json')
+
+
+def test_integers_of_numpy_are_integers():
+    ids = np.array([3, 1, 2])
+    assert digest_ids(ids) == digest_ids([1, 2, 3])
+    with pytest.raises(ValueError, match='Image ids should be'):
+        digest_ids([True, False])
+
+
+def test_a_dataset_that_is_built_already_is_refused():
+    with pytest.raises(ValueError, match='`dataset` .*Found list'):
+        ImageSubset([], 'ids.txt', 'listed')

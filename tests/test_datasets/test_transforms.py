@@ -15,11 +15,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.datasets import CocoPanopticDataset
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets import CocoPanopticDataset, get_loading_pipeline
 from mmdet.datasets.transforms import LoadPanopticAnnotations as MMDetLoading
 from mmdet.models.seg_heads import PanopticFPNHead
 from mmdet.registry import DATASETS, TRANSFORMS
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from mmada.datasets import (
     LoadPanopticAnnotations,
@@ -154,6 +156,50 @@ def test_a_map_of_another_size(scene_folder):
     info['ori_shape'] = (64, 97)
     with pytest.raises(ValueError, match=r'000000.png .*\(64, 97\).*Found'):
         LoadPanopticAnnotations()(info)
+
+
+def test_a_map_that_is_not_turned_with_its_image(scene_folder, tmp_path):
+    """The real steps on a photograph that was taken on its side."""
+    dataset = scene_dataset(scene_folder)
+    info = dataset.get_data_info(0)
+    with Image.open(info['img_path']) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(tmp_path / 'turned.png', exif=exif)
+    info['img_path'] = str(tmp_path / 'turned.png')
+    with pytest.raises(ValueError, match='color_ignore_orientation'):
+        LoadPanopticAnnotations()(LoadImageFromFile()(dict(info)))
+    load = LoadImageFromFile(color_type='color_ignore_orientation')
+    assert LoadPanopticAnnotations()(load(info))['gt_seg_map'].shape == (
+        64,
+        96,
+    )
+
+
+@pytest.mark.parametrize('flag', ['0', '1', 2, None])
+def test_a_flag_that_mmdet_takes_for_a_thing(scene_folder, flag):
+    info = sample(scene_dataset(scene_folder), 0)
+    info['segments_info'][0]['is_thing'] = flag
+    with pytest.raises(ValueError, match=f'000000.png: isthing .*{flag!r}'):
+        LoadPanopticAnnotations()(info)
+
+
+@pytest.mark.parametrize('name', [TYPE, 'LoadPanopticAnnotations'])
+def test_mmdet_takes_it_for_a_loading_step(name):
+    """As in its tools that look at results, beside its own class."""
+    steps = [
+        dict(type='LoadImageFromFile'),
+        dict(type=name),
+        dict(type='RandomFlip', prob=0.5),
+    ]
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert get_loading_pipeline(steps) == steps[:2]
+
+
+def test_it_equals_no_other_class():
+    assert LoadPanopticAnnotations == LoadPanopticAnnotations
+    assert LoadPanopticAnnotations != LoadImageFromFile
+    assert len({LoadPanopticAnnotations, LoadImageFromFile}) == 2
 
 
 def test_a_map_that_is_no_image(scene_folder, tmp_path):

@@ -72,7 +72,7 @@ def train(live, weights, index=0, count=3, **options):
     live.model.objective_weights.set(weights)
     return train_segment(
         live,
-        batches(count, index),
+        [batches(count, index)],
         ObjectiveMeter(live.model.objective_weights.objectives),
         **{
             'first_iter': index * count,

@@ -35,10 +35,6 @@ class Calls(Hook):
         self.iterations.append('validation')
 
 
-class OtherCalls(Calls):
-    """A hook of another class."""
-
-
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Checkpoint of a training of three epochs of three iterations."""
@@ -86,32 +82,6 @@ def test_a_runner_keeps_the_dataloader_that_it_was_given(tmp_path):
         experiment_name='given_objects',
     )
     assert adapters.train_dataloader_of(other) is given
-
-
-def test_hooks_are_not_called_for_a_while(tmp_path):
-    runner = built(tmp_path)
-    first, second = Calls(), OtherCalls()
-    for hook in (first, second):
-        runner.register_hook(hook)
-    before = list(runner.hooks)
-    with adapters.without_hooks(runner, OtherCalls):
-        runner.call_hook('before_val')
-    runner.call_hook('before_val')
-    assert first.iterations == ['validation'] * 2
-    assert second.iterations == ['validation']
-    assert runner.hooks == before
-
-
-def test_hooks_are_called_again_after_an_error(tmp_path):
-    runner = built(tmp_path)
-    before = list(runner.hooks)
-    with (
-        pytest.raises(KeyError),
-        adapters.without_hooks(runner, Hook),
-    ):
-        assert not runner.hooks
-        raise KeyError
-    assert runner.hooks == before
 
 
 def test_the_runner_has_the_progress_of_the_loop_that_is_set(tmp_path):

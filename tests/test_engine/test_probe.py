@@ -31,16 +31,20 @@ class LateDetector(toy.ToyDetector):
     Without `loss_b` the loss a goes through `early`, with it through `late`.
     """
 
+    transient_attributes = ('calls', 'modes')
+
     def __init__(self):
         super().__init__()
         self.early = nn.Linear(1, 1)
         self.late = nn.Linear(1, 1)
         self.frozen = nn.Linear(1, 1).requires_grad_(False)
         self.calls = 0
+        self.own_calls = []
         self.modes = []
 
     def forward(self, x, y, mode='tensor'):
         self.calls += 1
+        self.own_calls.append(self.calls)
         self.modes.append((mode, self.training))
         losses = super().forward(x, y, mode)
         marked = any(float(row[0]) == MARK for row in x)
@@ -96,6 +100,7 @@ def test_looks_on_until_every_objective_was_seen(position):
     live = build()
     probe(live, stream(position))
     assert live.model.calls == position + 1
+    assert live.model.own_calls == []  # no trace of it is left
     found = owners(live)
     assert found['late.weight'] == [0]
     # The union: earlier batches went through another branch.
@@ -136,6 +141,8 @@ def test_looks_at_the_losses_of_training():
 
 class Recorder(BaseDataPreprocessor):
     """Keeps whether it is asked to augment as in training."""
+
+    transient_attributes = ('calls',)
 
     def __init__(self):
         super().__init__()

@@ -88,14 +88,14 @@ def backend(tmp_path_factory):
 
 def test_each_search_has_names_of_its_own(backend):
     for search in ('first', 'exploration'):
-        for name in ('round', 'winner', 'best/score', 'reward/replica3'):
+        for name in ('round', 'winner', 'best.score', 'reward.replica3'):
             assert list(backend.scalars[f'{search}/{name}']) == [1, 2]
-        assert list(backend.scalars[f'{search}/weights/a_']) == [1, 2]
+        assert list(backend.scalars[f'{search}/weights.a_']) == [1, 2]
     assert backend.scalars['first/round'] == {1: 1.0, 2: 2.0}
 
 
 def test_training_goes_by_iterations_under_other_names(backend):
-    assert list(backend.scalars['weights/b/_']) == [0, 3]
+    assert list(backend.scalars['training/weights.b._']) == [0, 3]
     assert list(backend.scalars['loss']) == [1, 2, 3, 4, 5, 6]
 
 

@@ -10,6 +10,7 @@ from mmdet.evaluation.functional import INSTANCE_OFFSET as MMDET_OFFSET
 
 from mmada.datasets import coco_panoptic
 from mmada.datasets.coco_panoptic import Category, id_to_rgb, write_png
+from mmada.datasets.segment_map import to_segment_map
 from mmada.evaluation.coco_truth import (
     INSTANCE_OFFSET,
     CocoTruth,
@@ -17,6 +18,7 @@ from mmada.evaluation.coco_truth import (
     split_labels,
     wrong_areas,
 )
+from mmada.evaluation.matching import count_image
 
 CONTENT = dict(
     annotations=[
@@ -70,6 +72,23 @@ def test_of_two_segments_of_an_id_the_last_counts(write):
         dict(id=256, category_id=4, area=1, iscrowd=0)
     )
     assert CocoTruth(*write(content))[3].listed[256] == (4, 1, False)
+
+
+def test_a_fractional_area_stays_one(write):
+    """As in the reference, whose union takes it as it is."""
+    content = change([*SEGMENT, 'area'], 2.75)
+    truth = CocoTruth(*write(content))[3]
+    assert truth.listed[70000].area == 2.75
+    assert wrong_areas(truth) == [70000]
+    predicted = to_segment_map(np.array([[9, 9, 9], [7, 7, 9]]))
+    counts = count_image(3, truth, predicted, {7: 4, 9: 9})
+    # Two pixels are shared: 2 of the prediction + 2.75 - 2.
+    assert counts.matches == ((4, 2, 2.75),)
+
+
+def test_a_whole_area_is_an_integer(write):
+    listed = CocoTruth(*write(change([*SEGMENT, 'area'], 2.0)))[3].listed
+    assert [type(s.area) for s in listed.values()] == [int, int]
 
 
 GONE = object()
@@ -146,7 +165,10 @@ INTEGER = r'of .*gt.json should have an integer as'
             None,
             f'image 3: a segment {INTEGER} category_id. Found None',
         ),
-        ([*SEGMENT, 'area'], [2], rf'{INTEGER} area. Found \[2\]'),
+        ([*SEGMENT, 'area'], [2], r'have a number as area. Found \[2\]'),
+        ([*SEGMENT, 'area'], None, 'have a number as area. Found None'),
+        ([*SEGMENT, 'area'], float('nan'), 'a number as area. Found nan'),
+        ([*SEGMENT, 'id'], 1.5, f'segment {INTEGER} id. Found 1.5'),
         ([*SEGMENT, 'iscrowd'], 'x', f"{INTEGER} iscrowd. Found 'x'"),
     ],
 )
@@ -198,6 +220,23 @@ def test_stuff_before_things():
     categories = {9: Category('sky', False), **CATEGORIES}
     with pytest.raises(ValueError, match="Things .*before.*Found 'sky'"):
         label_categories(('dog', 'cat', 'sky'), categories)
+
+
+def test_classes_that_are_a_text():
+    with pytest.raises(ValueError, match="a tuple of names. Found 'dog'"):
+        label_categories('dog', CATEGORIES)
+
+
+@pytest.mark.parametrize('classes', [('dog', 'sky', 'sky'), ('dog', 'dog')])
+def test_a_class_that_is_there_twice(classes):
+    with pytest.raises(ValueError, match='each category .* once'):
+        label_categories(classes, CATEGORIES)
+
+
+def test_a_category_of_the_name_of_another():
+    categories = {**CATEGORIES, 10: Category('sky', False)}
+    with pytest.raises(ValueError, match=r"and \['dog', 'sky', 'sky'\]"):
+        label_categories(('dog', 'sky'), categories)
 
 
 def test_a_thousand_classes():

@@ -84,6 +84,18 @@ def edit(path, change):
             "image 4 of .*: a segment should have 'category_id'",
         ),
         (
+            lambda a: a[4]['segments_info'][0].update(id=None),
+            'image 4 of .*: a segment should have an integer as id',
+        ),
+        (
+            lambda a: a[4]['segments_info'].append(5),
+            'image 4 of .*: a segment should be an object',
+        ),
+        (
+            lambda a: a.append(a[0]),
+            'image 0 of .*pred.json .*Found a second',
+        ),
+        (
             lambda a: a[0].update(file_name='0001.png'),
             r'image 0: segment maps .*\(80, 115\) and \(113, 76\)',
         ),

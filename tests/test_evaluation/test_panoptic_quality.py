@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import logging
 import math
@@ -382,7 +383,6 @@ def test_a_table_of_classes_is_logged(tiny, caplog, monkeypatch):
     [
         (tiny_sample(1007, 0, 0, 0), CLASSES, 'image 0: label 1007 .*class 7'),
         (tiny_sample(2, 2), CLASSES, r'image 0: .*\(1, 4\) and \(1, 2\)'),
-        (tiny_sample(2, 2, 2, 2), ('cow',), r"`classes` .*Found \['cow'\]"),
         (tiny_sample(2, 2, 2, 2), None, '`dataset_meta` .*Found None'),
         (data_sample(4, np.array([[2]])), CLASSES, 'image 4 should be one'),
     ],
@@ -392,6 +392,79 @@ def test_predictions_that_do_not_fit(tiny, sample, classes, message):
     if classes:
         metric.dataset_meta = dict(classes=classes)
     with pytest.raises(ValueError, match=message):
+        metric.process({}, [sample])
+
+
+def stuff_first(categories):
+    return sorted(categories, key=lambda c: c['isthing'])
+
+
+def text_flags(categories):
+    return [dict(c, isthing=str(c['isthing'])) for c in categories]
+
+
+@pytest.mark.parametrize(
+    ('classes', 'change', 'message'),
+    [
+        (('cow',), list, r"`classes` .*Found \['cow'\]"),
+        ('dog', list, "`classes` .*tuple of names. Found 'dog'"),
+        (CLASSES, stuff_first, "Things .*before stuff .*'sky' first"),
+        (CLASSES, text_flags, r"'dog', .*gt.json, .*isthing. Found '1'"),
+    ],
+)
+def test_a_data_set_that_does_not_fit_is_refused_before_any_image(
+    tiny, classes, change, message
+):
+    paths = tiny()
+    content = json.loads(Path(paths['ann_file']).read_text())
+    content['categories'] = change(content['categories'])
+    Path(paths['ann_file']).write_text(json.dumps(content))
+    evaluator = dict(type='PanopticQuality', **paths)
+    with pytest.raises(ValueError, match=message):
+        Evaluator(evaluator).dataset_meta = dict(classes=classes)
+
+
+def test_classes_are_compared_once(tiny, warnings):
+    metric = PanopticQuality(**tiny())
+    for _ in range(2):
+        metric.dataset_meta = dict(classes=('cat', 'dog', 'sky'))
+    assert len(warnings()) == 1
+
+
+def test_a_config_of_mmdets_metric_with_another_type(scene_paths):
+    """All of its options, with those values that have a meaning here."""
+    theirs = inspect.signature(coco_panoptic_metric.CocoPanopticMetric)
+    options = {k: p.default for k, p in theirs.parameters.items()}
+    options.update(scene_paths, classwise=True, prefix='val')
+    samples = predictions(**scene_paths)
+    expected = evaluate(PanopticQuality(**scene_paths), samples)
+    found = evaluate(PanopticQuality(**options), samples)
+    assert found['val/PQ'] == expected['coco_panoptic/PQ']
+    assert 'val/ball_PQ' in found
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(format_only=True), '`format_only` .*Found True. tools/format'),
+        (dict(outfile_prefix='a/b'), "`outfile_prefix` .*Found 'a/b'. tools/"),
+        (dict(file_client_args={}), '`file_client_args` .*`backend_args`'),
+        (dict(ann_file=None), '`ann_file` .*annotation file. Found None'),
+        (dict(seg_prefix=None), '`seg_prefix` .*maps. Found None'),
+    ],
+)
+def test_options_of_mmdets_metric_that_are_refused(tiny, options, message):
+    with pytest.raises(ValueError, match=message):
+        PanopticQuality(**(tiny() | options))
+
+
+@pytest.mark.parametrize('name', ['img_id', 'pred_panoptic_seg'])
+def test_what_a_pipeline_or_model_leaves_out_is_named(tiny, name):
+    sample = tiny_sample(2, 2, 2, 2)
+    del sample[name]
+    metric = PanopticQuality(**tiny())
+    metric.dataset_meta = dict(classes=CLASSES)
+    with pytest.raises(ValueError, match=f'`data_samples` .* {name}. Found'):
         metric.process({}, [sample])
 
 

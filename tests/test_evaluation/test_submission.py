@@ -132,10 +132,6 @@ def set_segment(key, value):
             '1 records are of other images: 9',
         ),
         (
-            lambda records: records.append(records[0]),
-            'an image has more than one record',
-        ),
-        (
             lambda records: records[0].update(file_name='no.png'),
             'image 11: the segment map cannot be read',
         ),
@@ -151,6 +147,12 @@ def set_segment(key, value):
 def test_what_the_server_would_refuse_is_found(written, change, message):
     edit(written, change)
     assert any(text.startswith(message) for text in problems(written))
+
+
+def test_two_records_of_an_image_are_refused(written):
+    edit(written, lambda records: records.append(records[0]))
+    with pytest.raises(ValueError, match='image 11 .*Found a second'):
+        problems(written)
 
 
 def test_an_area_may_be_left_out(written):

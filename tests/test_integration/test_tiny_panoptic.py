@@ -133,9 +133,9 @@ def _reads_tensorboard(work_dir):
     (events,) = work_dir.glob('*/vis_data/events.out.tfevents*')
     accumulator = EventAccumulator(str(events))
     accumulator.Reload()
-    weights = accumulator.Scalars('exploration/weights/seg')
+    weights = accumulator.Scalars('exploration/weights.seg')
     assert [event.step for event in weights] == [1, 2]
-    assert 'exploration/best/PQ' in accumulator.Tags()['scalars']
+    assert 'exploration/best.PQ' in accumulator.Tags()['scalars']
 
 
 def _infers(work_dir, scenes):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmada.controllers import REPLAY, ScheduleSearch, StaticSearch
 from mmada.engine.optimizers import head_rule
-from mmada.models import LossWeightWrapper
+from mmada.models import ObjectiveWeights
 from mmada.testing import (
     DetectorConformance,
     GradientWeightingConformance,
@@ -212,7 +212,7 @@ def test_weights_that_are_not_applied(
     detector: DetectorConformance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = reference(detector.case)
-    monkeypatch.setattr(LossWeightWrapper, 'weights', (1.0, 1.0))
+    monkeypatch.setattr(ObjectiveWeights, 'values', (1.0, 1.0))
     fails(detector, 'the_loss_is_the_weighted_sum', known)
     fails(detector, 'a_weight_reaches_each_gradient_linearly', known)
 
@@ -220,7 +220,7 @@ def test_weights_that_are_not_applied(
 def test_a_wrapper_that_changes_the_losses(
     detector: DetectorConformance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LossWeightWrapper, 'weights', (1.0, 1.0 + 1e-6))
+    monkeypatch.setattr(ObjectiveWeights, 'values', (1.0, 1.0 + 1e-6))
     fails(detector, 'weights_of_ones_change_no_bit', 'patterns')
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.datasets.coco_panoptic import decode_id_map, id_to_rgb, write_png
@@ -228,6 +229,14 @@ ENTRIES = {
         lambda c: c['categories'][4].update(isthing=1),
         dict(other_kind=1),
     ),
+    'bad_isthing': (
+        lambda c: c['categories'][0].update(isthing='1'),
+        None,
+    ),
+    "bad_fields of a category's id": (
+        lambda c: c['categories'][0].update(id='1'),
+        None,
+    ),
     'unused_category': (
         lambda c: c['categories'].append(dict(id=99, name='x', isthing=0)),
         dict(unused_category=1, extra_class=1),
@@ -278,6 +287,13 @@ def remap(root):
     edit(root, lambda c: c['annotations'][0].update(file_name='a.png'))
 
 
+def turn(path, orientation):
+    with Image.open(path) as image:
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        image.save(path, exif=exif)
+
+
 FILES = {
     'missing_image': (
         lambda root: (root / 'train/000003.png').unlink(),
@@ -307,6 +323,20 @@ FILES = {
         cut_jpeg,
         {'unreadable_image'},
     ),
+    'unreadable_map of grey values': (
+        lambda root: cv2.imwrite(
+            str(root / MAPS / '000003.png'), np.full((64, 96), 7, np.uint8)
+        ),
+        {'unreadable_map'},
+    ),
+    'turned_image': (
+        lambda root: turn(root / 'train/000003.png', 3),
+        {'turned_image'},
+    ),
+    'turned_image by a quarter': (
+        lambda root: turn(root / 'train/000003.png', 6),
+        {'turned_image', 'image_size', 'map_size'},
+    ),
     'map_size': (
         lambda root: repaint(root, lambda ids: ids[1:]),
         None,
@@ -328,6 +358,23 @@ def test_faults_of_the_files(name, root, check):
     found = kinds(output)
     assert found[name.split()[0]] == 1
     assert expected is None or set(found) <= expected
+
+
+def test_a_map_drawn_on_the_turned_image_is_no_fault(root, check):
+    """Entry and map have the size that the photograph has once turned."""
+
+    def swap(content):
+        image = content['images'][0]
+        image.update(height=image['width'], width=image['height'])
+        for info in content['annotations'][0]['segments_info']:
+            x, y, width, height = info['bbox']
+            info['bbox'] = [y, x, height, width]
+
+    edit(root, swap)
+    repaint(root, np.transpose)
+    turn(root / 'train/000000.png', 6)
+    code, output, _ = check(*paths(root), '--json')
+    assert (code, kinds(output)) == (0, {})
 
 
 def test_every_kind_is_tried():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 
@@ -62,6 +63,39 @@ def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
         common.read_config(path)
 
 
+def test_a_part_of_a_config_that_is_no_dict_is_named(common, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('test_dataloader = 5')
+    with pytest.raises(ValueError, match='`test_dataloader` .*dict. Found 5'):
+        common.read_config(path)
+
+
 def test_a_config_that_is_not_there(common, tmp_path):
     with pytest.raises(FileNotFoundError, match='none.py'):
         common.read_config(tmp_path / 'none.py')
+
+
+@pytest.mark.parametrize(
+    ('script', 'arguments', 'message'),
+    [
+        ('train', ['none.py'], 'none.py'),
+        ('train', ['broken.py'], 'broken.py should be a config. Found'),
+        ('train', ['good.py', '--cfg-options', 'x.5=1'], 'Index 5 exceeds'),
+        ('train', ['good.py', '--resume', 'none.pth'], 'Found no none.pth'),
+        ('test', ['good.py', 'none.pth'], 'Found no none.pth'),
+    ],
+)
+def test_what_a_run_cannot_be_started_with_is_named(
+    tmp_path, monkeypatch, capsys, script, arguments, message
+):
+    (tmp_path / 'good.py').write_text('x = [1]')
+    (tmp_path / 'broken.py').write_text('x = (')
+    load('common.py')  # the folder of the scripts is in the path then
+    main = runpy.run_path(str(TOOLS / f'{script}.py'))['main']
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', [f'{script}.py', *arguments])
+    with pytest.raises(SystemExit, match='2'):
+        main()
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f'{script}: error: ')
+    assert message in error

@@ -80,9 +80,13 @@ def test_images_without_a_truth(write, trained_scenes, tmp_path):
     write(*images, code='isthing')
     other = '--image-info', listed, '--image-dir', trained_scenes / 'test/'
     write(*other, code='categories.json should have images. Found none')
+    odd = tmp_path / 'odd.json'
+    odd.write_text(json.dumps(dict(images=[dict(id=1, file_name='a.png')])))
+    other = '--image-info', odd, '--image-dir', trained_scenes / 'test/'
+    write(*other, code='Found another entry 0 of images: height')
     write(*images, '--categories', listed)
     records = json.loads((tmp_path / f'out/{STEM}.json').read_text())
-    assert [r['image_id'] for r in records['annotations']] == [0, 1]
+    assert [r['image_id'] % 10**6 for r in records['annotations']] == [0, 1]
     for record in records['annotations']:
         path = tmp_path / 'out' / STEM / record['file_name']
         ids = np.unique(decode_id_map(path.read_bytes()))

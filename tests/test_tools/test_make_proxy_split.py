@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -97,3 +98,24 @@ def test_not_an_annotation_file(tmp_path, split):
     code, _, error = split(tmp_path / 'none.json')
     assert code == 2
     assert 'none.json' in error
+
+
+@pytest.mark.parametrize(
+    ('images', 'message'),
+    [
+        ([dict(id=1), dict(file_name='b.jpg')], '`id` of entry 1 .*None'),
+        ([dict(id=1.5)], '`id` of entry 0 of images .*Found 1.5'),
+        ([5], '`id` of entry 0 of images'),
+        (5, 'should have a list as images. Found 5'),
+        ([dict(id=1), dict(id='a')], "all integers or all text.*'str'"),
+    ],
+)
+def test_images_without_an_id_are_named(tmp_path, split, images, message):
+    path = write_annotations(tmp_path, range(2))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(content, images=images)))
+    code, _, error = split(path, '--num-reward', 1)
+    assert code == 2
+    assert re.fullmatch(
+        f'make_proxy_split: error: .*ann.json.*{message}.*', error.strip()
+    )

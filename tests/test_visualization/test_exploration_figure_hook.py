@@ -47,12 +47,12 @@ def test_tensorboard_has_what_the_history_has(tmp_path):
     assert winners == scalars('winner')
     for k in range(4):
         rewards = [record['rewards'][k] for record in records]
-        assert rewards == scalars(f'reward/replica{k}')
+        assert rewards == scalars(f'reward.replica{k}')
         metrics = [record['metrics'][k]['toy/score'] for record in records]
-        assert metrics == scalars(f'metric/replica{k}')
+        assert metrics == scalars(f'metric.replica{k}')
     for i, name in enumerate('ab'):
         weights = [record['weights'][record['best']][i] for record in records]
-        assert weights == scalars(f'weights/{name}')
+        assert weights == scalars(f'weights.{name}')
     images = found.Images('exploration_weights.png')
     assert [image.step for image in images] == [1, 2, 3]
     pixels = [

@@ -27,8 +27,13 @@ from mmada.datasets.scenes.scene import (
 )
 
 MANIFEST = 'scenes.json'
-GENERATOR_VERSION = 1
-"""Raised whenever the same seed would draw other pixels than before."""
+GENERATOR_VERSION = 2
+"""Raised whenever the same seed would give other files than before."""
+
+FIRST_IDS = {split: k * 10**6 for k, split in enumerate(SPLITS)}
+"""Image ids differ by split, so that the truth of one is none of another's."""
+
+MAX_NUM = 10**6
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class SceneOptions:
                 f'`num` should have splits of {SPLITS}. Found '
                 f'{unknown or "none"}.'
             )
-        if min(self.num.values()) < 1:
+        if not all(1 <= number <= MAX_NUM for number in self.num.values()):
             raise ValueError(
-                '`num` should be at least 1 for every split. '
+                f'`num` should be in 1..{MAX_NUM} for every split. '
                 f'Found {dict(self.num)}.'
             )
         if self.seed < 0:
@@ -150,14 +155,18 @@ def _write_split(root: Path, split: str, options: SceneOptions) -> None:
     for index in range(options.num[split]):
         rng = scene_rng(options.seed, split, index)
         scene = draw_scene(rng, options.size, options.min_radius)
-        name = f'{index:06d}.png'
+        image_id, name = FIRST_IDS[split] + index, f'{index:06d}.png'
         write_png(root / split / name, scene.image)
         write_png(maps / name, id_to_rgb(scene.id_map))
         images.append(
-            dict(id=index, file_name=name, height=height, width=width)
+            dict(id=image_id, file_name=name, height=height, width=width)
         )
         annotations.append(
-            dict(image_id=index, file_name=name, segments_info=scene.segments)
+            dict(
+                image_id=image_id,
+                file_name=name,
+                segments_info=scene.segments,
+            )
         )
     content = dict(
         images=images, annotations=annotations, categories=scene_categories()

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
-from mmada.datasets.coco_panoptic import MAX_ID, VOID
+from mmada.datasets.coco_panoptic import MAX_ID, VOID, is_flag
 from mmada.datasets.image_subset import ImageId
 from mmada.diagnostics.data.faults import Fault
 
@@ -133,7 +133,11 @@ def check_categories(
     faults = [*_fields(categories)]
     if faults:
         return faults
-    faults = [*_duplicates(categories), *_things_first(categories)]
+    faults = [
+        *_duplicates(categories),
+        *_flags(categories),
+        *_things_first(categories),
+    ]
     if metainfo and 'classes' in metainfo:
         faults += _compare(categories, metainfo)
     return faults
@@ -153,10 +157,22 @@ def unused_categories(
 def _fields(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
     if not categories:
         yield Fault('bad_fields', 'there are no categories')
+    types: dict[str, Any] = dict(id=int, name=str, isthing=object)
     for k, category in enumerate(categories):
-        for name in ('id', 'name', 'isthing'):
-            if not isinstance(category, Mapping) or name not in category:
+        for name, expected in types.items():
+            if (
+                not isinstance(category, Mapping)
+                or name not in category
+                or not isinstance(category[name], expected)
+            ):
                 yield Fault('bad_fields', f'category {k} of the list: {name}')
+
+
+def _flags(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    for category in categories:
+        if not is_flag(category['isthing']):
+            where = f'{category["name"]}: {category["isthing"]!r}'
+            yield Fault('bad_isthing', where)
 
 
 def _duplicates(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
@@ -179,6 +195,10 @@ def _things_first(categories: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
 def _compare(
     categories: Sequence[Mapping[str, Any]], metainfo: Mapping[str, Any]
 ) -> Iterator[Fault]:
+    if isinstance(metainfo['classes'], str):
+        where = f'the text {metainfo["classes"]!r}, not a tuple of names'
+        yield Fault('missing_class', where)
+        return
     classes = list(metainfo['classes'])
     things = metainfo.get('thing_classes')
     names = [c['name'] for c in categories]

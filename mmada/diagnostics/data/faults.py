@@ -45,11 +45,17 @@ KINDS = dict(
         'image files that are no image', 'Training stops there.'
     ),
     unreadable_map=_error(
-        'map files that are no image', 'Training and PQ stop there.'
+        'map files that are no RGB image of 8 bits',
+        'Training and PQ stop there.',
     ),
     image_size=_error(
         'images of another size than their entry states',
         'Images are filtered and put into batches by the stated size.',
+    ),
+    turned_image=_warning(
+        'images that their EXIF orientation turns',
+        'They are loaded as turned, and their maps and boxes as they are: '
+        'both should be drawn on the turned image.',
     ),
     map_size=_error(
         'maps of another size than their image',
@@ -144,6 +150,10 @@ KINDS = dict(
     duplicate_category=_error(
         'categories with the id or the name of another',
         'Labels are not what they seem.',
+    ),
+    bad_isthing=_error(
+        'categories with isthing neither 0 nor 1',
+        "mmdet takes '0' and 2 for a thing, the reference of PQ does not.",
     ),
     things_first=_error(
         'categories of things behind one of stuff',

@@ -22,6 +22,9 @@ from mmada.diagnostics.data.annotations import (
 )
 from mmada.diagnostics.data.faults import Fault
 
+EXIF = (b'Exif', b'eXIf')
+"""What begins the data of EXIF, in JPEG and in PNG files."""
+
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
@@ -74,6 +77,8 @@ def check_image(
         ids = _open(map_path, decode_id_map, 'unreadable_map', faults)
         stated = image.height, image.width
         faults += check_sizes(image_id, stated, _size(photo), _size(ids))
+        if photo is not None and is_turned(image_path, photo, _size(ids)):
+            faults.append(Fault('turned_image', image_path))
         faults += [] if ids is None else check_map(image_id, ids, segments)
     return faults, {s.category for s in segments}
 
@@ -102,8 +107,8 @@ def _open(
         return decode(Path(path).read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
-        faults.append(Fault(kind, path))
+    except ValueError as error:
+        faults.append(Fault(kind, f'{path}: {error}'))
         return None
 
 
@@ -113,6 +118,24 @@ def _decode_image(data: bytes) -> NDArray[np.uint8]:
     if image is None:
         raise ValueError('the bytes should be an image. Found another file.')
     return image
+
+
+def is_turned(path: str, photo: NDArray[np.uint8], map_: Size | None) -> bool:
+    """Return whether a photograph is turned and its map may be not.
+
+    Args:
+        path: The photograph.
+        photo: What it is loaded as.
+        map_: Height and width of the map, None if it could not be read.
+    """
+    data = Path(path).read_bytes()
+    if not any(name in data for name in EXIF):
+        return False
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    stored: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if stored.shape != photo.shape:
+        return map_ != photo.shape[:2]
+    return not np.array_equal(stored, photo)
 
 
 def check_sizes(

@@ -14,10 +14,11 @@ from torch import Tensor
 from mmada.engine.distributed import ReplicaGroups
 from mmada.engine.exploration.targets import Target
 from mmada.engine.preemption import stop_on_sigterm
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.replicas.segment import train_segment
 from mmada.engine.replicas.segment_loader import SegmentLoader
-from mmada.engine.reward import RewardEvaluator
+from mmada.engine.reward import RewardEvaluator, Score
 from mmada.engine.state import failpoint
 from mmada.utils.seeding import derive_seed
 
@@ -53,6 +54,7 @@ class ReplicaRunner:
         evaluator: Scores a replica.
         target: What an action is applied to.
         groups: Which ranks train together.
+        course: Counters and hooks of the replica's training.
         max_iters: Iterations of the whole schedule.
         seed: The run's seed.
     """
@@ -64,6 +66,7 @@ class ReplicaRunner:
         evaluator: RewardEvaluator,
         target: Target,
         groups: ReplicaGroups,
+        course: Course,
         *,
         max_iters: int,
         seed: int,
@@ -73,6 +76,7 @@ class ReplicaRunner:
         self.evaluator = evaluator
         self.target = target
         self.groups = groups
+        self.course = course
         self.max_iters = max_iters
         self.seed = seed
 
@@ -135,27 +139,38 @@ class ReplicaRunner:
             on_iteration(done)
             check()
 
-        losses = train_segment(
-            self.live,
-            self.loader.segment(segment),
-            self.target.meter(),
-            first_iter=first_iter,
-            max_iters=self.max_iters,
-            epoch_length=self.loader.epoch_length,
-            seed=self._segment_seed(segment),
-            on_iteration=between,
-        )
-        failpoint('explore.after_training')
-        if losses is None:
-            return Outcome()
-        score = self.evaluator.score(self.live.model, check)
+        with self.course.at(first_iter):
+            losses = train_segment(
+                self.live,
+                (p.loader for p in self.loader.pieces(segment, first_iter)),
+                self.target.meter(),
+                first_iter=first_iter,
+                max_iters=self.max_iters,
+                epoch_length=self.loader.epoch_length,
+                seed=self._segment_seed(segment),
+                events=self.target.events(
+                    self.course, lambda: self.loader.segment(segment)
+                ),
+                on_iteration=between,
+            )
+            failpoint('explore.after_training')
+            if losses is None:
+                return Outcome()
+            score = self._score(check)
         failpoint('explore.after_evaluation')
+        self.live.attributes.difference()  # raises what capture would
         return Outcome(
             score.metrics,
             tuple(losses.tolist()),
             score.value,
             score.resamples,
         )
+
+    def _score(self, check: Callable[[], None]) -> Score:
+        with self.course.validation() as metrics:
+            score = self.evaluator.score(self.live.model, check)
+            metrics.update(score.metrics)
+        return score
 
     def _segment_seed(self, segment: int) -> int:
         # The first rank of a group draws what a replica of one rank would.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmengine.hooks import EMAHook
-
 from mmada.controllers import Controller
 from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.targets import Target
-from mmada.engine.mmengine_adapters import without_hooks
 from mmada.engine.state import failpoint
 from mmada.utils.files import remove_leftovers
 from mmada.utils.run_files import EXPLORED_FILE
@@ -58,14 +55,11 @@ def _write(
     if whole and target.is_saved(*found):
         return
     if with_model:
-        # An average that an EMAHook would write in place of the model is one
-        # of the training after the exploration.
-        with without_hooks(runner, EMAHook):
-            runner.save_checkpoint(
-                str(work_dir),
-                EXPLORED_FILE,
-                save_optimizer=False,
-                save_param_scheduler=False,
-                backend_args=dict(backend=DURABLE),
-            )
+        runner.save_checkpoint(
+            str(work_dir),
+            EXPLORED_FILE,
+            save_optimizer=False,
+            save_param_scheduler=False,
+            backend_args=dict(backend=DURABLE),
+        )
     target.save(*found)

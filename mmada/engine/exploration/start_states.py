@@ -18,11 +18,8 @@ from torch import Tensor
 from mmada.controllers import Plan, Rest, Start
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.replicas.live_replica import (
-    LiveReplica,
-    Snapshot,
-    map_tensors,
-)
+from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.plain_data import map_tensors
 from mmada.engine.state import failpoint
 
 NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)

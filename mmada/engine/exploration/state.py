@@ -137,7 +137,8 @@ def _plain(config: Any) -> Any:
         return {str(k): _plain(v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):
         return [_plain(v) for v in config]
-    return config
+    # A type may be a class in place of its name.
+    return config.__name__ if isinstance(config, type) else config
 
 
 def load_newest(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +21,9 @@ from mmada.controllers import (
     PolicyEnsemble,
     WeightController,
 )
-from mmada.engine.probe import probe_objectives
+from mmada.engine.probe import OwnerUpdates, probe_objectives
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.segment import SegmentEvents
 from mmada.models import AutoSegLoss, ObjectiveMeter, weigh_losses
 from mmada.models.meters import Meter
 from mmada.models.objectives import ObjectiveSpec
@@ -77,6 +78,17 @@ class Target(ABC):
     def apply(self, action: Tensor) -> None:
         """Make the model train with an action, shape (action_size,)."""
 
+    def events(
+        self, course: SegmentEvents, batches: Callable[[], Iterable[Any]]
+    ) -> SegmentEvents:
+        """Return what happens in a segment of a replica.
+
+        Args:
+            course: What happens whatever the target.
+            batches: Returns batches of training data.
+        """
+        return course
+
     @abstractmethod
     def meter(self) -> Meter:
         """Return a new meter for the losses of one segment."""
@@ -130,6 +142,7 @@ class LossWeights(Target):
         probe_objectives(live.model, live.optim_wrapper, batches)
         self._weights = model.objective_weights
         self.names = self._weights.objectives.names
+        self._owners = OwnerUpdates(live.model, live.optim_wrapper)
 
     @property
     def controller_arguments(self) -> dict[str, Any]:
@@ -144,6 +157,12 @@ class LossWeights(Target):
     def apply(self, action: Tensor) -> None:
         """Set the weights."""
         self._weights.set(action)
+
+    def events(
+        self, course: SegmentEvents, batches: Callable[[], Iterable[Any]]
+    ) -> SegmentEvents:
+        """Find the owners of what hooks make trainable, or losses reach."""
+        return _FindingOwners(course, self._owners, batches)
 
     def meter(self) -> ObjectiveMeter:
         """Average the raw losses."""
@@ -176,6 +195,40 @@ class LossWeights(Target):
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
         assert isinstance(controller, WeightController)
         return controller.ensemble().named(self.names)
+
+
+class _FindingOwners(SegmentEvents):
+    """A segment in which owners are found again where they change.
+
+    Args:
+        course: Calls the hooks.
+        owners: Of the live model, just restored.
+        batches: Returns batches of training data.
+    """
+
+    def __init__(
+        self,
+        course: SegmentEvents,
+        owners: OwnerUpdates,
+        batches: Callable[[], Iterable[Any]],
+    ) -> None:
+        self._course = course
+        self._owners = owners
+        self._batches = batches
+        owners.begin()
+
+    def before_batches(self, iteration: int) -> None:
+        self._course.before_batches(iteration)
+
+    def before_iteration(self, iteration: int, batch: Any) -> None:
+        self._course.before_iteration(iteration, batch)
+        self._owners.update(self._batches)
+
+    def after_iteration(
+        self, iteration: int, batch: Any, outputs: dict[str, Any]
+    ) -> None:
+        self._owners.note(outputs)
+        self._course.after_iteration(iteration, batch, outputs)
 
 
 @TASK_UTILS.register_module()

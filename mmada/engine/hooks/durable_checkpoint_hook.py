@@ -35,6 +35,7 @@ class DurableCheckpointHook(OverridableCheckpointHook):
 
     file_backend: Any
     keep_ckpt_ids: Any
+    _durable: bool | None = None  # known once a training begins
 
     def before_train(self, runner: Any) -> None:
         """Prepare the directory; remove what killed writers left."""
@@ -90,6 +91,8 @@ class DurableCheckpointHook(OverridableCheckpointHook):
         self, runner: Any, metrics: dict[str, Any]
     ) -> None:
         """Save the model if it is the best, then remove the old best."""
+        if self._durable is None:  # a validation alone, of a checkpoint
+            return
         if not (self._durable and self.save_best):
             super().save_best_checkpoint(runner, metrics)
             return

@@ -21,6 +21,7 @@ class EpochSeedHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    in_replicas = 'silent'  # segments have their own seeds
 
     def before_train_epoch(self, runner: Any) -> None:
         """Seed from the run's seed, the epoch and the rank."""

@@ -159,7 +159,7 @@ def trunk_parameters(
         id(group['params'][0]): group['objectives']
         for group in optim_wrapper.optimizer.param_groups
     }
-    reaching = head_rule_of(optim_wrapper).num_reaching()
+    reaching = len(head_rule_of(optim_wrapper).reaching())
     trunk = {
         name: parameter
         for name, parameter in model.named_parameters()

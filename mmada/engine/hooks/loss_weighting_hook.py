@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.mmengine_adapters import accumulated_iterations
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
@@ -32,8 +33,8 @@ class LossWeightingHook(WeightingHook[Weighting]):
     a pseudo epoch with all weights 1, after which model, optimizer,
     schedules and generators are put back.
 
-    Weights go to `work_dir/weights.jsonl`, to the visual backends under
-    `weights/`, and with the losses into the checkpoints.
+    Weights go to `work_dir/weights.jsonl`, to the visual backends, and
+    with the losses into the checkpoints.
 
     Args:
         weighting: Config of a :class:`Weighting`.
@@ -72,25 +73,30 @@ class LossWeightingHook(WeightingHook[Weighting]):
         Raises:
             RuntimeError: If the pseudo epoch diverges.
         """
-        live = LiveReplica(
-            runner.model, runner.optim_wrapper, runner.param_schedulers or []
-        )
         loader = self.probe_loader(runner, self._probe_iters)
+        course = Course(runner, loader)
+        live = LiveReplica(
+            runner.model,
+            runner.optim_wrapper,
+            runner.param_schedulers or [],
+            course.attributes,
+        )
         start, weights = live.capture(), self.weights.values
         self.weights.set([1.0] * len(weights))
         runner.logger.info(
             f'Pseudo epoch of {loader.num_iters} iterations '
             'with all weights 1.'
         )
-        with preserve_rng():
+        with preserve_rng(), course.at(0):
             losses = train_segment(
                 live,
-                loader.segment(0),
+                (piece.loader for piece in loader.pieces(0)),
                 ObjectiveMeter(self.weights.objectives),
                 first_iter=0,
                 max_iters=runner.max_iters,
                 epoch_length=loader.epoch_length,
                 seed=derive_seed(runner.seed, 'segment', 0),
+                events=course,
             )
         live.restore(start)
         live.optim_wrapper.initialize_count_status(

@@ -28,8 +28,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
 
     Once a period, at its end, the mean weights and the mean raw losses of
     its iterations go to `work_dir/weights.jsonl` and the weights to the
-    visual backends under `weights/`. The weighting's state is in the
-    checkpoints.
+    visual backends. The weighting's state is in the checkpoints.
 
     Args:
         weighting: Config of a :class:`StepWeighting`.

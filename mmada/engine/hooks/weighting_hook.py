@@ -25,9 +25,10 @@ from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.probe import (
     MAX_BATCHES,
-    find_new_owners,
+    OwnerUpdates,
     probe_objectives,
 )
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
 from mmada.models import (
@@ -35,7 +36,6 @@ from mmada.models import (
     ObjectiveError,
     ObjectiveWeights,
     is_loss,
-    iteration_losses,
     weigh_losses,
 )
 from mmada.models.meters import MissingLosses, PeriodMeans
@@ -69,7 +69,7 @@ class WeightingHook(Hook, Generic[W]):
     the owners; then the weighting is built, and either restored from the
     checkpoint or started. When the weights are set is up to the subclass. It
     publishes them once a period: to `work_dir/weights.jsonl` and to the
-    visual backends under `weights/`.
+    visual backends as `training/weights.<objective>`.
 
     The model is looked at again before an iteration in which other
     parameters are trainable, as another hook may freeze or unfreeze some,
@@ -94,6 +94,7 @@ class WeightingHook(Hook, Generic[W]):
     """
 
     weighting_type: ClassVar[type[Any]]
+    in_replicas: ClassVar[str] = 'silent'  # its search sets the weights
     model: LossWeightWrapper
     weights: ObjectiveWeights
     weighting: W | None
@@ -156,12 +157,11 @@ class WeightingHook(Hook, Generic[W]):
             # A trained model may have other losses in the first batches.
             self.weights.bind(_as_loss_names(self._resumed['objectives']))
         loader = self.probe_loader(runner, MAX_BATCHES)
-        with preserve_rng():
+        with preserve_rng(), Course(runner, loader).look(runner.iter):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
-        self._changes = _ParameterChanges(self.model)
-        self._awaited = self.weights.objectives.late
+        self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))
@@ -176,18 +176,10 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Find owners again where they may have changed."""
-        if not self._changes.pending():
-            return
-        if self._changes.unknown():
-            loader = self.probe_loader(runner, MAX_BATCHES)
-            find_new_owners(
-                runner.model, runner.optim_wrapper, loader.segment(0)
-            )
-        self._changes = _ParameterChanges(self.model, self._changes)
-        rule = head_rule_of(runner.optim_wrapper)
-        rule.remove()  # it acts on what was trainable
-        rule.attach()
-        self.trainable_changed(runner)
+        if self._owners.update(
+            lambda: self.probe_loader(runner, MAX_BATCHES).segment(0)
+        ):
+            self.trainable_changed(runner)
 
     def trainable_changed(self, runner: Any) -> None:
         """Follow a change of the trainable parameters; owners are known."""
@@ -200,14 +192,7 @@ class WeightingHook(Hook, Generic[W]):
         outputs: Any = None,
     ) -> None:
         """Note late objectives that have appeared."""
-        if not self._awaited:
-            return
-        objectives = self.weights.objectives
-        found = iteration_losses(objectives.reduce(outputs), len(objectives))
-        appeared = {i for i in self._awaited if found[i].isfinite()}
-        if appeared:
-            self._awaited -= appeared
-            self._changes.appeared = True
+        self._owners.note(outputs)
 
     def after_train(self, runner: Any) -> None:
         """Leave the model as it was found."""
@@ -273,7 +258,10 @@ class WeightingHook(Hook, Generic[W]):
         known = [] if losses is None else losses.tolist()
         scalars = dict(zip(names, weights, strict=True))
         runner.visualizer.add_scalars(
-            {scalar_name('weights', k): w for k, w in scalars.items()},
+            {
+                scalar_name('training', 'weights', name): weight
+                for name, weight in scalars.items()
+            },
             step=runner.iter,
         )
         if runner.rank == 0:
@@ -327,45 +315,6 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
-
-
-class _ParameterChanges:
-    """Knows which parameters were trainable when the model was looked at.
-
-    Args:
-        model: The weighted model, just looked at.
-        before: What was known before; None at first.
-
-    Attributes:
-        appeared: Whether an objective has appeared since.
-    """
-
-    def __init__(
-        self, model: LossWeightWrapper, before: _ParameterChanges | None = None
-    ) -> None:
-        self.appeared = False
-        self._parameters = list(model.parameters())
-        self._trained = self._trained_now()
-        self.known: list[bool] = (
-            self._trained
-            if before is None
-            else [
-                new or old
-                for new, old in zip(self._trained, before.known, strict=True)
-            ]
-        )
-
-    def pending(self) -> bool:
-        """Return whether something has changed since the last look."""
-        return self.appeared or self._trained_now() != self._trained
-
-    def unknown(self) -> bool:
-        """Return whether owners have to be found."""
-        now = zip(self._trained_now(), self.known, strict=True)
-        return self.appeared or any(new and not old for new, old in now)
-
-    def _trained_now(self) -> list[bool]:
-        return [parameter.requires_grad for parameter in self._parameters]
 
 
 def _as_loss_names(objectives: Sequence[str]) -> Sequence[str]:

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from mmengine.dist import get_world_size
-from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import TASK_UTILS
@@ -48,25 +47,6 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             '`optim_wrapper.accumulative_counts` should be a divisor of the '
             f'{num_iters} iterations of a round (`iters_per_round`). '
             f'Found {counts}.'
-        )
-
-
-def check_ema_hook(runner: Any) -> None:
-    """Check that no hook averages over a training that there is not.
-
-    Args:
-        runner: Its training loop is an exploration alone.
-
-    Raises:
-        ValueError: If there is an EMAHook.
-    """
-    if any(isinstance(hook, EMAHook) for hook in runner.hooks):
-        raise ValueError(
-            '`custom_hooks` should hold no EMAHook where `train_cfg.type` is '
-            'ParallelExplorationLoop. Found one. It averages over the '
-            'iterations of a training, of which an exploration has none: '
-            'remove it, or explore in an ExploreThenTrainLoop, whose '
-            'training it averages.'
         )
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS
-from mmengine.runner import BaseLoop
+from mmengine.runner import (
+    BaseLoop,
+    EpochBasedTrainLoop,
+    IterBasedTrainLoop,
+)
 from torch import nn
 
 from mmada.engine.distributed import Channel
@@ -22,7 +27,9 @@ from mmada.engine.mmengine_adapters import (
 )
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.state import StateStore
 from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
@@ -69,9 +76,7 @@ class ExploreThenTrainLoop(BaseLoop):
             for config in (exploration if listed else [exploration])
         ]
         _check_directories(self.explorations)
-        self.training: Any = LOOPS.build(
-            training, default_args=dict(runner=runner, dataloader=dataloader)
-        )
+        self.training: Any = _build_training(runner, dataloader, training)
         super().__init__(runner, self.training.dataloader)
         self._epoch = 0  # set by a resume
         self._iter = 0
@@ -85,6 +90,25 @@ class ExploreThenTrainLoop(BaseLoop):
     def iter(self) -> int:
         """Iterations of the training done."""
         return self._iter
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether the training ends early, which EarlyStoppingHook sets."""
+        return self.training.stop_training
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self.training.stop_training = stop
+
+    @property
+    def val_begin(self) -> int:
+        """When the training validates first."""
+        return self.training.val_begin
+
+    @property
+    def val_interval(self) -> int:
+        """How often the training validates."""
+        return self.training.val_interval
 
     @property
     def max_epochs(self) -> int:
@@ -120,10 +144,14 @@ class ExploreThenTrainLoop(BaseLoop):
         warn_of_batches(
             self.runner, exploration.loader.batch_size, self.training
         )
+        check_hooks(self.runner)
         with self._exploration_scope(exploration) as live:
+            course = Course(self.runner, exploration.loader)
+            live = replace(live, attributes=course.attributes)
             initial = self._initial(exploration, live)
             live.restore(initial)
-            exploration.explore(live, monitor)
+            course.before_train()
+            exploration.explore(live, course, monitor)
             live.restore_model(initial)
             live.optim_wrapper.zero_grad(set_to_none=True)
 
@@ -194,6 +222,30 @@ def _scale_rate(
     )
     for group in optim_wrapper.param_groups:
         group['lr'] *= batch_size / base
+
+
+def _build_training(
+    runner: Any, dataloader: dict[str, Any], config: dict[str, Any]
+) -> BaseLoop:
+    """Build the training loop, as a Runner would from its `train_cfg`.
+
+    Raises:
+        ValueError: If nothing says which loop it is.
+    """
+    config = dict(config)
+    if ('type' in config) == ('by_epoch' in config):
+        raise ValueError(
+            '`training` should have either `type` or `by_epoch`, as '
+            f'`train_cfg` of an ordinary training. Found {config}.'
+        )
+    if 'by_epoch' in config:
+        by_epoch = config.pop('by_epoch')
+        config['type'] = (
+            EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
+        )
+    return LOOPS.build(
+        config, default_args=dict(runner=runner, dataloader=dataloader)
+    )
 
 
 def _check_directories(explorations: list[Any]) -> None:

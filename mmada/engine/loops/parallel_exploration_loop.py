@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmengine.evaluator import Evaluator
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -29,13 +31,14 @@ from mmada.engine.exploration.state import (
 from mmada.engine.exploration.targets import Target
 from mmada.engine.loops.config_checks import (
     check_auto_scale_lr,
-    check_ema_hook,
     check_optimization,
     controller_class,
 )
 from mmada.engine.mmengine_adapters import is_resumed
 from mmada.engine.monitor import Monitor
+from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, RewardMetric
 from mmada.engine.state import RunLock, StateStore
@@ -66,9 +69,10 @@ class ParallelExplorationLoop(BaseLoop):
     its own state, as the controller wants, or rests. The replicas take turns
     on one live model a rank, so an accelerator's memory does not grow with m,
     and the result does not depend on the number of ranks. After each wave of
-    replicas the state is committed under `work_dir/exploration`. Hooks of the
-    run see no iteration of a replica;
-    `after_exploration_round(runner, record)` is called once a round.
+    replicas the state is committed under `work_dir/exploration`. Of the run's
+    hooks those act on a replica that are part of its training, see
+    :class:`InReplicas`; `after_exploration_round(runner, record)` is called
+    once a round.
 
     Args:
         runner: The runner.
@@ -119,11 +123,18 @@ class ParallelExplorationLoop(BaseLoop):
         )
         self.reward_metric = RewardMetric(reward_metric)
         self.seed = runner.seed if seed is None else seed
+        # Metrics name what is wrong with their files and with the classes;
+        # a dataset or the first look at the model would stop in between.
+        metrics = Evaluator(reward_evaluator).metrics
         self.loader = SegmentLoader(dataloader, iters_per_round, self.seed)
         super().__init__(runner, self.loader.template)
+        for metric in metrics:
+            metric.dataset_meta = getattr(
+                self.dataloader.dataset, 'metainfo', None
+            )
         self._reward = (
             reward_dataloader,
-            reward_evaluator,
+            metrics,
             reward_metric,
             self.seed,
         )
@@ -167,26 +178,29 @@ class ParallelExplorationLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Explore with the runner's own optimizer and schedulers."""
-        check_ema_hook(self.runner)
         check_auto_scale_lr(self.runner)
+        check_hooks(self.runner)
         with Monitor(self.runner) as monitor:
             self.runner.call_hook('before_train')
-            self.explore(
-                LiveReplica(
-                    self.runner.model,
-                    self.runner.optim_wrapper,
-                    self.runner.param_schedulers or [],
-                ),
-                monitor,
+            course = Course(self.runner, self.loader)
+            live = LiveReplica(
+                self.runner.model,
+                self.runner.optim_wrapper,
+                self.runner.param_schedulers or [],
+                course.attributes,
             )
+            self.explore(live, course, monitor)
             self.runner.call_hook('after_train')
         return self.runner.model
 
-    def explore(self, live: LiveReplica, monitor: Monitor) -> None:
+    def explore(
+        self, live: LiveReplica, course: Course, monitor: Monitor
+    ) -> None:
         """Run the rounds that are not done yet and write what was found.
 
         Args:
             live: Model, optimizer and schedulers at the schedule's start.
+            course: Counters and hooks of the replicas' training.
             monitor: Shows where the run is.
         """
         prepare_features(self.runner)
@@ -195,12 +209,12 @@ class ParallelExplorationLoop(BaseLoop):
             stack.callback(channel.close)
             channel.from_main(lambda: self._lock(stack))
             monitor.begin()
-            self.controller = self.build_controller(live)
+            self.controller = self.build_controller(live, course)
             groups = ReplicaGroups(
                 self.controller.num_replicas, self._ranks_per_replica
             )
             stack.callback(groups.close)
-            exploration = self._prepare(live, groups, channel, monitor)
+            exploration = self._prepare(live, course, groups, channel, monitor)
             state = self._resume(exploration) or exploration.begin()
             self.reporter.rounds()
             while not exploration.is_over(state):
@@ -214,17 +228,20 @@ class ParallelExplorationLoop(BaseLoop):
         """Prepare the runner's model for the training after the search."""
         self.target.finish(Path(self.runner.work_dir), self.runner.model)
 
-    def build_controller(self, live: LiveReplica) -> Controller:
+    def build_controller(
+        self, live: LiveReplica, course: Course
+    ) -> Controller:
         """Bind the target to the model and build what searches.
 
         All ranks look at the same batches, so that they see the same.
 
         Args:
             live: Before any training step.
+            course: Counters and hooks of the replicas' training.
         """
         check_optimization(live, self.loader.num_iters)
         share = Share(0, self._ranks_per_replica or 1)
-        with preserve_rng():
+        with preserve_rng(), course.look(0):
             self.target.bind(live, self.loader.shared(share).segment(0))
         controller: Controller = TASK_UTILS.build(
             self._controller_config,
@@ -244,6 +261,7 @@ class ParallelExplorationLoop(BaseLoop):
     def _prepare(
         self,
         live: LiveReplica,
+        course: Course,
         groups: ReplicaGroups,
         channel: Channel,
         monitor: Monitor,
@@ -251,10 +269,10 @@ class ParallelExplorationLoop(BaseLoop):
         """Check the reward and build what runs the rounds."""
         if channel.size > 1:
             check_sync_batch_norm(live.model)
-        with groups.scope(), preserve_rng():
+        with groups.scope(), preserve_rng(), live.attributes.preserved():
             self.evaluator = RewardEvaluator(*self._reward)
             self.evaluator.check(live.model)
-        runner = self._build_runner(live, groups)
+        runner = self._build_runner(live, course, groups)
         self.store = StateStore(
             self.directory / STATES_DIR,
             identity_of(runner, self.controller, self._controller_config),
@@ -275,18 +293,16 @@ class ParallelExplorationLoop(BaseLoop):
         )
 
     def _build_runner(
-        self, live: LiveReplica, groups: ReplicaGroups
+        self, live: LiveReplica, course: Course, groups: ReplicaGroups
     ) -> ReplicaRunner:
+        model = compiled_as(self.runner, groups.wrap(live.model))
         return ReplicaRunner(
-            LiveReplica(
-                compiled_as(self.runner, groups.wrap(live.model)),
-                live.optim_wrapper,
-                live.schedulers,
-            ),
+            replace(live, model=model),
             self.loader.shared(groups.share),
             self.evaluator,
             self.target,
             groups,
+            course,
             max_iters=self.max_iters,
             seed=self.seed,
         )

@@ -122,6 +122,7 @@ class TrainingMonitorHook(Hook):
     """
 
     priority = 'LOWEST'
+    in_replicas = 'silent'
 
     def __init__(self, monitor: Monitor, metric: RewardMetric) -> None:
         self._monitor = monitor
@@ -170,17 +171,22 @@ class TrainingMonitorHook(Hook):
         )
 
 
-def scalar_name(*parts: str) -> str:
-    """Join parts to a name, such as ``exploration/weights/seg``.
+def scalar_name(phase: str, *parts: str) -> str:
+    """Join parts to a name, such as ``exploration/weights.seg``.
 
     Letters, digits and ``_ - . / space`` are what MLflow takes, which drops
     all scalars of a call if one name has another character or an empty part.
+    Slashes are in front alone: mmdet's ``analyze_logs.py`` cuts a name there,
+    and what is left must not be the name of a loss or of a metric.
 
     Args:
+        phase: Search or training that it is of.
         *parts: Any text; other characters become ``_``.
     """
-    clean = [
-        re.sub(r'[^\w\-. /]', '_', part, flags=re.ASCII) for part in parts
-    ]
-    found = [each for part in clean for each in part.split('/')]
-    return '/'.join(each if each.strip('. ') else '_' for each in found)
+    tail = [each for part in parts for each in _clean(part)]
+    return f'{"/".join(_clean(phase))}/{".".join(tail)}'
+
+
+def _clean(text: str) -> list[str]:
+    found = re.sub(r'[^\w\-. /]', '_', text, flags=re.ASCII).split('/')
+    return [each if each.strip('. ') else '_' for each in found]

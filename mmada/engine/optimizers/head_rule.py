@@ -100,15 +100,13 @@ class HeadRule(ABC):
         self._assigned = True
         self._known = None
 
-    def num_reaching(self) -> int:
-        """Return how many objectives reach any parameter."""
-        return len(
-            {
-                i
-                for group in self.optimizer.param_groups
-                for i in group.get('objectives', ())
-            }
-        )
+    def reaching(self) -> set[int]:
+        """Return the objectives that reach any parameter."""
+        return {
+            i
+            for group in self.optimizer.param_groups
+            for i in group.get('objectives', ())
+        }
 
     def remove(self) -> None:
         """Stop acting, so that another optimizer may take the model."""
@@ -129,7 +127,7 @@ class HeadRule(ABC):
             or known.groups is not groups
             or known.weights is not weights
         ):
-            reaching = self.num_reaching()
+            reaching = len(self.reaching())
             factors = [self._factor(g, weights, reaching) for g in groups]
             self._known = known = _Known(groups, weights, factors)
         return known.factors
@@ -206,7 +204,7 @@ class GradientHeadRule(HeadRule):
     """Divides the gradients of heads by the weights, before clipping."""
 
     def attach(self) -> None:
-        reaching = self.num_reaching()
+        reaching = len(self.reaching())
         for index, group in enumerate(self.optimizer.param_groups):
             parameter = group['params'][0]
             if parameter.requires_grad and self._may_shield(group, reaching):

@@ -7,7 +7,7 @@ compared between ranks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,34 +16,11 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmada.engine.distributed import Channel
+from mmada.engine.replicas.plain_data import clone_nested
+from mmada.engine.replicas.plain_state import PlainState
 from mmada.models import inner_model
 
 Snapshot = dict[str, Any]
-
-
-def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
-    """Copy nested dicts, lists and tuples, with new tensors in them.
-
-    Args:
-        value: Nested dicts, lists and tuples; what else is in them is kept.
-        function: Returns what replaces a tensor.
-    """
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return {k: map_tensors(v, function) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_tensors(v, function) for v in value)
-    return value
-
-
-def clone_nested(value: Any) -> Any:
-    """Copy nested dicts, lists and tuples, cloning each tensor.
-
-    Optimizers hand out and take in their own tensors, so a snapshot that is
-    not cloned both ways ties two replicas together.
-    """
-    return map_tensors(value, lambda tensor: tensor.detach().clone())
 
 
 @dataclass
@@ -54,11 +31,20 @@ class LiveReplica:
         model: The model, may be inside a model wrapper.
         optim_wrapper: Its optimizer wrapper.
         schedulers: Parameter schedulers of that wrapper.
+        attributes: What else a training changes, of the model and of hooks;
+            None for the model's, as they are now.
     """
 
     model: Any  # torch's stubs take every attribute of a Module for a Tensor
     optim_wrapper: OptimWrapper
     schedulers: list[Any] = field(default_factory=list)
+    attributes: PlainState = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        # A module that is registered once more would change the names.
+        self._parameters = dict(self.module.named_parameters())
+        if self.attributes is None:
+            self.attributes = PlainState(self.module)
 
     @property
     def module(self) -> Any:
@@ -66,12 +52,21 @@ class LiveReplica:
         return inner_model(self.model)
 
     def capture(self) -> Snapshot:
-        """Copy parameters, all buffers, optimizer and schedulers."""
+        """Copy parameters, all buffers, optimizer, schedulers and the rest.
+
+        Raises:
+            ValueError: If an attribute has changed to what no snapshot can
+                hold.
+        """
+        # Absent where nothing differs, as in states of early versions.
+        changed = clone_nested(self.attributes.difference())
+        rest = dict(attributes=changed) if changed else {}
         return dict(
-            parameters=clone_nested(dict(self.module.named_parameters())),
+            parameters=clone_nested(self._parameters),
             buffers=clone_nested(dict(self.module.named_buffers())),
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
+            **rest,
         )
 
     def adopt(self, snapshot: Snapshot) -> Snapshot:
@@ -106,11 +101,12 @@ class LiveReplica:
 
     @torch.no_grad()
     def restore_model(self, snapshot: Snapshot) -> None:
-        """Put back parameters and buffers alone."""
-        for name, parameter in self.module.named_parameters():
+        """Put back parameters, buffers and attributes alone."""
+        for name, parameter in self._parameters.items():
             parameter.copy_(snapshot['parameters'][name])
         for name, buffer in self.module.named_buffers():
             buffer.copy_(snapshot['buffers'][name])
+        self.attributes.restore(snapshot.get('attributes', {}))
 
     def step_schedulers(self, epoch_ends: bool) -> None:
         """Step the schedulers after an iteration."""

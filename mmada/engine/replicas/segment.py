@@ -14,31 +14,50 @@ from mmada.models.meters import Meter
 from mmada.utils.seeding import seed_all
 
 
+class SegmentEvents:
+    """What happens around the iterations of a segment; here nothing."""
+
+    def before_batches(self, iteration: int) -> None:
+        """Act before the data of an epoch are loaded."""
+
+    def before_iteration(self, iteration: int, batch: Any) -> None:
+        """Act before an iteration of the training, counted from 0."""
+
+    def after_iteration(
+        self, iteration: int, batch: Any, outputs: dict[str, Any]
+    ) -> None:
+        """Act after an iteration, before the schedules step."""
+
+
+NO_EVENTS = SegmentEvents()
+
+
 def train_segment(
     live: LiveReplica,
-    batches: Iterable[Any],
+    pieces: Iterable[Iterable[Any]],
     meter: Meter,
     *,
     first_iter: int,
     max_iters: int,
     epoch_length: int,
     seed: int,
+    events: SegmentEvents = NO_EVENTS,
     on_iteration: Callable[[int], None] = lambda done: None,
 ) -> Tensor | None:
     """Train on the batches with the weights or shapes in force.
 
-    No hook of the run fires here: the segment may belong to a replica that
-    is thrown away. All ranks of the default group train it together, and
-    stop together.
+    All ranks of the default group train the segment together, and stop
+    together.
 
     Args:
         live: Restored to the segment's start.
-        batches: q batches.
+        pieces: q batches in all, those of each epoch together.
         meter: Sees what each iteration logs.
         first_iter: Iterations done before the segment.
         max_iters: Iterations of the whole schedule.
         epoch_length: Iterations of an epoch, for schedulers by epoch.
         seed: Seeds all global generators first.
+        events: Called around each iteration.
         on_iteration: Called with the number of iterations done.
 
     Returns:
@@ -49,16 +68,22 @@ def train_segment(
         live.model, first_iter, max_iters
     )
     seed_all(seed)
-    live.model.train()
-    for done, batch in enumerate(batches, 1):
-        log_vars = live.model.train_step(
-            batch, optim_wrapper=live.optim_wrapper
-        )
-        if not _on_all_ranks(bool(torch.isfinite(log_vars['loss']))):
-            return None
-        meter.update(log_vars)
-        live.step_schedulers((first_iter + done) % epoch_length == 0)
-        on_iteration(done)
+    iteration = first_iter
+    for batches in pieces:
+        events.before_batches(iteration)
+        live.model.train()
+        for batch in batches:
+            events.before_iteration(iteration, batch)
+            outputs = live.model.train_step(
+                batch, optim_wrapper=live.optim_wrapper
+            )
+            if not _on_all_ranks(bool(torch.isfinite(outputs['loss']))):
+                return None
+            meter.update(outputs)
+            events.after_iteration(iteration, batch, outputs)
+            iteration += 1
+            live.step_schedulers(iteration % epoch_length == 0)
+            on_iteration(iteration - first_iter)
     return meter.mean() if _on_all_ranks(live.is_finite()) else None
 
 

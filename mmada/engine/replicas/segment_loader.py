@@ -190,15 +190,17 @@ class SegmentLoader:
         """Return the dataloader of a segment, counted from 0."""
         return self._load(index, self._batches(index))
 
-    def pieces(self, index: int) -> list[Piece]:
+    def pieces(self, index: int, first_iter: int | None = None) -> list[Piece]:
         """Return the batches of a segment by epoch, in order.
 
         Args:
             index: Number of the segment, from 0.
+            first_iter: Iterations of the training before it, where that is
+                not what the segments before have.
         """
         pieces: list[Piece] = []
         batches = self._batches(index)
-        first = index * self.num_iters
+        first = index * self.num_iters if first_iter is None else first_iter
         while batches:
             epoch, offset = divmod(first, self.epoch_length)
             size = min(len(batches), self.epoch_length - offset)

@@ -107,3 +107,28 @@ def test_mmsegmentation_flips_and_crops_labels_with_the_image(
     (left,) = (x for x in range(57) if (image[:, x : x + 40] == photo).all())
     expected = truth(folder, 2)[:, ::-1][:, left : left + 40]
     assert (labels == expected).all()
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda c: c.update(isthing='0'), "or 1 as isthing. Found '0'"),
+        (lambda c: c.pop('isthing'), "Found none at 'isthing'"),
+    ],
+)
+def test_categories_that_mmdet_would_misread_are_named(
+    folder, tmp_path, change, message
+):
+    content = json.loads(
+        (folder / 'annotations/panoptic_train.json').read_text()
+    )
+    change(content['categories'][5])
+    path = tmp_path / 'odd.json'
+    path.write_text(json.dumps(content))
+    config = dict(
+        type='ScenePanopticDataset',
+        ann_file=str(path),
+        data_prefix=dict(img='', seg=''),
+    )
+    with pytest.raises(ValueError, match=f'odd.json.*{message}'):
+        DATASETS.build(config)

@@ -49,6 +49,15 @@ def test_files_hold_the_scenes(folder):
         np.testing.assert_array_equal(ids, scene.id_map)
 
 
+def test_images_of_two_splits_have_no_id_in_common(folder):
+    ids = [
+        image['id']
+        for path in sorted((folder / 'annotations').glob('*.json'))
+        for image in json.loads(path.read_text())['images']
+    ]
+    assert sorted(ids) == [0, 1, 2, 10**6, 2 * 10**6, 2 * 10**6 + 1]
+
+
 def test_same_options_give_the_same_bytes(folder, tmp_path):
     make_scenes(tmp_path / 'again', SMALL)
     assert contents(tmp_path / 'again') == contents(folder)
@@ -136,7 +145,8 @@ def test_two_makers_of_one_folder(tmp_path, monkeypatch):
         (dict(size=(32, 32)), r'`size` .*Found \(32, 32\)'),
         (dict(num=dict(val=3)), r"`num` .*Found \['val'\]"),
         (dict(num={}), '`num` .*Found none'),
-        (dict(num=dict(train=0)), '`num` .*at least 1'),
+        (dict(num=dict(train=0)), r'`num` .*in 1\.\.1000000'),
+        (dict(num=dict(train=10**6 + 1)), 'Found {.*1000001}'),
         (dict(seed=-1), '`seed` .*Found -1'),
         (dict(min_radius=0.0), '`min_radius` .*Found 0.0'),
     ],

@@ -11,8 +11,8 @@ from mmada.engine.exploration.history import scalars
     ('metrics', 'names'),
     [
         ({'a/PQ': 1.0, 'a/SQ': 2.0}, ['PQ', 'SQ']),
-        ({'a/PQ': 1.0, 'b/PQ': 2.0}, ['a/PQ', 'b/PQ']),
-        ({'a/PQ': 1.0, 'a/SQ': 2.0, 'PQ': 3.0}, ['a/PQ', 'SQ', 'PQ']),
+        ({'a/PQ': 1.0, 'b/PQ': 2.0}, ['a.PQ', 'b.PQ']),
+        ({'a/PQ': 1.0, 'a/SQ': 2.0, 'PQ': 3.0}, ['a.PQ', 'SQ', 'PQ']),
     ],
 )
 def test_every_metric_of_the_winner_has_a_name(
@@ -28,7 +28,7 @@ def test_every_metric_of_the_winner_has_a_name(
         info={},
     )
     found = scalars(record, 'objectives', 'weights', 'a/PQ', 'exploration')
-    head = 'exploration/best/'
+    head = 'exploration/best.'
     told = {k: v for k, v in found.items() if k.startswith(head)}
     assert told == {
         head + name: value

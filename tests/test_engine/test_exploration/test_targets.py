@@ -6,6 +6,8 @@ import math
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, MODELS
 
 from mmada.engine.exploration.targets import SurrogatePoints
 from mmada.surrogates import (
@@ -16,6 +18,9 @@ from mmada.surrogates import (
 )
 from tests.support import toy
 from tests.test_engine.test_exploration import segmentor
+from tests.test_engine.test_loops import (
+    test_parallel_exploration_loop,  # noqa: F401  registers a controller
+)
 
 SHAPE = find_surrogate('mIoU').shape
 
@@ -194,3 +199,63 @@ def test_a_search_weighs_a_stock_model(tmp_path):
         runner.train()
         policies.append((tmp_path / name / 'policy.safetensors').read_bytes())
     assert policies[0] == policies[1]
+
+
+@HOOKS.register_module()
+class UnfreezeHeadHook(Hook):
+    """Lets `head_b` train from the second round's epoch on."""
+
+    in_replicas = 'stateful'
+
+    def before_train_epoch(self, runner):
+        trains = runner.epoch > 0
+        runner.model.head_b.requires_grad_(trains)
+
+
+@HOOKS.register_module()
+class FactorsHook(Hook):
+    """Keeps the head rule's factor of `head_b`, by the epoch of a replica."""
+
+    in_replicas = 'stateful'
+    seen = []
+
+    def after_train_iter(self, runner, *args, **kwargs):
+        weight = runner.model.head_b.weight
+        factors = runner.optim_wrapper.head_rule._factors()
+        groups = runner.optim_wrapper.optimizer.param_groups
+        for group, factor in zip(groups, factors, strict=True):
+            if group['params'][0] is weight:
+                self.seen.append((runner.epoch, group['objectives'], factor))
+
+
+@pytest.mark.parametrize('mode', ['lr', 'grad'])
+def test_a_head_that_is_unfrozen_in_a_search_is_shielded(tmp_path, mode):
+    FactorsHook.seen.clear()
+    model = copy.deepcopy(toy.MODEL)
+    toy.runner(
+        tmp_path,
+        model=dict(model, detector=dict(type='FrozenHead')),
+        optim_wrapper=dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode)),
+        train_cfg=toy.exploration(
+            controller=dict(
+                type='TableController', table=[[1.0, 4.0], [1.0, 2.0]]
+            )
+        ),
+        custom_hooks=[dict(type='UnfreezeHeadHook'), dict(type='FactorsHook')],
+    ).train()
+    by_epoch = {}
+    for epoch, owners, factor in FactorsHook.seen:
+        by_epoch.setdefault(epoch, []).append((owners, factor))
+    # Frozen when the model was looked at, in the pseudo epoch and round one.
+    assert by_epoch[0] == [([], 1.0)] * 9
+    for epoch in (1, 2):
+        assert by_epoch[epoch] == [([1], 0.25)] * 3 + [([1], 0.5)] * 3
+
+
+@MODELS.register_module()
+class FrozenHead(toy.ToyDetector):
+    """Begins with a head that does not train."""
+
+    def __init__(self):
+        super().__init__()
+        self.head_b.requires_grad_(False)

@@ -110,6 +110,13 @@ def test_files_are_those_of_the_hook_it_replaces(tmp_path, options):
     toy.assert_same_state(content[0]['state_dict'], content[1]['state_dict'])
 
 
+@pytest.mark.parametrize('options', [{}, BEST])
+def test_a_validation_alone_has_metrics_and_no_checkpoint(tmp_path, options):
+    runner = build(tmp_path, **options)
+    assert runner.val()['toy/score'] < 0
+    assert files(tmp_path) == []
+
+
 def forget_name(checkpoint):
     assert checkpoint.pop('meta')['epoch'] > 0
 

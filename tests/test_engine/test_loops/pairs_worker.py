@@ -13,6 +13,8 @@ from tests.test_engine.test_loops import test_reward_sums
 class BrokenDetector(toy.SmoothDetector):
     """Its loss is NaN on the last rank alone, in the ninth call."""
 
+    transient_attributes = ('calls',)
+
     def __init__(self):
         super().__init__()
         self.calls = 0

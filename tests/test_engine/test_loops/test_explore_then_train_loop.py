@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import BatchSampler
 
+from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
 from tests.support import processes, toy
 from tests.test_engine.test_loops import batch_sizes_worker
@@ -119,6 +120,8 @@ def stop_after(runner, epoch):
     from mmengine.hooks import Hook
 
     class Stop(Hook):
+        in_replicas = 'silent'
+
         def before_train_iter(self, runner, batch_idx, data_batch=None):
             if runner.epoch == epoch and batch_idx == 1:
                 raise KeyboardInterrupt
@@ -168,6 +171,91 @@ def test_two_sizes_at_one_rate_are_warned_of(tmp_path):
     assert 'on batches of 2' in logs
     assert 'on 8 (2 ranks of 4)' in logs
     assert '`batch_size=8`' in logs
+
+
+def validated(work_dir, training, hooks=(), **options):
+    return toy.runner(
+        work_dir,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=1, **options),
+            training=training,
+        ),
+        val_dataloader=toy.dataloader(offset=1, shuffle=False),
+        val_evaluator=dict(type='ToyMetric'),
+        val_cfg=dict(type='ValLoop'),
+        custom_hooks=list(hooks),
+    )
+
+
+def test_early_stopping_ends_the_training_and_no_search(tmp_path):
+    """Nothing is good enough, so the second validation is the last."""
+    stopping = dict(
+        type='EarlyStoppingHook',
+        monitor='toy/score',
+        rule='greater',
+        patience=1,
+        min_delta=99,
+    )
+    training = dict(type='EpochBasedTrainLoop', max_epochs=5)
+    runner = validated(tmp_path, training, [stopping])
+    runner.train()
+    assert runner.epoch == 2
+    assert (tmp_path / 'policy.safetensors').exists()
+
+
+def test_the_runner_knows_when_the_training_validates(tmp_path):
+    training = dict(by_epoch=True, max_epochs=3, val_begin=2, val_interval=3)
+    runner = validated(tmp_path, training)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    assert (runner.val_begin, runner.val_interval) == (2, 3)
+    runner.train_loop.stop_training = True
+    assert runner.train_loop.training.stop_training
+
+
+@pytest.mark.parametrize(
+    ('training', 'iterations'),
+    [
+        (dict(by_epoch=True, max_epochs=2), 6),
+        (dict(by_epoch=False, max_iters=2), 2),
+    ],
+)
+def test_the_training_is_named_as_in_any_config(
+    tmp_path, training, iterations
+):
+    runner = validated(tmp_path, training)
+    runner.train()
+    assert runner.iter == runner.max_iters == iterations
+
+
+@pytest.mark.parametrize(
+    'training',
+    [
+        dict(max_epochs=1),
+        dict(type='EpochBasedTrainLoop', by_epoch=True, max_epochs=1),
+    ],
+)
+def test_a_training_that_is_not_named_is_refused(tmp_path, training):
+    runner = validated(tmp_path, training)
+    with pytest.raises(ValueError, match='`training`.*`type` or `by_epoch`'):
+        runner.train()
+
+
+def test_types_may_be_classes(tmp_path):
+    """As in configs of Python alone; either resumes the other."""
+    for controller in (AdaSegment, 'AdaSegment'):
+        runner = validated(
+            tmp_path,
+            dict(by_epoch=True, max_epochs=1),
+            controller=dict(type=controller, num_replicas=2),
+        )
+        runner._resume = controller == 'AdaSegment'
+        runner.train()
+    (store,) = (tmp_path / 'exploration/states').glob('step_00000004')
+    manifest = json.loads((store / 'MANIFEST.json').read_text())
+    assert manifest['schema']['controller'] == dict(
+        type='AdaSegment', num_replicas=2
+    )
 
 
 def test_a_size_that_only_the_batch_sampler_has_is_seen(tmp_path):

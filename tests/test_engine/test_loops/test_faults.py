@@ -24,6 +24,8 @@ class FaultyDetector(toy.ToyDetector):
     each replica has three.
     """
 
+    transient_attributes = ('count',)
+
     def __init__(self, calls=(), change='broken'):
         super().__init__()
         self.calls, self.count = tuple(calls), 0

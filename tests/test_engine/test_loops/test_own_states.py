@@ -111,8 +111,8 @@ def test_the_record_says_who_rested_and_how_old_each_is(tmp_path):
     assert not (tmp_path / 'explored.pth').exists()
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    assert 'exploration/reward/replica2' not in rows[1]
-    assert 'exploration/reward/replica1' in rows[1]
+    assert 'exploration/reward.replica2' not in rows[1]
+    assert 'exploration/reward.replica1' in rows[1]
 
 
 def test_only_states_that_are_needed_are_kept(tmp_path):

@@ -54,6 +54,8 @@ TASK_UTILS.register_module(module=TableController)
 class RecordingHook(Hook):
     """Keeps what it is called with."""
 
+    in_replicas = 'silent'
+
     def __init__(self):
         self.records, self.iterations = [], 0
 
@@ -101,9 +103,9 @@ def test_scalars_reach_the_visual_backends(tmp_path):
     rows = [json.loads(line) for line in scalars.read_text().splitlines()]
     assert [row['step'] for row in rows] == [1, 2]
     assert {
-        'exploration/best/score',
-        'exploration/weights/a',
-        'exploration/reward/replica3',
+        'exploration/best.score',
+        'exploration/weights.a',
+        'exploration/reward.replica3',
     } <= set(rows[0])
 
 
@@ -292,4 +294,30 @@ def test_an_optimizer_without_the_head_rule_is_refused(tmp_path):
         tmp_path, train_cfg=toy.exploration(), optim_wrapper=plain
     )
     with pytest.raises(ValueError, match='HeadRuleOptimWrapperConstructor'):
+        runner.train()
+
+
+def test_metrics_refuse_their_files_before_the_model_is_tried(
+    tmp_path, monkeypatch
+):
+    """Stuff in front, with which mmdet's heads stop at the first loss."""
+    monkeypatch.delattr(toy.ToyDetector, 'forward')
+    categories = [
+        dict(id=1, name='sky', isthing=0),
+        dict(id=2, name='a', isthing=1),
+    ]
+    path = tmp_path / 'gt.json'
+    path.write_text(json.dumps(dict(annotations=[], categories=categories)))
+    monkeypatch.setattr(toy.ToyDataset, 'METAINFO', dict(classes=('sky', 'a')))
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=toy.exploration(
+            reward_evaluator=dict(
+                type='PanopticQuality',
+                ann_file=str(path),
+                seg_prefix=str(tmp_path),
+            )
+        ),
+    )
+    with pytest.raises(ValueError, match="Things .*Found 'sky' first"):
         runner.train()

@@ -276,8 +276,9 @@ MLFLOW = re.compile(r'^[/\w.\- ]*$')
         (('weights', 's0.loss_cls'), 'weights/s0.loss_cls'),
         (('weights', 'box+mask'), 'weights/box_mask'),
         (('weights', 'Größe (m)'), 'weights/Gr__e _m_'),
-        (('weights', 'a//b/'), 'weights/a/_/b/_'),
-        (('weights', '../x'), 'weights/_/x'),
+        (('weights', 'a//b/'), 'weights/a._.b._'),
+        (('weights', '../x'), 'weights/_.x'),
+        (('a/b', 'weights', 'x'), 'a/b/weights.x'),
         (('weights', ''), 'weights/_'),
     ],
 )

@@ -5,12 +5,8 @@ import math
 import pytest
 import torch
 
-from mmada.engine.replicas.live_replica import (
-    clone_nested,
-    digest,
-    digests,
-    map_tensors,
-)
+from mmada.engine.replicas.live_replica import digest, digests
+from mmada.engine.replicas.plain_data import clone_nested, map_tensors
 from tests.test_engine import lives
 
 WEIGHTS = ([2.0, 0.5], [0.25, 4.0], [1.0, 1.0])

@@ -44,7 +44,7 @@ def marked(*marks):
 def segment(live, batches, **options):
     return train_segment(
         live,
-        batches,
+        [batches],
         ObjectiveMeter(live.model.objective_weights.objectives),
         **{
             'first_iter': 0,

@@ -13,6 +13,8 @@ from tests.test_engine.test_training_features import uses
 class CountingDetector(toy.ToyDetector):
     """Counts how often its trunk is passed through."""
 
+    transient_attributes = ('count',)
+
     def __init__(self):
         super().__init__()
         self.trunk[0].register_forward_hook(self._count)
