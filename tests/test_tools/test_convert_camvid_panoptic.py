@@ -12,13 +12,9 @@ import pytest
 from mmada.datasets import CamVidPanopticDataset, ImageSubset
 from mmada.datasets.image_subset import read_ids
 from tests.support import scripts
+from tests.support.tiny_camvid import CAR, NAMES, make_camvid
 
 DATA = Path(__file__).resolve().parents[2] / '../shared/data/camvid'
-NAMES = dict(
-    train=('0001TP_1', '0001TP_2', '0006R0_f1', '0016E5_1'),
-    val=('0016E5_2',),
-    test=('Seq05VD_f1', 'Seq05VD_f2'),
-)
 
 
 @pytest.fixture
@@ -34,21 +30,8 @@ def convert(capsys):
 
 @pytest.fixture
 def root(tmp_path):
-    """Maps of 64x48: road, with a car and an unlabelled row."""
-    folder = tmp_path / 'published'
-    classes = np.full((48, 64), 3, np.uint8)
-    classes[10:20, 8:24] = 8
-    classes[40] = 11
-    image = np.zeros((48, 64, 3), np.uint8)
-    image[10:20, 8:24] = 0, 0, 255  # red, as OpenCV has it
-    for split, names in NAMES.items():
-        for part in (split, f'{split}annot'):
-            (folder / part).mkdir(parents=True)
-        for k, name in enumerate(names):
-            suffix = 'png' if k else 'jpg'
-            cv2.imwrite(str(folder / split / f'{name}.{suffix}'), image)
-            cv2.imwrite(str(folder / f'{split}annot' / f'{name}.png'), classes)
-    return folder
+    make_camvid(tmp_path / 'published')
+    return tmp_path / 'published'
 
 
 def read(out, split):
@@ -72,7 +55,7 @@ def check(convert_out, split):
 @pytest.mark.parametrize(
     ('size', 'shape', 'box'),
     [
-        ((), (48, 64), [8, 10, 16, 10]),
+        ((), (48, 64), list(CAR)),
         (('--size', 32, 24), (24, 32), [4, 5, 8, 5]),
     ],
 )

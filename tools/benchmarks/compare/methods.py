@@ -314,7 +314,7 @@ _ROWS = [
     ),
     *(
         _one_times('segmentation', SEGMENTATION, factor)
-        for factor in (1 / 16, 1 / 4, 4, 16)
+        for factor in (1 / 16, 1 / 4, 2, 4, 16)
     ),
     # As all ones but for the scale that weights of mean 1 leave.
     _one_times('region proposals', PROPOSALS, 0.35, rpn=True),
