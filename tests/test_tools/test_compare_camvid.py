@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
+from mmada.models import build_objectives
 from mmada.models.efficientnet_lite import PACKAGE
 from tests.support import scripts
 from tests.support.tiny_camvid import make_camvid
@@ -70,6 +71,28 @@ def test_rewards_are_trained_on_by_no_row(tools, tmp_path):
     assert 'indices' not in cfg.test_dataloader.dataset
     assert cfg.model.detector.backbone.type == 'EfficientNetLite'
     assert cfg.train_cfg.max_epochs == 8
+
+
+@pytest.mark.parametrize(
+    ('name', 'names'),
+    [
+        ('camvid', 'cls bbox mask seg rpn'),
+        ('camvid, panoptic_fpn', 'cls bbox mask seg rpn'),
+    ],
+)
+def test_kinds_alike_and_a_third_of_the_proposals(
+    tools, tmp_path, name, names
+):
+    method = tools.methods.METHODS[
+        'inverse-loss of kinds, region proposals x0.33'
+    ]
+    cfg = tools.problems.base_config(tools.problems.ALL[name], tmp_path, 0)
+    scripts.load('benchmarks/compare/method.py').apply_method(
+        method, cfg, None, None
+    )
+    assert build_objectives(cfg.model.objectives).names == (*names.split(),)
+    weighting = cfg.custom_hooks[-1].weighting
+    assert weighting.factors == pytest.approx([1, 1, 1, 1, 1 / 3])
 
 
 def test_what_is_tuned_is_told_by_the_validation_images(tools, tmp_path):

@@ -107,6 +107,19 @@ def _mean_one(cfg: Config, weights: list[list[float]]) -> None:
     cfg.custom_hooks[-1].weighting.total = float(len(objectives))
 
 
+def _kinds_with_a_third_of_rpn(
+    cfg: Config, weights: list[list[float]]
+) -> None:
+    cfg.model.objectives = cfg.model.objectives.replace(
+        'cascade_panoptic', 'cascade_kinds'
+    )
+    objectives = build_objectives(cfg.model.objectives)
+    assert objectives is not None
+    cfg.custom_hooks[-1].weighting.factors = [
+        1 / 3 if name == PROPOSALS else 1.0 for name in objectives.names
+    ]
+
+
 def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
     means = [statistics.fmean(column) for column in zip(*weights, strict=True)]
     cfg.custom_hooks[-1].weighting.weights = means
@@ -221,6 +234,14 @@ _ROWS = [
         'inverse-loss +rpn',
         'reference',
         _weighted('InverseLossWeighting'),
+        rpn=True,
+    ),
+    # What searches on scenes found, as a rule: each kind of loss alike.
+    Method(
+        'inverse-loss of kinds, region proposals x0.33',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        edit=_kinds_with_a_third_of_rpn,
         rpn=True,
     ),
     Method(
