@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copyreg
 import functools
+import inspect
 import logging
 import types
 from collections import OrderedDict
@@ -31,6 +32,7 @@ from mmada.models.objectives import (
     ObjectiveSpec,
     build_objectives,
     check_loss_names,
+    is_loss,
 )
 
 Weights = Sequence[float] | Mapping[str, float]
@@ -156,7 +158,7 @@ class ObjectiveWeights:
             Loss name to weight; losses of no objective are absent.
         """
         if self._objectives is None:
-            if self._initial is None:
+            if self._initial is None or not (raw or self._initial):
                 return {}  # nothing was set, so all weights are 1
             self.bind(list(raw))
         if self.reweigh is not None:
@@ -187,7 +189,8 @@ class LossWeightWrapper(BaseModel):
     Args:
         detector: The model, its config, or its type, with its options beside
             it: then `model.backbone` and others stay where the config of the
-            bare detector has them.
+            bare detector has them. A type that has an option of the name of
+            one of these needs its config.
         objectives: See :class:`ObjectiveWeights`.
         weights: Weights at the start, see :class:`ObjectiveWeights`.
         **options: What else a config has beside the detector's, such as the
@@ -200,21 +203,23 @@ class LossWeightWrapper(BaseModel):
     Raises:
         TypeError: If the detector is no model of MMEngine.
         ValueError: If it is weighted already, or `objectives` or `weights`
-            do not fit.
+            do not fit, or if `detector` is a type with an option that would
+            be taken for one of these.
     """
 
     objective_weights: ObjectiveWeights
 
     def __new__(
         cls,
-        detector: nn.Module | dict[str, Any] | str,
+        detector: nn.Module | dict[str, Any] | str | type,
         objectives: ObjectiveSpec = 'auto',
         weights: Weights | None = None,
         **options: Any,
     ) -> LossWeightWrapper:
         """Build the detector and make it weighted."""
-        if isinstance(detector, str):
-            detector = dict(type=detector)
+        if not isinstance(detector, (nn.Module, Mapping)):
+            _check_own_options(detector)
+            options, detector = {}, dict(options, type=detector)
         options = {k: v for k, v in options.items() if v is not None}
         model = (
             detector
@@ -331,13 +336,31 @@ def reduce_losses(
 
     Returns:
         Loss name to scalar. What is only logged is left out, and so is a
-        loss that is an empty list, as of a batch without positives.
+        loss that is an empty list, as of a batch without positives, and one
+        called 'loss', the name of the sum of all.
     """
     _, scalars = BaseModel.parse_losses(
-        model, {k: v for k, v in losses.items() if 'loss' in k}
+        model, {k: v for k, v in losses.items() if is_loss(k)}
     )
     del scalars['loss']
     return {k: v for k, v in scalars.items() if isinstance(v, Tensor)}
+
+
+def _check_own_options(kind: Any) -> None:
+    if isinstance(kind, str):
+        with MODELS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(kind)
+    if kind is None:
+        return  # building it says so
+    own = {'detector', 'objectives', 'weights'} & {
+        *inspect.signature(kind).parameters
+    }
+    if own:
+        raise ValueError(
+            '`model.detector` should be a dict with all options of '
+            f'{kind.__name__}, of which {", ".join(map(repr, sorted(own)))} '
+            "has the name of the wrapper's. Found the type alone."
+        )
 
 
 def _scaled(loss: Any, weight: float) -> Any:

@@ -89,8 +89,20 @@ class Objectives:
 
     @classmethod
     def from_loss_names(cls, loss_names: Iterable[str]) -> Objectives:
-        """Make every loss an objective of its own."""
-        return cls({name: re.escape(name) for name in loss_names})
+        """Make every loss an objective of its own.
+
+        Raises:
+            ObjectiveError: If there is none with a name of its own.
+        """
+        patterns = {name: re.escape(name) for name in loss_names}
+        if not patterns:
+            raise ObjectiveError(
+                'The model should produce losses with names of their own, '
+                "such as 'loss_cls'. Found none but 'loss', the name of the "
+                'sum of all: a single one has nothing to be weighted against, '
+                'and one of several needs another name.'
+            )
+        return cls(patterns)
 
     def index(self, loss_name: str) -> int | None:
         """Return the objective's index of a loss, None if it has none.
@@ -193,17 +205,11 @@ def build_objectives(spec: ObjectiveSpec) -> Objectives | None:
 
 
 def check_loss_names(names: Collection[str]) -> None:
-    """Check that a weighted sum can be made of what a model produces.
+    """Check that a sum can be made of what a model produces.
 
     Raises:
-        ObjectiveError: If there is no loss, or one has the name of the sum.
+        ObjectiveError: If there is no loss.
     """
-    if 'loss' in names:
-        raise ObjectiveError(
-            "The model calls a loss 'loss', the name of the sum of all; "
-            "expected another one, such as 'loss_cls'. Rename it where the "
-            'model returns its losses.'
-        )
     if not any('loss' in name for name in names):
         raise ObjectiveError(
             'The model produced no loss; it produced: '

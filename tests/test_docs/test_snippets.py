@@ -31,6 +31,7 @@ NEEDS = {
     'several GPUs',
     'Slurm',
     'Open MPI',
+    'a checkout of MMDetection',
 }
 # Of the examples on the page about new methods, run by a test of their own.
 EXAMPLES = {'LaggardWeighting', 'CoolingSearch', 'ObjectRecall'}

@@ -84,11 +84,29 @@ def test_no_loss_at_all_and_no_tensor_are_errors():
         model.parse_losses(dict(loss_a=1.0))
 
 
-def test_a_loss_with_the_name_of_the_sum_is_refused():
-    model = build()
-    losses = losses_of(model) | dict(loss=torch.tensor(1.0))
-    with pytest.raises(ObjectiveError, match="calls a loss 'loss'"):
-        model.parse_losses(losses)
+@pytest.mark.parametrize('weights', [None, {}])
+def test_a_model_with_a_single_loss_of_that_name_trains_as_it_is(weights):
+    """As the examples of MMEngine."""
+    model = build(objectives='auto', weights=weights)
+    total, log_vars = model.parse_losses(dict(loss=torch.tensor(2.0)))
+    assert total == log_vars['loss'] == 2
+    with pytest.raises(ObjectiveError, match="Found none but 'loss'"):
+        model.objective_weights.bind([])
+
+
+def test_a_loss_with_the_name_of_the_sum_keeps_weight_one():
+    model = build(weights=[2.0, 3.0])
+    losses = dict(loss=torch.tensor(1.0), loss_a=torch.tensor(5.0))
+    total, log_vars = model.parse_losses(losses)
+    assert total == 1 + 2 * 5
+    assert log_vars['loss_a'] == 5
+    assert 'weighted.loss' not in log_vars
+
+
+def test_weights_of_a_single_loss_are_refused():
+    model = build(objectives='auto', weights=dict(loss=2.0))
+    with pytest.raises(ObjectiveError, match='nothing to be weighted against'):
+        model.parse_losses(dict(loss=torch.tensor(2.0)))
 
 
 @pytest.mark.parametrize(
@@ -276,6 +294,40 @@ def test_a_type_takes_its_options_from_beside_it():
     model = build(detector='Busy', scale=3.0)
     assert isinstance(model, Busy)
     assert model.weights == dict(cls=3.0)
+
+
+@MODELS.register_module()
+class Necked(toy.ToyDetector):
+    """Has to be told of its neck, also that there is none, as CornerNet."""
+
+    def __init__(self, neck):
+        super().__init__()
+        self.neck = neck
+
+
+def test_an_option_may_be_none():
+    assert build(detector='Necked', neck=None).neck is None
+
+
+def test_a_type_may_be_the_class_itself():
+    assert build(detector=Busy, scale=3.0).weights == dict(cls=3.0)
+
+
+@MODELS.register_module()
+class Tracker(toy.ToyDetector):
+    """Has an option that a weighted model has as well, as trackers do."""
+
+    def __init__(self, detector=None):
+        super().__init__()
+        self.detector = detector
+
+
+@pytest.mark.parametrize('kind', ['Tracker', Tracker])
+def test_a_type_with_an_option_of_the_wrappers_name_needs_its_config(kind):
+    with pytest.raises(ValueError, match="options of Tracker, .*'detector'"):
+        build(detector=kind)
+    model = build(detector=dict(type=kind, detector='own'))
+    assert model.detector == 'own'
 
 
 @MODELS.register_module()
