@@ -75,6 +75,10 @@ def build(name, work_dir):
     )
     if name in SEARCHES:
         cfg.train_cfg.ranks_per_replica = 1
+        # The images are not there, so neither is their truth.
+        cfg.train_cfg.reward_evaluator = dict(
+            type='DumpResults', out_file_path='results.pkl'
+        )
     else:
         cfg.train_dataloader.batch_size *= GPUS
     runner = Runner(
