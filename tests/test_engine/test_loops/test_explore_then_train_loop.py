@@ -139,15 +139,21 @@ def test_a_run_that_is_not_resumed_names_the_directory_in_use(tmp_path):
         build(tmp_path).train()
 
 
-@pytest.mark.parametrize('epoch', [1, 2])
-def test_training_resumed_at_an_epoch_gives_the_same_bits(tmp_path, epoch):
+@pytest.mark.parametrize(
+    ('epoch', 'model'),
+    [(1, toy.MODEL), (2, toy.MODEL), (1, dict(toy.MODEL, objectives='auto'))],
+    ids=['1', '2', 'auto'],
+)
+def test_training_resumed_at_an_epoch_gives_the_same_bits(
+    tmp_path, epoch, model
+):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    build(whole).train()
-    runner = build(killed)
+    build(whole, model=model).train()
+    runner = build(killed, model=model)
     stop_after(runner, epoch)
     with pytest.raises(KeyboardInterrupt):
         runner.train()
-    build(killed, resume=True).train()
+    build(killed, model=model, resume=True).train()
     first, second = final(whole), final(killed)
     assert first[1] == second[1]
     toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
