@@ -35,6 +35,18 @@ def is_resumed(runner: Runner) -> bool:
     return runner._resume
 
 
+def take_over_seed(runner: Runner, seed: int) -> None:
+    """Set the seed of a run whose config has none.
+
+    Relies on `Runner` keeping the options of `set_randomness`, as
+    `Runner.resume` does to take over the seed of a checkpoint.
+    """
+    options = runner._randomness_cfg
+    if options.get('seed') is None:
+        options.update(seed=seed)
+        runner.set_randomness(**options)
+
+
 def train_dataloader_of(runner: Runner) -> dict[str, Any] | DataLoader:
     """Return the training's dataloader as the runner was given it.
 

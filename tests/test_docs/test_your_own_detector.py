@@ -80,7 +80,7 @@ def shrink(cfg: Config) -> None:
     shrink_detector(cfg)
     loop = cfg.train_cfg.exploration
     loop.update(num_rounds=2, iters_per_round=2, ranks_per_replica=1)
-    loop.controller.num_replicas = 2
+    loop.controller.num_replicas = 3
     cfg.train_cfg.training.max_epochs = 1
     shrink_images(loop.dataloader, loop.reward_dataloader)
 

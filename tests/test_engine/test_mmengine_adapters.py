@@ -68,6 +68,20 @@ def test_a_run_without_a_checkpoint_may_be_a_resumed_one(tmp_path):
     assert adapters.is_resumed(toy.runner(tmp_path, resume=True))
 
 
+@pytest.mark.parametrize(('configured', 'seed'), [(None, 5), (7, 7)])
+def test_a_seed_is_taken_over_where_the_config_has_none(
+    tmp_path, configured, seed
+):
+    runner = toy.runner(tmp_path, randomness=dict(seed=configured))
+    adapters.take_over_seed(runner, 5)
+    assert runner.seed == seed
+    if configured is None:  # the generators follow
+        drawn = torch.rand(3)
+        assert torch.equal(
+            drawn, torch.rand(3, generator=torch.manual_seed(5))
+        )
+
+
 def test_a_runner_keeps_the_dataloader_that_it_was_given(tmp_path):
     runner = built(tmp_path)
     found = adapters.train_dataloader_of(runner)

@@ -143,6 +143,19 @@ def _plain(config: Any) -> Any:
     return config.__name__ if isinstance(config, type) else config
 
 
+def check_resumed(store: StateStore, resume: bool) -> None:
+    """Check that a run that found states in its directory is resumed.
+
+    Raises:
+        RuntimeError: If it is not.
+    """
+    if not resume:
+        raise RuntimeError(
+            f'{store.root.parent} holds an exploration already. Resume '
+            'it (--resume), or choose another `work_dir`.'
+        )
+
+
 def load_newest(
     store: StateStore, channel: Channel, resume: bool
 ) -> ExplorationState | None:
@@ -165,11 +178,7 @@ def load_newest(
         found = store.latest()
         if found is None:
             return False
-        if not resume:
-            raise RuntimeError(
-                f'{store.root.parent} holds an exploration already. Resume '
-                'it (--resume), or choose another `work_dir`.'
-            )
+        check_resumed(store, resume)
         loaded.append(found[1])
         return True
 

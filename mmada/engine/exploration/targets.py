@@ -190,7 +190,9 @@ class LossWeights(Target):
 
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Put the weights back; a hook of the training sets its own."""
-        weigh_losses(model, self._spec).objective_weights.reset()
+        weights = weigh_losses(model, self._spec).objective_weights
+        if weights.bound is not None:  # 'auto' is not yet, after a resume
+            weights.reset()
 
     def _ensemble(self, controller: Controller) -> PolicyEnsemble:
         assert isinstance(controller, WeightController)

@@ -19,6 +19,7 @@ from mmengine.runner import (
 from torch import nn
 
 from mmada.engine.distributed import Channel
+from mmada.engine.exploration.state import check_resumed
 from mmada.engine.loops.config_checks import scales_rate, warn_of_batches
 from mmada.engine.mmengine_adapters import (
     is_resumed,
@@ -166,8 +167,9 @@ class ExploreThenTrainLoop(BaseLoop):
 
     def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
         store = StateStore(exploration.directory / INITIAL_DIR, {})
-        found = store.latest() if is_resumed(self.runner) else None
+        found = store.latest()
         if found is not None:
+            check_resumed(store, is_resumed(self.runner))
             return live.adopt(found[1])
         snapshot = live.capture()
         store.commit(0, snapshot)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmengine import dist
 from mmengine.evaluator import Evaluator
 from mmengine.registry import LOOPS, TASK_UTILS
 from mmengine.runner import BaseLoop
@@ -34,14 +35,14 @@ from mmada.engine.loops.config_checks import (
     check_optimization,
     controller_class,
 )
-from mmada.engine.mmengine_adapters import is_resumed
+from mmada.engine.mmengine_adapters import is_resumed, take_over_seed
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, RewardMetric
-from mmada.engine.state import RunLock, StateStore
+from mmada.engine.state import RunLock, StateStore, stored_identity
 from mmada.engine.training_features import compiled_as, prepare_features
 from mmada.utils.checks import check_int, check_number
 from mmada.utils.files import remove_leftovers
@@ -88,7 +89,8 @@ class ParallelExplorationLoop(BaseLoop):
             None for the weights of the objectives.
         iters_per_round: Iterations q of a round; None for one epoch.
         log_interval: Iterations between progress lines.
-        seed: Seed of the search; None for the runner's.
+        seed: Seed of the search; None for the runner's, which a resumed run
+            without one takes over from the states.
         ranks_per_replica: Ranks W' that train one replica together, each a
             W'-th of its batch; None for max(1, W // m) of W ranks.
         replica_timeout: Seconds that a rank may keep the others waiting
@@ -122,6 +124,9 @@ class ParallelExplorationLoop(BaseLoop):
             'replica_timeout', replica_timeout, 0, above=True
         )
         self.reward_metric = RewardMetric(reward_metric)
+        self._directory = directory
+        if seed is None and is_resumed(runner):
+            _take_over_seed(runner, directory)
         self.seed = runner.seed if seed is None else seed
         # Metrics name what is wrong with their files and with the classes;
         # a dataset or the first look at the model would stop in between.
@@ -145,7 +150,6 @@ class ParallelExplorationLoop(BaseLoop):
         self._training_rounds = controller_class(
             controller, self.target
         ).training_rounds(num_rounds, controller)
-        self._directory = directory
         self._ranks_per_replica = ranks_per_replica
         self._log_interval = check_int('log_interval', log_interval, 1)
         self._epoch = 0
@@ -342,3 +346,12 @@ class ParallelExplorationLoop(BaseLoop):
             self.reporter.provenance(state),
             with_model=exploration.start_states.explores,
         )
+
+
+def _take_over_seed(runner: Any, directory: str) -> None:
+    """Go on with the seed of the states; MMEngine draws one at each start."""
+    root = Path(runner.work_dir) / directory / STATES_DIR
+    found = [stored_identity(root)]
+    dist.broadcast_object_list(found)  # rank 0 has the files
+    if found[0] is not None:
+        take_over_seed(runner, found[0]['seed'])

@@ -1,7 +1,7 @@
 """The state of a run on disk: atomic, checksummed, one writer."""
 
 from mmada.engine.state.run_lock import RunLock, RunLockedError
-from mmada.engine.state.state_files import StateError
+from mmada.engine.state.state_files import StateError, stored_identity
 from mmada.engine.state.store import StateStore
 from mmada.utils.files import failpoint, write_synced
 
@@ -11,5 +11,6 @@ __all__ = [
     'StateError',
     'StateStore',
     'failpoint',
+    'stored_identity',
     'write_synced',
 ]

@@ -178,6 +178,17 @@ def _writer(path: Path) -> str:
     return written_by(manifest)
 
 
+def stored_identity(root: Path) -> dict[str, Any] | None:
+    """Return the identity of the run that left states, None without any.
+
+    Only manifests are read, and damaged ones passed over.
+    """
+    for step in stored_steps(root):
+        with contextlib.suppress(OSError, StateError):
+            return dict(_manifest(state_path(root, step))['schema'])
+    return None
+
+
 def _manifest(path: Path) -> dict[str, Any]:
     return read_manifest((path / _MANIFEST).read_bytes(), path)
 

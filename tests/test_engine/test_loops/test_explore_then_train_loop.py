@@ -5,12 +5,23 @@ import signal
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from torch.utils.data import BatchSampler
 
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
 from tests.support import processes, toy
 from tests.test_engine.test_loops import batch_sizes_worker
+
+
+class StopAfterRound(Hook):
+    """Interrupts a search when its first round is done."""
+
+    in_replicas = 'silent'
+
+    def after_exploration_round(self, runner, record):
+        raise KeyboardInterrupt
+
 
 HOOKS = [dict(type='EpochSeedHook'), dict(type='PolicyWeightingHook')]
 LR, BASE = 0.05, 16
@@ -98,15 +109,51 @@ def test_killed_and_resumed_gives_the_same_bits(tmp_path, failpoint):
     toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
 
 
-@pytest.mark.parametrize('epoch', [1, 2])
-def test_training_resumed_at_an_epoch_gives_the_same_bits(tmp_path, epoch):
+@pytest.mark.parametrize('phase', ['search', 'training'])
+def test_without_a_seed_a_resumed_run_goes_on_with_that_of_the_first(
+    tmp_path, phase
+):
+    """MMEngine draws a seed at each start if the config has none."""
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    build(whole).train()
-    runner = build(killed)
+    first = build(killed, randomness=dict(seed=None))
+    if phase == 'search':
+        first.register_hook(StopAfterRound())
+    else:
+        stop_after(first, 1)
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    second = build(killed, randomness=dict(seed=None), resume=True)
+    assert second.seed != first.seed  # drawn anew
+    second.train()
+    assert second.seed == first.seed
+    build(whole, randomness=dict(seed=first.seed)).train()
+    assert final(whole)[1] == final(killed)[1]
+    toy.assert_same_state(
+        final(whole)[0]['state_dict'], final(killed)[0]['state_dict']
+    )
+
+
+def test_a_run_that_is_not_resumed_names_the_directory_in_use(tmp_path):
+    build(tmp_path).train()
+    with pytest.raises(RuntimeError, match='holds an exploration already'):
+        build(tmp_path).train()
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'model'),
+    [(1, toy.MODEL), (2, toy.MODEL), (1, dict(toy.MODEL, objectives='auto'))],
+    ids=['1', '2', 'auto'],
+)
+def test_training_resumed_at_an_epoch_gives_the_same_bits(
+    tmp_path, epoch, model
+):
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    build(whole, model=model).train()
+    runner = build(killed, model=model)
     stop_after(runner, epoch)
     with pytest.raises(KeyboardInterrupt):
         runner.train()
-    build(killed, resume=True).train()
+    build(killed, model=model, resume=True).train()
     first, second = final(whole), final(killed)
     assert first[1] == second[1]
     toy.assert_same_state(first[0]['state_dict'], second[0]['state_dict'])
@@ -117,7 +164,6 @@ def test_training_resumed_at_an_epoch_gives_the_same_bits(tmp_path, epoch):
 
 def stop_after(runner, epoch):
     """Interrupts a training in the middle of the epoch after `epoch`."""
-    from mmengine.hooks import Hook
 
     class Stop(Hook):
         in_replicas = 'silent'

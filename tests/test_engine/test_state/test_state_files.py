@@ -337,6 +337,17 @@ def test_a_state_that_cannot_be_read_names_the_version_that_wrote_it(
         reopened(tmp_path / 'content').latest()
 
 
+def test_the_stored_identity_is_that_of_the_newest_whole_manifest(
+    tmp_path: Path,
+) -> None:
+    assert state_files.stored_identity(tmp_path) is None
+    filled(tmp_path, 1)
+    state_files.write_state(tmp_path, 2, payload(2), {'seed': 8})
+    assert state_files.stored_identity(tmp_path) == {'seed': 8}
+    (tmp_path / 'step_00000002/MANIFEST.json').write_text('{')
+    assert state_files.stored_identity(tmp_path) == IDENTITY
+
+
 def test_identity_difference() -> None:
     new = {'m': 4, 'objectives': ['loss_cls'], 'seed': {}, 'extra': None}
     assert identity_difference(IDENTITY, IDENTITY) == []
