@@ -58,6 +58,7 @@ class Course(SegmentEvents):
             self._begin(first_iter)
             yield
         finally:
+            self._dataset.reset()  # may be that of the training
             set_progress(loop, *kept[:2])
             loop.dataloader = kept[2]
             for key, value in before.items():
