@@ -148,6 +148,7 @@ class WeightingHook(Hook, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""
+        _check_single(runner)
         prepare_features(runner)
         if runner.rank == 0:
             remove_leftovers(Path(runner.work_dir))
@@ -315,6 +316,16 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+def _check_single(runner: Any) -> None:
+    found = [h for h in runner.hooks if isinstance(h, WeightingHook)]
+    if len(found) > 1:
+        raise ValueError(
+            '`custom_hooks` should hold one hook that weighs the losses. '
+            f'Found {", ".join(type(hook).__name__ for hook in found)}. '
+            'Leave out that of the base config, if there is one.'
+        )
 
 
 def _as_loss_names(objectives: Sequence[str]) -> Sequence[str]:

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import Runner
 
@@ -399,3 +400,46 @@ def test_objectives_by_patterns_are_not_resumed_as_auto(tmp_path):
             model=dict(toy.MODEL, objectives='auto'),
             resume=True,
         )
+
+
+def test_two_hooks_that_weigh_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='one hook.*Found Loss.*, Step'):
+        toy.runner(
+            tmp_path, custom_hooks=[static(2.0, 0.5), step_hook()]
+        ).train()
+
+
+def test_a_look_at_a_resumed_loop_by_iterations_is_in_its_epoch(tmp_path):
+    """Its epoch is 0 throughout, so there is no late loss."""
+
+    def run(iterations, **options):
+        toy.runner(
+            tmp_path,
+            model=dict(type='HubDetector'),
+            custom_hooks=[dict(static(2.0, 0.5), objectives=toy.OBJECTIVES)],
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=iterations),
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='CheckpointHook', interval=6, by_epoch=False
+                )
+            ),
+            **options,
+        ).train()
+
+    run(6)
+    HubDetector.epochs.clear()
+    run(7, resume=True)
+    assert HubDetector.epochs == {0}
+
+
+@MODELS.register_module()
+class HubDetector(toy.ToyDetector):
+    """Notes the epochs that MessageHub tells it."""
+
+    epochs = set()
+
+    def forward(self, x, y, mode='tensor'):
+        if mode == 'loss':
+            hub = MessageHub.get_current_instance()
+            self.epochs.add(hub.get_info('epoch'))
+        return super().forward(x, y, mode)
