@@ -162,7 +162,8 @@ class WeightingHook(Hook, Generic[W]):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
-        self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
+            # What a hook has frozen for the look has no owners yet.
+            self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))

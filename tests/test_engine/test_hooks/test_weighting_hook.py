@@ -258,6 +258,16 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
+class ReplicaFreezeHook(FreezeHook):
+    """Is called where the model is looked at, and freezes only there."""
+
+    in_replicas = 'stateful'
+
+    def before_train(self, runner):
+        pass
+
+
+@HOOKS.register_module()
 class StepHook(Hook):
     """Keeps factor and length of the steps of `head_b`."""
 
@@ -282,7 +292,8 @@ class StepHook(Hook):
 
 
 @pytest.mark.parametrize('mode', ['lr', 'grad'])
-def test_a_head_that_is_unfrozen_later_is_shielded(mode, tmp_path):
+@pytest.mark.parametrize('kind', ['FreezeHook', 'ReplicaFreezeHook'])
+def test_a_head_that_is_unfrozen_later_is_shielded(kind, mode, tmp_path):
     moved = []
     for weight in (1.0, 4.0):
         runner = toy.runner(
@@ -296,8 +307,8 @@ def test_a_head_that_is_unfrozen_later_is_shielded(mode, tmp_path):
             train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
             custom_hooks=[
                 static(1.0, weight),
-                dict(type='FreezeHook', part='head_b', until=1),
-                dict(type='FreezeHook', part='trunk', until=9),
+                dict(type=kind, part='head_b', until=1),
+                dict(type=kind, part='trunk', until=9),
                 dict(type='StepHook'),
             ],
         )
