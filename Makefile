@@ -1,5 +1,5 @@
 # make demo | test | test-quick | test-all | test-faults
-#      asl-quick | asl | compare-quick | compare
+#      asl-quick | asl | compare-quick | compare | camvid
 #      lint | format | docs | release-check | env
 # Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
 # The packages are those of the maintained stack; make test STACK=openmmlab runs
@@ -18,7 +18,7 @@ PYTHON ?= $(shell \
     done)
 
 .PHONY: env demo test test-quick test-all test-faults asl-quick asl compare-quick \
-    compare lint format docs release-check
+    compare camvid lint format docs release-check
 
 env:
 	@python="$(PYTHON)"; \
@@ -68,7 +68,7 @@ asl: env
 	    work_dirs/asl $(ARGS)
 
 # All methods on all problems, with error bars: a small part, and all of it
-# (resumable).
+# (resumable), or some problems: make compare PROBLEMS="cascade camvid".
 compare-quick: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare/compare.py \
 	    work_dirs/compare_quick --quick --seeds 0 1 \
@@ -76,7 +76,21 @@ compare-quick: env
 
 compare: env
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare/compare.py \
-	    work_dirs/compare $(ARGS)
+	    work_dirs/compare $(if $(PROBLEMS),--problems $(PROBLEMS)) $(ARGS)
+
+# Real images: converts CamVid once and trains one row.
+# make camvid DATA=folder/of/CamVid
+CAMVID = data/camvid_panoptic
+
+$(CAMVID)/annotations/panoptic_train_reward.txt: | env
+	@test -n "$(DATA)" || { echo "make camvid: DATA should be the folder of" \
+	    "CamVid as published. Found none; see docs/benchmark.md." >&2; exit 1; }
+	$(VENV)/bin/python tools/convert_camvid_panoptic.py "$(DATA)" $(CAMVID) \
+	    --size 240 180
+
+camvid: env $(CAMVID)/annotations/panoptic_train_reward.txt
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tools/benchmarks/compare/compare.py \
+	    work_dirs/camvid --problems camvid --methods ones --seeds 0 $(ARGS)
 
 lint: env
 	$(VENV)/bin/python -m ruff check .

@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from common import one_line_errors
-from numpy.typing import NDArray
 
 from mmada.datasets.ade20k_panoptic import (
     MAX_SEGMENTS,
@@ -31,34 +29,13 @@ from mmada.datasets.ade20k_panoptic import (
     disagreement,
     merge_maps,
 )
-from mmada.datasets.coco_panoptic import id_to_rgb, write_png
+from mmada.datasets.coco_panoptic import id_to_rgb, read_image, write_png
 from mmada.datasets.parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
 SPLITS = dict(train='training', val='validation')
 MOST_WRONG = 0.5
 
 Converted = tuple[dict[str, Any], dict[str, Any], tuple[int, int]]
-
-
-def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
-    """Read an image as it is stored, in RGB order.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is no image of 8 bits and that many channels.
-    """
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    image: Any = (
-        cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    )
-    wanted = [channels] if channels > 1 else []
-    if image is None or (image.dtype, *image.shape[2:]) != (np.uint8, *wanted):
-        raise ValueError(
-            f'{path} should be an image of 8 bits and {channels} channel(s). '
-            'Found another.'
-        )
-    found: NDArray[np.uint8] = image if channels == 1 else image[..., ::-1]
-    return found
 
 
 def convert_image(root: Path, split: str, task: tuple[int, str]) -> Converted:

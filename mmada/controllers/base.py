@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Generator, Tensor
 
@@ -48,6 +48,15 @@ class Rest(Enum):
 
 Plan = tuple[Start | Rest, ...]
 """One entry a replica."""
+
+
+FirstReference = Literal['start', 'pseudo', 'zero', 'none']
+"""What the metrics of the first round are compared with.
+
+The metric of the model that the replicas start from, that of the pseudo
+epoch's model, which is trained as long as they are and then discarded, 0, or
+nothing.
+"""
 
 
 class RoundResult(NamedTuple):
@@ -124,6 +133,14 @@ class Controller(ABC):
         return (self.start,) * self.num_replicas
 
     @property
+    def first_reference(self) -> FirstReference:
+        """What :meth:`observe` gets as the reference of the first round.
+
+        `'start'` costs one more evaluation.
+        """
+        return 'pseudo'
+
+    @property
     def finished(self) -> bool:
         """Whether the rounds left are not worth their cost.
 
@@ -150,8 +167,9 @@ class Controller(ABC):
         Args:
             metrics: Metric of each replica, larger is better, shape
                 ``(m,)``; NaN marks an invalid replica.
-            reference: Metric of the state that all replicas started from;
-                None if it is unknown.
+            reference: Metric of the winner of the round before, which the
+                replicas started from where `start` is `BEST`; before there
+                is one, what `first_reference` names. None if unknown.
         """
 
     @abstractmethod
@@ -298,6 +316,16 @@ class Rounds(Controller):
         self.rounds_done = state.get('round', 0)
         self._pending = state['pending']
 
+    def _adopt(self, identity: dict[str, Any]) -> None:
+        """Take over defaults of an earlier version.
+
+        A search goes on as it began, also where options have been added or
+        defaults have changed since. Called before identities are compared.
+
+        Args:
+            identity: Of the search that a state is from.
+        """
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resume needs; see :class:`Controller`."""
         state = self._state()
@@ -309,6 +337,7 @@ class Rounds(Controller):
         Raises:
             ValueError: If the state is of another search, naming how.
         """
+        self._adopt(state['identity'])
         check_identity(state['identity'], self._identity)
         self._resume(deepcopy(state))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmada.controllers.base import (
+    FirstReference,
     RoundResult,
     Rounds,
     Start,
@@ -64,6 +65,11 @@ class ShuffledRewards(Rounds, WeightController):
     def needs_losses(self) -> bool:
         """What the inner controller says."""
         return self._inner.needs_losses
+
+    @property
+    def first_reference(self) -> FirstReference:
+        """What the inner controller says."""
+        return self._inner.first_reference
 
     def propose(self, losses: Tensor) -> Tensor:
         """Return what the inner controller proposes; raise as it does."""

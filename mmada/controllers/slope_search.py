@@ -1,7 +1,7 @@
-"""Whole trainings around a start, and a step up the slope between them.
+"""A response-surface design of whole trainings, and a step of steepest ascent.
 
 :class:`SlopeSearch` is the controller; the functions after it place the points
-whose trainings show the slope, and take the step up it.
+of the design, estimate slope and curvature, and take the step.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ class SlopeSearch(WeightSearch):
 
     What a weight does to a metric within a round is little and often not
     what it does in the end. So each replica trains from the first round to
-    the last with log-factors of its own, placed around the start so that m
-    trainings show the slope; the policy is one step up that slope.
+    the last with log-factors of its own, placed around the start so that the
+    trainings show the slope; the policy is one step up that slope. The first
+    replica trains at the start itself, the centre point of the design: how
+    far it ends above the mean of the others tells how the metric is curved,
+    and so where the ascent ends. The step is never longer than the way to
+    the other points.
 
     The start is inverse-loss weighting of l^1, so the scale of each loss
     drops out. Needs the states of all replicas (`Start.OWN`).
@@ -40,9 +44,11 @@ class SlopeSearch(WeightSearch):
     Args:
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds, of a whole training together.
-        num_replicas: Number m of replicas, at least 2; from as many as
-            there are groups on, no direction is left out; an even number of
-            twice as many as groups less one keeps curvature apart.
+        num_replicas: Number m of replicas, at least 3, the centre point
+            among them (2 without one). From as many others as there are
+            groups on, no direction is left out; an even number of others,
+            twice as many as groups less one, keeps curvature out of the
+            slope.
         groups: Indices of the objectives of each group that shares a
             factor. Defaults to one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.
@@ -51,6 +57,8 @@ class SlopeSearch(WeightSearch):
         noise: Standard deviation of the metric between trainings that
             differ by chance alone, in the metric's unit. Defaults to
             `CHANCE` times the mean of the replicas' metrics.
+        centre: Whether the first replica is the centre point. Without one
+            the step is as long as the way to the points. Defaults to True.
         seed: Seed of the directions. Defaults to 0.
 
     Raises:
@@ -68,14 +76,24 @@ class SlopeSearch(WeightSearch):
         start: float = 1.0,
         sigma: float = 1.2,
         noise: float | None = None,
+        centre: bool = True,
         seed: int = 0,
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
         self._policy.requires_grad_(False)
+        if not isinstance(centre, bool):
+            raise ValueError(
+                f'`centre` should be True or False. Found {centre!r}.'
+            )
+        self._num_centre = int(centre)
         options = dict(
-            groups=self._policy.groups, start=start, sigma=sigma, noise=noise
+            groups=self._policy.groups,
+            start=start,
+            sigma=sigma,
+            noise=noise,
+            centre=centre,
         )
-        check_int('num_replicas', num_replicas, 2)
+        check_int('num_replicas', num_replicas, 2 + self._num_centre)
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
@@ -112,9 +130,13 @@ class SlopeSearch(WeightSearch):
         """Return the same weights in each round."""
         assert self._initial_losses is not None
         if not len(self._points):
-            self._points = design(
-                self.num_replicas, len(self._basis), self.generator
+            outer = design(
+                self.num_replicas - self._num_centre,
+                len(self._basis),
+                self.generator,
             )
+            centre = outer.new_zeros(self._num_centre, len(self._basis))
+            self._points = torch.cat([centre, outer])
         factors = self._sigma * self._points @ self._basis
         mean = self._policy(self._initial_losses)
         return self._policy.decode(mean + self._policy.expand(factors))
@@ -137,33 +159,56 @@ class SlopeSearch(WeightSearch):
 
     def _step(self, result: RoundResult) -> RoundResult:
         """Move the policy; say so, or why it stays where it is."""
-        metrics = self._final_metrics()
+        centre, outer = self._final_metrics()
+        points = self._points[self._num_centre :]
         noise = self._noise
         if noise is None:
-            noise = CHANCE * abs(float(metrics.mean()))
-        slope = slope_at_middle(self._points, metrics)
-        trust = confidence(self._points, slope, noise)
-        step = trust * self._sigma * step_up(self._points, slope)
+            noise = CHANCE * abs(float(outer.mean()))
+        slope = slope_at_middle(points, outer)
+        curvature = mean_curvature(points, outer, centre)
+        trust = confidence(points, slope, noise)
+        step = trust * self._sigma * step_up(points, slope, curvature)
         self._policy.bias.zero_()
         self._policy.move(step @ self._basis)
-        result = result._replace(info=result.info | dict(confidence=trust))
+        info = dict(confidence=trust)
+        if self._num_centre:
+            info['step'] = float(step.norm())
+        if len(centre):
+            info['curvature'] = curvature
+        result = result._replace(info=result.info | info)
         if trust:
             return result
         reason = (
             'the policy stays at its start: the replicas ended at '
-            f'{float(metrics.min()):.4g} to {float(metrics.max()):.4g}, which '
+            f'{float(outer.min()):.4g} to {float(outer.max()):.4g}, which '
             'chance explains if its standard deviation, the option `noise`, '
             f'is {noise:.3g}'
         )
         return result._replace(updated=False, reason=reason)
 
-    def _final_metrics(self) -> Tensor:
-        """Return the mean of each replica's last rounds, ``(m,)``."""
+    def _final_metrics(self) -> tuple[Tensor, Tensor]:
+        """Return the mean of each replica's last rounds.
+
+        Returns:
+            That of the centre point, ``(1,)``, or ``(0,)`` where there is
+            none or it failed, and those of the others.
+        """
         count = -(-self.num_rounds // LAST)
         metrics = torch.stack(self._metrics[-count:]).mean(0)
         valid = metrics.isfinite()
+        centre, outer = metrics.tensor_split([self._num_centre])
         # One that failed is as bad as the worst.
-        return metrics.where(valid, metrics[valid].min())
+        worst = metrics[valid].min()
+        return (
+            centre[centre.isfinite()],
+            outer.where(outer.isfinite(), worst),
+        )
+
+    def _adopt(self, identity: dict[str, Any]) -> None:
+        options = self._identity['options']
+        if 'centre' not in identity.get('options', options):
+            options.pop('centre', None)  # there was no such replica then
+            self._num_centre = 0
 
     def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: the last rounds decide."""
@@ -278,13 +323,40 @@ def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
     return max(0.0, 1 - size * noise**2 / (len(points) * square))
 
 
-def step_up(points: Tensor, slope: Tensor) -> Tensor:
-    r"""Return the step :math:`\sqrt{d}\, g / |g|`, as far as the points were.
+def mean_curvature(points: Tensor, metrics: Tensor, centre: Tensor) -> float:
+    r"""Return c of the response :math:`v = v_0 + g^\top u - c |u|^2`.
+
+    .. math:: c = (v_0 - \bar v) / d
+
+    for points of variance 1 in each of d directions.
+
+    Args:
+        points: Points u of a design, in d directions, shape ``(m, k)``.
+        metrics: Metrics v at them, shape ``(m,)``.
+        centre: Metric v_0 at the centre, shape ``(1,)``; shape ``(0,)`` where
+            it is not known, which counts as no curvature.
+    """
+    if not len(centre):
+        return 0.0
+    size = int(torch.linalg.matrix_rank(points))
+    return float(centre[0] - metrics.mean()) / size
+
+
+def step_up(points: Tensor, slope: Tensor, curvature: float) -> Tensor:
+    r"""Return the step of steepest ascent, up to the top of the response.
+
+    .. math:: \min\left(\frac{|g|}{2c}, \sqrt{d}\right) \frac{g}{|g|}
+
+    It ends where the points of the design are, at the latest, and there if
+    the response has no top: if c is not positive.
 
     Args:
         points: Points of a design, in d directions, shape ``(m, k)``.
         slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
             is zero, so is the step.
+        curvature: c of :func:`mean_curvature`.
     """
-    size = int(torch.linalg.matrix_rank(points))
-    return torch.nn.functional.normalize(slope, dim=0) * math.sqrt(size)
+    length = math.sqrt(int(torch.linalg.matrix_rank(points)))
+    if curvature > 0:
+        length = min(length, float(slope.norm()) / (2 * curvature))
+    return torch.nn.functional.normalize(slope, dim=0) * length

@@ -22,6 +22,7 @@ with these lines::
 first, four stuff classes follow (``scene_metainfo()``).
 """
 
+from mmada.datasets.camvid_panoptic import CamVidPanopticDataset
 from mmada.datasets.image_subset import ImageSubset
 from mmada.datasets.scenes import (
     Scene,
@@ -36,6 +37,7 @@ from mmada.datasets.scenes import (
 from mmada.datasets.transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [
+    'CamVidPanopticDataset',
     'ImageSubset',
     'LoadPanopticAnnotations',
     'MergeThingLabels',

@@ -14,7 +14,7 @@ import numpy as np
 from mmdet.datasets import ADE20KPanopticDataset
 from numpy.typing import NDArray
 
-from mmada.datasets.coco_panoptic import mask_box
+from mmada.datasets.coco_panoptic import describe_segment
 
 NUM_CLASSES = 150
 # Of the release's classes, counted from 0, those that are stuff.
@@ -77,7 +77,7 @@ def merge_maps(
     for k, key in enumerate(_present(keys)):
         mask = keys == key
         ids[mask] = first_id + k
-        segments.append(_describe(mask, first_id + k, category_of[key]))
+        segments.append(describe_segment(mask, first_id + k, category_of[key]))
     return ids, segments
 
 
@@ -125,15 +125,3 @@ def _object_class(instance: NDArray[np.uint8], number: int) -> int:
 def _present(keys: NDArray[np.int32]) -> list[int]:
     found: list[int] = np.flatnonzero(np.bincount(keys.ravel())).tolist()
     return [key for key in found if key]
-
-
-def _describe(
-    mask: NDArray[np.bool_], segment_id: int, category: int
-) -> dict[str, Any]:
-    return dict(
-        id=segment_id,
-        category_id=category,
-        area=int(mask.sum()),
-        bbox=mask_box(mask),
-        iscrowd=0,
-    )

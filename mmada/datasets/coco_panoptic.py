@@ -303,6 +303,40 @@ def mask_box(mask: NDArray[np.bool_]) -> list[int]:
     return [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1]
 
 
+def describe_segment(
+    mask: NDArray[np.bool_], segment_id: int, category: int
+) -> dict[str, Any]:
+    """Return the entry of ``segments_info`` of the pixels of a mask."""
+    return dict(
+        id=segment_id,
+        category_id=category,
+        area=int(mask.sum()),
+        bbox=mask_box(mask),
+        iscrowd=0,
+    )
+
+
+def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
+    """Read an image as it is stored, in RGB order.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no image of 8 bits and that many channels.
+    """
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    image: Any = (
+        cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    )
+    wanted = [channels] if channels > 1 else []
+    if image is None or (image.dtype, *image.shape[2:]) != (np.uint8, *wanted):
+        raise ValueError(
+            f'{path} should be an image of 8 bits and {channels} channel(s). '
+            'Found another.'
+        )
+    found: NDArray[np.uint8] = image if channels == 1 else image[..., ::-1]
+    return found
+
+
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
     """Write an RGB image (height, width, 3) as a PNG file."""
     done, data = cv2.imencode(

@@ -1,6 +1,10 @@
 """The weighted detector, its objectives."""
 
 from mmada.models.auto_seg_loss import AutoSegLoss
+from mmada.models.efficientnet_lite import (
+    EfficientNetLite,
+    load_efficientnet_lite,
+)
 from mmada.models.loss_sum import LossSum
 from mmada.models.loss_weight_wrapper import (
     LossWeightWrapper,
@@ -20,6 +24,7 @@ from mmada.models.objectives import (
 
 __all__ = [
     'AutoSegLoss',
+    'EfficientNetLite',
     'LossSum',
     'LossWeightWrapper',
     'MapPanopticFPNHead',
@@ -31,6 +36,7 @@ __all__ = [
     'inner_model',
     'is_loss',
     'iteration_losses',
+    'load_efficientnet_lite',
     'reduce_losses',
     'weigh_losses',
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.policies.policy import centred_log, mean_one_weights
-from mmada.utils.checks import check_number, check_vector
+from mmada.utils.checks import check_number, check_positive, check_vector
 from mmada.weightings.base import Weighting
 
 
@@ -36,22 +39,36 @@ class InverseLossWeighting(Weighting):
     Args:
         exponent: Exponent of the inverse, in [0, 1]. Defaults to 1.
         floor: Smallest weight. Defaults to 1e-3.
+        factors: A factor on each weight, before they are normalised. Defaults
+            to None, all 1.
 
     Raises:
         ValueError: If an option is out of range.
     """
 
     def __init__(
-        self, exponent: float = 1.0, floor: float = WEIGHT_FLOOR
+        self,
+        exponent: float = 1.0,
+        floor: float = WEIGHT_FLOOR,
+        factors: Sequence[float] | None = None,
     ) -> None:
         self.exponent = check_number('exponent', exponent, 0, 1)
         self.compares_losses = self.exponent > 0
         self.floor = check_number('floor', floor, 0, 1, above=True)
+        self.factors = (
+            None
+            if factors is None
+            else check_positive(
+                'factors', torch.as_tensor(factors), len(factors)
+            )
+        )
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
         losses = check_vector('losses', losses, losses.numel())
         self.check_losses(losses)
-        return inverse_loss_weights(losses, self.exponent).clamp(
-            min=self.floor
-        )
+        weights = inverse_loss_weights(losses, self.exponent)
+        if self.factors is not None:
+            factors = check_vector('factors', self.factors, losses.numel())
+            weights = mean_one_weights((factors * weights).log())
+        return weights.clamp(min=self.floor)

@@ -35,6 +35,16 @@ class TestPaper(SharedBehaviour, ScheduleSearchConformance):
         return AdaSegment(preset='paper', **options)
 
 
+class TestPaperInOneStep(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AdaSegment(
+            preset='paper',
+            updates_per_round=1,
+            first_reference='none',
+            **options,
+        )
+
+
 class TestStable(SharedBehaviour, ScheduleSearchConformance):
     def build(self, **options: Any) -> WeightController:
         return AdaSegment(**options)
@@ -61,7 +71,7 @@ class TestStableWithGroups(SharedBehaviour, ScheduleSearchConformance):
 
 class TestAutoSegLoss(SharedBehaviour, ActionControllerConformance):
     def build(self, **options: Any) -> AutoSegLossSearch:
-        return AutoSegLossSearch(**options)
+        return AutoSegLossSearch(baseline='mu', **options)
 
     def found(self, controller: Controller) -> list[Tensor]:
         assert isinstance(controller, AutoSegLossSearch)

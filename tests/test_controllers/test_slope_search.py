@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers import SlopeSearch, WeightController
+from mmada.controllers import RoundResult, SlopeSearch, WeightController
 from mmada.controllers.base import Rest, Start
 from mmada.controllers.slope_search import (
     confidence,
     design,
+    mean_curvature,
     slope_at_middle,
     step_up,
     waves,
@@ -56,8 +57,14 @@ class TestSlopeSearch(SharedBehaviour, WeightControllerConformance):
         )
 
 
+class TestSlopeSearchWithoutCentrePoint(TestSlopeSearch):
+    def build(self, **options: Any) -> WeightController:
+        return SlopeSearch(centre=False, **options)
+
+
 def search(**options: Any) -> SlopeSearch:
-    given = dict(num_objectives=4, num_rounds=3, num_replicas=4)
+    """A search without a centre point, which the later tests add."""
+    given = dict(num_objectives=4, num_rounds=3, num_replicas=4, centre=False)
     return SlopeSearch(**(given | options))
 
 
@@ -180,6 +187,104 @@ def test_groups_share_a_factor() -> None:
 def test_one_replica_has_no_slope() -> None:
     with pytest.raises(ValueError, match='num_replicas'):
         search(num_replicas=1)
+    with pytest.raises(ValueError, match='`num_replicas`.*3. Found 2'):
+        search(num_replicas=2, centre=True)
+    with pytest.raises(ValueError, match='`centre`.*Found 2'):
+        search(centre=2)
+
+
+def centred(metrics: list[float], **options: Any) -> RoundResult:
+    """A search of one round, around a centre point of metric 40.
+
+    Four others in three directions: a tetrahedron.
+    """
+    controller = search(
+        num_rounds=1, num_replicas=5, centre=True, noise=0.0, **options
+    )
+    controller.propose(LOSSES)
+    result = controller.observe(torch.tensor(metrics).double(), None)
+    result.info['shift'] = float(
+        (controller.ensemble().weights(1, 1, LOSSES) * LOSSES).log().std()
+    )
+    return result
+
+
+def test_the_centre_point_trains_with_the_start() -> None:
+    controller = search(num_replicas=5, centre=True)
+    shares = controller.propose(LOSSES) * LOSSES
+    torch.testing.assert_close(shares[0], shares[0].mean().expand(4))
+    for row in shares[1:]:
+        assert float(row.log().std()) > 0.5
+    # The others are where they are without one.
+    outer = search(num_replicas=4).propose(LOSSES) * LOSSES
+    assert torch.equal(shares[1:], outer)
+
+
+def test_curvature_and_length_by_hand() -> None:
+    # 40 - mean(36, 36, 36, 32) = 5 over three directions. The slope is
+    # (1/4) sum v u; |u|^2 = 3 and u u' = -1 for two corners, so that
+    # |g|^2 = (3 sum v^2 - sum_{i != j} v_i v_j) / 16 with v about its mean
+    # (1, 1, 1, -3): (36 + 12) / 16 = 3.
+    info = centred([40.0, 36.0, 36.0, 36.0, 32.0]).info
+    assert info['curvature'] == pytest.approx(5 / 3)
+    expected = math.sqrt(3) / (2 * 5 / 3)
+    assert info['step'] == pytest.approx(1.2 * expected)
+    assert info['confidence'] == 1
+
+
+def test_a_step_is_never_longer_than_the_way_to_the_points() -> None:
+    # As flat as can be, and curved upwards.
+    for centre in (35.1, 35.0, 20.0, math.nan):
+        info = centred([centre, 36.0, 36.0, 36.0, 32.0]).info
+        assert info['step'] == pytest.approx(1.2 * math.sqrt(3))
+    assert 'curvature' not in info  # the centre point failed
+
+
+def test_the_policy_takes_the_step_that_is_reported() -> None:
+    near = centred([60.0, 36.0, 36.0, 36.0, 32.0]).info
+    far = centred([35.0, 36.0, 36.0, 36.0, 32.0]).info
+    assert near['shift'] / near['step'] == pytest.approx(
+        far['shift'] / far['step']
+    )
+    assert near['step'] < 0.2 * far['step']
+
+
+def test_the_centre_alone_survives() -> None:
+    """Then nothing is known of any direction."""
+    nan = math.nan
+    result = centred([40.0, nan, nan, nan, nan])
+    assert not result.updated and result.info['step'] == 0
+
+
+def test_with_equal_seeds_confidence_is_that_of_the_others_alone() -> None:
+    metrics = [39.0, 40.0, 40.0, 41.0]
+    without = search(num_rounds=1)
+    without.propose(LOSSES)
+    result = without.observe(torch.tensor(metrics), None)
+    controller = search(num_rounds=1, num_replicas=5, centre=True)
+    controller.propose(LOSSES)
+    other = controller.observe(torch.tensor([90.0, *metrics]), None)
+    assert result.info['confidence'] == other.info['confidence']
+
+
+def test_a_search_of_before_the_centre_point_goes_on_without_it() -> None:
+    begun = search(num_replicas=4)
+    begun.propose(LOSSES)
+    begun.observe(torch.arange(4.0), None)
+    state = begun.state_dict()
+    del state['identity']['options']['centre']
+    for _ in range(2):
+        resumed = search(num_replicas=4, centre=True)
+        resumed.load_state_dict(state)
+        state = resumed.state_dict()
+    for controller in (begun, resumed):
+        for _ in range(2):
+            controller.propose(LOSSES)
+            result = controller.observe(torch.arange(4.0), None)
+        assert 'step' not in result.info
+    assert torch.equal(
+        begun.ensemble().best_weights, resumed.ensemble().best_weights
+    )
 
 
 SIZES = [(2, 1), (4, 3), (5, 4), (7, 3), (8, 3), (8, 4), (12, 4), (16, 10)]
@@ -248,9 +353,24 @@ def test_the_step_goes_as_far_as_the_points_were() -> None:
     points = design(4, 3, Generator().manual_seed(0))
     slope = torch.tensor([2.0, 0.0, -1.0]).double()
     torch.testing.assert_close(
-        step_up(points, slope), slope * math.sqrt(3 / 5)
+        step_up(points, slope, 0.0), slope * math.sqrt(3 / 5)
     )
-    assert not step_up(points, torch.zeros(3).double()).any()
+    for curvature in (0.0, 1.0):
+        assert not step_up(points, torch.zeros(3).double(), curvature).any()
+
+
+def test_the_step_goes_to_the_top_of_a_curved_response() -> None:
+    points = design(6, 3, Generator().manual_seed(0))
+    slope = torch.tensor([2.0, 0.0, -1.0]).double()
+    metrics = 30 + points @ slope - 3 * points.square().sum(1)
+    curvature = mean_curvature(points, metrics, torch.tensor([30.0]))
+    assert curvature == pytest.approx(3)
+    # Where g - 2 c u is zero.
+    torch.testing.assert_close(
+        step_up(points, slope_at_middle(points, metrics), curvature),
+        slope / 6,
+    )
+    assert mean_curvature(points, metrics, torch.empty(0)) == 0
 
 
 def test_noise_takes_confidence_away() -> None:

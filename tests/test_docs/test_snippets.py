@@ -25,6 +25,7 @@ COMMANDS = [
 NEEDS = {
     'COCO',
     'ADE20K',
+    'CamVid',
     'VOC',
     'Cityscapes',
     'several GPUs',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
@@ -83,7 +86,9 @@ def shrink(cfg: Config) -> None:
 
 
 def shrink_detector(cfg: Config) -> None:
-    shrink_images(cfg.train_dataloader, cfg.val_dataloader)
+    shrink_images(
+        cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader
+    )
     detector = cfg.model
     detector.backbone.update(depth=18, init_cfg=None)
     detector.neck.update(in_channels=[64, 128, 256, 512], out_channels=32)
@@ -114,28 +119,85 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_short_config_trains(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope='module')
+def trained(folder: Path) -> Config:
+    """The short config of the page, after its training."""
+    path = folder / 'mask_rcnn_weighted.py'
+    path.write_text(snippet('test_the_short_config_trains'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        cfg = Config.fromfile(path)
+        shrink_detector(cfg)
+        cfg.train_cfg.update(max_epochs=2, val_interval=3)
+        cfg.work_dir = str(folder / 'work_dirs/mask_rcnn_weighted')
+        cfg.log_level = 'ERROR'
+        Runner.from_cfg(cfg).train()
+    return cfg
+
+
+def test_the_short_config_trains(trained: Config) -> None:
     text = snippet('test_the_short_config_trains')
     settings = ('custom_imports', 'optim_wrapper', 'custom_hooks')
     found = re.findall(r'^(\w+) = ', text, re.MULTILINE)
     assert tuple(found) == ('_base_', *settings)
-    assert (
-        '## In three settings' in (DOCS / 'your_own_detector.md').read_text()
-    )
-    path = folder / 'mask_rcnn_weighted.py'
-    path.write_text(text)
-    monkeypatch.chdir(folder)
-    cfg = Config.fromfile(path)
-    shrink_detector(cfg)
-    cfg.train_cfg.update(max_epochs=2, val_interval=3)
-    cfg.work_dir = 'work_dirs/mask_rcnn_weighted'
-    cfg.log_level = 'ERROR'
-    Runner.from_cfg(cfg).train()
-    lines = Path(cfg.work_dir, 'weights.jsonl').read_text().splitlines()
+    page = (DOCS / 'your_own_detector.md').read_text()
+    assert '## In three settings' in page
+    path = Path(trained.work_dir, 'weights.jsonl')
+    lines = path.read_text().splitlines()
     assert len(lines) == 2
     assert len(set(json.loads(lines[-1])['weights'])) == 5
+
+
+def test_the_same_config_tests_and_predicts(
+    trained: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Runner, init_detector, DetInferencer and test-time augmentation."""
+    monkeypatch.chdir(folder)
+    checkpoint = str(Path(trained.work_dir, 'epoch_2.pth'))
+    image = 'data/coco/val2017/000000000001.png'
+    expected = predicted(trained, checkpoint, image)
+    (found,) = inferencer_of(trained, checkpoint)(image)['predictions']
+    assert found['scores'] == pytest.approx(expected, abs=1e-5)
+    cfg = copy.deepcopy(trained)
+    cfg.load_from = checkpoint
+    assert isinstance(Runner.from_cfg(cfg).test(), dict)
+    # MMDetection augments no masks, so the model is loaded alone.
+    runner = Runner.from_cfg(with_flips(cfg))
+    runner.load_or_resume()
+    loaded = dict(runner.model.module.named_parameters())
+    state = torch.load(checkpoint, weights_only=False)['state_dict']
+    for name, parameter in loaded.items():
+        assert torch.equal(parameter, state[name]), name
+
+
+def predicted(cfg: Config, checkpoint: str, image: str) -> list[float]:
+    model = init_detector(copy.deepcopy(cfg), checkpoint, device='cpu')
+    return inference_detector(model, image).pred_instances.scores.tolist()
+
+
+def inferencer_of(cfg: Config, checkpoint: str) -> DetInferencer:
+    path = Path(cfg.work_dir, 'dumped.py')
+    cfg.dump(path)
+    return DetInferencer(
+        str(path), checkpoint, device='cpu', show_progress=False
+    )
+
+
+def with_flips(cfg: Config) -> Config:
+    """Returns the config with test-time augmentation, as MMDetection's."""
+    cfg = copy.deepcopy(cfg)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    flips = [dict(type='RandomFlip', prob=p) for p in (1.0, 0.0)]
+    pack = dict(pipeline[-1])
+    pack['meta_keys'] = (*pack['meta_keys'], 'flip', 'flip_direction')
+    augment = dict(type='TestTimeAug', transforms=[flips, [pack]])
+    cfg.test_dataloader.dataset.pipeline = [*pipeline[:-1], augment]
+    cfg.model = dict(
+        type='DetTTAModel',
+        tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=9),
+        module=cfg.model,
+    )
+    return cfg
 
 
 @pytest.fixture(scope='module')

@@ -107,8 +107,8 @@ class FaultyLoop(ParallelExplorationLoop):
         self._corrupt = corrupt
         self._commit_fault = commit_fault
 
-    def _prepare(self, live, groups, channel, monitor):
-        exploration = super()._prepare(live, groups, channel, monitor)
+    def _prepare(self, live, course, groups, channel, monitor):
+        exploration = super()._prepare(live, course, groups, channel, monitor)
         self._watch_replicas(live.module)
         self._watch_evaluations(live.module)
         if self._corrupt and dist.get_rank() == 1:

@@ -190,10 +190,7 @@ def test_stuff_first_makes_things_background_and_is_refused(stuff_first):
     assert thing['bbox_label'] == num_things  # what box heads call background
 
     metric = PanopticQuality(f'{stuff_first}/ann.json', str(stuff_first))
-    metric.dataset_meta = dataset.metainfo
-    prediction = PixelData(sem_seg=torch.tensor([[[1, 1, 0, 0]]]))
-    sample = dict(img_id=1, pred_panoptic_seg=prediction)
     with pytest.raises(
         ValueError, match="Things should come .* Found 'other' first"
     ):
-        metric.process(None, [sample])
+        metric.dataset_meta = dataset.metainfo

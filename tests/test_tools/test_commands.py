@@ -14,6 +14,7 @@ STARTED_HERE = (
     'check_data.py',
     'check_reward.py',
     'convert_ade20k_panoptic.py',
+    'convert_camvid_panoptic.py',
     'format_panoptic.py',
     'make_scenes.py',
     'report.py',

@@ -83,7 +83,7 @@ def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     arguments += ['--problems', 'cascade']
     results = tools.results.Results(short_path / 'results.jsonl')
     # One in a process of its own, the others where they cost less.
-    tools.problems.draw_scenes(problem, short_path)
+    tools.problems.prepare_images(problem, short_path)
     start = tools.jobs.pretrain_job(problem)
     tools.compare.run_jobs([start], short_path, results, 1)
     here = nullcontext(SimpleNamespace(submit=run_here))

@@ -332,7 +332,7 @@ def test_make_without_any_python_says_so() -> None:
 def test_the_package_brings_what_all_its_tests_need(environment: Any) -> None:
     environment.install_package()
     ((*_, package),) = environment.installs
-    extras = 'onedl,mmseg,torchjd,search,report,tests,lint,docs,release'
+    extras = 'onedl,mmseg,torchjd,search,report,camvid,tests,lint,docs,release'
     assert package == f'.[{extras}]'
 
 

@@ -20,6 +20,20 @@ def test_inverse_loss_by_hand() -> None:
     )
 
 
+def test_factors_by_hand() -> None:
+    weighting = InverseLossWeighting(factors=[1, 2, 0.5])
+    # 2, 2 * 0.5, 0.5 * 1 with mean 3.5 / 3
+    torch.testing.assert_close(
+        weighting.weights(1, 3, LOSSES), vector(2, 1, 0.5) * 3 / 3.5
+    )
+    with pytest.raises(
+        ValueError, match=r'`factors` should have shape \(2,\)'
+    ):
+        weighting.weights(1, 3, LOSSES[:2])
+    with pytest.raises(ValueError, match='`factors` should'):
+        InverseLossWeighting(factors=[1, 0, 1])
+
+
 def test_exponent_by_hand() -> None:
     torch.testing.assert_close(
         inverse_loss_weights(vector(1, 4), 0.5), vector(4 / 3, 2 / 3)

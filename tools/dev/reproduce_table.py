@@ -236,13 +236,15 @@ def _search(config: dict[str, Any]) -> Work:
     segment = loop.get('iters_per_round') or epoch
     objectives = build_objectives(config['model']['objectives'])
     assert objectives is not None
-    segments = 1 + _segments(loop, len(objectives))  # and the pseudo epoch
+    controller = _controller(loop, len(objectives))
+    segments = 1 + _segments(controller)  # and the pseudo epoch
+    evaluations = segments + (controller.first_reference == 'start')
     evaluated = num_images(loop['reward_dataloader']['dataset'])
-    return Work(segments * segment, segments * evaluated)
+    return Work(segments * segment, evaluations * evaluated)
 
 
-def _segments(loop: dict[str, Any], num_objectives: int) -> int:
-    """Play a search on made-up metrics and count what it would train."""
+def _controller(loop: dict[str, Any], num_objectives: int) -> Controller:
+    """Build the controller of a search."""
     init_default_scope('mmdet')
     controller: Controller = TASK_UTILS.build(
         loop['controller'],
@@ -252,10 +254,15 @@ def _segments(loop: dict[str, Any], num_objectives: int) -> int:
             seed=0,
         ),
     )
-    losses = torch.ones(num_objectives, dtype=torch.float64)
+    return controller
+
+
+def _segments(controller: Controller) -> int:
+    """Play a search on made-up metrics and count what it would train."""
+    losses = torch.ones(controller.action_size, dtype=torch.float64)
     metrics = torch.arange(1.0, controller.num_replicas + 1)
     segments = 0
-    for _ in range(loop['num_rounds']):
+    for _ in range(controller.num_rounds):
         if controller.finished:
             break
         controller.propose(losses)

@@ -59,7 +59,7 @@ class Stack(NamedTuple):
     opencv: str
 
 
-TESTS = ('torchjd', 'search', 'report', 'tests')
+TESTS = ('torchjd', 'search', 'report', 'camvid', 'tests')
 STACKS = dict(
     onedl=Stack(
         operators='onedl-mmcv',

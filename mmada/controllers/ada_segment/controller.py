@@ -9,7 +9,11 @@ from torch import Tensor
 
 from mmada.controllers.ada_segment.learners import Experience, parameters_of
 from mmada.controllers.ada_segment.presets import build_preset, preset_options
-from mmada.controllers.base import RoundResult, WeightRounds
+from mmada.controllers.base import (
+    FirstReference,
+    RoundResult,
+    WeightRounds,
+)
 from mmada.controllers.rewards import (
     RoundRewards,
     reward_round,
@@ -21,6 +25,9 @@ from mmada.policies.policy import build_policy
 SMALLEST_SCALE = 1 / 16
 """How far failed rounds may shrink the exploration."""
 
+EARLIER_OPTIONS = dict(updates_per_round=1, first_reference='pseudo')
+"""What a search did whose state is from before it had these options."""
+
 
 class AdaSegment(WeightRounds):
     """Controller of Ada-Segment (arXiv 2012.03603).
@@ -29,8 +36,8 @@ class AdaSegment(WeightRounds):
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
-        preset: ``'stable'`` or the literal ``'paper'``. Defaults to
-            ``'stable'``.
+        preset: ``'stable'``, or ``'paper'``, which follows the text. Defaults
+            to ``'stable'``.
         seed: Seed of the policy's first values and of the exploration.
             Defaults to 0.
         **options: Options of the preset, see
@@ -58,6 +65,7 @@ class AdaSegment(WeightRounds):
             preset_options(preset) | options,
             preset=preset,
         )
+        self._options = options
         self._parts = build_preset(
             preset, num_objectives, self.generator, options
         )
@@ -70,6 +78,11 @@ class AdaSegment(WeightRounds):
     def needs_losses(self) -> bool:
         """Whether the policy compares losses."""
         return self._parts.policy.needs_losses
+
+    @property
+    def first_reference(self) -> FirstReference:
+        """What the preset compares the first round with."""
+        return self._parts.first_reference
 
     def propose(self, losses: Tensor) -> Tensor:
         """Draw the weights of one round; see :class:`WeightController`.
@@ -194,6 +207,24 @@ class AdaSegment(WeightRounds):
             initial_losses=losses,
             best_weights=self._best_weights.clone(),
         )
+
+    def _adopt(self, identity: dict[str, Any]) -> None:
+        ours, theirs = self._identity['options'], identity.get('options', {})
+        absent = {
+            name: value
+            for name, value in EARLIER_OPTIONS.items()
+            if name in ours.keys() - theirs.keys()
+            and self._options.get(name, value) == value
+        }
+        if absent:
+            for name in absent:
+                del ours[name]
+            self._parts = build_preset(
+                self._identity['preset'],
+                self.num_objectives,
+                self.generator,
+                self._options | absent,
+            )
 
     def _memory(self) -> dict[str, Any]:
         return dict(

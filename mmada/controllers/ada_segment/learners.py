@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmada.controllers.ada_segment.exploration import Exploration
 from mmada.policies.policy import Policy
-from mmada.utils.checks import check_number
+from mmada.utils.checks import check_int, check_number
 
 
 def reinforce_loss(log_probs: Tensor, rewards: Tensor) -> Tensor:
@@ -75,17 +75,26 @@ class Learner(ABC):
 
 
 class ReinforceLearner(Learner):
-    """The paper's: one Adam step per round, whose state lives on (Eq. 6).
+    """The paper's: Adam on Eq. 6, whose state lives on over the rounds.
 
     Args:
         policy: The policy whose parameters are optimised.
         lr: Learning rate; 0 is search without learning. Defaults to 0.05.
         weight_decay: Adam's L2 penalty. Defaults to 5e-4.
+        updates_per_round: Steps on the samples of a round, at least 1.
+            Defaults to 1.
     """
 
     def __init__(
-        self, policy: Policy, lr: float = 0.05, weight_decay: float = 5e-4
+        self,
+        policy: Policy,
+        lr: float = 0.05,
+        weight_decay: float = 5e-4,
+        updates_per_round: int = 1,
     ) -> None:
+        self.updates_per_round = check_int(
+            'updates_per_round', updates_per_round, 1
+        )
         self.optimizer = torch.optim.Adam(
             policy.parameters(),
             lr=check_number('lr', lr, 0),
@@ -95,7 +104,15 @@ class ReinforceLearner(Learner):
     def update(
         self, policy: Policy, exploration: Exploration, experience: Experience
     ) -> dict[str, float]:
-        """Do one step of gradient ascent on Eq. 6."""
+        """Do the steps of gradient ascent on Eq. 6."""
+        for _ in range(self.updates_per_round):
+            loss = self._step(policy, exploration, experience)
+        return dict(loss=loss)
+
+    def _step(
+        self, policy: Policy, exploration: Exploration, experience: Experience
+    ) -> float:
+        """Do one step; return the loss before it."""
         # A batch of one: linear layers round a lone vector's sums otherwise.
         mean = policy(experience.losses.unsqueeze(0))
         log_probs = exploration.log_prob(
@@ -105,7 +122,7 @@ class ReinforceLearner(Learner):
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return dict(loss=float(loss.detach()))
+        return float(loss.detach())
 
     def recover(self, policy: Policy) -> None:
         """Do nothing, as the paper does."""

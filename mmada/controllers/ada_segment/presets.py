@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from torch import Generator
 
@@ -19,6 +19,7 @@ from mmada.controllers.ada_segment.exploration import (
 )
 from mmada.controllers.ada_segment.learners import Learner, ReinforceLearner
 from mmada.controllers.ada_segment.slope_learner import SlopeLearner
+from mmada.controllers.base import FirstReference
 from mmada.controllers.rewards import (
     RewardFunction,
     clipped_reward,
@@ -49,6 +50,7 @@ class Components(NamedTuple):
             no valid replica, taken back round by round; 1 is none.
         floor: Smallest weight that a replica trains with.
         gamma: Discount of the ensemble (Eq. 7).
+        first_reference: What the first round is compared with.
     """
 
     policy: Policy
@@ -59,6 +61,7 @@ class Components(NamedTuple):
     shrink: float
     floor: float
     gamma: float
+    first_reference: FirstReference = 'pseudo'
 
 
 def paper(
@@ -74,26 +77,34 @@ def paper(
     noise_floor: float = 0.0,
     floor: float = WEIGHT_FLOOR,
     gamma: float = 0.9,
+    updates_per_round: int = 20,
+    first_reference: FirstReference = 'start',
 ) -> Components:
-    """Build the components exactly as the paper describes them.
+    """Build the components as the paper describes them.
 
-    Fragile: its weights may become negative, and once every sample does, no
-    reward tells samples apart and the search is dead.
+    It leaves open how many steps follow a round, and what the metrics of the
+    first one are compared with. The defaults keep weights positive as long
+    as the metric rises from round to round: all rewards are positive then,
+    and Eq. 6 is a weighted likelihood with a maximum among the samples. With
+    negative rewards it has none: the weights may become negative, and once
+    every sample does, no reward tells samples apart and the search is dead.
 
     Raises:
         ValueError: If a value is out of range.
     """
     check_choice('reward', reward, PAPER_REWARDS)
+    check_choice('first_reference', first_reference, get_args(FirstReference))
     policy = LossRatioPolicy(num_objectives, hidden, init_std, generator)
     return Components(
         policy=policy,
         exploration=GaussianExploration(sigma),
         reward=PAPER_REWARDS[reward],
-        learner=ReinforceLearner(policy, lr, weight_decay),
+        learner=ReinforceLearner(policy, lr, weight_decay, updates_per_round),
         noise_floor=check_number('noise_floor', noise_floor, 0),
         shrink=1.0,
         floor=check_number('floor', floor, 0, 1, above=True),
         gamma=check_number('gamma', gamma, 0, 1, above=True),
+        first_reference=first_reference,
     )
 
 

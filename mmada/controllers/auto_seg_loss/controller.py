@@ -27,6 +27,9 @@ from mmada.controllers.rewards import (
 from mmada.controllers.weight_search import BestAction
 from mmada.utils.checks import check_choice, check_int, check_numbers
 
+RELEASED_REPLICAS = 32
+"""Actions in a round of the released searches."""
+
 
 class AutoSegLossSearch(Rounds, ActionController):
     """Controller of Auto Seg-Loss (arXiv 2010.07930).
@@ -54,7 +57,10 @@ class AutoSegLossSearch(Rounds, ActionController):
         baseline: What advantages are taken from. ``'mu'``: the first action
             of a round is the mean itself and its metric the baseline;
             ``'mean'``: all actions are drawn and their average metric is the
-            baseline. Defaults to ``'mu'``.
+            baseline. None for ``'mu'``, as released, from 32 replicas on,
+            and for ``'mean'`` with fewer, where the chance of the one
+            training at the mean would move it away from all actions.
+            Defaults to None.
         seed: Seed of the samples. Defaults to 0.
         reward_scale: Factor from metric to reward. The method's reward is a
             fraction: 0.01 for metrics in percent, 1 for metrics in [0, 1].
@@ -88,12 +94,15 @@ class AutoSegLossSearch(Rounds, ActionController):
         lr: float = 0.2,
         updates: int = 60,
         clip: float = 0.2,
-        baseline: Baseline = 'mu',
+        baseline: Baseline | None = None,
         seed: int = 0,
         reward_scale: float = 0.01,
         lr_decay: Literal['constant', 'linear'] = 'constant',
     ) -> None:
         check_int('num_replicas', num_replicas, 2)
+        self._baseline_given = baseline is not None
+        if baseline is None:
+            baseline = 'mu' if num_replicas >= RELEASED_REPLICAS else 'mean'
         check_choice('lr_decay', lr_decay, ('constant', 'linear'))
         if initial is not None:
             initial = check_numbers(
@@ -126,6 +135,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         )
         self._learner = MeanLearner(mean, sigma, lr, updates, clip)
         self._advantage = Advantage(baseline, reward_scale)
+        self._reward_scale = reward_scale
         self._best = BestAction()
 
     @property
@@ -211,6 +221,12 @@ class AutoSegLossSearch(Rounds, ActionController):
         share = 1 - done if self._linear_decay else 1.0
         valid = rewarded.valid
         self._learner.update(actions[valid], rewarded.rewards[valid], share)
+
+    def _adopt(self, identity: dict[str, Any]) -> None:
+        baseline = identity.get('baseline')
+        if baseline is not None and not self._baseline_given:
+            self._identity['baseline'] = baseline
+            self._advantage = Advantage(baseline, self._reward_scale)
 
     def _state(self) -> dict[str, Any]:
         return super()._state() | dict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -72,7 +72,8 @@ class Exploration:
     def begin(self) -> ExplorationState:
         """Find l^1 in a pseudo epoch, whose model is then discarded.
 
-        The live model is to be at its start.
+        And what the first round is compared with. The live model is to be at
+        its start.
 
         Raises:
             ReplicaError: If it failed.
@@ -81,12 +82,10 @@ class Exploration:
         start = self.runner.live.capture()
         check_equal(self.channel, start)
         outcome = self._pseudo_epoch(start)
-        if outcome.value is None:
-            self.reporter.no_reference(outcome.metrics)
         state = ExplorationState(
             start=start,
             losses=self._losses(outcome.losses, None),
-            reference=outcome.value,
+            reference=self._first_reference(start, outcome),
             controller=self.controller.state_dict(),
         )
         self._commit(state)
@@ -124,20 +123,52 @@ class Exploration:
     def _pseudo_epoch(self, start: Snapshot) -> Outcome:
         """Train and score the neutral action on the first group."""
         self.reporter.begin()
-        own = Outcome()
-        if self.groups.index == 0:
-            neutral = self.runner.target.neutral
-            own = self.runner.run(
-                start, neutral, 0, 0, self.reporter.pseudo_iteration
-            )
-        outcomes = self.channel.gather(own, lambda rank: 'the pseudo epoch')
-        outcome = outcomes[self.groups.leaders[0]]
-        if outcome.error:
-            raise ReplicaError(f'The pseudo epoch failed.\n{outcome.error}')
+        neutral, report = self.runner.target.neutral, self.reporter
+        outcome = self._on_first_group(
+            lambda: self.runner.run(
+                start, neutral, 0, 0, report.pseudo_iteration
+            ),
+            'the pseudo epoch',
+        )
         if not outcome.metrics:
             raise RuntimeError(
                 'The pseudo epoch diverged with the neutral action: the loss '
                 'or a parameter is not finite. Lower the learning rate.'
+            )
+        return outcome
+
+    def _first_reference(
+        self, start: Snapshot, pseudo: Outcome
+    ) -> float | None:
+        """Return what the controller compares the first round with."""
+        kind = self.controller.first_reference
+        if kind in ('zero', 'none'):
+            return 0.0 if kind == 'zero' else None
+        source, outcome = 'the pseudo epoch', pseudo
+        if kind == 'start':
+            source = 'the initial model'
+            outcome = self._on_first_group(
+                lambda: self.runner.score(start),
+                'the evaluation of the initial model',
+            )
+        if outcome.value is None:
+            self.reporter.no_reference(source, outcome.metrics)
+        return outcome.value
+
+    def _on_first_group(
+        self, play: Callable[[], Outcome], name: str
+    ) -> Outcome:
+        """Return, on all ranks, what came of a task of the first group.
+
+        Raises:
+            ReplicaError: If it failed.
+        """
+        own = play() if self.groups.index == 0 else Outcome()
+        outcomes = self.channel.gather(own, lambda rank: name)
+        outcome = outcomes[self.groups.leaders[0]]
+        if outcome.error:
+            raise ReplicaError(
+                f'{name[0].upper()}{name[1:]} failed.\n{outcome.error}'
             )
         return outcome
 

@@ -105,12 +105,31 @@ class ReplicaRunner:
         Raises:
             Preempted: If SIGTERM came.
         """
+        return self._guarded(
+            lambda check: self._run(
+                start, action, segment, first_iter, check, on_iteration
+            )
+        )
+
+    def score(self, start: Snapshot) -> Outcome:
+        """Score the model of a snapshot as it is; errors as in `run`."""
+
+        def play(check: Callable[[], None]) -> Outcome:
+            self.live.restore(start)
+            with self.course.at(0):
+                score = self._score(check)
+            return Outcome(score.metrics, value=score.value)
+
+        return self._guarded(play)
+
+    def _guarded(
+        self, play: Callable[[Callable[[], None]], Outcome]
+    ) -> Outcome:
+        """Return what came of a task, with its time and perhaps its error."""
         began = time.monotonic()
         try:
             with self.groups.scope(), stop_on_sigterm() as check:
-                outcome = self._run(
-                    start, action, segment, first_iter, check, on_iteration
-                )
+                outcome = play(check)
         except Exception as error:
             if self.groups.share.size > 1:
                 raise

@@ -163,10 +163,10 @@ class ExplorationReporter:
             return 'diverged'
         return f'had no reward ({self.metric.why_missing(without[0])})'
 
-    def no_reference(self, metrics: Mapping[str, float]) -> None:
-        """Warn that the pseudo epoch has no reward."""
+    def no_reference(self, source: str, metrics: Mapping[str, float]) -> None:
+        """Warn that what the first round is compared with has no reward."""
         _warn(
-            'The pseudo epoch has no reward: '
+            f'{source[0].upper()}{source[1:]} has no reward: '
             f'{self.metric.why_missing(metrics)} on the reward data.'
         )
 

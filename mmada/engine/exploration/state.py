@@ -28,7 +28,9 @@ class ExplorationState:
     Attributes:
         start: Snapshot that each replica starts the present round from.
         losses: Mean raw losses of the model in `start`, (n,); l^1 at first.
-        reference: Metric of the model in `start`; None if not known.
+        reference: Metric that the present round is compared with, that of
+            the model in `start` where it is a winner, at first what
+            `Controller.first_reference` names; None if not known.
         controller: State dict of the controller.
         round: Completed rounds.
         actions: Actions of the present round's replicas, (m, action_size);

@@ -12,7 +12,7 @@ change the differences, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -58,6 +58,7 @@ def advise(search: Search) -> list[Advice]:
         _advise_invalid(search),
         _advise_step(info_values(search, 'kl')),
         _advise_confidence(info_values(search, 'confidence')),
+        _advise_curvature(search.rounds[-1].info),
         _advise_updates(search),
         _advise_parts(search),
     ]
@@ -163,6 +164,26 @@ def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
             'steps follow chance.',
         )
     return Advice('good', f'{text}.')
+
+
+def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
+    """Say how a response-surface design found the length of its step."""
+    curvature, step = info.get('curvature'), info.get('step')
+    if curvature is None or step is None:
+        return None
+    if curvature <= 0:
+        return Advice(
+            'note',
+            'The response shows no curvature: the centre point ended no '
+            'higher than the mean of the other points. So nothing but the '
+            f'way to them limits the step of {step:.2g} in log-factors.',
+        )
+    return Advice(
+        'good',
+        f'The response is curved: {curvature:.2g} of the metric are lost one '
+        'standard deviation of a log-factor away from the centre point, '
+        f'whatever the direction. The step is {step:.2g} long in log-factors.',
+    )
 
 
 def _median(values: Sequence[float]) -> float | None:

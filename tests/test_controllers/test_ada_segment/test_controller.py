@@ -54,12 +54,15 @@ def holds_non_positive(controller: AdaSegment) -> bool:
     return bool((policy_weights(controller, LOSSES) <= 0).any())
 
 
-def test_paper_is_fragile_in_noise() -> None:
+ONE_STEP = dict(preset='paper', updates_per_round=1, first_reference='pseudo')
+
+
+def test_the_paper_in_one_step_is_fragile_in_noise() -> None:
     # About half of all searches mean a non-positive weight after a single
     # update, and more than nine in ten after three.
     once = thrice = 0
     for seed in range(40):
-        controller = AdaSegment(preset='paper', seed=seed, **SIZE)
+        controller = AdaSegment(**ONE_STEP, seed=seed, **SIZE)
         search_in_noise(controller, 1, seed)
         once += holds_non_positive(controller)
         search_in_noise(controller, 2, seed + 100)
@@ -68,12 +71,63 @@ def test_paper_is_fragile_in_noise() -> None:
     assert thrice >= 36
 
 
-def test_paper_searches_die_in_noise() -> None:
+def test_searches_in_one_step_die_in_noise() -> None:
     last = []
     for seed in range(10):
-        controller = AdaSegment(preset='paper', seed=seed, **SIZE)
+        controller = AdaSegment(**ONE_STEP, seed=seed, **SIZE)
         last.append(search_in_noise(controller, 12, seed)[1][-1])
     assert last.count(0) >= 7
+
+
+def search_that_rises(controller: AdaSegment, seed: int) -> None:
+    """Noise on a metric that rises by ten times as much in a round."""
+    generator = torch.Generator().manual_seed(seed)
+    for index in range(controller.num_rounds):
+        controller.propose(LOSSES * 0.95**index)
+        noise = torch.randn(controller.num_replicas, generator=generator)
+        controller.observe(10 * (index + 1) + noise, 10.0 * index)
+
+
+def test_the_paper_lives_while_the_metric_rises() -> None:
+    """Rewards are positive then, as long as the first reference is known."""
+    size = SIZE | dict(num_replicas=8)
+    for seed in range(5):
+        paper = AdaSegment(preset='paper', seed=seed, **size)
+        search_that_rises(paper, seed)
+        assert not holds_non_positive(paper)
+        once = AdaSegment(**ONE_STEP, seed=seed, **size)
+        search_that_rises(once, seed)
+        assert holds_non_positive(once)
+
+
+def test_a_search_of_before_the_options_goes_on_without_them() -> None:
+    """In one step, and after another resume, too."""
+    begun = AdaSegment(**ONE_STEP, **SIZE)
+    observe(begun, [1.0, 2.0, 3.0, 4.0])
+    state = begun.state_dict()
+    for name in ('updates_per_round', 'first_reference'):
+        del state['identity']['options'][name]
+    steps = []
+    for options in (dict(preset='paper'), ONE_STEP, dict(preset='paper')):
+        resumed = AdaSegment(**options, **SIZE)
+        resumed.load_state_dict(state)
+        assert resumed.first_reference == 'pseudo'
+        state = resumed.state_dict()
+        again = AdaSegment(**ONE_STEP, **SIZE)
+        again.load_state_dict(begun.state_dict())
+        for controller in (resumed, again):
+            observe(controller, [4.0, 2.0, 3.0, 1.0])
+        steps.append(policy_weights(resumed, LOSSES))
+        assert torch.equal(steps[-1], policy_weights(again, LOSSES))
+    other = AdaSegment(preset='paper', updates_per_round=7, **SIZE)
+    with pytest.raises(ValueError, match='updates_per_round was None and is'):
+        other.load_state_dict(state)
+
+
+def test_a_search_of_today_is_not_taken_for_an_old_one() -> None:
+    state = AdaSegment(**ONE_STEP, **SIZE).state_dict()
+    with pytest.raises(ValueError, match='updates_per_round was 1 and is 20'):
+        AdaSegment(preset='paper', **SIZE).load_state_dict(state)
 
 
 def bandit(seed: int, **options) -> tuple[float, float]:

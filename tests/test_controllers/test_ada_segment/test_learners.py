@@ -54,6 +54,21 @@ def test_one_step_is_adam_on_equation_6() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
+def test_several_steps_are_as_many_steps_of_one() -> None:
+    many, single = LossRatioPolicy(2), LossRatioPolicy(2)
+    data = experience(many)
+    learner = ReinforceLearner(many, updates_per_round=3)
+    info = learner.update(many, EXPLORATION, data)
+    one_by_one = ReinforceLearner(single)
+    for _ in range(3):
+        last = one_by_one.update(single, EXPLORATION, data)
+    assert info == last  # the loss before the last step
+    for ours, theirs in zip(
+        many.parameters(), single.parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
 def test_the_state_of_adam_lives_on() -> None:
     policy = LossRatioPolicy(2)
     learner = ReinforceLearner(policy)
@@ -76,7 +91,8 @@ def test_recovery_is_not_part_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    ('name', 'value'), [('lr', -0.1), ('weight_decay', -1)]
+    ('name', 'value'),
+    [('lr', -0.1), ('weight_decay', -1), ('updates_per_round', 0)],
 )
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.controllers import PRESETS, AdaSegment, SlopeSearch, preset_options
+from mmada.controllers import (
+    PRESETS,
+    AdaSegment,
+    ShuffledRewards,
+    SlopeSearch,
+    preset_options,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = dict(num_objectives=4, num_rounds=6, num_replicas=4)
@@ -25,6 +31,8 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
         noise_floor=0.0,
         floor=1e-3,
         gamma=0.9,
+        updates_per_round=20,
+        first_reference='start',
     )
 
 
@@ -71,6 +79,10 @@ def test_every_default_may_be_written_out(preset: str) -> None:
         (dict(preset='paper', start=1), "'paper'.*Found \\['start'\\]"),
         (dict(preset='paper', reward='x'), "`reward`.*'full', 'local'.*'x'"),
         (dict(preset='paper', reward=['x']), r"`reward`.*'full'.*\['x'\]"),
+        (
+            dict(preset='paper', first_reference='end'),
+            "`first_reference`.*'start', 'pseudo', 'zero', 'none'.*'end'",
+        ),
         (dict(generator=1), "Found \\['generator'\\]"),
     ],
 )
@@ -100,6 +112,13 @@ def test_the_papers_reward_with_and_without_the_gain_over_a_round() -> None:
     # t / T = 1 / 6, r_local = -1 or 1, r_imp = 0 or 2
     assert rewards[0] == pytest.approx([-1 / 6, 3 / 6, -1 / 6, 3 / 6])
     assert rewards[1] == pytest.approx([-1 / 6, 1 / 6, -1 / 6, 1 / 6])
+
+
+def test_what_the_first_round_is_compared_with() -> None:
+    assert AdaSegment(**SIZE).first_reference == 'pseudo'
+    assert AdaSegment(preset='paper', **SIZE).first_reference == 'start'
+    inner = AdaSegment(preset='paper', first_reference='zero', **SIZE)
+    assert ShuffledRewards(inner).first_reference == 'zero'
 
 
 def documented(part: int) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ NAN = float('nan')
 
 
 def search(**changes) -> AutoSegLossSearch:
-    options = dict(action_size=3, num_rounds=12, num_replicas=8)
+    options = dict(action_size=3, num_rounds=12, num_replicas=8, baseline='mu')
     return AutoSegLossSearch(**(options | changes))
 
 
@@ -41,6 +41,37 @@ def test_the_first_action_of_a_round_is_the_mean() -> None:
 def test_with_the_mean_as_baseline_all_actions_are_drawn() -> None:
     controller = search(baseline='mean')
     assert (controller.propose(LOSSES) != controller.mean_action).all()
+
+
+@pytest.mark.parametrize(('count', 'drawn'), [(31, True), (32, False)])
+def test_the_baseline_goes_by_the_number_of_replicas(count, drawn) -> None:
+    """The mean trains with as many as the releases have, from 32 on."""
+    controller = search(num_replicas=count, baseline=None)
+    first = controller.propose(LOSSES)[0]
+    assert torch.equal(first, controller.mean_action) is not drawn
+
+
+def test_a_search_keeps_the_baseline_that_it_began_with() -> None:
+    """Also one that began when another one was the default."""
+    begun = search(baseline='mu')
+    begun.propose(LOSSES)
+    observe(begun, *range(8))
+    resumed = search(baseline=None)
+    for _ in range(2):  # what was taken over is kept, too
+        resumed.load_state_dict(begun.state_dict())
+        for controller in (begun, resumed):
+            actions = controller.propose(LOSSES)
+            assert torch.equal(actions[0], controller.mean_action)
+            observe(controller, *range(8))
+        assert torch.equal(begun.mean_action, resumed.mean_action)
+        begun = resumed
+        resumed = search(baseline=None)
+
+
+def test_a_baseline_that_was_asked_for_is_kept_to() -> None:
+    state = search(baseline='mu').state_dict()
+    with pytest.raises(ValueError, match="baseline was 'mu' and is 'mean'"):
+        search(baseline='mean').load_state_dict(state)
 
 
 def test_rewards_are_differences_from_the_first_replica() -> None:

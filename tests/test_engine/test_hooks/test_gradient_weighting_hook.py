@@ -247,6 +247,7 @@ def test_resumed_it_goes_on_to_the_same_bits(tmp_path, hook):
 class FitfulDetector(toy.ToyDetector):
     """Without `loss_b` once, and once with a loss that is not finite."""
 
+    transient_attributes = ('_calls',)  # counts over the whole run
     _calls = -1
 
     def forward(self, x, y, mode='tensor'):

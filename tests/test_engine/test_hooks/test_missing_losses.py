@@ -20,6 +20,8 @@ PROBE, PSEUDO = 1, 3  # forward passes before the training
 class TargetlessDetector(toy.ToyDetector):
     """Its `loss_b` is a constant in the listed forward passes."""
 
+    transient_attributes = ('count',)  # counts over the whole run
+
     def __init__(self, calls: tuple[int, ...], value: float) -> None:
         super().__init__()
         self.calls, self.value, self.count = set(calls), value, 0

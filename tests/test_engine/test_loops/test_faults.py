@@ -224,6 +224,27 @@ def test_a_pseudo_epoch_without_a_metric_leaves_no_reference(tmp_path, value):
     assert metrics == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ('start', 'expected'), [(6, 6), (math.nan, None), (math.inf, None)]
+)
+def test_the_paper_compares_with_the_initial_model(tmp_path, start, expected):
+    """It is evaluated after the pseudo epoch's, and may have no metric."""
+    runner = explore(
+        tmp_path,
+        values=[1, 7, start, 2, 3, 4, 5],
+        controller=dict(
+            type='WatchedAdaSegment', preset='paper', num_replicas=4
+        ),
+        log_level='WARNING',
+    )
+    metrics, reference, _ = runner.train_loop.controller.told[0]
+    assert reference == expected
+    assert metrics == [2, 3, 4, 5]
+    (path,) = tmp_path.glob('*/*.log')
+    warned = 'The initial model has no reward' in path.read_text()
+    assert warned is (expected is None)
+
+
 def test_a_loss_that_is_missing_at_times_is_averaged_where_present(tmp_path):
     runner = explore(tmp_path, [2, *replica(0)[:2]], 'missing')
     (record,) = history(tmp_path)

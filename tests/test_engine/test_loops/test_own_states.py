@@ -203,9 +203,7 @@ def test_a_segment_that_is_done_again_changes_no_bit(whole, tmp_path):
         tmp_path,
         model=dict(
             toy.MODEL,
-            detector=dict(
-                type='FaultyDetector', calls=[14, 15, 16], change='missing'
-            ),
+            detector=dict(type='FaultyDetector', calls=[16], change='raising'),
         ),
         train_cfg=planned.exploration(PLANS, TABLE),
     )

@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS, TASK_UTILS
 
 from mmada.controllers import RoundResult, WeightController, select_best
 from mmada.engine import load_policy
+from mmada.engine.reward import RewardEvaluator
 from mmada.models import ObjectiveError
 from tests.support import processes, toy
 from tests.test_engine.test_loops import explore_worker
@@ -17,10 +18,22 @@ from tests.test_engine.test_loops import explore_worker
 class TableController(WeightController):
     """Proposes weights from a fixed table and learns nothing."""
 
-    def __init__(self, table, num_objectives, num_rounds, seed):
+    def __init__(
+        self,
+        table,
+        num_objectives,
+        num_rounds,
+        seed,
+        first_reference=None,
+    ):
         super().__init__(num_objectives, num_rounds, len(table))
         self.table = torch.tensor(table, dtype=torch.float64)
         self.seen = []
+        self._first_reference = first_reference
+
+    @property
+    def first_reference(self):
+        return self._first_reference or super().first_reference
 
     def propose(self, losses):
         self.seen.append(losses)
@@ -161,6 +174,42 @@ def test_the_next_round_starts_from_the_winner(tmp_path):
     )
     assert hook.records[1]['losses'] == controller.seen[1].tolist()
     assert not torch.equal(controller.seen[0], controller.seen[1])
+
+
+def references(work_dir, kind=None):
+    """Explores two rounds; returns what they were compared with, and more."""
+    table = [[1.0, 1.0], [2.0, 0.5]]
+    config = dict(type='TableController', table=table)
+    if kind is not None:
+        config['first_reference'] = kind
+    runner, hook = explore(work_dir, num_rounds=2, controller=config)
+    first, second = hook.records
+    # What the controller was told last is what the record has.
+    assert runner.train_loop.controller.reference == second['reference']
+    return first['reference'], second['reference'], hook.records
+
+
+def test_what_the_first_round_is_compared_with(tmp_path):
+    """And the second one with the winner of the first, whatever that is."""
+    found = {
+        str(kind): references(tmp_path / str(kind), kind)
+        for kind in (None, 'start', 'pseudo', 'zero', 'none')
+    }
+    model = toy.runner(tmp_path / 'model', train_cfg=toy.exploration())
+    # The evaluator of the loop on a model that was never trained.
+    initial = model.train_loop
+    reward = RewardEvaluator(*initial._reward)
+    start = reward.evaluate(model.model)['toy/score']
+    assert found['start'][0] == pytest.approx(start)
+    assert (found['zero'][0], found['none'][0]) == (0.0, None)
+    assert found['pseudo'][0] == found['None'][0]
+    # A round of all ones from the start is the pseudo epoch once more.
+    (ones, _) = (m['toy/score'] for m in found['pseudo'][2][0]['metrics'])
+    assert found['pseudo'][0] == ones != pytest.approx(start)
+    seconds = {second for _, second, _ in found.values()}
+    assert len(seconds) == 1 and None not in seconds
+    metrics = [records[0]['metrics'] for _, _, records in found.values()]
+    assert all(each == metrics[0] for each in metrics)  # nothing else changes
 
 
 def test_a_diverged_replica_is_no_winner_and_harms_no_other(tmp_path):

@@ -45,6 +45,16 @@ def test_the_number_of_ranks_changes_no_bit(one, tmp_path, world_size):
     assert (one / policy).read_bytes() == (tmp_path / policy).read_bytes()
 
 
+def test_the_initial_model_is_scored_once_for_all_ranks(tmp_path):
+    """The first round is compared with the same number on all of them."""
+    paper = dict(type='AdaSegment', preset='paper', num_replicas=2)
+    for world_size in (1, 2):
+        work_dir = tmp_path / str(world_size)
+        explore(work_dir, world_size, num_rounds=1, controller=paper)
+    (first,), (second,) = (history(tmp_path / name) for name in '12')
+    assert first == second and first['reference'] is not None
+
+
 def test_a_configured_sampler_finds_the_ranks_of_its_replica(tmp_path):
     """With a rank for each replica it gives all images, as on one rank."""
     options = dict(num_rounds=2, controller=TWO, dataloader=RANKED)

@@ -12,7 +12,7 @@ from tests.test_engine.test_loops import test_faults as faults
 
 SEARCH = dict(
     num_rounds=3,
-    controller=dict(type='SlopeSearch', num_replicas=2, noise=0.0),
+    controller=dict(type='SlopeSearch', num_replicas=3, noise=0.0),
 )
 HOOKS = [
     dict(type='EpochSeedHook'),
@@ -43,23 +43,33 @@ def whole(tmp_path_factory):
 def test_replicas_train_from_the_start_to_the_end(whole):
     records = faults.history(whole)
     assert [record['plan'] for record in records] == [
-        ['initial'] * 2,
-        ['own'] * 2,
-        ['own'] * 2,
+        ['initial'] * 3,
+        ['own'] * 3,
+        ['own'] * 3,
     ]
     assert len({str(record['weights']) for record in records}) == 1
-    first, second = records[0]['weights']
+    centre, first, second = records[0]['weights']
     assert first != second
+    # The geometric mean of the two that are opposite each other.
+    ratios = [w[0] / w[1] for w in (centre, first, second)]
+    assert ratios[0] ** 2 == pytest.approx(ratios[1] * ratios[2])
 
 
 def test_the_policy_steps_towards_the_better_replica(whole):
     last = faults.history(whole)[-1]
-    scores = [metrics['toy/score'] for metrics in last['metrics']]
-    better = last['weights'][scores.index(max(scores))]
-    policy = load_policy(whole / 'policy.safetensors', ('a', 'b'))
-    # Without noise the step is as long as the way to the replicas.
+    centre, *scores = [each['toy/score'] for each in last['metrics']]
+    weights = torch.tensor(last['weights'], dtype=torch.float64)
+    ratios = (weights[:, 0] / weights[:, 1]).log()
+    way = ratios[1 + scores.index(max(scores))] - ratios[0]
+    # Without noise as far as curvature says, at most to the better one.
+    curvature = centre - sum(scores) / 2
+    top = (max(scores) - min(scores)) / 2 / (2 * curvature)
+    length = min(1.0, top) if curvature > 0 else 1.0
+    assert last['info']['curvature'] == pytest.approx(curvature)
+    assert last['info']['step'] == pytest.approx(1.2 * length)
+    found = load_policy(whole / 'policy.safetensors', ('a', 'b')).best_weights
     torch.testing.assert_close(
-        policy.best_weights, torch.tensor(better, dtype=torch.float64)
+        (found[0] / found[1]).log(), ratios[0] + length * way
     )
 
 

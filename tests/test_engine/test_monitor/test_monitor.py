@@ -34,6 +34,8 @@ def show(work_dir):
 class Watch(Hook):
     """Reads the status where a hook is called; raises an error once."""
 
+    in_replicas = 'silent'
+
     def __init__(self, work_dir, error=None, at=None):
         self.path = work_dir / 'exploration/status.json'
         self.error, self.at = error, at

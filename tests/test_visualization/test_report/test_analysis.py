@@ -121,6 +121,9 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
         ({'kl': 0.1}, 'good', 'neither still nor jumpy'),
         ({'confidence': 0.02}, 'warning', '2% sure'),
         ({'confidence': 0.4}, 'good', '40% sure'),
+        ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
+        ({'curvature': 0.85, 'step': 1.3}, 'good', 'step is 1.3 long'),
+        ({'curvature': -0.1, 'step': 2.4}, 'note', 'limits the step of 2.4'),
     ],
 )
 def test_what_the_learner_says_of_itself(tmp_path, info, level, words):

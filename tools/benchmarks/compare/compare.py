@@ -26,7 +26,7 @@ from pathlib import Path
 from figure import compare_figure
 from jobs import Job, jobs_of, pretrain_job, prune, unit_job
 from methods import DEFAULT, QUICK
-from problems import ALL, PROBLEMS, TRANSFERS, draw_scenes, quick
+from problems import ALL, PROBLEMS, TRANSFERS, prepare_images, quick
 from results import Results
 from rows import Row, make_rows
 from run_job import run
@@ -49,7 +49,9 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('work_dir', type=Path)
     parser.add_argument(
-        '--problems', nargs='+', help='default: all but the tuning'
+        '--problems',
+        nargs='+',
+        help='default: all but the tuning and those on real images',
     )
     parser.add_argument(
         '--methods',
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not args.tables:
         jobs = plan(pairs, args.seeds)
         for problem in {j.problem.key: j.problem for j in jobs}.values():
-            draw_scenes(problem, work_dir)
+            prepare_images(problem, work_dir)
         run_jobs(jobs, work_dir, results, args.jobs)
     write(pairs, args.seeds, results, work_dir)
 
@@ -102,7 +104,8 @@ def plan(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Job]:
         pairs: In the order of their importance.
         seeds: The seeds.
     """
-    jobs = [make(p) for make in (pretrain_job, unit_job) for p, _ in pairs]
+    jobs = [pretrain_job(p) for p, _ in pairs if p.pretraining]
+    jobs += [unit_job(p) for p, _ in pairs]
     for seed in seeds:
         for problem, method in pairs:
             jobs += jobs_of(problem, method, seed)

@@ -55,14 +55,18 @@ def pretrain_job(problem: Problem) -> Job:
     return Job(PRETRAIN, problem, '', 0)
 
 
+def _start(problem: Problem) -> tuple[str, ...]:
+    return (pretrain_job(problem).key,) if problem.pretraining else ()
+
+
 def unit_job(problem: Problem) -> Job:
     """Return the job that measures what an evaluated image costs."""
-    return Job(UNIT, problem, 'ones', 0, (pretrain_job(problem).key,))
+    return Job(UNIT, problem, 'ones', 0, _start(problem))
 
 
 def search_job(problem: Problem, name: str, seed: int) -> Job:
     """Return a search."""
-    return Job(SEARCH, problem, name, seed, (pretrain_job(problem).key,))
+    return Job(SEARCH, problem, name, seed, _start(problem))
 
 
 def source_of(problem: Problem, method: Method) -> Problem | None:
@@ -84,7 +88,7 @@ def result_job(problem: Problem, method: Method, seed: int) -> Job:
     if method.explored:
         return search_job(problem, method.search, seed)
     source = source_of(problem, method)
-    needs = [pretrain_job(problem).key]
+    needs = [*_start(problem)]
     if method.search:
         needs.append(search_job(source or problem, method.search, seed).key)
     if method.after:
@@ -101,7 +105,7 @@ def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
     if method.search and not method.explored:
         source = source_of(problem, method)
         jobs.insert(0, search_job(source or problem, method.search, seed))
-        if source:
+        if source and source.pretraining:
             jobs.insert(0, pretrain_job(source))
     if method.after:
         jobs = jobs_of(problem, METHODS[method.after], seed) + jobs

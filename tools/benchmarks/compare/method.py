@@ -87,7 +87,7 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
         cfg: Changed in place.
     """
     batch = cfg.train_dataloader.batch_size
-    epoch = -(-problem.scenes.num['train'] // batch)
+    epoch = -(-problem.images.num['train'] // batch)
     rounds = -(-search.trainings // problem.replicas)
     cfg.merge_from_dict(search.options)
     cfg.model.objectives += '_rpn' * search.rpn

@@ -46,8 +46,14 @@ GRID_SIZE = math.prod(map(len, GRID_VALUES))
 OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
 HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
 _STABLE = dict(type='AdaSegment', preset='stable')
-_PAPER = dict(type='AdaSegment', preset='paper')
-_SLOPE = dict(type='SlopeSearch', noise=0.5)
+# As the rows were measured: one step, and no centre point.
+_PAPER = dict(
+    type='AdaSegment',
+    preset='paper',
+    updates_per_round=1,
+    first_reference='pseudo',
+)
+_SLOPE = dict(type='SlopeSearch', noise=0.5, centre=False)
 
 SEARCHES: dict[str, Search] = {
     OURS: Search(_STABLE, grouped=True),
@@ -105,6 +111,19 @@ def _mean_one(cfg: Config, weights: list[list[float]]) -> None:
     objectives = build_objectives(cfg.model.objectives)
     assert objectives is not None
     cfg.custom_hooks[-1].weighting.total = float(len(objectives))
+
+
+def _kinds_with_a_third_of_rpn(
+    cfg: Config, weights: list[list[float]]
+) -> None:
+    cfg.model.objectives = cfg.model.objectives.replace(
+        'cascade_panoptic', 'cascade_kinds'
+    )
+    objectives = build_objectives(cfg.model.objectives)
+    assert objectives is not None
+    cfg.custom_hooks[-1].weighting.factors = [
+        1 / 3 if name == PROPOSALS else 1.0 for name in objectives.names
+    ]
 
 
 def _mean_weights(cfg: Config, weights: list[list[float]]) -> None:
@@ -223,6 +242,14 @@ _ROWS = [
         _weighted('InverseLossWeighting'),
         rpn=True,
     ),
+    # What searches on scenes found, as a rule: each kind of loss alike.
+    Method(
+        'inverse-loss of kinds, region proposals x0.33',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        edit=_kinds_with_a_third_of_rpn,
+        rpn=True,
+    ),
     Method(
         'uncertainty +rpn',
         'single run',
@@ -314,7 +341,7 @@ _ROWS = [
     ),
     *(
         _one_times('segmentation', SEGMENTATION, factor)
-        for factor in (1 / 16, 1 / 4, 4, 16)
+        for factor in (1 / 16, 1 / 4, 2, 4, 16)
     ),
     # As all ones but for the scale that weights of mean 1 leave.
     _one_times('region proposals', PROPOSALS, 0.35, rpn=True),

@@ -1,6 +1,6 @@
 """The problems of the comparison, and their configs.
 
-A problem is scenes, a model, a schedule and scales of losses.
+A problem is images, a model, a schedule and scales of losses.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from camvid_images import CamVidImages
 from mmengine.config import Config, ConfigDict
 from results import STATE, job_folder
 
@@ -34,6 +35,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     'steps': dict(type='MultiStepLR', milestones=[4, 5], gamma=0.1),
 }
 LR = 0.003
+CAMVID_LR = 0.001
 # Fields that came later: at their defaults they leave keys as they were.
 ADDED = ('depth', 'schedule')
 
@@ -43,17 +45,18 @@ class Problem(NamedTuple):
 
     Attributes:
         name: Its name.
-        scenes: Training, reward and test images.
+        images: Training, reward and test images.
         config: Config of `ones`, in configs/baselines.
         objectives: What is weighted.
-        pretraining: Epochs that make the state all trainings start from.
+        pretraining: Epochs that make the state all trainings start from; 0
+            for what the config starts from.
         epochs: Epochs E of a training, and rounds of a search.
         lr: Learning rate.
         trunk: Multiplier of the learning rate of backbone and neck.
         replicas: Replicas m of a search.
         scales: Factors on the losses, by objective.
-        width: Channels of the backbone's first stage; a narrow trunk cannot
-            serve all losses alike.
+        width: Channels of the backbone's first stage, a ResNet's; a narrow
+            trunk cannot serve all losses alike. 0 for the config's backbone.
         drawn_scale: Largest factor s of a drawn mis-scaling: each objective
             gets one of its own, log-uniform in [1/s, s], drawn anew for each
             seed; 1 is none.
@@ -62,7 +65,7 @@ class Problem(NamedTuple):
     """
 
     name: str
-    scenes: SceneOptions
+    images: SceneOptions | CamVidImages
     config: str = 'cascade_panoptic_tiny_scenes_ones.py'
     objectives: str = 'cascade_panoptic'
     pretraining: int = 10
@@ -112,7 +115,7 @@ class Problem(NamedTuple):
     def factors(self, seed: int) -> dict[str, float]:
         """Return the factor on the losses of each objective."""
         names = self.objective_names
-        rng = np.random.default_rng((self.scenes.seed, seed))
+        rng = np.random.default_rng((self.images.seed, seed))
         draws = rng.uniform(-1, 1, len(names)) * math.log(self.drawn_scale)
         return {
             name: self.scales.get(name, 1.0) * math.exp(draw)
@@ -170,25 +173,58 @@ TUNINGS['tuning, misscaled'] = Problem(
     'tuning, misscaled', _scenes(21, 6.0), drawn_scale=8.0
 )
 TUNINGS['tuning, panoptic_fpn'] = PROBLEMS['panoptic_fpn']._replace(
-    name='tuning, panoptic_fpn', scenes=_scenes(21, 6.0)
+    name='tuning, panoptic_fpn', images=_scenes(21, 6.0)
 )
 
 
-ALL = PROBLEMS | TRANSFERS | TUNINGS
+# Real images, which have to be there already.
+CAMVID = Problem(
+    'camvid',
+    CamVidImages(),
+    config='../camvid/cascade_panoptic_lite0_camvid_ones.py',
+    pretraining=0,
+    epochs=8,
+    lr=CAMVID_LR,
+    replicas=8,
+    width=0,
+)
+REAL: dict[str, Problem] = {
+    problem.name: problem
+    for problem in (
+        CAMVID,
+        CAMVID._replace(name='camvid, misscaled', drawn_scale=8.0),
+        CAMVID._replace(
+            name='camvid, panoptic_fpn',
+            config='../camvid/panoptic_fpn_lite0_camvid_ones.py',
+            objectives='panoptic_fpn',
+        ),
+    )
+}
+# Is `ones` at its best there? Told by the validation images.
+REAL |= {
+    name: CAMVID._replace(
+        name=name, images=CamVidImages(scored='val'), **fields
+    )
+    for name, fields in (
+        ('camvid tuning', {}),
+        ('camvid tuning, lr x0.5', dict(lr=0.5 * CAMVID_LR)),
+        ('camvid tuning, lr x2', dict(lr=2 * CAMVID_LR)),
+        ('camvid tuning, trunk x0.3', dict(trunk=0.3)),
+        ('camvid tuning, trunk x0.1', dict(trunk=0.1)),
+        ('camvid tuning, 12 epochs', dict(epochs=12)),
+        ('camvid tuning, 16 epochs', dict(epochs=16)),
+    )
+}
+
+ALL = PROBLEMS | TRANSFERS | TUNINGS | REAL
 _QUICK = dict(train=64, reward=24, test=32)
 
 
 def quick(problem: Problem) -> Problem:
     """Return a small form of a problem, for a look at the whole."""
-    scenes = SceneOptions(
-        problem.scenes.size,
-        _QUICK,
-        problem.scenes.seed,
-        problem.scenes.min_radius,
-    )
     return problem._replace(
-        scenes=scenes,
-        pretraining=4,
+        images=replace(problem.images, num=_QUICK),
+        pretraining=min(4, problem.pretraining),
         epochs=problem.epochs // 3,
         replicas=2,
     )
@@ -203,11 +239,12 @@ def counterpart(problem: Problem, name: str) -> Problem:
             problem's objectives, that.
     """
     other = ALL.get(f'{name}, {problem.objectives}', ALL[name])
-    return quick(other) if problem.scenes.num == _QUICK else other
+    return quick(other) if problem.images.num == _QUICK else other
 
 
 def _plain(problem: Problem) -> dict[str, Any]:
-    values = dict(problem._asdict(), scenes=problem.scenes.manifest())
+    values = problem._asdict()
+    values['scenes'] = values.pop('images').manifest()
     for field in ADDED:
         if values[field] == Problem._field_defaults[field]:
             del values[field]
@@ -220,11 +257,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def draw_scenes(problem: Problem, work_dir: Path) -> None:
-    """Draw a problem's scenes and others for its pretraining."""
-    for others in (False, True):
-        options = _options(problem, others)
-        make_scenes(work_dir / 'scenes' / _folder(options), options)
+def prepare_images(problem: Problem, work_dir: Path) -> None:
+    """Draw a problem's scenes and others for its pretraining.
+
+    Raises:
+        ValueError: If its images cannot be drawn, and are not there.
+    """
+    if isinstance(problem.images, CamVidImages):
+        problem.images.check()
+        return
+    for options in (problem.images, _other_scenes(problem.images)):
+        make_scenes(_folder(options, work_dir), options)
 
 
 def base_config(
@@ -239,17 +282,12 @@ def base_config(
         pretraining: Whether it is to make the pretrained state, from random
             values on scenes of its own and without a change of scale.
     """
-    folder = _folder(_options(problem, pretraining))
-    os.environ['MMADA_SCENES'] = f'{work_dir / "scenes" / folder}/'
-    os.environ['MMADA_PRETRAINED'] = str(state_file(problem, work_dir))
-    cfg = Config.fromfile(CONFIGS / problem.config)
+    cfg = _read_config(problem, work_dir, pretraining)
     cfg.model.objectives = problem.objectives
     if not pretraining:  # which is common to all that tune them
         tune(cfg, problem)
-    detector, width = cfg.model.detector, problem.width
-    detector.backbone.base_channels = width
-    detector.backbone.depth = problem.depth
-    detector.neck.in_channels = [width * 2**stage for stage in range(4)]
+    if problem.width:
+        scale_backbone(cfg.model.detector, problem)
     epochs = problem.pretraining if pretraining else problem.epochs
     cfg.train_cfg.max_epochs = epochs
     cfg.default_hooks.checkpoint = None
@@ -263,6 +301,28 @@ def base_config(
     else:
         scale_losses(cfg, problem.factors(seed))
     return cfg
+
+
+def _read_config(
+    problem: Problem, work_dir: Path, pretraining: bool
+) -> Config:
+    images = problem.images
+    path = CONFIGS / problem.config
+    if isinstance(images, CamVidImages):
+        cfg = Config.fromfile(path)
+        images.apply(cfg)
+        return cfg
+    scenes = _other_scenes(images) if pretraining else images
+    os.environ['MMADA_SCENES'] = f'{_folder(scenes, work_dir)}/'
+    os.environ['MMADA_PRETRAINED'] = str(state_file(problem, work_dir))
+    return Config.fromfile(path)
+
+
+def scale_backbone(detector: ConfigDict, problem: Problem) -> None:
+    """Set width and depth of a ResNet, and what the neck sees of them."""
+    detector.backbone.base_channels = problem.width
+    detector.backbone.depth = problem.depth
+    detector.neck.in_channels = [problem.width * 2**k for k in range(4)]
 
 
 def tune(cfg: Config, problem: Problem) -> None:
@@ -304,14 +364,11 @@ def _losses(detector: ConfigDict) -> Iterator[tuple[str, ConfigDict, str]]:
                 yield f's{stage}.{key}' if cascade else key, one, key
 
 
-def _options(problem: Problem, others: bool) -> SceneOptions:
-    if not others:
-        return problem.scenes
-    fields = dict(asdict(problem.scenes))
-    fields['seed'] += OTHER_SEED
-    fields['num'] = dict(fields['num'], reward=1, test=1)
-    return SceneOptions(**fields)
+def _other_scenes(scenes: SceneOptions) -> SceneOptions:
+    num = dict(scenes.num, reward=1, test=1)
+    return replace(scenes, seed=scenes.seed + OTHER_SEED, num=num)
 
 
-def _folder(options: SceneOptions) -> str:
-    return f'{options.seed}-{digest(options.manifest())}'
+def _folder(scenes: SceneOptions, work_dir: Path) -> Path:
+    name = f'{scenes.seed}-{digest(scenes.manifest())}'
+    return work_dir / 'scenes' / name

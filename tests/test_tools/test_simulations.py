@@ -1,0 +1,79 @@
+"""Simulated searches: the worlds by hand, and what the tables say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.support.scripts import load
+
+ada = load('benchmarks/simulate_ada_segment.py')
+slope = load('benchmarks/simulate_slope_search.py')
+
+
+def test_gain_is_0_at_the_start_and_1_at_the_optimum() -> None:
+    for near_ones in (False, True):
+        generator = torch.Generator().manual_seed(1)
+        response = ada.Response(generator, near_ones)
+        inverse = 1 / ada.LOSSES
+        assert response.gain(inverse) == pytest.approx(0)
+        assert response.gain(7 * inverse) == pytest.approx(0)
+        assert float(response.effect(inverse)) == pytest.approx(0)
+        best = response._optimum.exp()
+        assert response.gain(best) == pytest.approx(1)
+        ones = response.gain(torch.ones_like(ada.LOSSES))
+        assert (ones > 0) is near_ones
+
+
+def test_the_first_reference_is_that_of_the_reading() -> None:
+    world = ada.WORLDS['falls first']
+    found = {}
+    for name, options in ada.READINGS.items():
+        generator = torch.Generator().manual_seed(0)
+        response = ada.Response(generator, near_ones=False)
+        controller = ada.AdaSegment(10, 6, 4, 'paper', **options)
+        found[name] = ada.first_reference(
+            controller, world, response, generator
+        )
+    assert found['20 steps, start'] == found['1 step, start'] == 34
+    assert found['20 steps, zero'] == 0 and found['20 steps, none'] is None
+    assert found['20 steps, pseudo'] < 28  # ones are worse than the start
+
+
+def test_twenty_steps_live_where_one_dies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ['--searches', '2', '--readings']
+    ada.main([*arguments, '1 step, start', '50 steps, start'])
+    once, fifty = capsys.readouterr().out.splitlines()[2:]
+    assert once.split('|')[2].strip() == '0%'
+    assert fifty.split('|')[2].strip() == '100%'
+
+
+def test_the_response_has_its_room_and_its_cost() -> None:
+    world = slope.World(directions=4, cost=1.0, room=2.0, noise=0.5)
+    generator = torch.Generator().manual_seed(0)
+    response = slope.Response(world, generator)
+    start = torch.zeros(4, dtype=torch.float64)
+    # Bounded: 12 (1 - exp(-2 / 12)).
+    bounded = 12 * (1 - torch.tensor(-2 / 12).exp())
+    assert float(response(start)) == pytest.approx(-float(bounded))
+    assert float(response(response._optimum)) == pytest.approx(0)
+    # The mean over directions of half the curvature at 1.2.
+    costs = response._curvature.diag().mean() * 1.2**2 / 2
+    assert float(costs) == pytest.approx(1.0)
+
+
+def test_a_centre_point_keeps_a_good_start() -> None:
+    world = slope.World(directions=4, cost=3.0, room=0.5, noise=0.5)
+    _, _, row = slope.table(5, [world])
+    cells = [cell.split(',') for cell in row.strip('|').split('|')[4:]]
+    gains = [float(gain) for gain, _ in cells]
+    assert [design.name for design in slope.DESIGNS] == [
+        '9',
+        '8 + 1',
+        '8',
+        '7 + 1',
+    ]
+    assert gains[0] < -2 < 0 < gains[1]
+    assert gains[2] < -2 < 0 < gains[3]
