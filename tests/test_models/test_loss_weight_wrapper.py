@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import (
     _load_checkpoint_to_model,
     get_state_dict,
@@ -425,19 +425,19 @@ def test_conversions_at_load_time_are_the_detectors(caplog):
 
 def test_a_two_stage_detector_starts_from_region_proposals():
     """By the conversion that mmdet's detectors do at load time."""
-    init_default_scope('mmdet')
-    model = build(
-        detector=ConfigDict(copy.deepcopy(FASTER_RCNN)),
-        objectives=dict(rpn='loss_rpn_.*'),
-    )
-    state = {
-        name.replace('rpn_head.', 'bbox_head.'): torch.ones_like(value)
-        for name, value in model.state_dict().items()
-        if not name.startswith('roi_head.')
-    }
-    _load_checkpoint_to_model(model, dict(state_dict=state))
-    assert (model.rpn_head.rpn_cls.weight == 1).all()
-    assert (model.backbone.conv1.weight == 1).all()
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = build(
+            detector=ConfigDict(copy.deepcopy(FASTER_RCNN)),
+            objectives=dict(rpn='loss_rpn_.*'),
+        )
+        state = {
+            name.replace('rpn_head.', 'bbox_head.'): torch.ones_like(value)
+            for name, value in model.state_dict().items()
+            if not name.startswith('roi_head.')
+        }
+        _load_checkpoint_to_model(model, dict(state_dict=state))
+        assert (model.rpn_head.rpn_cls.weight == 1).all()
+        assert (model.backbone.conv1.weight == 1).all()
 
 
 class Brief(toy.ToyDetector):
