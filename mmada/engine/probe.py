@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmada.engine.distributed import without_all_reduce
 from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
+from mmada.engine.replicas.buffers import Buffers
 from mmada.engine.replicas.plain_state import PlainState
 from mmada.engine.training_features import check_reentrant
 from mmada.models import (
@@ -76,12 +77,15 @@ class OwnerUpdates:
         self._objectives = unwrap(model).objective_weights.objectives
         self._parameters = list(unwrap(model).parameters())
         self._first = self._attached = self._trained()
+        self._tags = self._owned_by()
         self.begin()
 
     def begin(self) -> None:
         """Begin a segment, whose owners are in the optimizer's state."""
         self._looked = self._first
         self._appeared = False
+        if self._owned_by() != self._tags:
+            self._attach()
         self._awaited = self._objectives.late
         if self._awaited:
             self._awaited -= head_rule_of(self._optim_wrapper).reaching()
@@ -103,9 +107,7 @@ class OwnerUpdates:
             return False
         if unknown:
             self._look(batches())
-        rule = head_rule_of(self._optim_wrapper)
-        rule.remove()  # it acts on what was trainable
-        rule.attach()
+        self._attach()
         self._looked = [a or b for a, b in zip(now, self._looked, strict=True)]
         self._attached, self._appeared = now, False
         return True
@@ -131,6 +133,16 @@ class OwnerUpdates:
             rule = head_rule_of(self._optim_wrapper)
             rule.assign(owners, keep=True)
         _log_owners(weighted, owners)
+
+    def _attach(self) -> None:
+        rule = head_rule_of(self._optim_wrapper)
+        rule.remove()  # it acts on what was trainable, and had owners
+        rule.attach()
+        self._tags = self._owned_by()
+
+    def _owned_by(self) -> list[list[int]]:
+        groups = self._optim_wrapper.optimizer.param_groups
+        return [list(group.get('objectives', ())) for group in groups]
 
     def _any_unknown(self, now: list[bool]) -> bool:
         owned = {
@@ -266,14 +278,13 @@ def _undisturbed(
 ) -> Iterator[None]:
     """Leave everything but gradients as it was, and no head rule acting."""
     rule = head_rule_of(optim_wrapper)
-    buffers = {n: b.clone() for n, b in model.named_buffers()}
+    buffers = Buffers(model)
+    kept = buffers.capture()
     rule.remove()  # it cannot act before it knows the owners
     attributes = PlainState(model)
     with attributes.preserved(), preserve_rng(), torch.enable_grad():
         yield
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
+    buffers.restore(kept)
     rule.attach()
 
 

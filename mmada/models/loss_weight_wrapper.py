@@ -201,7 +201,8 @@ class LossWeightWrapper(BaseModel):
         objective_weights: The objectives and their weights.
 
     Raises:
-        TypeError: If the detector is no model of MMEngine.
+        TypeError: If the detector is no model of MMEngine, or a subclass is
+            built, of which nothing would be left.
         ValueError: If it is weighted already, or `objectives` or `weights`
             do not fit, or if `detector` is a type with an option that would
             be taken for one of these.
@@ -217,6 +218,12 @@ class LossWeightWrapper(BaseModel):
         **options: Any,
     ) -> LossWeightWrapper:
         """Build the detector and make it weighted."""
+        if cls is not LossWeightWrapper:
+            raise TypeError(
+                '`model.type` should be LossWeightWrapper itself, which '
+                'returns the detector. Found its subclass '
+                f'{cls.__name__}: override methods in the detector.'
+            )
         if not isinstance(detector, (nn.Module, Mapping)):
             _check_own_options(detector)
             options, detector = {}, dict(options, type=detector)
@@ -227,9 +234,6 @@ class LossWeightWrapper(BaseModel):
             else MODELS.build({**options, **detector})
         )
         return weigh_losses(model, objectives, weights)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Leave everything to `__new__`: the detector is built."""
 
     # Else a graph is compiled for each weight. `torch.compiler.disable` does
     # the same, but imports the compiler at once, which takes a second.
@@ -262,17 +266,19 @@ class LossWeightWrapper(BaseModel):
             }
         )
         weighted = OrderedDict(
-            (f'{WEIGHTED}{name}', logged.get(name)) for name in weights
+            (f'{WEIGHTED}{name}', logged[name])
+            for name in weights
+            if name in logged  # the detector may log less
         )
         logged.update((name, raw[name]) for name in weights)
         return total, OrderedDict(**logged, **weighted)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # The class is made at run time, so another process cannot import it.
-        made, (kind, *rest), *state = super().__reduce_ex__(max(protocol, 2))
+        made, arguments, *state = super().__reduce_ex__(max(protocol, 2))
         if made is not copyreg.__newobj__:  # type: ignore[attr-defined]
-            return made, (kind, *rest), *state
-        return _restore, (_own_class(self), *rest), *state
+            return made, arguments, *state
+        return _restore, (_own_class(self), *arguments[1:]), *state
 
 
 def weigh_losses(
@@ -382,14 +388,29 @@ def _weighted_class(detector: Any) -> type[Any]:
         f'Weighted{detector.__name__}',
         (LossWeightWrapper, detector),
         exec_body=lambda names: names.update(
-            __module__=detector.__module__, __doc__=detector.__doc__
+            __module__=detector.__module__,
+            __doc__=detector.__doc__,
+            __new__=_empty,
+            __init__=_initialize,
         ),
     )
 
 
+def _empty(kind: Any, *args: Any, **kwargs: Any) -> LossWeightWrapper:
+    """Make a model without a state, as copies of the detector's own do."""
+    return BaseModel.__new__(kind)
+
+
+def _initialize(model: Any, *args: Any, **kwargs: Any) -> None:
+    """Build as the detector, where its own code makes one like itself."""
+    if 'objective_weights' not in vars(model):  # else `__new__` has built it
+        _own_class(model).__init__(model, *args, **kwargs)
+        model.objective_weights = ObjectiveWeights()
+
+
 def _restore(detector: Any, *args: Any) -> LossWeightWrapper:
     """Make an empty model, of which a copy or a pickle sets the state."""
-    return BaseModel.__new__(_weighted_class(detector), *args)
+    return _empty(_weighted_class(detector))
 
 
 def _check_same(present: ObjectiveSpec, wanted: ObjectiveSpec | None) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from mmada.engine.probe import (
     MAX_BATCHES,
+    OwnerUpdates,
     find_owners,
     probe_objectives,
     unwrap,
@@ -487,3 +488,34 @@ def test_a_loss_of_a_batch_without_positives_keeps_its_head():
     found = owners(live)
     assert found['head_b.weight'] == [1]
     assert found['trunk.0.weight'] == [0, 1]
+
+
+@MODELS.register_module()
+class SilentHead(toy.ToyDetector):
+    """Has no loss of the second head yet."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        found.pop('loss_b')
+        return found
+
+
+def test_owners_of_a_state_that_is_put_back_are_shielded():
+    """As of a late loss that had appeared before a search was resumed."""
+    live = lives.build(
+        detector='SilentHead',
+        owners=False,
+        objectives=dict(a='loss_a', b=dict(pattern='loss_b', late=True)),
+        head_rule=dict(mode='grad'),
+    )
+    probe_objectives(live.model, live.optim_wrapper, [lives.batch(0, 1)])
+    owners = OwnerUpdates(live.model, live.optim_wrapper)
+    state = live.optim_wrapper.state_dict()
+    weight = live.module.head_b.weight
+    names = [name for name, _ in live.module.named_parameters()]
+    state['param_groups'][names.index('head_b.weight')]['objectives'] = [1]
+    live.optim_wrapper.load_state_dict(state)
+    live.module.objective_weights.set([1.0, 4.0])
+    owners.begin()
+    weight.sum().backward()
+    assert weight.grad.tolist() == [[0.25] * 8] * 2

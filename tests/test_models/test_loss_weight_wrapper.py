@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import (
     _load_checkpoint_to_model,
     get_state_dict,
@@ -425,16 +425,71 @@ def test_conversions_at_load_time_are_the_detectors(caplog):
 
 def test_a_two_stage_detector_starts_from_region_proposals():
     """By the conversion that mmdet's detectors do at load time."""
-    init_default_scope('mmdet')
-    model = build(
-        detector=ConfigDict(copy.deepcopy(FASTER_RCNN)),
-        objectives=dict(rpn='loss_rpn_.*'),
-    )
-    state = {
-        name.replace('rpn_head.', 'bbox_head.'): torch.ones_like(value)
-        for name, value in model.state_dict().items()
-        if not name.startswith('roi_head.')
-    }
-    _load_checkpoint_to_model(model, dict(state_dict=state))
-    assert (model.rpn_head.rpn_cls.weight == 1).all()
-    assert (model.backbone.conv1.weight == 1).all()
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = build(
+            detector=ConfigDict(copy.deepcopy(FASTER_RCNN)),
+            objectives=dict(rpn='loss_rpn_.*'),
+        )
+        state = {
+            name.replace('rpn_head.', 'bbox_head.'): torch.ones_like(value)
+            for name, value in model.state_dict().items()
+            if not name.startswith('roi_head.')
+        }
+        _load_checkpoint_to_model(model, dict(state_dict=state))
+        assert (model.rpn_head.rpn_cls.weight == 1).all()
+        assert (model.backbone.conv1.weight == 1).all()
+
+
+class Brief(toy.ToyDetector):
+    """Logs the sum alone, makes copies and others like itself."""
+
+    def parse_losses(self, losses):
+        total, _ = super().parse_losses(losses)
+        return total, dict(loss=total)
+
+    def __deepcopy__(self, memo):
+        kind = type(self)
+        made = kind.__new__(kind)
+        memo[id(self)] = made
+        vars(made).update(copy.deepcopy(vars(self), memo))
+        return made
+
+    def another(self):
+        return type(self)()
+
+
+def test_a_detector_may_log_less_than_its_losses():
+    model = weigh_losses(Brief(), toy.OBJECTIVES, [2.0, 3.0])
+    losses = losses_of(model)
+    _, logged = model.parse_losses(losses)
+    assert logged['loss_a'] == losses['loss_a']
+    assert not any(name.startswith('weighted.') for name in logged)
+
+
+def test_a_detector_makes_copies_and_others_like_itself():
+    model = weigh_losses(Brief(), toy.OBJECTIVES, [2.0, 3.0])
+    copied, another = copy.deepcopy(model), model.another()
+    assert type(copied) is type(another) is type(model)
+    assert copied.objective_weights.values == (2.0, 3.0)
+    torch.manual_seed(0)
+    weighted, _ = another.parse_losses(losses_of(another))
+    torch.manual_seed(0)
+    bare, _ = Brief.parse_losses(another, losses_of(another))
+    assert torch.equal(weighted, bare)  # nothing has set its weights
+
+
+def test_a_copy_that_the_detector_describes_itself_is_its_own():
+    class Described(toy.ToyDetector):
+        def __reduce__(self):
+            return Described, ()
+
+    model = weigh_losses(Described(), toy.OBJECTIVES, [2.0, 3.0])
+    assert type(copy.deepcopy(model)) is Described
+
+
+def test_a_subclass_of_which_nothing_would_be_left_is_refused():
+    class Mine(LossWeightWrapper):
+        pass
+
+    with pytest.raises(TypeError, match='itself.*subclass Mine'):
+        Mine(detector=dict(type='ToyDetector'))

@@ -148,6 +148,7 @@ class WeightingHook(Hook, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""
+        _check_single(runner)
         prepare_features(runner)
         if runner.rank == 0:
             remove_leftovers(Path(runner.work_dir))
@@ -161,7 +162,8 @@ class WeightingHook(Hook, Generic[W]):
             probe_objectives(
                 runner.model, runner.optim_wrapper, loader.segment(0)
             )
-        self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
+            # What a hook has frozen for the look has no owners yet.
+            self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
         self.means = PeriodMeans(len(self.weights.objectives))
@@ -315,6 +317,16 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+def _check_single(runner: Any) -> None:
+    found = [h for h in runner.hooks if isinstance(h, WeightingHook)]
+    if len(found) > 1:
+        raise ValueError(
+            '`custom_hooks` should hold one hook that weighs the losses. '
+            f'Found {", ".join(type(hook).__name__ for hook in found)}. '
+            'Leave out that of the base config, if there is one.'
+        )
 
 
 def _as_loss_names(objectives: Sequence[str]) -> Sequence[str]:

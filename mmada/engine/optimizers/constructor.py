@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -111,8 +112,10 @@ class HeadRuleOptimWrapperConstructor:
 def divide_groups(optim_wrapper: OptimWrapper) -> None:
     """Make each parameter a group of its own, with the options it had.
 
-    Frozen parameters come last. Up to version 0.1.0 they were left out, and
-    a checkpoint from then has a shorter list.
+    The order is that of the optimizer, whatever is frozen, so that a
+    checkpoint can be resumed with other parameters frozen. Up to version
+    0.1.0 frozen ones were left out, and a checkpoint from then has a shorter
+    list.
 
     Args:
         optim_wrapper: New, its optimizer without a state.
@@ -127,11 +130,9 @@ def divide_groups(optim_wrapper: OptimWrapper) -> None:
             'all parameters, since each becomes a group of its own. '
             "Found 'ZeroRedundancyOptimizer'."
         )
-    groups = [
+    optimizer.param_groups[:] = [
         part for group in optimizer.param_groups for part in _divided(group)
     ]
-    groups.sort(key=lambda group: not group['params'][0].requires_grad)
-    optimizer.param_groups[:] = groups
     if optim_wrapper.base_param_settings is None:
         # As MMEngine does for more than one group: what is logged as the
         # base learning rate, which no head has.
@@ -156,9 +157,9 @@ def _fit_groups(
     stored, own = state['param_groups'], optimizer.param_groups
     if len(stored) == len(own):
         return None
-    lacking = own[len(stored) :]
+    trained = [_is_trained(group) for group in own]
     single = all(len(group['params']) == 1 for group in stored)
-    if not lacking or not single or any(_is_trained(g) for g in lacking):
+    if not single or len(stored) != sum(trained):
         raise ValueError(
             '`optim_wrapper` should be that of the checkpoint to resume it: '
             f'HeadRuleOptimWrapperConstructor makes {len(own)} parameter '
@@ -166,11 +167,12 @@ def _fit_groups(
             'it or of another model. To start from the weights of such a '
             'checkpoint, set `load_from` and not `resume`.'
         )
-    added = [
-        {**group, 'params': [index]}
-        for index, group in enumerate(lacking, len(stored))
+    rest, unused = iter(stored), itertools.count(len(stored))
+    groups = [
+        next(rest) if known else {**group, 'params': [next(unused)]}
+        for group, known in zip(own, trained, strict=True)
     ]
-    return {**state, 'param_groups': [*stored, *added]}
+    return {**state, 'param_groups': groups}
 
 
 def _is_trained(group: dict[str, Any]) -> bool:

@@ -58,6 +58,7 @@ class Course(SegmentEvents):
             self._begin(first_iter)
             yield
         finally:
+            self._dataset.reset()  # may be that of the training
             set_progress(loop, *kept[:2])
             loop.dataloader = kept[2]
             for key, value in before.items():
@@ -127,11 +128,10 @@ class Course(SegmentEvents):
 
     def _begin(self, first_iter: int) -> None:
         self._in_epoch = False
-        set_progress(
-            self._runner.train_loop,
-            first_iter // self._loader.epoch_length,
-            first_iter,
-        )
+        loop = self._runner.train_loop
+        if first_iter != loop.iter:  # a loop by iterations stays in epoch 0
+            epoch = first_iter // self._loader.epoch_length
+            set_progress(loop, epoch, first_iter)
         self._inform(*_COUNTERS)
         self._runner.message_hub.update_info('loop_stage', 'train')
 

@@ -16,6 +16,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmada.engine.distributed import Channel
+from mmada.engine.replicas.buffers import Buffers
 from mmada.engine.replicas.plain_data import clone_nested
 from mmada.engine.replicas.plain_state import PlainState
 from mmada.models import inner_model
@@ -43,6 +44,7 @@ class LiveReplica:
     def __post_init__(self) -> None:
         # A module that is registered once more would change the names.
         self._parameters = dict(self.module.named_parameters())
+        self._buffers = Buffers(self.module)
         if self.attributes is None:
             self.attributes = PlainState(self.module)
 
@@ -63,7 +65,7 @@ class LiveReplica:
         rest = dict(attributes=changed) if changed else {}
         return dict(
             parameters=clone_nested(self._parameters),
-            buffers=clone_nested(dict(self.module.named_buffers())),
+            buffers=self._buffers.capture(),
             optimizer=clone_nested(self.optim_wrapper.state_dict()),
             schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
             **rest,
@@ -104,8 +106,7 @@ class LiveReplica:
         """Put back parameters, buffers and attributes alone."""
         for name, parameter in self._parameters.items():
             parameter.copy_(snapshot['parameters'][name])
-        for name, buffer in self.module.named_buffers():
-            buffer.copy_(snapshot['buffers'][name])
+        self._buffers.restore(snapshot['buffers'])
         self.attributes.restore(snapshot.get('attributes', {}))
 
     def step_schedulers(self, epoch_ends: bool) -> None:

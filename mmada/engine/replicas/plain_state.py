@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import logging
+import pickle
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -133,7 +135,9 @@ class PlainState:
                 continue
             data = self._baseline(value)
             constant = type(value) in SCALARS
-            owner.slots[key] = _Slot(value, data, constant)
+            closed = data is _NOT_PLAIN and not _can_look_into(value)
+            seal = _seal(value) if closed else None
+            owner.slots[key] = _Slot(value, data, constant, seal)
             if data is _NOT_PLAIN and self._is_new(value):
                 self._add(f'{path}.{key}'.strip('.'), value, _INTERNAL)
 
@@ -156,9 +160,7 @@ class PlainState:
         if id(value) in self._known or isinstance(value, Tensor):
             return False
         self._known.add(id(value))
-        return isinstance(value, (dict, list, tuple)) or hasattr(
-            value, '__dict__'
-        )
+        return _can_look_into(value)
 
 
 class _Slot(NamedTuple):
@@ -169,11 +171,14 @@ class _Slot(NamedTuple):
         data: What it held, encoded and copied; `_NOT_PLAIN` for an object
             that has an owner of its own, or that something else captures.
         constant: Whether the object cannot change.
+        seal: Tells whether an object has changed that is neither plain data
+            nor can be looked into; None for others.
     """
 
     value: Any
     data: Any
     constant: bool = False
+    seal: bytes | None = None
 
 
 @dataclass
@@ -212,12 +217,12 @@ class _Owner:
         """Return pairs of what changed, see :class:`PlainState`."""
         items = self.items()
         pairs = [
-            [encode(key), self._encoded(key, value)]
+            [self._encoded(key, key), self._encoded(key, value)]
             for key, value in items.items()
             if self._is_changed(key, value)
         ]
         gone = [key for key in self.slots if key not in items]
-        return pairs + [[encode(key), _ABSENT] for key in gone]
+        return pairs + [[self._encoded(key, key), _ABSENT] for key in gone]
 
     def restore(self, changed: dict[Any, Any]) -> None:
         """Set what changed, and all else as at the start."""
@@ -239,6 +244,8 @@ class _Owner:
         slot = self.slots.get(key)
         if slot is None:
             return self._is_own(value)
+        if value is slot.value and slot.seal is not None:
+            return _seal(value) != slot.seal
         if value is slot.value and (slot.data is _NOT_PLAIN or slot.constant):
             return False
         return slot.data is _NOT_PLAIN or not _holds(value, slot.data)
@@ -249,8 +256,10 @@ class _Owner:
         return not known and not isinstance(value, _FOREIGN)
 
     def _encoded(self, key: Any, value: Any) -> Any:
-        kind = type(self.target).__name__
+        kind, slot = type(self.target).__name__, self.slots.get(key)
         try:
+            if slot is not None and slot.seal and value is slot.value:
+                raise NotPlainError(type(value).__name__)
             return encode(value)
         except NotPlainError as error:
             raise ValueError(
@@ -295,6 +304,20 @@ def _holds(value: Any, found: Any) -> bool:
         return same(encode(value), found)
     except NotPlainError:
         return False
+
+
+def _can_look_into(value: Any) -> bool:
+    return isinstance(value, (dict, list, tuple)) or hasattr(value, '__dict__')
+
+
+def _seal(value: Any) -> bytes | None:
+    """Return what changes with an object; None where nothing is known."""
+    if isinstance(value, Tensor):
+        return None  # captured elsewhere
+    try:
+        return hashlib.sha256(pickle.dumps(value)).digest()
+    except Exception:  # whatever a class raises that cannot be stored
+        return None
 
 
 def _storage(tensor: Tensor) -> int:

@@ -21,6 +21,8 @@ TRAIN_STAGES = (
     'after_train_iter',
     'after_train_epoch',
 )
+# A hook may also act on what a validation measures.
+_ACTING_STAGES = (*TRAIN_STAGES, 'before_val_epoch')
 
 
 class InReplicas(Enum):
@@ -84,10 +86,19 @@ def in_replicas(hook: Hook) -> InReplicas | None:
             return _declared(base)
         for kind, classes in _KINDS.items():
             if base in classes:
-                return kind
+                more = kind is InReplicas.SILENT and _acts_beyond(hook, base)
+                return None if more else kind
     # There is nothing that could be left out.
-    trains = set(TRAIN_STAGES) & set(hook.get_triggered_stages())
+    trains = set(_ACTING_STAGES) & set(hook.get_triggered_stages())
     return None if trains else InReplicas.SILENT
+
+
+def _acts_beyond(hook: Hook, base: type) -> bool:
+    """Return whether a hook does more in a training than its base does."""
+    return any(
+        getattr(type(hook), stage) is not getattr(base, stage)
+        for stage in _ACTING_STAGES
+    )
 
 
 def _declared(base: type) -> InReplicas:

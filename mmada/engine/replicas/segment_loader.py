@@ -23,7 +23,7 @@ from mmada.engine.replicas.dataloader_config import (
     resized,
 )
 from mmada.utils.checks import check_int
-from mmada.utils.seeding import derive_seed, seed_worker
+from mmada.utils.seeding import derive_seed, preserve_rng, seed_worker
 
 ALONE = Share(rank=0, size=1)
 # Of a config, what is not an option of a segment's dataloader as it stands.
@@ -121,8 +121,9 @@ class SegmentLoader:
     Nothing of a dataloader outlives a segment: the order, the workers'
     seeds and a batch sampler's buckets are functions of (seed, segment).
     Where MMEngine's own samplers shuffle or keep the order, batches go on
-    over the end of an epoch, so all are full; the batches of another sampler
-    are its own, see :class:`BatchCourse`.
+    over the end of an epoch, so all are full; the batches of another sampler,
+    or of a batch sampler that asks none, are its own, see
+    :class:`BatchCourse`.
 
     Args:
         dataloader: An MMEngine dataloader config, or a DataLoader.
@@ -161,6 +162,8 @@ class SegmentLoader:
                 config, seed=seed
             )
         self._shuffle = _shuffle_of(self.template)
+        if self._shuffle is not None and not self._asks_sampler():
+            self._shuffle = None
         self.epoch_length = self._epoch_length()
         self.num_iters = num_iters or self.epoch_length
         self._course = self._course_of(ALONE)
@@ -277,6 +280,28 @@ class SegmentLoader:
         config['sampler'] = sampler or config['sampler']
         with as_rank(share):
             return Runner.build_dataloader(config, self.seed).batch_sampler
+
+    def _asks_sampler(self) -> bool:
+        """Return whether the batches are made of what the sampler gives.
+
+        A batch sampler may have an order of its own, whatever its sampler.
+        """
+        asked: list[bool] = []
+
+        class Noting(SegmentSampler):
+            def __iter__(self) -> Iterator[int]:
+                asked.append(True)
+                return super().__iter__()
+
+        sampler = dict(
+            type=Noting,
+            num_batches=1,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
+        with preserve_rng():
+            next(iter(self._batch_sampler(ALONE, sampler)), None)
+        return bool(asked)
 
     def _course_of(self, share: Share) -> BatchCourse:
         return BatchCourse(

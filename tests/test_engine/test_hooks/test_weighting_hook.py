@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import Runner
 
@@ -257,6 +258,16 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
+class ReplicaFreezeHook(FreezeHook):
+    """Is called where the model is looked at, and freezes only there."""
+
+    in_replicas = 'stateful'
+
+    def before_train(self, runner):
+        pass
+
+
+@HOOKS.register_module()
 class StepHook(Hook):
     """Keeps factor and length of the steps of `head_b`."""
 
@@ -281,7 +292,8 @@ class StepHook(Hook):
 
 
 @pytest.mark.parametrize('mode', ['lr', 'grad'])
-def test_a_head_that_is_unfrozen_later_is_shielded(mode, tmp_path):
+@pytest.mark.parametrize('kind', ['FreezeHook', 'ReplicaFreezeHook'])
+def test_a_head_that_is_unfrozen_later_is_shielded(kind, mode, tmp_path):
     moved = []
     for weight in (1.0, 4.0):
         runner = toy.runner(
@@ -295,8 +307,8 @@ def test_a_head_that_is_unfrozen_later_is_shielded(mode, tmp_path):
             train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2),
             custom_hooks=[
                 static(1.0, weight),
-                dict(type='FreezeHook', part='head_b', until=1),
-                dict(type='FreezeHook', part='trunk', until=9),
+                dict(type=kind, part='head_b', until=1),
+                dict(type=kind, part='trunk', until=9),
                 dict(type='StepHook'),
             ],
         )
@@ -399,3 +411,46 @@ def test_objectives_by_patterns_are_not_resumed_as_auto(tmp_path):
             model=dict(toy.MODEL, objectives='auto'),
             resume=True,
         )
+
+
+def test_two_hooks_that_weigh_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='one hook.*Found Loss.*, Step'):
+        toy.runner(
+            tmp_path, custom_hooks=[static(2.0, 0.5), step_hook()]
+        ).train()
+
+
+def test_a_look_at_a_resumed_loop_by_iterations_is_in_its_epoch(tmp_path):
+    """Its epoch is 0 throughout, so there is no late loss."""
+
+    def run(iterations, **options):
+        toy.runner(
+            tmp_path,
+            model=dict(type='HubDetector'),
+            custom_hooks=[dict(static(2.0, 0.5), objectives=toy.OBJECTIVES)],
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=iterations),
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='CheckpointHook', interval=6, by_epoch=False
+                )
+            ),
+            **options,
+        ).train()
+
+    run(6)
+    HubDetector.epochs.clear()
+    run(7, resume=True)
+    assert HubDetector.epochs == {0}
+
+
+@MODELS.register_module()
+class HubDetector(toy.ToyDetector):
+    """Notes the epochs that MessageHub tells it."""
+
+    epochs = set()
+
+    def forward(self, x, y, mode='tensor'):
+        if mode == 'loss':
+            hub = MessageHub.get_current_instance()
+            self.epochs.add(hub.get_info('epoch'))
+        return super().forward(x, y, mode)

@@ -57,6 +57,17 @@ class EndlessBatchSampler(BatchSampler):
     __len__ = None
 
 
+@DATA_SAMPLERS.register_module()
+class OwnOrderBatchSampler(BatchSampler):
+    """Asks the sampler that it is given for nothing."""
+
+    def __init__(self, sampler, batch_size):
+        super().__init__(sampler, batch_size, drop_last=False)
+
+    def __iter__(self):
+        yield from ([k, k + 1, k + 2, k + 3] for k in (8, 4, 0))
+
+
 def config(sampler, sizes=(12,), batch_size=4, **options):
     return dict(
         batch_size=batch_size,
@@ -206,6 +217,16 @@ def test_a_configured_batch_sampler_groups_what_a_sampler_gives():
     assert len(batches) == 18
     grouped = [len({i % 3 == 0 for i in batch}) == 1 for batch in batches]
     assert sum(grouped) > 9  # but for what the buckets leave of an epoch
+
+
+def test_a_batch_sampler_with_an_order_of_its_own_goes_on():
+    segments = loader(
+        'DefaultSampler',
+        num_iters=2,
+        batch_sampler=dict(type='OwnOrderBatchSampler', batch_size=4),
+    )
+    first = [i for k in range(3) for b in segments._batches(k) for i in b[:1]]
+    assert first == [8, 4, 0, 8, 4, 0]
 
 
 @pytest.mark.parametrize('rank', [0, 1])

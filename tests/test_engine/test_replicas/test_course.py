@@ -3,10 +3,13 @@
 import json
 
 import pytest
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import EMAHook, Hook, LoggerHook
 from mmengine.logging import MessageHub
 from mmengine.registry import DATASETS, HOOKS, MODELS
+from torch.utils.data import DataLoader
 
+from mmada.engine.replicas.course import Course
+from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.state import StateStore
 from tests.support import toy
 from tests.test_engine.test_loops import (
@@ -317,3 +320,36 @@ def test_a_state_of_a_hook_goes_on_with_its_replica(tmp_path):
     (hook,) = [h for h in runner.hooks if isinstance(h, LearningHook)]
     assert len(hook.rows) == 12
     assert hook.rows == sorted(hook.rows)
+
+
+@HOOKS.register_module()
+class ActingLoggerHook(LoggerHook):
+    """As its parent, which is silent, but changes the model."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        runner.model.head_a.bias.data += 1
+
+
+@HOOKS.register_module()
+class ValidatingHook(Hook):
+    """Changes what a validation measures."""
+
+    def before_val_epoch(self, runner):
+        runner.model.head_a.bias.data += 1
+
+
+@pytest.mark.parametrize('name', ['ActingLoggerHook', 'ValidatingHook'])
+def test_a_hook_that_would_be_left_out_is_named(tmp_path, name):
+    with pytest.raises(ValueError, match=f'Found {name}'):
+        explore(tmp_path, [name])
+
+
+def test_data_that_are_shared_with_the_training_are_put_back(tmp_path):
+    dataset = SwitchedDataset()
+    data = DataLoader(dataset, batch_size=4, shuffle=True)
+    runner = toy.runner(tmp_path, custom_hooks=[dict(type='SwitchHook')])
+    course = Course(runner, SegmentLoader(data, 4, seed=0))
+    with course.at(3):
+        course.before_batches(3)
+        assert dataset.sign == -1
+    assert dataset.sign == 1

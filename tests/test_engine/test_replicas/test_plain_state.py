@@ -1,3 +1,5 @@
+import enum
+import itertools
 import random
 from collections import deque
 
@@ -220,3 +222,44 @@ def test_a_preserved_state_is_that_of_the_entry():
 class _Optimizer:
     def state_dict(self):
         return {}
+
+
+class Stage(enum.Enum):
+    WARM = 1
+
+
+class Slotted:
+    __slots__ = ('count',)
+
+    def __init__(self):
+        self.count = 0
+
+
+CLOSED = {
+    'deque': (lambda: deque([Assigner()]), lambda x: x.append(Assigner())),
+    'set': (lambda: {Stage}, lambda x: x.clear()),
+    'iterator': (itertools.count, next),
+    'slots': (Slotted, lambda x: setattr(x, 'count', 1)),
+    'bytes': (lambda: bytearray(b'a'), lambda x: x.extend(b'b')),
+}
+
+
+@pytest.mark.parametrize('kind', CLOSED)
+def test_a_change_in_what_cannot_be_put_back_is_refused(kind):
+    make, act = CLOSED[kind]
+    head = Head()
+    head.closed = make()
+    state = PlainState(head)
+    assert state.difference() == {}
+    act(head.closed)
+    with pytest.raises(ValueError, match='`Head.closed` should hold plain'):
+        state.difference()
+
+
+def test_a_key_that_is_no_plain_data_is_refused_by_name():
+    head = Head()
+    head.counts = {Stage.WARM: 0}
+    state = PlainState(head)
+    head.counts[Stage.WARM] = 1
+    with pytest.raises(ValueError, match='Stage in it, in `counts`'):
+        state.difference()
