@@ -67,10 +67,7 @@ def test_a_training_uses_the_policy_of_its_search(name):
     assert hook.get('initial_losses', 'stored') == (
         'stored' if same else 'probe'
     )
-    assert (
-        read(search).model.objective_weights.objectives
-        == read(name).model.objective_weights.objectives
-    )
+    assert read(search).model.objectives == read(name).model.objectives
 
 
 def test_every_search_is_used():

@@ -39,10 +39,11 @@ def head_factor(
         owners: Indices O of the objectives that reach the parameter.
         limits: Smallest and largest factor.
         num_reaching: Number of objectives that reach any parameter, fewer
-            than n where one has not appeared yet; None for n.
+            than n where one has not appeared yet; None for n. A single one
+            has only heads.
     """
-    reaching = len(weights) if num_reaching is None else num_reaching
-    if not 0 < len(owners) < reaching:
+    total = num_reaching or 0
+    if not 0 < len(owners) < (total if total > 1 else len(weights)):
         return 1.0
     mean = sum(weights[i] for i in owners) / len(owners)
     low, high = limits
@@ -214,8 +215,10 @@ class GradientHeadRule(HeadRule):
 
     def _may_shield(self, group: Mapping[str, Any], reaching: int) -> bool:
         # A hook costs some microseconds even where the factor is always 1.
+        twos = [2.0] * len(self._weights())
+        owners = group.get('objectives', ())
         return not self._assigned or (
-            0 < len(group.get('objectives', ())) < reaching
+            head_factor(twos, owners, self.limits, reaching) != 1
         )
 
     def _scaler(self, index: int) -> Callable[[Tensor], Tensor | None]:

@@ -13,7 +13,8 @@ from tests.support import toy
 
 SCALE = 4.0
 OPTIM_WRAPPER = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
-SEARCH = dict(type='AutoSegLossSearch', num_replicas=3)
+# The first replica tries the mean.
+SEARCH = dict(type='AutoSegLossSearch', num_replicas=3, baseline='mu')
 
 
 @MODELS.register_module()

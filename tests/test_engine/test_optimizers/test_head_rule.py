@@ -315,3 +315,18 @@ def test_the_first_step_of_a_model_that_nothing_weighs_is_refused(mode):
 )
 def test_head_factor(weights, owners, expected):
     assert head_factor(weights, owners, LIMITS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('owners', 'reaching', 'expected'),
+    [
+        ((0, 1), 2, 1.0),  # trunk of those that have appeared
+        ((0,), 2, 0.5),
+        ((0,), 1, 0.5),  # all else is frozen
+    ],
+)
+def test_head_factor_of_fewer_objectives_that_reach(
+    owners, reaching, expected
+):
+    found = head_factor([2.0, 4.0, 1.0], owners, LIMITS, reaching)
+    assert found == pytest.approx(expected)
