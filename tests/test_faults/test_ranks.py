@@ -182,7 +182,7 @@ def test_a_straggler_over_the_timeout_is_named(whole, tmp_path, replica):
 
 
 def test_ranks_that_differ_after_a_broadcast_are_named(tmp_path):
-    name = 'detector.head_b.bias'
+    name = 'head_b.bias'
     outputs, _ = failed(tmp_path, corrupt=name)
     for text in outputs:
         assert (

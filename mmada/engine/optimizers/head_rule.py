@@ -215,11 +215,11 @@ class GradientHeadRule(HeadRule):
 
     def _may_shield(self, group: Mapping[str, Any], reaching: int) -> bool:
         # A hook costs some microseconds even where the factor is always 1.
+        if not self._assigned:
+            return True
         twos = [2.0] * len(self._weights())
         owners = group.get('objectives', ())
-        return not self._assigned or (
-            head_factor(twos, owners, self.limits, reaching) != 1
-        )
+        return head_factor(twos, owners, self.limits, reaching) != 1
 
     def _scaler(self, index: int) -> Callable[[Tensor], Tensor | None]:
         # By index: loading an optimizer's state replaces its groups.
