@@ -201,11 +201,9 @@ def find_owners(
     """Find the objectives that reach each parameter.
 
     An objective reaches a parameter if its gradient there is not None. A
-    gradient of zeros counts: an RoI level without boxes gives one. What is
-    multiplied by a constant 0 on the way, as the sum of all parameters that
-    is added for DistributedDataParallel, counts only where nothing else
-    reaches the parameter, or where it is all that there is of a loss, as in
-    a batch without positives.
+    gradient of zeros counts: an RoI level without boxes gives one. But 0
+    times the sum of a parameter, as is added for DistributedDataParallel,
+    counts only where nothing else reaches the parameter.
 
     Args:
         objectives: Objective index to its scalar loss, one graph for all.
@@ -230,26 +228,36 @@ def find_owners(
         real = _really_reached(loss)
         for (name, p), grad in zip(trainable.items(), grads, strict=True):
             if grad is not None:
-                counts = not real or id(p) in real
-                (owners if counts else nominal)[name].append(i)
+                (owners if id(p) in real else nominal)[name].append(i)
     return {name: tuple(owners[name] or nominal[name]) for name in parameters}
 
 
 def _really_reached(loss: Tensor) -> set[int]:
-    """Return the ids of the leaves that no constant 0 cuts off from a loss."""
+    """Return the ids of the leaves that a loss is computed from.
+
+    Not those that it only adds 0 times the sum of.
+    """
     found: set[int] = set()
     seen: set[Any] = set()
-    stack: list[Any] = [loss.grad_fn]
+    stack: list[Any] = [(loss.grad_fn, False)]
     while stack:
-        node = stack.pop()
-        if node is None or node in seen:
+        node, is_zero = stack.pop()
+        if node is None or (node, is_zero) in seen:
             continue
-        seen.add(node)
+        seen.add((node, is_zero))
         if hasattr(node, 'variable'):
-            found.add(id(node.variable))
-        elif not _multiplies_by_zero(node):
-            stack += [following for following, _ in node.next_functions]
+            if not is_zero:
+                found.add(id(node.variable))
+            continue
+        # What is more than sums of leaves was computed by layers: a batch
+        # without positives multiplies their outputs by 0.
+        is_zero = _multiplies_by_zero(node) or (is_zero and _is_scalar(node))
+        stack += [(following, is_zero) for following, _ in node.next_functions]
     return found
+
+
+def _is_scalar(node: Any) -> bool:
+    return len(node._input_metadata[0].shape) == 0
 
 
 def _multiplies_by_zero(node: Any) -> bool:
@@ -264,8 +272,7 @@ def _multiplies_by_zero(node: Any) -> bool:
     (first, _), (second, _) = node.next_functions
     following = first or second
     if (first is None) == (second is None) or not (
-        hasattr(following, 'variable')
-        or len(node._input_metadata[0].shape) == 0
+        hasattr(following, 'variable') or _is_scalar(node)
     ):
         return False
     factor = node._saved_other if second is None else node._saved_self

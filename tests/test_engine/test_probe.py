@@ -519,3 +519,26 @@ def test_owners_of_a_state_that_is_put_back_are_shielded():
     owners.begin()
     weight.sum().backward()
     assert weight.grad.tolist() == [[0.25] * 8] * 2
+
+
+@MODELS.register_module()
+class EmptyLevel(toy.ToyDetector):
+    """Has a level whose boxes are multiplied by 0, for lack of positives."""
+
+    def __init__(self):
+        super().__init__()
+        self.level = nn.Linear(8, 8)
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode == 'loss':
+            level = self.level(self.trunk(torch.stack(list(x))))
+            found['loss_a'] = found['loss_a'] + self.head_a(level).mean()
+            found['loss_b'] = [*found['loss_b'], self.head_b(level).sum() * 0]
+        return found
+
+
+def test_a_level_without_positives_belongs_to_the_trunk():
+    live = lives.build(detector='EmptyLevel', owners=False)
+    probe(live, lives.batches())
+    assert owners(live)['level.weight'] == [0, 1]
