@@ -65,7 +65,12 @@ def search(
         type='ParallelExplorationLoop',
         num_rounds=2,
         iters_per_round=3,
-        controller=dict(type='AutoSegLossSearch', num_replicas=3, **options),
+        controller=dict(
+            type='AutoSegLossSearch',
+            num_replicas=3,
+            baseline='mu',  # the first replica tries the mean
+            **options,
+        ),
         target=dict(type='SurrogatePoints'),
         reward_metric=f'semantic/{metric}',
         **reward,

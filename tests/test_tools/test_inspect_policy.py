@@ -152,7 +152,7 @@ def _losses(runner):
 
 
 @MODELS.register_module()
-class TargetlessDetector(toy.ToyDetector):
+class UntargetedDetector(toy.ToyDetector):
     """Has nothing to learn for its `loss_b`."""
 
     def forward(self, x, y, mode='tensor'):
@@ -164,7 +164,7 @@ class TargetlessDetector(toy.ToyDetector):
 
 def test_a_loss_that_is_not_measured_is_no_number(inspect, work_dir, tmp_path):
     config = Config.fromfile(work_dir / 'config.py')
-    config.model.detector.type = 'TargetlessDetector'
+    config.model.detector.type = 'UntargetedDetector'
     config.dump(tmp_path / 'config.py')
     arguments = work_dir / 'policy.safetensors', '--config'
     arguments = *arguments, tmp_path / 'config.py'

@@ -37,9 +37,10 @@ def config(name):
         ('ada-segment-from-1x_8xb2-2x_coco', 24 * FULL, 24 * 5000),
         # a pseudo epoch for l^1 before the twelve
         ('ada-segment-from-ade20k_8xb2-1x_coco', 13 * FULL, 12 * 5000),
-        # a pseudo epoch, then 12 rounds of 8 replicas
-        ('ada-segment-search_8xb2-1x_coco', 97 * PROXY, 97 * 10000),
-        ('ada-segment-search_8xb2-2x_coco', 193 * PROXY, 193 * 10000),
+        # a pseudo epoch, then 12 rounds of 8 replicas; the initial model is
+        # scored as well
+        ('ada-segment-search_8xb2-1x_coco', 97 * PROXY, 98 * 10000),
+        ('ada-segment-search_8xb2-2x_coco', 193 * PROXY, 194 * 10000),
         # 20 trainings, and a pseudo epoch as long as one
         ('grid-search_8xb2-1x_coco', 21 * 12 * PROXY, 21 * 10000),
     ],

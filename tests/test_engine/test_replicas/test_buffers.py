@@ -7,7 +7,7 @@ from tests.support import toy
 from tests.test_engine import lives
 
 
-class Growing(toy.ToyDetector):
+class GrowingBuffers(toy.ToyDetector):
     """Makes a buffer, fills in one and lengthens one in each iteration."""
 
     def __init__(self):
@@ -23,11 +23,11 @@ class Growing(toy.ToyDetector):
         return super().forward(x, y, mode)
 
 
-toy.MODELS.register_module()(Growing)
+toy.MODELS.register_module()(GrowingBuffers)
 
 
 def test_buffers_that_a_training_makes_or_resizes_are_put_back():
-    live = lives.build(detector='Growing')
+    live = lives.build(detector='GrowingBuffers')
     model = live.module
     start = live.capture()
     assert list(start['buffers']).count('seen') == 1
@@ -47,7 +47,7 @@ def test_buffers_that_a_training_makes_or_resizes_are_put_back():
 
 
 def test_the_look_at_a_model_leaves_no_buffer():
-    live = lives.build(detector='Growing', owners=False)
+    live = lives.build(detector='GrowingBuffers', owners=False)
     probe_objectives(live.model, live.optim_wrapper, [lives.batch(0, 1, 2)])
     assert live.module.bank is None
     assert live.module.seen.tolist() == [0]

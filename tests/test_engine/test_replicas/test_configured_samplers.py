@@ -317,7 +317,7 @@ def test_what_cannot_be_used_is_refused_by_name(build, message):
 
 
 @MODELS.register_module()
-class CountingDetector(toy.ToyDetector):
+class RowsDetector(toy.ToyDetector):
     """Notes which images are in each batch of a training."""
 
     seen = []
@@ -347,7 +347,7 @@ class RareDataset(toy.ToyDataset):
 @pytest.mark.parametrize('training', ['search', 'hook'])
 def test_a_run_trains_on_what_the_sampler_gives(tmp_path, training):
     """Two of four are rare in each batch: of probe, search and training."""
-    CountingDetector.seen.clear()
+    RowsDetector.seen.clear()
     weighting = dict(type='InverseLossWeighting')
     options = dict(
         search=dict(train_cfg=toy.exploration(num_rounds=2)),
@@ -357,7 +357,7 @@ def test_a_run_trains_on_what_the_sampler_gives(tmp_path, training):
     )
     toy.runner(
         tmp_path,
-        model=dict(toy.MODEL, detector=dict(type='CountingDetector')),
+        model=dict(toy.MODEL, detector=dict(type='RowsDetector')),
         train_dataloader=dict(
             toy.dataloader(),
             sampler=CLASS_AWARE,
@@ -365,7 +365,7 @@ def test_a_run_trains_on_what_the_sampler_gives(tmp_path, training):
         ),
         **options[training],
     ).train()
-    seen = CountingDetector.seen
+    seen = RowsDetector.seen
     # A look, a pseudo epoch of three, then rounds of four replicas or epochs.
     assert len(seen) >= (1 + 3 + 2 * 4 * 3 if training == 'search' else 13)
     assert {sum(i in RARE for i in batch) for batch in seen} == {2}
