@@ -66,7 +66,7 @@ def test_without_a_step_the_losses_are_those_of_before(train):
         StepWeightingHook(dict(type=Looks, log=log)),
         **{
             'optim_wrapper.optimizer.lr': 0.0,
-            'model.objective_weights.objectives': 'cascade_panoptic',
+            'model.objectives': 'cascade_panoptic',
         },
     )
     assert len(log['after']) == 6

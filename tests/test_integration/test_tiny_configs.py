@@ -67,8 +67,9 @@ def test_a_run_is_built(read, name):
     runner.build_optim_wrapper(cfg.optim_wrapper)
     assert runner.train_loop.max_iters > 0
     if exploration_of(cfg) is not None:
-        # Two for each of the three directions between four factors, there.
-        expected = 6 if name == 'slope' else 4
+        # Two for each of the three directions between four factors, and one
+        # at the centre.
+        expected = 7 if name == 'slope' else 4
         assert controller_of(cfg).num_replicas == expected
 
 
@@ -110,8 +111,11 @@ def test_modes_use_the_policy_of_one_search(read, monkeypatch, mode):
 @pytest.mark.parametrize(
     ('name', 'changed'),
     [
-        ('paper', dict(preset='paper')),
-        ('paper_local', dict(preset='paper', reward='local')),
+        ('paper', dict(preset='paper', first_reference='zero')),
+        (
+            'paper_local',
+            dict(preset='paper', first_reference='zero', reward='local'),
+        ),
         ('no_learning', dict(kl_limit=0.0)),
         ('no_head_rule', {}),
         ('explored', {}),
@@ -135,7 +139,7 @@ def test_the_trunk_alone_learns_faster(read):
     optimizer = runner.build_optim_wrapper(cfg.optim_wrapper).optimizer
     names = [name for name, _ in runner.model.named_parameters()]
     for name, group in zip(names, optimizer.param_groups, strict=True):
-        trunk = name.startswith(('detector.backbone', 'detector.neck'))
+        trunk = name.startswith(('backbone', 'neck'))
         assert group['lr'] == pytest.approx(0.012 if trunk else 0.003), name
 
 
