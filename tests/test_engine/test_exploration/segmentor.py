@@ -13,8 +13,7 @@ from tests.support import toy
 
 SCALE = 4.0
 OPTIM_WRAPPER = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
-# The first replica tries the mean.
-SEARCH = dict(type='AutoSegLossSearch', num_replicas=3, baseline='mu')
+SEARCH = dict(type='AutoSegLossSearch', num_replicas=3)
 
 
 @MODELS.register_module()
