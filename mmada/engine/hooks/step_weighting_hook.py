@@ -13,6 +13,7 @@ from torch import Tensor
 from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
 from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.probe import raw_losses
+from mmada.engine.replicas.buffers import Buffers
 from mmada.models import LossWeightWrapper, iteration_losses
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.seeding import RngState, capture_rng, restore_rng
@@ -131,6 +132,7 @@ class BatchReplay:
             )
         self.model = model
         self.optim_wrapper = optim_wrapper
+        self._buffers = Buffers(model)
         self._state: RngState | None = None
 
     def remember(self) -> None:
@@ -141,11 +143,10 @@ class BatchReplay:
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the raw losses of the iteration's batch by name."""
         assert self._state is not None
-        buffers = {n: b.clone() for n, b in self.model.named_buffers()}
+        buffers = self._buffers.capture()
         now = capture_rng()
         restore_rng(self._state)
         losses = raw_losses(self.model, self.optim_wrapper, batch)
         restore_rng(now)
-        for name, buffer in self.model.named_buffers():
-            buffer.copy_(buffers[name])
+        self._buffers.restore(buffers)
         return losses
