@@ -65,12 +65,11 @@ def search(
         type='ParallelExplorationLoop',
         num_rounds=2,
         iters_per_round=3,
+        # With baseline 'mu' the first replica tries the mean.
         controller=dict(
-            type='AutoSegLossSearch',
-            num_replicas=3,
-            baseline='mu',  # the first replica tries the mean
-            **options,
-        ),
+            type='AutoSegLossSearch', num_replicas=3, baseline='mu'
+        )
+        | options,
         target=dict(type='SurrogatePoints'),
         reward_metric=f'semantic/{metric}',
         **reward,
