@@ -18,10 +18,10 @@ from methods import METHODS, SEARCHES
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import METRICS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, TestLoop
 from mmengine.visualization import Visualizer
 from problems import REWARD_METRIC, base_config, state_file
-from results import COUNTS, NOTED, job_folder, log_file
+from results import COUNTS, NOTED, REWARD_COUNTS, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
@@ -149,7 +149,9 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     cfg = base_config(problem, work_dir, seed)
     apply_method(method, cfg, policy, weights)
     runner, record = _counted_training(cfg, job, work_dir)
-    return record | dict(metrics=_test(runner))
+    return record | dict(
+        metrics=_test(runner), reward=_score_reward_images(runner)
+    )
 
 
 def _counted_training(
@@ -173,9 +175,28 @@ def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
 
 def _test(runner: Runner) -> dict[str, float]:
     """Test once, and write the counts of each image."""
-    metrics = runner.test()
-    (metric,) = runner.test_loop.evaluator.metrics
-    np.savez_compressed(Path(runner.work_dir) / COUNTS, counts=metric.counts)
+    return _write_counts(runner, runner.test_loop, runner.test(), COUNTS)
+
+
+def _score_reward_images(runner: Runner) -> dict[str, float]:
+    """Score a finished model as a search would, at no row's cost.
+
+    It chooses nothing; it shows how far the order of rows there is that of
+    the test images.
+    """
+    cfg = runner.cfg
+    metric = dict(
+        cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__
+    )
+    loop = TestLoop(runner, cfg.reward_dataloader, metric)
+    return _write_counts(runner, loop, loop.run(), REWARD_COUNTS)
+
+
+def _write_counts(
+    runner: Runner, loop: TestLoop, metrics: dict[str, float], name: str
+) -> dict[str, float]:
+    (metric,) = loop.evaluator.metrics
+    np.savez_compressed(Path(runner.work_dir) / name, counts=metric.counts)
     return {k: float(metrics[f'coco_panoptic/{k}']) for k in TESTED}
 
 
