@@ -185,9 +185,7 @@ def _score_reward_images(runner: Runner) -> dict[str, float]:
     the test images.
     """
     cfg = runner.cfg
-    metric = dict(
-        cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__
-    )
+    metric = dict(cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__)
     loop = TestLoop(runner, cfg.reward_dataloader, metric)
     return _write_counts(runner, loop, loop.run(), REWARD_COUNTS)
 
