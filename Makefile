@@ -95,7 +95,7 @@ camvid: env $(CAMVID)/annotations/panoptic_train_reward.txt
 lint: env
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
-	$(VENV)/bin/python -m mypy mmada tools
+	$(VENV)/bin/python -m mypy mmada mmada_cli.py tools
 
 format: env
 	$(VENV)/bin/python -m ruff check --fix .

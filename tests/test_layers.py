@@ -26,6 +26,7 @@ LAYERS = {
     'visualization': 4,
     'diagnostics': 4,
     'testing': 5,
+    'commands': 6,
 }
 # Of folders in one layer, which may use which.
 PEERS = {
@@ -42,6 +43,7 @@ OUTSIDE: dict[int, set[str]] = {
     3: HOSTS,
     4: HOSTS | {'matplotlib', 'plotly', 'jinja2', 'markupsafe'},
     5: HOSTS | {'pytest'},
+    6: HOSTS,
 }
 # What one file may import in addition, when it is used.
 OPTIONAL = {

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tests.support.scripts import load
-
-demo_report = load('demo_report.py')
-ResultRow = demo_report.ResultRow
+from mmada.commands.demo import results
+from mmada.commands.demo.results import ResultRow
 
 ROWS = [
     ResultRow('ones', 48.26, 30.14, 60.0, 1, 'losses x8'),
@@ -16,7 +14,7 @@ ROWS = [
 
 
 def test_text() -> None:
-    assert demo_report.results_text(ROWS).splitlines() == [
+    assert results.results_text(ROWS).splitlines() == [
         'method         PQ  things  stuff   cost  note',
         '--------------------------------------------------',
         'ones         48.3    30.1   60.0     1x  losses x8',
@@ -25,7 +23,7 @@ def test_text() -> None:
 
 
 def test_markdown() -> None:
-    assert demo_report.results_markdown(ROWS).splitlines() == [
+    assert results.results_markdown(ROWS).splitlines() == [
         '| method       |   PQ | things | stuff |  cost | note      |',
         '| ------------ | ---: | -----: | ----: | ----: | --------- |',
         '| ones         | 48.3 |   30.1 |  60.0 |    1x | losses x8 |',
@@ -35,9 +33,5 @@ def test_markdown() -> None:
 
 def test_no_column_without_notes() -> None:
     rows = [row._replace(note='') for row in ROWS]
-    assert demo_report.results_text(rows).splitlines()[0].split()[-1] == 'cost'
-    assert (
-        demo_report.results_markdown(rows)
-        .splitlines()[0]
-        .endswith('|  cost |')
-    )
+    assert results.results_text(rows).splitlines()[0].split()[-1] == 'cost'
+    assert results.results_markdown(rows).splitlines()[0].endswith('|  cost |')

@@ -16,8 +16,10 @@ from mmada.utils.run_files import POLICY_FILE, WEIGHTS_FILE
 RESULTS = 'results.jsonl'
 COUNTS = 'test_counts.npz'
 REWARD_COUNTS = 'reward_counts.npz'
+MAPS = 'test_maps.npz'
 NOTED = 'cost.json'
 STATE = 'state.pth'
+KEPT = (COUNTS, REWARD_COUNTS, MAPS, POLICY_FILE, WEIGHTS_FILE)
 
 Record = dict[str, Any]
 
@@ -76,7 +78,7 @@ def keep(work_dir: Path, target: Path) -> None:
         if record['error'] or known.get(key) == record:
             continue
         folder = job_folder(target, key)
-        for name in (COUNTS, REWARD_COUNTS, POLICY_FILE, WEIGHTS_FILE):
+        for name in KEPT:
             file = job_folder(work_dir, key) / name
             if file.exists():
                 folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mmengine.registry import METRICS
 from mmengine.runner import Runner, TestLoop
 from mmengine.visualization import Visualizer
 from problems import REWARD_METRIC, base_config, state_file
-from results import COUNTS, NOTED, REWARD_COUNTS, job_folder, log_file
+from results import COUNTS, MAPS, NOTED, REWARD_COUNTS, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
@@ -30,19 +31,34 @@ from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import ImageCounts
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 
+SHOWN_EVERY = 40
 TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 @METRICS.register_module()
 class ImagewisePanopticQuality(PanopticQuality):
-    """Keeps the counts of each image and class.
+    """Keeps the counts of each image and class, and a few predicted maps.
 
     Attributes:
         counts: Summed IoU, TP, FP and FN, shape (images, classes, 4), by
             image id and category id.
+        maps: Predictions for every `SHOWN_EVERY`th image, by its id.
     """
 
     counts: np.ndarray
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.maps: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count one batch as its parent; see there."""
+        first = len(self.results)
+        super().process(data_batch, data_samples)
+        for index, sample in enumerate(data_samples, first):
+            if index % SHOWN_EVERY == 0:
+                segments = sample['pred_panoptic_seg']['sem_seg'][0]
+                self.maps[str(sample['img_id'])] = segments.cpu().numpy()
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average as its parent; see there."""
@@ -174,8 +190,11 @@ def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
 
 
 def _test(runner: Runner) -> dict[str, float]:
-    """Test once, and write the counts of each image."""
-    return _write_counts(runner, runner.test_loop, runner.test(), COUNTS)
+    """Test once, and write the counts of each image, and some maps."""
+    metrics = runner.test()
+    maps = runner.test_loop.evaluator.metrics[0].maps
+    np.savez_compressed(Path(runner.work_dir) / MAPS, **maps)
+    return _write_counts(runner, runner.test_loop, metrics, COUNTS)
 
 
 def _score_reward_images(runner: Runner) -> dict[str, float]:
@@ -185,9 +204,7 @@ def _score_reward_images(runner: Runner) -> dict[str, float]:
     the test images.
     """
     cfg = runner.cfg
-    metric = dict(
-        cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__
-    )
+    metric = dict(cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__)
     loop = TestLoop(runner, cfg.reward_dataloader, metric)
     return _write_counts(runner, loop, loop.run(), REWARD_COUNTS)
 
