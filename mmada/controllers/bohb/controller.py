@@ -31,10 +31,12 @@ class BohbSearch(WeightSearch):
     a round as the smallest part of a training after which candidates may be
     compared. Poor candidates are stopped early and cost no more.
 
-    TPE models the metrics at the largest age of which there are enough; a
-    part of the candidates is random, so that Hyperband's guarantee holds. It
-    samples a factor on each initial weight, or on those of a group; weights
-    are divided by their mean.
+    TPE models the metrics at the largest age of which there are more than
+    k + 2, as in the paper; a part of the candidates is random, so that
+    Hyperband's guarantee holds. The record of a round has `candidates` and
+    `by_model`, how many of them the model proposed: where these are few, this
+    is random search with early stops. What is sampled is a factor on each
+    initial weight, or on those of a group; weights are divided by their mean.
 
     A new candidate starts only if a whole training fits into the rounds left
     (in a search that is shorter, only with the first); then the search ends
@@ -156,7 +158,9 @@ class BohbSearch(WeightSearch):
             self._mirror()  # a storage that is no good ends the search here
         if self._may_start:
             for slot in self._hyperband.free:
-                self._hyperband.start(slot, self._points.next(self._hyperband))
+                self._hyperband.start(
+                    slot, *self._points.next(self._hyperband)
+                )
         self._plan = self._hyperband.plan()
         drawn = torch.ones(
             self.num_replicas, self.num_objectives, dtype=torch.float64
@@ -192,7 +196,21 @@ class BohbSearch(WeightSearch):
             '' if len(trained) == 1 and result.best >= 0 else result.reason
         )
         rewards = result.rewards.masked_fill(rests, 0.0)
-        return result._replace(rewards=rewards, reason=reason)
+        return result._replace(
+            rewards=rewards,
+            reason=reason,
+            info=result.info | self._proposals(),
+        )
+
+    def _proposals(self) -> dict[str, float]:
+        """Count the candidates so far, and those that a model proposed."""
+        modelled = [c.modelled for c in self._hyperband.candidates]
+        if None in modelled:  # begun by an earlier version
+            return {}
+        return dict(
+            candidates=float(len(modelled)),
+            by_model=float(modelled.count(True)),
+        )
 
     def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: it learns from metrics of one age, not one round."""
@@ -281,19 +299,22 @@ class CandidatePoints:
             )
         return logs.exp().tolist()
 
-    def next(self, hyperband: Hyperband) -> list[float]:
-        """Return the point of the next candidate."""
+    def next(self, hyperband: Hyperband) -> tuple[list[float], bool]:
+        """Return the next candidate's point, and whether a model gave it."""
         number = len(hyperband.candidates)
         if number < len(self._first):
-            return self._first[number]
+            return self._first[number], False
         stream = self.generator
         seed = int(torch.randint(2**31, (), generator=stream))
         chance = float(torch.rand((), generator=stream, dtype=torch.float64))
         age = None if chance < self._random else self._model_age(hyperband)
-        return suggest(hyperband.candidates, age, self.size, self.spread, seed)
+        point = suggest(
+            hyperband.candidates, age, self.size, self.spread, seed
+        )
+        return point, age is not None
 
     def _model_age(self, hyperband: Hyperband) -> int | None:
-        """Return the largest rung with more metrics than BOHB's n + 2."""
+        """Return the largest rung with more metrics than BOHB's k + 2."""
         for age in reversed(hyperband.ages):
             known = sum(
                 c.age >= age or c.diverged for c in hyperband.candidates
