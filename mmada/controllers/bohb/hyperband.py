@@ -115,6 +115,8 @@ class Hyperband:
         """Put the next candidate into a free slot."""
         if not self.brackets or self._missing(len(self.brackets) - 1) == 0:
             self.brackets.append(self._next_bracket())
+        if any(c.modelled is None for c in self.candidates):
+            modelled = None  # as in the states of the version that began it
         number, bracket = len(self.candidates), len(self.brackets) - 1
         self.candidates.append(
             Candidate(number, bracket, slot, point, modelled=modelled)
