@@ -252,10 +252,12 @@ _ROWS = [
         edit=_kinds_with_a_third_of_rpn,
         rpn=True,
     ),
+    Method('uncertainty +rpn', 'single run', _UNCERTAINTY, rpn=True),
+    # As the guide has it.
     Method(
-        'uncertainty +rpn',
+        'uncertainty +rpn, mean 1',
         'single run',
-        _UNCERTAINTY,
+        _weighted('UncertaintyWeighting', _STEP),
         rpn=True,
     ),
     *_rows(
