@@ -49,11 +49,13 @@ class Adapted(NamedTuple):
         source: Of the config.
         decided: What was decided, a line each.
         left_open: What the user has to know or to do, a line each.
+        command: What trains it.
     """
 
     source: str
     decided: list[str]
     left_open: list[str]
+    command: str = 'mmada train'
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         '\n'.join(['Left open:', *_listed(adapted.left_open or ['nothing'])])
     )
-    print(f'Train it with: mmada train {args.out}')
+    print(f'Train it with: {adapted.command} {args.out}')
     return 0
 
 
@@ -179,7 +181,9 @@ class _Writer:
         if self.method.controller is not None:
             parts.append(self._loop(self.method.controller))
         self._mention_the_rest()
-        return Adapted(_join(*parts), self.decided, self.left_open)
+        return Adapted(
+            _join(*parts), self.decided, self.left_open, self._command()
+        )
 
     def _objectives(self) -> str:
         losses: list[str] = []
@@ -297,8 +301,8 @@ class _Writer:
         yield '\n'.join([text, f'#   {split}', *lines])
         self.decided += [
             f'Reward: {" and ".join(self.reward.keys)}.',
-            f'{self.gpus} GPUs train one replica at a time; `--gpus` changes '
-            'that.',
+            f'GPUs that train one replica at a time: {self.gpus}; `--gpus` '
+            'changes that.',
         ]
         self.left_open.append(f'the images of the reward, first: {split}')
 
@@ -306,6 +310,14 @@ class _Writer:
         options = controller(len(self.grouping.names))
         loop = search.loop(self.stock, options, self.reward, self.gpus)
         return assignment('train_cfg', loop)
+
+    def _command(self) -> str:
+        if self.method.controller is None or self.gpus == 1:
+            return 'mmada train'
+        return (
+            f'torchrun --nproc-per-node {self.gpus} -m mmada train --launcher '
+            'pytorch'
+        )
 
     def _mention_the_rest(self) -> None:
         """Note what the user has to know beside the parts."""
@@ -315,6 +327,11 @@ class _Writer:
                     f'{LATE[hook["type"]]} begins late and keeps weight 1; '
                     '`late=True` in docs/your_own_detector.md'
                 )
+        if '::' in self.args.config and self.stock.base != self.args.config:
+            self.left_open.append(
+                'the `_base_`, which is the path of this installation, since '
+                f'MMEngine does not find {self.args.config}'
+            )
         measured = self.method.measured_with
         if measured and self.stock.optimizer != measured:
             self.left_open.append(
