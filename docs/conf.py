@@ -10,13 +10,17 @@ release = version = mmada.__version__
 extensions = [
     'myst_parser',
     'sphinx.ext.autodoc',
+    'sphinx.ext.mathjax',
     'sphinx.ext.napoleon',
     'sphinx.ext.viewcode',
+    'sphinx-mathjax-offline',
+    'sphinx_copybutton',
 ]
 source_suffix = {'.md': 'markdown'}
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'mmada {version}'
+html_logo = html_favicon = 'images/logo.svg'
 myst_heading_anchors = 3
 myst_enable_extensions = ['dollarmath']
 

@@ -210,6 +210,8 @@ def _design_row(index: int, levels: dict[str, int]) -> Method:
 
 
 _STEP, _GRADIENT = 'Step', 'Gradient'
+# As the rows were measured.
+_UNCERTAINTY = _weighted('UncertaintyWeighting', _STEP, normalize='none')
 _SCHEDULES = {SEGMENTATION: dict(points=[[0, 2.0], [1, 0.5]], shape='cosine')}
 
 
@@ -253,7 +255,7 @@ _ROWS = [
     Method(
         'uncertainty +rpn',
         'single run',
-        _weighted('UncertaintyWeighting', _STEP),
+        _UNCERTAINTY,
         rpn=True,
     ),
     *_rows(
@@ -267,7 +269,7 @@ _ROWS = [
         'single run',
         ('GradNorm', _weighted('GradNorm', _GRADIENT)),
         ('DWA', _weighted('DynamicWeightAverage')),
-        ('uncertainty', _weighted('UncertaintyWeighting', _STEP)),
+        ('uncertainty', _UNCERTAINTY),
     ),
     *_rows(
         'Ada-Segment',
