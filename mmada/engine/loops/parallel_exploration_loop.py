@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
     Share,
+    check_shared_directory,
     check_sync_batch_norm,
 )
 from mmada.engine.exploration.exploration import Exploration
@@ -149,7 +151,7 @@ class ParallelExplorationLoop(BaseLoop):
         self._training_rounds = controller_class(
             controller, self.target
         ).training_rounds(num_rounds, controller)
-        self._ranks_per_replica = ranks_per_replica
+        self.ranks_per_replica = ranks_per_replica
         self._log_interval = check_int('log_interval', log_interval, 1)
         self._epoch = 0
         self._iter = 0
@@ -181,6 +183,7 @@ class ParallelExplorationLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Explore with the runner's own optimizer and schedulers."""
+        check_shared_directory(Path(self.runner.work_dir))
         check_auto_scale_lr(self.runner)
         check_hooks(self.runner)
         with Monitor(self.runner) as monitor:
@@ -214,7 +217,7 @@ class ParallelExplorationLoop(BaseLoop):
             monitor.begin()
             self.controller = self.build_controller(live, course)
             groups = ReplicaGroups(
-                self.controller.num_replicas, self._ranks_per_replica
+                self.controller.num_replicas, self.ranks_per_replica
             )
             stack.callback(groups.close)
             exploration = self._prepare(live, course, groups, channel, monitor)
@@ -239,7 +242,10 @@ class ParallelExplorationLoop(BaseLoop):
         monitor.update(nothing_learned=stored.get('nothing_learned'))
 
     def build_controller(
-        self, live: LiveReplica, course: Course
+        self,
+        live: LiveReplica,
+        course: Course,
+        batches: Iterable[Any] | None = None,
     ) -> Controller:
         """Bind the target to the model and build what searches.
 
@@ -248,11 +254,14 @@ class ParallelExplorationLoop(BaseLoop):
         Args:
             live: Before any training step.
             course: Counters and hooks of the replicas' training.
+            batches: To look at; None for those of the first segment.
         """
         check_optimization(live, self.loader.num_iters)
-        share = Share(0, self._ranks_per_replica or 1)
+        if batches is None:
+            share = Share(0, self.ranks_per_replica or 1)
+            batches = self.loader.shared(share).segment(0)
         with preserve_rng(), course.look(0):
-            self.target.bind(live, self.loader.shared(share).segment(0))
+            self.target.bind(live, batches)
         controller: Controller = TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
@@ -263,6 +272,10 @@ class ParallelExplorationLoop(BaseLoop):
         )
         controller.begin(self.target.names)
         return controller
+
+    def build_evaluator(self) -> RewardEvaluator:
+        """Build what scores the replicas of this rank's group."""
+        return RewardEvaluator(*self._reward)
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
@@ -280,7 +293,7 @@ class ParallelExplorationLoop(BaseLoop):
         if channel.size > 1:
             check_sync_batch_norm(live.model)
         with groups.scope(), preserve_rng(), live.attributes.preserved():
-            self.evaluator = RewardEvaluator(*self._reward)
+            self.evaluator = self.build_evaluator()
             self.evaluator.check(live.model)
         runner = self._build_runner(live, course, groups)
         self.store = StateStore(
