@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from mmengine.registry import init_default_scope
@@ -20,6 +20,7 @@ from mmada.commands.adapt.source import (
     comment,
 )
 from mmada.commands.adapt.stock import (
+    Leaf,
     Stock,
     evaluators,
     leaf_of,
@@ -48,11 +49,13 @@ class Adapted(NamedTuple):
         source: Of the config.
         decided: What was decided, a line each.
         left_open: What the user has to know or to do, a line each.
+        command: What trains it.
     """
 
     source: str
     decided: list[str]
     left_open: list[str]
+    command: str = 'mmada train'
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         '\n'.join(['Left open:', *_listed(adapted.left_open or ['nothing'])])
     )
-    print(f'Train it with: mmada train {args.out}')
+    print(f'Train it with: {adapted.command} {args.out}')
     return 0
 
 
@@ -109,7 +112,7 @@ def _with_loss(stock: Stock, method: Method) -> Adapted:
             f'loss is replaced. Found {type(head).__name__} in '
             f'{stock.config.model.type}.'
         )
-    loss = dict(_delete_=True, **(method.model or {}))
+    loss = dict(_delete_=True, **(method.loss or {}))
     source = _join(
         _head(stock, method),
         comment(
@@ -121,7 +124,7 @@ def _with_loss(stock: Stock, method: Method) -> Adapted:
     )
     return Adapted(
         source,
-        ['the loss of `decode_head`; auxiliary heads keep theirs'],
+        ['The loss of `decode_head`; auxiliary heads keep theirs.'],
         ['a search of your own: docs/auto_seg_loss.md'],
     )
 
@@ -149,7 +152,13 @@ def head_rule(optimizer: str, every_iteration: bool) -> tuple[str, str]:
 
 
 class _Writer:
-    """Writes a config whose losses are weighted."""
+    """Writes a config whose losses are weighted.
+
+    Args:
+        stock: The stock config.
+        method: What sets the weights.
+        args: Of the command.
+    """
 
     def __init__(
         self, stock: Stock, method: Method, args: argparse.Namespace
@@ -157,23 +166,26 @@ class _Writer:
         self.stock, self.method, self.args = stock, method, args
         self.decided: list[str] = []
         self.left_open: list[str] = []
-        self.grouping = self._grouping()
 
     def write(self) -> Adapted:
         """Return all parts of the config."""
+        searched = list(self._search())  # refused before the model is built
         parts = [
             _head(self.stock, self.method),
             self._objectives(),
             self._optimizer(),
             *self._panoptic(),
             self._hooks(),
-            *self._search(),
+            *searched,
         ]
-        if self.method.needs:
-            self.left_open.insert(0, f'the method takes {self.method.needs}')
-        return Adapted(_join(*parts), self.decided, self.left_open)
+        if self.method.controller is not None:
+            parts.append(self._loop(self.method.controller))
+        self._mention_the_rest()
+        return Adapted(
+            _join(*parts), self.decided, self.left_open, self._command()
+        )
 
-    def _grouping(self) -> Grouping:
+    def _objectives(self) -> str:
         losses: list[str] = []
         try:
             losses = find_losses(self.stock.config, self.stock.scope)
@@ -187,24 +199,27 @@ class _Writer:
                 '`model` should have several losses to be weighted against '
                 f'each other. Found {losses[0]} alone.'
             )
-        grouping = group_losses(losses)
-        kinds = ', '.join(grouping.patterns or ())
-        self.decided.append(
-            grouping.reason + (kinds and f' They are: {kinds}.')
-        )
-        for hook in self.stock.config.get('custom_hooks') or []:
-            if hook['type'] in LATE:
-                self.left_open.append(
-                    f'{LATE[hook["type"]]} begins late and keeps weight 1; '
-                    '`late=True` in docs/your_own_detector.md'
-                )
-        return grouping
-
-    def _objectives(self) -> str:
+        self.grouping = self._choose(losses)
+        self.decided.append(self.grouping.reason)
         patterns = self.grouping.patterns
         value = 'auto' if patterns is None else _raw(patterns)
         text = comment(self.grouping.reason)
         return f'{text}\n{assignment("objectives", value)}'
+
+    def _choose(self, losses: list[str]) -> Grouping:
+        """Return the objectives, those of the policy where there is one."""
+        if self.args.policy is None:
+            return group_losses(losses, self.method.proposals)
+        wanted = load_policy(self.args.policy).objectives
+        groupings = [group_losses(losses, flag) for flag in (False, True)]
+        for grouping in groupings:
+            if wanted == grouping.names or not losses:
+                return grouping
+        offered = ' or '.join(', '.join(g.names) for g in groupings)
+        raise ValueError(
+            f'`--policy` should be of the objectives {offered}, which the '
+            f'model has. Found {", ".join(wanted or ("none",))}.'
+        )
 
     def _optimizer(self) -> str:
         """Return the head rule that fits the optimizer and the method."""
@@ -214,44 +229,13 @@ class _Writer:
         base = self.stock.config.optim_wrapper.get('constructor')
         if base is not None:
             wrapper['base_constructor'] = dict(type=base)
-            self.decided.append(f'{base} of the stock config is kept')
+            self.decided.append(f'{base} of the stock config is kept.')
         mode, why = head_rule(
             self.stock.optimizer, self.method.every_iteration
         )
         wrapper['head_rule'] = dict(mode=mode)
-        self.decided.append(f"head rule '{mode}'. {why}")
+        self.decided.append(f"Head rule '{mode}'. {why}")
         return f'{comment(why)}\n{assignment("optim_wrapper", wrapper)}'
-
-    def _hooks(self) -> str:
-        assert self.method.hook is not None
-        hook = self.method.hook(len(self.grouping.names))
-        hook |= self._policy()
-        if not self.method.controller:
-            hook['objectives'] = Code('objectives')
-        stock = self.stock.config.get('custom_hooks')
-        kept = [Code('*_base_.custom_hooks')] if stock else []
-        if stock:
-            names = ', '.join(each['type'] for each in stock)
-            self.decided.append(f'the hooks of the stock config stay: {names}')
-        text = comment(
-            'A list replaces that of the base, so its hooks are named as well.'
-        )
-        lines = assignment('custom_hooks', [*kept, hook])
-        return f'{text}\n{lines}' if stock else lines
-
-    def _policy(self) -> dict[str, Any]:
-        """Return the options of the hook about a policy file."""
-        path = self.args.policy
-        if path is None:
-            return {}
-        found = load_policy(path).objectives
-        if self.grouping.names and found != self.grouping.names:
-            raise ValueError(
-                '`--policy` should be of the objectives '
-                f'{", ".join(self.grouping.names)}. Found '
-                f'{", ".join(found or ("none",))}.'
-            )
-        return dict(policy=str(path), initial_losses='probe')
 
     def _panoptic(self) -> Iterator[str]:
         """Yield what needs no panopticapi, where the stock config does."""
@@ -268,60 +252,95 @@ class _Writer:
         ]
         if not leaves and not metrics:
             return
-        self.decided.append(
-            "loading and metric of panoptic data are mmada's, which need no "
-            'panopticapi'
+        why = (
+            "MMDetection's loading step and metric of panoptic data need "
+            "panopticapi; mmada's do the same without."
         )
-        lines = []
-        for leaf in leaves:
-            name = f'{leaf.place.partition("_")[0]}_pipeline'
-            stock = f'_base_.{leaf.place}.pipeline'
-            line = f'{name} = without_panopticapi({stock})'
-            if len(line) > WIDTH:
-                line = f'{name} = without_panopticapi(\n    {stock}\n)'
-            lines.append(line)
-            value: Any = dict(pipeline=Code(name))
-            loader, *inner = leaf.place.split('.')
-            for _ in inner:
-                value = dict(dataset=value)
-            lines.append(assignment(loader, value))
-        lines += [
-            assignment(name, _own_metrics(config, name)) for name in metrics
-        ]
+        self.decided.append(why)
+        yield f'\n{comment(why)}\n{WITHOUT_PANOPTICAPI}\n'
+        yield '\n'.join(
+            [
+                *map(_own_loading, leaves),
+                *(assignment(n, _own_metrics(config, n)) for n in metrics),
+            ]
+        )
+
+    def _hooks(self) -> str:
+        assert self.method.hook is not None
+        hook = dict(self.method.hook)
+        if self.args.policy is not None:
+            hook |= dict(policy=str(self.args.policy), initial_losses='probe')
+        if self.method.controller is None:  # else they are the search's
+            hook['objectives'] = Code('objectives')
+        stock = self.stock.config.get('custom_hooks')
+        if not stock:
+            return assignment('custom_hooks', [hook])
+        names = ', '.join(each['type'] for each in stock)
+        self.decided.append(f'The hooks of the stock config stay: {names}.')
         text = comment(
-            "MMDetection's loading step and metric need panopticapi; mmada's "
-            'give the same without.'
+            'A list replaces that of the base, so its hooks are named as well.'
         )
-        yield f'\n{text}\n{WITHOUT_PANOPTICAPI}\n'
-        yield '\n'.join(lines)
+        kept = Code('*_base_.custom_hooks')
+        return f'{text}\n{assignment("custom_hooks", [kept, hook])}'
 
     def _search(self) -> Iterator[str]:
         if self.method.controller is None:
             return
         config = self.stock.config
-        reward = search.find_reward(config, self.args.reward or ())
+        self.reward = search.find_reward(config, self.args.reward or ())
         data = search.find_data(config)
-        gpus = search.num_gpus(config, self.args.gpus)
+        self.gpus = search.num_gpus(config, self.args.gpus)
         split = f'mmada split {data.ann_file} --num-reward {search.HELD_OUT}'
-        values = search.data_values(self.stock, data, reward, gpus)
+        values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(
-            'Images of the training set are held out to reward the search, '
-            f'since test images may not choose weights: {split}'
+            'Training images are held out to reward the search: weights that '
+            'were chosen by test images would make the final figures too '
+            'good. The list of them:'
         )
-        yield '\n'.join([text, *lines])
-        controller = self.method.controller(len(self.grouping.names))
-        loop = search.loop(self.stock, controller, reward, gpus)
-        yield assignment('train_cfg', loop)
+        yield '\n'.join([text, f'#   {split}', *lines])
         self.decided += [
-            f'reward: {" and ".join(reward.keys)}',
-            f'{gpus} GPUs train one replica at a time; `--gpus` changes that',
+            f'Reward: {" and ".join(self.reward.keys)}.',
+            f'GPUs that train one replica at a time: {self.gpus}; `--gpus` '
+            'changes that.',
         ]
-        self.left_open += [
-            f'the images of the reward, to be held out first: {split}',
-            'the cost: `num_rounds` and `num_replicas` are those of whole '
-            'trainings',
-        ]
+        self.left_open.append(f'the images of the reward, first: {split}')
+
+    def _loop(self, controller: Callable[[int], dict[str, Any]]) -> str:
+        options = controller(len(self.grouping.names))
+        loop = search.loop(self.stock, options, self.reward, self.gpus)
+        return assignment('train_cfg', loop)
+
+    def _command(self) -> str:
+        if self.method.controller is None or self.gpus == 1:
+            return 'mmada train'
+        return (
+            f'torchrun --nproc-per-node {self.gpus} -m mmada train --launcher '
+            'pytorch'
+        )
+
+    def _mention_the_rest(self) -> None:
+        """Note what the user has to know beside the parts."""
+        for hook in self.stock.config.get('custom_hooks') or []:
+            if hook['type'] in LATE:
+                self.left_open.append(
+                    f'{LATE[hook["type"]]} begins late and keeps weight 1; '
+                    '`late=True` in docs/your_own_detector.md'
+                )
+        if '::' in self.args.config and self.stock.base != self.args.config:
+            self.left_open.append(
+                'the `_base_`, which is the path of this installation, since '
+                f'MMEngine does not find {self.args.config}'
+            )
+        measured = self.method.measured_with
+        if measured and self.stock.optimizer != measured:
+            self.left_open.append(
+                f'{self.stock.optimizer} of the stock config stays; the '
+                f'benchmark measured the method with {measured} '
+                '(docs/your_own_detector.md)'
+            )
+        if self.method.needs:
+            self.left_open.append(f'the method takes {self.method.needs}')
 
 
 def _head(stock: Stock, method: Method) -> str:
@@ -352,6 +371,20 @@ def _raw(patterns: dict[str, Any]) -> dict[str, Any]:
 
 def _raw_string(pattern: str) -> Code:
     return Code(f"r'{pattern}'" if '\\' in pattern else repr(pattern))
+
+
+def _own_loading(leaf: Leaf) -> str:
+    """Return the pipeline of a data set with mmada's loading step."""
+    name = f'{leaf.place.partition("_")[0]}_pipeline'
+    stock = f'_base_.{leaf.place}.pipeline'
+    line = f'{name} = without_panopticapi({stock})'
+    if len(line) > WIDTH:
+        line = f'{name} = without_panopticapi(\n    {stock}\n)'
+    value: Any = dict(pipeline=Code(name))
+    loader, *inner = leaf.place.split('.')
+    for _ in inner:
+        value = dict(dataset=value)
+    return f'{line}\n{assignment(loader, value)}'
 
 
 def _is_mmdets(evaluator: Any) -> bool:

@@ -5,47 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-Hook = dict[str, Any]
-
 
 class Method(NamedTuple):
     """A way to set the weights.
 
     Attributes:
-        summary: What it does, for a comment and the help.
-        hook: Returns the hook for a number of objectives, which is 0 where
-            that is not known; None for a method without.
+        summary: What it does, for a comment.
+        hook: The hook that sets the weights; None for a method without.
         every_iteration: Whether the weights change at every iteration.
-        controller: Returns that of a search before the training, for as many
-            objectives; None without a search.
-        model: Changes of a segmentor's model, if there are any.
-        needs: What it costs or needs beside the training itself.
+        proposals: Whether the losses of region proposals are weighted, too.
+        controller: Returns that of a search before the training, for a
+            number of objectives, 0 if it is not known; None without a search.
+        loss: The loss that a segmentor is given; None where it keeps its own.
+        needs: What it takes beside the training itself.
+        measured_with: The optimizer of the benchmark's row, if it recommends
+            the method.
     """
 
     summary: str
-    hook: Callable[[int], Hook] | None = None
+    hook: dict[str, Any] | None = None
     every_iteration: bool = False
+    proposals: bool = False
     controller: Callable[[int], dict[str, Any]] | None = None
-    model: dict[str, Any] | None = None
+    loss: dict[str, Any] | None = None
     needs: str = ''
+    measured_with: str = ''
 
 
-def _step(**weighting: Any) -> Callable[[int], Hook]:
-    return lambda n: dict(type='StepWeightingHook', weighting=weighting)
+def _step(**weighting: Any) -> dict[str, Any]:
+    return dict(type='StepWeightingHook', weighting=weighting)
 
 
-def _epoch(**weighting: Any) -> Callable[[int], Hook]:
-    return lambda n: dict(type='LossWeightingHook', weighting=weighting)
+def _epoch(**weighting: Any) -> dict[str, Any]:
+    return dict(type='LossWeightingHook', weighting=weighting)
 
 
-def _gradient(**weighting: Any) -> Callable[[int], Hook]:
-    return lambda n: dict(type='GradientWeightingHook', weighting=weighting)
-
-
-def _famo(n: int) -> Hook:
-    # Weights of mean 1, so that the learning rate keeps its meaning.
-    total = dict(total=float(n)) if n else {}
-    return dict(type='StepWeightingHook', weighting=dict(type='Famo', **total))
+def _gradient(**weighting: Any) -> dict[str, Any]:
+    return dict(type='GradientWeightingHook', weighting=weighting)
 
 
 def _slope(n: int) -> dict[str, Any]:
@@ -55,20 +51,20 @@ def _slope(n: int) -> dict[str, Any]:
     return dict(type='SlopeSearch', num_replicas=replicas)
 
 
-def _policy(mode: str) -> Callable[[int], Hook]:
-    return lambda n: dict(type='PolicyWeightingHook', mode=mode)
-
+_PSEUDO = 'a pseudo epoch before the first one'
+_TRAININGS = 'a search that costs a training for each replica'
 
 METHODS = {
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
-        _step(type='UncertaintyWeighting', normalize='mean'),
+        _step(type='UncertaintyWeighting'),
         every_iteration=True,
+        measured_with='AdamW',
     ),
     'inverse-loss': Method(
         'Weights inverse to the losses of the epoch before.',
         _epoch(type='InverseLossWeighting'),
-        needs='a pseudo epoch before the first one',
+        needs=_PSEUDO,
     ),
     'dwa': Method(
         'Dynamic weight average: more for losses that fell little.',
@@ -81,7 +77,7 @@ METHODS = {
     ),
     'famo': Method(
         'FAMO: equal progress of all losses.',
-        _famo,
+        _step(type='Famo'),
         every_iteration=True,
         needs='a second forward pass in every iteration',
     ),
@@ -100,23 +96,24 @@ METHODS = {
     ),
     'policy': Method(
         'The weights of a policy file, as an earlier search wrote it.',
-        _policy('pred'),
-        needs='a pseudo epoch before the first one',
+        dict(type='PolicyWeightingHook', mode='pred'),
+        needs=_PSEUDO,
     ),
     'slope': Method(
         'A search by whole trainings, then a training with what it found.',
-        _policy('pred'),
+        dict(type='PolicyWeightingHook', mode='pred'),
+        proposals=True,
         controller=_slope,
-        needs='a training for each replica',
+        needs=_TRAININGS,
     ),
     'ada-segment': Method(
         'Ada-Segment: a policy learned round by round, then a training.',
-        _policy('comb'),
+        dict(type='PolicyWeightingHook', mode='comb'),
         controller=lambda n: dict(type='AdaSegment', num_replicas=8),
-        needs='a training for each replica',
+        needs=_TRAININGS,
     ),
     'asl': Method(
         'Auto Seg-Loss: a released loss in the shape of mIoU.',
-        model=dict(type='AutoSegLoss', metric='mIoU', theta='voc_miou'),
+        loss=dict(type='AutoSegLoss', metric='mIoU', theta='voc_miou'),
     ),
 }

@@ -16,6 +16,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
@@ -80,6 +81,10 @@ def _build(config: Config, scope: str) -> BaseModel:
     else:
         model['data_preprocessor'].update(size=(128, 128))
     built = revert_sync_batchnorm(MODELS.build(model))
+    built.init_weights()  # queries and boxes that are learned
+    # What some heads read of the training's progress.
+    hub = MessageHub.get_instance('mmada_adapt')
+    hub.update_info_dict(dict(epoch=0, iter=0))
     return built.train()
 
 

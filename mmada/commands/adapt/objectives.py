@@ -28,32 +28,55 @@ class Grouping(NamedTuple):
     reason: str
 
 
-def group_losses(losses: Sequence[str]) -> Grouping:
+def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
     """Choose the objectives for the losses of a model.
 
     Args:
         losses: Their names; none if they are not known.
+        proposals: Whether those of region proposals are weighted as well.
     """
     if not losses:
         return Grouping(None, (), 'Each loss of the model is an objective.')
-    proposals = (
-        ' Those of the region proposals are among them: left out, they would '
-        'keep weight 1, and the common scale of all others would be one '
-        'against them.'
-        if any(map(_PROPOSALS.match, losses))
-        else ''
+    others = [loss for loss in losses if not _PROPOSALS.match(loss)]
+    left_out = not proposals and 1 < len(others) < len(losses)
+    weighted = others if left_out else losses
+    patterns = _by_kind(weighted)
+    reason = _about_proposals(left_out, 0 < len(others) < len(losses))
+    few = len(weighted) <= MANY or len(patterns) == 1
+    if few and not left_out:
+        return Grouping(
+            None,
+            tuple(losses),
+            f'Each loss is an objective: {", ".join(losses)}.{reason}',
+        )
+    kinds = ', '.join(patterns)
+    if len(patterns) == len(weighted):
+        return Grouping(
+            patterns,
+            tuple(patterns),
+            f'The objectives, each of which gets a weight: {kinds}.{reason}',
+        )
+    return Grouping(
+        patterns,
+        tuple(patterns),
+        f'The objectives, each of which gets a weight: {kinds}. Of the '
+        f'{len(weighted)} losses those of one kind share it, whatever their '
+        f'stage or layer, since few weights are learned sooner.{reason}',
     )
-    patterns = _by_kind(losses)
-    if len(losses) <= MANY or len(patterns) == 1:
-        listed = ', '.join(losses)
-        reason = f'Each loss is an objective: {listed}.{proposals}'
-        return Grouping(None, tuple(losses), reason)
-    reason = (
-        f'An objective is what gets one weight. Of the {len(losses)} losses, '
-        'those of one kind share it, whatever their stage or layer: few '
-        f'weights are learned sooner than many.{proposals}'
-    )
-    return Grouping(patterns, tuple(patterns), reason)
+
+
+def _about_proposals(left_out: bool, there: bool) -> str:
+    if left_out:
+        return (
+            ' The losses of the region proposals keep weight 1, as where the '
+            'method was measured.'
+        )
+    if there:
+        return (
+            ' The region proposals have a weight, too: without, the common '
+            'scale of all others would be one against them.'
+        )
+    return ''
 
 
 def _by_kind(losses: Sequence[str]) -> dict[str, str | list[str]]:

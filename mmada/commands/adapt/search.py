@@ -149,7 +149,7 @@ def data_values(
     batch = gpus * stock.config.train_dataloader.batch_size
     values['explore_dataloader'] = {
         FIRST: Code('_base_.train_dataloader'),
-        'batch_size': Noted(batch, f'of a replica, its {gpus} GPUs together'),
+        'batch_size': Noted(batch, 'of a replica, on all of its GPUs'),
         'dataset': _inside(
             data.train,
             {
