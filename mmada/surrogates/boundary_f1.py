@@ -27,7 +27,7 @@ from mmada.surrogates.morphology import (
     planes,
     window_max,
 )
-from mmada.surrogates.regions import EPS
+from mmada.surrogates.regions import EPS, keep_classes
 from mmada.surrogates.target import Target, where_counted
 
 
@@ -55,19 +55,22 @@ def boundary_f1(
         mean = target.weight.sum() / target.valid.sum().clamp(min=1)
         weight = torch.where(target.valid, target.weight, mean)
         target = replace(target, weight=weight)
-    soft = soft_edges(probabilities, erode(probabilities), curves)
     edges = label_edges(target)
+    counted = target.class_sums(edges.to(probabilities.dtype)) > 0
+    if drop_bg:
+        counted[0] = False
+    # A class that does not count has no gradient either.
+    edges = edges & counted[target.label]
+    probabilities, target = keep_classes(probabilities, target, counted)
+    soft = soft_edges(probabilities, erode(probabilities), curves)
     near = window_max(edge_maps(target, edges), tolerance)
     total, matched, found = edge_scores(soft, near, target, edges, tolerance)
     size = target.class_sums(edges.to(soft.dtype))
     precision = matched / (total + EPS)
     recall = found / (size + EPS)
     f1 = 2 * precision * recall / (precision + recall + EPS)
-    counted = size > 0
-    if drop_bg:
-        counted[0] = False
     number = counted.sum()
-    return where_counted((f1 * counted).sum() / number.clamp(min=1), number)
+    return where_counted(f1.sum() / number.clamp(min=1), number)
 
 
 def soft_edges(p: Tensor, q: Tensor, curves: Sequence[Curve]) -> Tensor:
