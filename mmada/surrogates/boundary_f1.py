@@ -4,7 +4,7 @@ The edge of a region is where it differs from its own erosion: the XOR of both,
 E = OR - AND with AND = h1(p) h2(q) and OR = h3(p) + h4(q) - h3(p) h4(q), where
 q is the erosion of p. AND, OR and XOR are those of a Boolean algebra, for
 numbers in [0, 1]: each agrees with its truth table at 0 and 1 and is linear in
-each argument.
+each argument. Where the curves would make XOR negative it is 0.
 """
 
 from __future__ import annotations
@@ -126,31 +126,18 @@ def _edge(
     )
     h1, h2, h3, h4 = values
     d1, d2, d3, d4 = slopes
-    edge.copy_(soft_xor(soft_or(h3, h4), soft_and(h1, h2)))
-    positive = edge.sign()
-    p_slope = d3.addcmul_(d3, h4, value=-1).addcmul_(d1, h2, value=-1)
-    q_slope = d4.addcmul_(d4, h3, value=-1).addcmul_(d2, h1, value=-1)
-    torch.mul(p_slope, positive, out=by_p)
-    torch.mul(q_slope, positive, out=by_q)
-
-
-def soft_and(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a b``."""
-    return first * second
-
-
-def soft_or(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a + b - a b``."""
-    return first + second - first * second
-
-
-def soft_xor(either: Tensor, both: Tensor) -> Tensor:
-    """Return OR less AND, not below 0.
-
-    AND and OR may come from different curves, and only their order at the
-    corners of the truth table is certain.
-    """
-    return (either - both).clamp_(min=0)
+    torch.add(h3, h4, out=edge)
+    edge.addcmul_(h3, h4, value=-1).addcmul_(h1, h2, value=-1)
+    d3.addcmul_(d3, h4, value=-1)
+    d4.addcmul_(d4, h3, value=-1)
+    torch.addcmul(d3, d1, h2, value=-1, out=by_p)
+    torch.addcmul(d4, d2, h1, value=-1, out=by_q)
+    # AND and OR are of different curves, and only their order at the corners
+    # of the truth table is certain. Seldom enough to look first.
+    if edge.min() < 0:
+        positive = edge.clamp_(min=0).sign()
+        by_p.mul_(positive)
+        by_q.mul_(positive)
 
 
 def edge_scores(
