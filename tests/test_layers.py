@@ -26,6 +26,7 @@ LAYERS = {
     'visualization': 4,
     'diagnostics': 4,
     'testing': 5,
+    'commands': 6,
 }
 # Of folders in one layer, which may use which.
 PEERS = {
@@ -42,9 +43,11 @@ OUTSIDE: dict[int, set[str]] = {
     3: HOSTS,
     4: HOSTS | {'matplotlib', 'plotly', 'jinja2', 'markupsafe'},
     5: HOSTS | {'pytest'},
+    6: HOSTS,
 }
 # What one file may import in addition, when it is used.
 OPTIONAL = {
+    'model_losses.py': ['mmseg.structures'],
     'optuna_study.py': ['optuna'],
     'policy_file.py': ['safetensors.torch', 'safetensors'],
 }

@@ -1,135 +1,16 @@
-"""Checks that the reward of a config can be believed, before a long run.
+"""Checks that the reward of a config can be believed.
 
-Scores checkpoints of the detector through the very path of the exploration's
-rewards (`reward_dataloader`, `reward_evaluator`, `reward_metric`; the test
-data for a config without an exploration) and says in plain words what cannot
-be right.
-
-python tools/check_reward.py CONFIG CHECKPOINT --max-images 200
+The same as `mmada check-reward`.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
-
-from common import add_config_overrides, one_line_errors, read_config
-from mmengine.registry import init_default_scope
-
-from mmada.diagnostics.reward import (
-    CheckpointReport,
-    ClassAmounts,
-    Finding,
-    RewardSource,
-    check_checkpoints,
-    find_reward,
-)
-
-TOP_CLASSES = 20
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Scores checkpoints as the exploration would and says '
-        'what cannot be right.'
-    )
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        'checkpoints',
-        nargs='+',
-        metavar='CHECKPOINT',
-        help='of the detector, bare or wrapped; of several it is checked, '
-        'too, whether their rewards differ',
-    )
-    parser.add_argument(
-        '--max-images',
-        type=int,
-        metavar='N',
-        help='score the first N images only',
-    )
-    parser.add_argument(
-        '--strict', action='store_true', help='exit with 1 on a warning'
-    )
-    add_config_overrides(parser)
-    return parser.parse_args(argv)
-
-
-def source_line(source: RewardSource) -> str:
-    """Return a line on what is measured."""
-    if source.explores:
-        return f"the exploration's rewards, maximising {source.metric!r}"
-    return 'the test data: the config has no exploration'
-
-
-def report_lines(report: CheckpointReport) -> Iterator[str]:
-    """Yield the lines on a checkpoint."""
-    loaded = report.loaded
-    yield f'\n{report.path}'
-    yield (
-        f'weights: {loaded.total}, of them missing {len(loaded.missing)}, of '
-        f'another shape {len(loaded.misshapen)}, not finite '
-        f'{len(loaded.not_finite)}; without a place in the model '
-        f'{len(loaded.unexpected)}'
-    )
-    if report.value is not None:
-        yield f'reward: {report.value:.4f}'
-    yield from (f'{k}: {v:.4f}' for k, v in report.metrics.items())
-    if report.amounts is not None:
-        yield from amount_lines(report.amounts)
-    yield from map(warning_line, report.findings)
-
-
-def amount_lines(amounts: ClassAmounts) -> Iterator[str]:
-    """Yield the lines on the classes with the largest amounts."""
-    yield (
-        f'images: {amounts.images}, with a predicted thing: '
-        f'{amounts.with_things}'
-    )
-    names = (*amounts.classes, '(void)')
-    total = max(1, amounts.truth.sum()), max(1, amounts.predicted.sum())
-    shares = sorted(
-        zip(
-            100 * amounts.truth / total[0],
-            100 * amounts.predicted / total[1],
-            names,
-            strict=True,
-        ),
-        key=lambda row: -max(row[:2]),
-    )
-    yield f'percent of {amounts.unit}: true, predicted'
-    for true, predicted, name in shares[:TOP_CLASSES]:
-        if true or predicted:
-            yield f'  {true:6.2f}  {predicted:6.2f}  {name}'
-
-
-def warning_line(finding: Finding) -> str:
-    """Return a line on what is wrong."""
-    return f'WARNING ({finding.rule}): {finding.text}'
+from mmada.commands.command_line import run_script
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the report; return the exit code."""
-    args = parse_args(argv)
-    with one_line_errors('check_reward', KeyError):
-        config = read_config(args.config)
-        config.merge_from_dict(args.cfg_options or {})
-        init_default_scope(config.get('default_scope', 'mmdet'))
-        source = find_reward(config)
-        if config.get('model') is None:
-            raise ValueError(
-                f'{args.config} should have a `model`. Found none.'
-            )
-        reports, together = check_checkpoints(
-            config.model, source, args.checkpoints, args.max_images
-        )
-    print(source_line(source))
-    for report in reports:
-        print('\n'.join(report_lines(report)))
-    print('\n'.join(map(warning_line, together)))
-    count = sum(len(report.findings) for report in reports) + len(together)
-    print(f'{count} warning(s)')
-    return 1 if args.strict and count else 0
+    """Run the command; return the exit code."""
+    return run_script('check-reward', __file__, argv)
 
 
 if __name__ == '__main__':

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from common import one_line_errors
 
+from mmada.commands.common import one_line_errors
 from mmada.datasets.ade20k_panoptic import (
     MAX_SEGMENTS,
     ade20k_categories,

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from common import one_line_errors
 from numpy.typing import NDArray
 
+from mmada.commands.common import one_line_errors
 from mmada.datasets.camvid_panoptic import (
     MAX_SEGMENTS,
     camvid_categories,

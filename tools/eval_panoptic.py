@@ -11,8 +11,7 @@ import json
 import math
 from typing import Any
 
-from common import one_line_errors
-
+from mmada.commands.common import one_line_errors
 from mmada.evaluation import (
     Quality,
     Report,

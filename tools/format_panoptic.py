@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import add_config_overrides, one_line_errors, read_config
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
+from mmada.commands.arguments import add_config_overrides
+from mmada.commands.common import one_line_errors, read_config
 from mmada.datasets.coco_panoptic import check_list, read_categories
 from mmada.diagnostics.data import Fault, parse_image
 from mmada.diagnostics.reward.loading import load_weights

@@ -1,142 +1,16 @@
-"""Hold some training images out, to reward an exploration on them.
+"""Holds some training images out, to reward an exploration on them.
 
-The ids of the images that are held out are written beside the annotation
-file, `..._proxy_reward.txt`; the dataset `ImageSubset` takes it. Annotations,
-images and segment maps stay where they are.
-
-python tools/make_proxy_split.py \\
-    data/coco/annotations/panoptic_train2017.json --num-reward 10000
+The same as `mmada split`.
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
-
-from common import one_line_errors
-
-from mmada.datasets.coco_panoptic import check_list
-from mmada.datasets.image_subset import (
-    ImageId,
-    ImageIdList,
-    digest_ids,
-    format_ids,
-    sort_ids,
-)
-from mmada.datasets.json_stream import read_members
-
-RULE = 'smallest sha256 of seed:id'
+from mmada.commands.command_line import run_script
 
 
-def choose_reward_ids(
-    image_ids: Iterable[ImageId], num_reward: int, seed: int
-) -> set[ImageId]:
-    """Pick the images to hold out.
-
-    The order is that of a hash of seed and id, so it is the same everywhere
-    and does not depend on the order or the number of the other images.
-
-    Args:
-        image_ids: All images.
-        num_reward: How many to hold out.
-        seed: Another seed gives other images.
-
-    Raises:
-        ValueError: If not at least one image is left on either side.
-    """
-    ids = set(image_ids)
-    if not 0 < num_reward < len(ids):
-        raise ValueError(
-            f'`num_reward` should be 1 to {len(ids) - 1}. Found {num_reward}.'
-        )
-    ranked = sorted(ids, key=lambda i: _digest(seed, i))
-    return set(ranked[:num_reward])
-
-
-def read_image_ids(ann_file: str) -> set[ImageId]:
-    """Read the ids of all images of a COCO annotation file.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is no such file, an image has no id, or an id is
-            there twice.
-    """
-    missing = {'images', 'annotations', 'categories'}
-    ids: list[ImageId] = []
-    for key, value in read_members(ann_file):
-        missing.discard(key)
-        if key == 'images':
-            images = check_list(ann_file, key, value)
-            ids.extend(
-                _image_id(ann_file, k, image) for k, image in enumerate(images)
-            )
-    if missing:
-        raise ValueError(
-            f'{ann_file} should be a COCO annotation file. Found no '
-            f'{", ".join(sorted(missing))}.'
-        )
-    try:
-        sort_ids(ids)
-    except ValueError as error:
-        raise ValueError(f'{ann_file}: {error}') from None
-    if len(set(ids)) < len(ids):
-        raise ValueError(
-            f'every image of {ann_file} should have an id of its own. Found '
-            f'{len(set(ids))} ids of {len(ids)} images.'
-        )
-    return set(ids)
-
-
-def _image_id(ann_file: str, index: int, image: Any) -> ImageId:
-    found = image.get('id') if isinstance(image, Mapping) else None
-    if not isinstance(found, int | str):
-        raise ValueError(
-            f'{ann_file}: `id` of entry {index} of images should be an '
-            f'integer or text. Found {found!r}.'
-        )
-    return found
-
-
-def _digest(seed: int, image_id: ImageId) -> bytes:
-    return hashlib.sha256(f'{seed}:{image_id}'.encode()).digest()
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        'ann_file', type=Path, help='such as panoptic_train2017.json'
-    )
-    parser.add_argument('--num-reward', type=int, default=10000)
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='file to write, <ann_file>_proxy_reward.txt unless given',
-    )
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Write the list."""
-    args = parse_args(argv)
-    stem = f'{args.ann_file.stem}_proxy_reward'
-    out = args.out or args.ann_file.with_name(f'{stem}.txt')
-    with one_line_errors('make_proxy_split'):
-        every = read_image_ids(str(args.ann_file))
-        reward = choose_reward_ids(every, args.num_reward, args.seed)
-        notes = dict(source=args.ann_file.name, rule=RULE, seed=str(args.seed))
-        content = ImageIdList(
-            tuple(reward), len(every), digest_ids(every), notes
-        )
-        out.write_text(format_ids(content))
-    print(f'{out}: {len(reward)} of {len(every)} images held out')
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    return run_script('split', __file__, argv)
 
 
 if __name__ == '__main__':

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from common import one_line_errors
-
+from mmada.commands.common import one_line_errors
 from mmada.datasets import SceneOptions, make_scenes
 
 

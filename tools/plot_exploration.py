@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common import one_line_errors
-
+from mmada.commands.common import one_line_errors
 from mmada.utils.run_files import EXPLORATION_DIR
 from mmada.visualization import (
     HISTORY_FILE,

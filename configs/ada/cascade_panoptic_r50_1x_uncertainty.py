@@ -8,8 +8,15 @@ _base_ = [
 ]
 custom_imports = dict(imports=['mmada'], allow_failed_imports=False)
 
-# Exact with weights that change at every iteration.
-optim_wrapper = dict(head_rule=dict(mode='grad'))
+# As in the benchmark: AdamW, and the rule of the heads that is exact with
+# weights that change at every iteration.
+optim_wrapper = dict(
+    head_rule=dict(mode='grad'),
+    optimizer=dict(_delete_=True, type='AdamW', lr=0.0001, weight_decay=0.05),
+)
 custom_hooks = [
-    dict(type='StepWeightingHook', weighting=dict(type='UncertaintyWeighting'))
+    dict(
+        type='StepWeightingHook',
+        weighting=dict(type='UncertaintyWeighting', normalize='mean'),
+    )
 ]

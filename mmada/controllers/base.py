@@ -172,6 +172,19 @@ class Controller(ABC):
                 is one, what `first_reference` names. None if unknown.
         """
 
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Return whether the metrics had a say in what was found.
+
+        Asked after the last round. By default they had in any round that
+        updated the search.
+
+        Args:
+            updated: `RoundResult.updated` of each round.
+            metrics: Metric of each replica of each round, shape
+                ``(rounds, m)``; NaN where there is none.
+        """
+        return any(updated)
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed controller needs to go on bit by bit.

@@ -157,6 +157,11 @@ def clipped_reward(
     return rewards.masked_fill(~valid, INVALID_REWARD)
 
 
+def metrics_differ(metrics: Tensor) -> bool:
+    """Return whether finite metrics, of any shape, tell anything apart."""
+    return metric_spread(metrics, metrics.isfinite()) >= SPREAD_FLOOR
+
+
 def select_best(metrics: Tensor) -> int:
     """Return the index of the largest finite metric, the lowest on a tie.
 
@@ -218,7 +223,7 @@ def reward_round(
     valid = finite & valid_actions
     spread = metric_spread(metrics, valid)
     reason = _why_uninformative(
-        valid, valid_actions, spread, max(SPREAD_FLOOR, noise_floor)
+        metrics, valid, valid_actions, max(SPREAD_FLOOR, noise_floor)
     )
     rewards = reward(metrics, valid, reference, progress)
     if reason:
@@ -228,7 +233,7 @@ def reward_round(
 
 
 def _why_uninformative(
-    valid: Tensor, valid_actions: Tensor, spread: float, limit: float
+    metrics: Tensor, valid: Tensor, valid_actions: Tensor, limit: float
 ) -> str:
     count, invalid = int(valid.sum()), int((~valid_actions).sum())
     if count < 2:
@@ -236,6 +241,9 @@ def _why_uninformative(
         return reason + (
             f', {invalid} sampled a negative weight' if invalid else ''
         )
+    spread = metric_spread(metrics, valid)
+    if spread < SPREAD_FLOOR:
+        return f'all valid replicas scored {float(metrics[valid][0]):.4g}'
     if spread < limit:
         return f'the metrics spread by {spread:.3g}, less than {limit:.3g}'
     return ''

@@ -100,6 +100,10 @@ class ShuffledRewards(Rounds, WeightController):
         """What the inner controller says."""
         return self._inner.finished
 
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Ask the inner controller."""
+        return self._inner.learned(updated, metrics)
+
     def _shuffled(self, metrics: Tensor) -> Tensor:
         valid = torch.nonzero(metrics.isfinite()).flatten()
         order = torch.randperm(len(valid), generator=self.generator)

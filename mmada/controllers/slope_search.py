@@ -178,13 +178,21 @@ class SlopeSearch(WeightSearch):
         result = result._replace(info=result.info | info)
         if trust:
             return result
-        reason = (
-            'the policy stays at its start: the replicas ended at '
-            f'{float(outer.min()):.4g} to {float(outer.max()):.4g}, which '
+        ends = torch.cat([centre, outer])
+        low, high = float(ends.min()), float(ends.max())
+        ended = (
+            f'all replicas ended at {low:.4g}'
+            if low == high
+            else f'the replicas ended at {low:.4g} to {high:.4g}, which '
             'chance explains if its standard deviation, the option `noise`, '
             f'is {noise:.3g}'
         )
+        reason = f'the policy stays at its start: {ended}'
         return result._replace(updated=False, reason=reason)
+
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Return whether the step was taken."""
+        return bool(self._policy.bias.any())
 
     def _final_metrics(self) -> tuple[Tensor, Tensor]:
         """Return the mean of each replica's last rounds.

@@ -22,6 +22,7 @@ from mmada.controllers.base import (
 )
 from mmada.controllers.rewards import (
     RoundRewards,
+    metrics_differ,
     reward_round,
     select_best,
     standardised_reward,
@@ -276,6 +277,10 @@ class StaticSearch(WeightSearch):
 
     def keep(self, weights: Tensor, metric: Tensor) -> None:
         self._best.note(weights, metric)
+
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Return whether any two trainings scored differently."""
+        return metrics_differ(metrics)
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the best weights so far; see :class:`WeightController`.

@@ -75,6 +75,7 @@ def describe_policy(
         modes=modes(ensemble, losses, num_epochs),
         negative=negative(ensemble),
         warnings=[
+            *search_warnings(ensemble),
             *weight_warnings(ensemble, losses),
             *ensemble_warnings(ensemble, losses, disagreement),
         ],
@@ -296,6 +297,18 @@ def _build_runner(
     initialize_weights(runner)
     runner.load_or_resume()
     return runner
+
+
+def search_warnings(ensemble: PolicyEnsemble) -> list[str]:
+    """Say so if the search behind a policy learned nothing."""
+    reason = ensemble.nothing_learned
+    if not reason:
+        return []
+    return [
+        f'The search learned nothing: {reason}. A training with this policy '
+        "has all weights 1, unless its hook has `fallback='policy'`; the "
+        'weights above are those of the policy.'
+    ]
 
 
 def weight_warnings(ensemble: PolicyEnsemble, losses: Tensor) -> list[str]:

@@ -108,6 +108,14 @@ class PolicyEnsemble:
         return len(self.policies)
 
     @property
+    def nothing_learned(self) -> str:
+        """Why the search learned nothing; '' if it did learn, as far as known.
+
+        What it left is then where it started, or chance.
+        """
+        return str(self.provenance.get('nothing_learned', ''))
+
+    @property
     def needs_losses(self) -> bool:
         """Whether the weights depend on the losses."""
         return any(policy.needs_losses for policy in self.policies)

@@ -15,6 +15,7 @@ from mmada.visualization.panoptic_panel import (
     PanelRow,
     Segmentation,
     category_palette,
+    overlay,
     paint,
     panoptic_panel,
 )
@@ -30,6 +31,7 @@ __all__ = [
     'Search',
     'Segmentation',
     'category_palette',
+    'overlay',
     'paint',
     'panoptic_panel',
     'read_epochs',

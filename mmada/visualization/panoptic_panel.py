@@ -1,6 +1,6 @@
 """Segmentations as pictures, side by side: what there is, what models say.
 
-A category has a colour, a segment a line around it.
+A category has a colour, laid over the image, and a segment a line around it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ RGB = tuple[int, int, int]
 Image = NDArray[np.uint8]
 VOID_COLOR: RGB = (0, 0, 0)
 _BORDER: RGB = (255, 255, 255)
+_OPACITY = 0.6
 
 # Far apart first: most data sets shown in one picture have few categories.
 _PALETTE: tuple[RGB, ...] = (
@@ -185,7 +186,8 @@ def _draw_row(
     _show(axes[0], enlarge(row.image, scale), None)
     segmentations = (row.truth, row.baseline, row.ours)
     for axis, segmentation in zip(axes[1:], segmentations, strict=True):
-        _show(axis, paint(segmentation, palette, scale), segmentation.pq)
+        picture = overlay(row.image, segmentation, palette, scale)
+        _show(axis, picture, segmentation.pq)
 
 
 def _show(axis: Axes, picture: Image, pq: float | None) -> None:
@@ -264,6 +266,30 @@ def paint(
     picture = np.array(colors, dtype=np.uint8)[inverse.reshape(ids.shape)]
     picture[_borders(ids)] = _BORDER
     return picture
+
+
+def overlay(
+    image: Image,
+    segmentation: Segmentation,
+    palette: Mapping[int, RGB],
+    scale: int = 1,
+) -> Image:
+    """Draw a segmentation over its image.
+
+    Args:
+        image: RGB (height, width, 3).
+        segmentation: What to draw.
+        palette: Colour of each category.
+        scale: Size of a pixel in the picture. Defaults to 1.
+
+    Returns:
+        As :func:`paint`, the image showing through; void is the image
+        darkened, and the lines stay white.
+    """
+    painted = paint(segmentation, palette, scale)
+    mixed = _OPACITY * painted + (1 - _OPACITY) * enlarge(image, scale)
+    lines = _borders(enlarge(segmentation.ids, scale))
+    return np.where(lines[..., None], _BORDER, mixed).astype(np.uint8)
 
 
 def enlarge(array: NDArray, scale: int) -> NDArray:

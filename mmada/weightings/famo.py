@@ -32,8 +32,10 @@ class Famo(StepWeighting):
     Args:
         lr: Learning rate of :math:`\xi`, the authors' by default.
         decay: Weight decay of :math:`\xi`, the authors' by default.
-        total: Sum S of the weights; the paper's is 1. With n their mean is
-            1, which keeps the balance with losses of no objective.
+        total: Sum S of the weights; the paper's is 1. None for n, so that
+            their mean is 1: the learning rate keeps its meaning, and losses
+            of no objective their share. A state from before that goes on
+            with 1.
 
     Raises:
         ValueError: If an option is out of range.
@@ -45,15 +47,23 @@ class Famo(StepWeighting):
     compares_losses = True
 
     def __init__(
-        self, lr: float = 0.025, decay: float = 0.01, total: float = 1.0
+        self,
+        lr: float = 0.025,
+        decay: float = 0.01,
+        total: float | None = None,
     ) -> None:
         self.lr = check_number('lr', lr, 0, above=True)
         self.decay = check_number('decay', decay, 0)
-        self.total = check_number('total', total, 0, above=True)
+        self._given = (
+            None
+            if total is None
+            else check_number('total', total, 0, above=True)
+        )
 
     def begin(self, names: Sequence[str]) -> None:
         """Start from equal logits."""
         super().begin(names)
+        self.total = float(len(names)) if self._given is None else self._given
         self._logits = MaskedAdam(len(names), self.lr, self.decay)
         self._before = torch.full((len(names),), torch.nan).double()
 
@@ -86,11 +96,13 @@ class Famo(StepWeighting):
         self._logits.step(shares * (change - mean))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the logits and the moments of their optimizer."""
-        return self._logits.state_dict()
+        """Return the logits, the moments of their optimizer and the sum."""
+        return dict(**self._logits.state_dict(), total=self.total)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`."""
+        """Take over a state made by :meth:`state_dict`; a given sum stays."""
+        if self._given is None:
+            self.total = state.get('total', 1.0)
         self._logits.load_state_dict(state)
 
     def _usable(self, losses: Tensor) -> Tensor:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmada.utils.checks import check_number
+from mmada.policies.policy import mean_one_weights
+from mmada.utils.checks import check_choice, check_number
 from mmada.utils.measurements import measured
 from mmada.weightings.base import StepWeighting
 from mmada.weightings.masked_adam import MaskedAdam
+
+_NORMALIZE: dict[str, Callable[[Tensor], Tensor]] = dict(
+    mean=mean_one_weights, none=torch.exp
+)
+"""What turns log-weights into weights."""
 
 
 class UncertaintyWeighting(StepWeighting):
@@ -31,18 +37,27 @@ class UncertaintyWeighting(StepWeighting):
     if both were parameters of one optimizer. The terms :math:`s_i` do not
     enter the `loss` of the log.
 
+    The weights grow as the losses fall, so that in the end they would train
+    the trunk many times as fast. Divided by their mean they set the balance
+    alone; with Adam for the network, whose steps do not depend on a common
+    scale, that changes only what losses of no objective count against them.
+
     Args:
         lr: Learning rate of Adam for s.
+        normalize: `'mean'` divides the weights by their mean, `'none'` hands
+            them out as they are learned. A state from before this option
+            goes on with `'none'`.
 
     Raises:
-        ValueError: If the rate is not positive.
+        ValueError: If an option is out of range.
     """
 
     needs_losses = True
     compares_losses = True
 
-    def __init__(self, lr: float = 0.01) -> None:
+    def __init__(self, lr: float = 0.01, normalize: str = 'mean') -> None:
         self.lr = check_number('lr', lr, 0, above=True)
+        self.normalize = check_choice('normalize', normalize, _NORMALIZE)
 
     def begin(self, names: Sequence[str]) -> None:
         """Start from weights of 1."""
@@ -51,7 +66,7 @@ class UncertaintyWeighting(StepWeighting):
 
     def weights(self, step: int, num_steps: int) -> Tensor:
         """Return what was learned so far; see :class:`StepWeighting`."""
-        return torch.exp(-self._log_variances.values)
+        return _NORMALIZE[self.normalize](-self._log_variances.values)
 
     def observe(self, losses: Tensor) -> None:
         """Learn from the losses of an iteration.
@@ -67,9 +82,22 @@ class UncertaintyWeighting(StepWeighting):
         self._log_variances.step(gradient.where(measured(losses), torch.nan))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return s and the moments of its optimizer."""
-        return self._log_variances.state_dict()
+        """Return s, the moments of its optimizer and the normalisation."""
+        return dict(
+            **self._log_variances.state_dict(), normalize=self.normalize
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by :meth:`state_dict`."""
+        """Take over a state made by :meth:`state_dict`.
+
+        Raises:
+            ValueError: If it was normalised otherwise.
+        """
+        stored = state.get('normalize')
+        if stored not in (None, self.normalize):
+            raise ValueError(
+                f'`normalize` should be {stored!r}, which the state was made '
+                f'with. Found {self.normalize!r}.'
+            )
+        self.normalize = stored or 'none'
         self._log_variances.load_state_dict(state)

@@ -168,13 +168,28 @@ def reward(
     )
 
 
+SCORED = 'all valid replicas scored 2'
+
+
 @pytest.mark.parametrize(
     ('metrics', 'valid_actions', 'rewards', 'reason', 'informative'),
     [
         ([1, 1, 3, 3], VALID, [-1, -1, 1, 1], '', True),
         ([1, 3, NAN, 3], [True] * 3 + [False], [-1, 1, -1, -1], '', True),
-        ([2, 2, 2, 2], VALID, [0, 0, 0, 0], 'spread by 0', False),
-        ([2, 2, NAN, 2], VALID, [0, 0, -1, 0], 'spread by 0', False),
+        (
+            [2, 2, 2, 2],
+            VALID,
+            [0, 0, 0, 0],
+            'all valid replicas scored 2',
+            False,
+        ),
+        (
+            [2, 2, NAN, 2],
+            VALID,
+            [0, 0, -1, 0],
+            'all valid replicas scored 2',
+            False,
+        ),
         ([2, NAN, NAN, NAN], VALID, [0, -1, -1, -1], '1 of 4', False),
         ([NAN] * 4, VALID, [-1] * 4, '0 of 4 replicas are valid', False),
         ([NAN] * 4, [False] * 4, [-1] * 4, '0 of 4', False),
@@ -185,7 +200,7 @@ def reward(
             '0 of 4 replicas are valid, 4 sampled a negative weight',
             True,
         ),
-        ([2, 2, 2, 5], [True] * 3 + [False], [0, 0, 0, -1], 'spread', True),
+        ([2, 2, 2, 5], [True] * 3 + [False], [0, 0, 0, -1], SCORED, True),
     ],
 )
 def test_which_rounds_are_informative(

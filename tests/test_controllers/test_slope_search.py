@@ -141,6 +141,23 @@ def test_a_search_without_a_step_says_so() -> None:
     assert '`noise`, is 1e+06' in result.reason
 
 
+def test_equal_metrics_are_called_equal() -> None:
+    controller = search()
+    for _ in range(3):
+        controller.propose(LOSSES)
+        result = controller.observe(torch.zeros(4), None)
+    assert result.reason == (
+        'the policy stays at its start: all replicas ended at 0'
+    )
+    assert not controller.learned([True] * 3, torch.zeros(3, 4))
+
+
+def test_a_step_is_a_lesson() -> None:
+    controller = search(noise=0.0)
+    play(controller, lambda weights, index: weights[:, 3].log())
+    assert controller.learned([False] * 3, torch.zeros(3, 4))
+
+
 def test_the_unit_of_the_metric_plays_no_part() -> None:
     policies = []
     for unit in (1.0, 100.0):

@@ -235,6 +235,7 @@ def test_two_searches(tmp_path: Path) -> None:
         train_cfg=dict(
             type='ExploreThenTrainLoop', exploration=phases, training=training
         ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
         default_hooks=dict(checkpoint=None),
     )
     runner.train()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import shlex
 from pathlib import Path
 
+from mmada.commands.command_line import COMMANDS
 from tests.test_docs.pages import REPO
 
 TESTS = {
@@ -37,6 +39,8 @@ def problem_of(command: str) -> str:
         return ''
     if words[0] == 'make':
         return _problem_of_make(words[1:])
+    if words[0] == 'mmada':
+        return _problem_of_mmada(words[1:])
     if words[0] == 'pip':
         return '' if _is_known_install(words) else 'an unknown installation'
     if words[:3] == ['python', '-m', 'pytest']:
@@ -53,9 +57,30 @@ def _problem_of_make(words: list[str]) -> str:
     return ''
 
 
+def _problem_of_mmada(words: list[str]) -> str:
+    name = words[0]
+    if name not in COMMANDS:
+        return f'mmada has no command {name}'
+    unknown = _given(words) - _options_of(name)
+    return f'mmada {name} has no {", ".join(unknown)}' if unknown else ''
+
+
+def _given(words: list[str]) -> set[str]:
+    return {w.partition('=')[0] for w in words if w.startswith('--')}
+
+
+def _options_of(name: str) -> set[str]:
+    """Returns the options of a command of `mmada`."""
+    parser = argparse.ArgumentParser()
+    COMMANDS[name].add_arguments(parser)
+    return set(parser._option_string_actions)
+
+
 def _is_known_install(words: list[str]) -> bool:
     plain = re.sub(r'["\']|\\\n\s*', '', _INSTALLATION)
     if ' '.join(words) in ' '.join(plain.split()):
+        return True
+    if words[2:] == ['.']:
         return True
     extras = re.fullmatch(r'\.\[(.+)\]', words[-1])
     known = (REPO / 'setup.cfg').read_text()
@@ -83,13 +108,16 @@ def _problem_of_script(words: list[str]) -> str:
     pattern = re.compile(rf"\b{stem}\.(py|sh)\b|'{stem}'|import {stem}\b")
     if not any(pattern.search(text) for text in TESTS.values()):
         return f'no test names {words[0]}'
-    given = {w.partition('=')[0] for w in words[1:] if w.startswith('--')}
+    given = _given(words)
     unknown = given - _options(script) if script.suffix == '.py' else set()
     return f'{words[0]} has no {", ".join(sorted(unknown))}' if unknown else ''
 
 
 def _options(script: Path) -> set[str]:
     """Returns the options in a script and the modules beside it."""
+    caller = re.search(r"run_script\('([\w-]+)'", script.read_text())
+    if caller:
+        return _options_of(caller[1])
     tree = ast.parse(script.read_text())
     sources = [tree]
     for node in ast.walk(tree):

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.support.scripts import TOOLS, load
+from mmada.commands import common
+from tests.support.scripts import TOOLS
 
 
 @pytest.mark.parametrize('script', ['check_data', 'inspect_policy'])
@@ -25,11 +26,6 @@ def test_nothing_but_json_is_on_standard_output(script, tmp_path):
     assert done.stdout == ''
 
 
-@pytest.fixture
-def common():
-    return load('common.py')
-
-
 @pytest.mark.parametrize(
     ('error', 'line'),
     [
@@ -38,7 +34,7 @@ def common():
         (KeyError('no such type'), 'no such type'),
     ],
 )
-def test_bad_input_is_one_line(common, capsys, error, line):
+def test_bad_input_is_one_line(capsys, error, line):
     with (
         pytest.raises(SystemExit, match='2'),
         common.one_line_errors('tool', KeyError),
@@ -47,7 +43,7 @@ def test_bad_input_is_one_line(common, capsys, error, line):
     assert capsys.readouterr().err == f'tool: error: {line}\n'
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(common):
+def test_a_fault_of_the_program_keeps_its_traceback():
     with (
         pytest.raises(KeyError, match='fault'),
         common.one_line_errors('tool'),
@@ -56,21 +52,21 @@ def test_a_fault_of_the_program_keeps_its_traceback(common):
 
 
 @pytest.mark.parametrize('text', ['x = (', 'x = y'])
-def test_a_config_that_cannot_be_read_is_named(common, tmp_path, text):
+def test_a_config_that_cannot_be_read_is_named(tmp_path, text):
     path = tmp_path / 'config.py'
     path.write_text(text)
     with pytest.raises(ValueError, match=f'{path} should be a config. Found'):
         common.read_config(path)
 
 
-def test_a_part_of_a_config_that_is_no_dict_is_named(common, tmp_path):
+def test_a_part_of_a_config_that_is_no_dict_is_named(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text('test_dataloader = 5')
     with pytest.raises(ValueError, match='`test_dataloader` .*dict. Found 5'):
         common.read_config(path)
 
 
-def test_a_config_that_is_not_there(common, tmp_path):
+def test_a_config_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match='none.py'):
         common.read_config(tmp_path / 'none.py')
 
@@ -90,7 +86,6 @@ def test_what_a_run_cannot_be_started_with_is_named(
 ):
     (tmp_path / 'good.py').write_text('x = [1]')
     (tmp_path / 'broken.py').write_text('x = (')
-    load('common.py')  # the folder of the scripts is in the path then
     main = runpy.run_path(str(TOOLS / f'{script}.py'))['main']
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', [f'{script}.py', *arguments])

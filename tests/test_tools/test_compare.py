@@ -123,10 +123,23 @@ def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     quality = tools.intervals.quality
     assert quality(counts.sum(0)) == pytest.approx(ones['metrics']['PQ'])
 
+    reward = np.load(short_path / 'jobs' / key / 'reward_counts.npz')['counts']
+    assert reward.shape == (4, 8, 4)
+    seen = reward.sum(0)[reward.sum(0)[:, [1, 3]].sum(1) > 0]  # classes there
+    assert quality(seen) == pytest.approx(ones['reward']['PQ'])
+
     capsys.readouterr()
-    tools.compare.main(arguments)
+    kept = short_path / 'kept'
+    tools.compare.main([*arguments, '--keep', str(kept)])
     assert '5 jobs, 5 of them done.' in capsys.readouterr().out
     assert results.path.read_text() == first
+    # Tables of what was kept, and the rows that use its policy.
+    assert sum(file.stat().st_size for file in kept.rglob('*.*')) < 100_000
+    tools.compare.main([str(kept), *arguments[1:], '--tables'])
+    assert (kept / 'table.md').read_text() == table
+    assert list(kept.rglob('policy.safetensors'))
+    kept_results = tools.results.Results(kept / 'results.jsonl')
+    assert kept_results.read() == results.read()
 
     # With the policy that is there.
     tools.compare.main(moved)

@@ -6,6 +6,7 @@ import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import matplotlib.image
 import pytest
 from mmengine.config import Config
 
@@ -150,3 +151,11 @@ def test_rows(tools, few, tmp_path, monkeypatch):
     assert search['counts']['iterations'] == 1 + 3
     assert 0 <= search['metrics']['PQ'] <= 100
     assert '| PBT ' in (tmp_path / 'w/table.md').read_text()
+    picture = tmp_path / 'predictions.png'
+    scripts.load('benchmarks/compare/predictions_figure.py').main(
+        [str(tmp_path / 'w'), 'camvid', '--methods', 'ones', 'PBT']
+        + ['--out', str(picture)]
+    )
+    # The first of the two test images, of four columns.
+    height, width = matplotlib.image.imread(picture).shape[:2]
+    assert 3 < width / height < 4

@@ -67,13 +67,25 @@ def work_dir(tmp_path_factory):
     return path
 
 
-def constant(path, weights, names):
+def constant(path, weights, names, **provenance):
     policy = ConstantPolicy.of(torch.tensor(weights).double())
     ones = torch.ones(len(weights)).double()
     ensemble = PolicyEnsemble(
         (policy.requires_grad_(False),), ones, ones.clone(), objectives=names
     )
-    return save_policy(path, ensemble)
+    return save_policy(path, ensemble, provenance)
+
+
+def test_a_policy_of_a_search_that_learned_nothing(inspect, tmp_path):
+    path = constant(
+        tmp_path / 'p.safetensors',
+        [2.0, 1.0],
+        ('a', 'b'),
+        nothing_learned='all replicas of all rounds scored 0 (PQ)',
+    )
+    told = 'The search learned nothing: all replicas of all rounds scored 0'
+    assert f'warning: {told}' in inspect(path).out
+    assert told in json.loads(inspect(path, '--json').out)['warnings'][0]
 
 
 def test_tables_for_a_person(inspect, tmp_path):

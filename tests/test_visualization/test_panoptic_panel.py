@@ -13,6 +13,7 @@ from mmada.visualization import (
     PanelRow,
     Segmentation,
     category_palette,
+    overlay,
     paint,
     panoptic_panel,
     save_figure,
@@ -45,9 +46,14 @@ def test_pictures_titles_and_captions() -> None:
     assert np.array_equal(shown[4][::4, ::4], second.image)
     segmentations = (first.truth, first.baseline, first.ours)
     for picture, segmentation in zip(shown[1:4], segmentations, strict=True):
-        assert np.array_equal(picture, paint(segmentation, palette, 8))
-    assert tuple(shown[1][0, 0]) == palette[11] == tuple(shown[2][0, -1])
-    assert tuple(shown[2][0, 0]) == (0, 0, 0)
+        expected = overlay(first.image, segmentation, palette, 8)
+        assert np.array_equal(picture, expected)
+    # Three fifths of the colour, none of void, and the rest is the image.
+    first_pixel = first.image[0, 0]
+    assert shown[2][0, 0] == pytest.approx(0.4 * first_pixel, abs=1)
+    sky = 0.6 * np.array(palette[11])
+    assert shown[1][0, 0] == pytest.approx(sky + 0.4 * first_pixel, abs=1)
+    assert tuple(shown[1][0, 127]) == (255, 255, 255)  # between two segments
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ['i', 't', 'b', 'o', '', '', '', '']
     captions = [axes.get_xlabel() for axes in figure.axes[:4]]

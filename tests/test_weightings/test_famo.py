@@ -14,8 +14,8 @@ def vector(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def begun(**options: float) -> Famo:
-    weighting = Famo(**options)
+def begun(total: float = 1.0, **options: float) -> Famo:
+    weighting = Famo(total=total, **options)
     weighting.begin('abc')
     return weighting
 
@@ -78,7 +78,7 @@ def test_a_first_step_by_hand() -> None:
 
 @pytest.mark.parametrize('absent', [math.nan, math.inf, 0.0])
 def test_an_absent_objective_has_no_part(absent: float) -> None:
-    weighting, pair = begun(lr=0.5), Famo(lr=0.5)
+    weighting, pair = begun(lr=0.5), Famo(lr=0.5, total=1.0)
     pair.begin('ab')
     for _ in range(2):
         found = do(
@@ -105,3 +105,24 @@ def test_negative_losses_are_refused() -> None:
 def test_bad_options(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{value}'):
         Famo(**{name: value})
+
+
+def test_by_default_the_mean_is_one() -> None:
+    weighting = Famo()
+    weighting.begin('abc')
+    weights = do(weighting, vector(1.0, 2.0, 4.0), vector(1.0, 1.0, 4.0))
+    assert weights.tolist() == pytest.approx([12 / 7, 6 / 7, 3 / 7])
+    assert weighting.weights(0, 1).mean() == pytest.approx(1)
+
+
+def test_a_state_without_a_sum_goes_on_as_it_began() -> None:
+    """Those of version 0.2.0 and before, where 1 was the default."""
+    weighting, begins = Famo(), Famo()
+    weighting.begin('abc')
+    begins.begin('abc')
+    state = weighting.state_dict()
+    begins.load_state_dict(state)
+    assert begins.total == 3
+    del state['total']
+    begins.load_state_dict(state)
+    assert begins.total == 1

@@ -14,8 +14,8 @@ def vector(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def begun(lr: float = 0.1) -> UncertaintyWeighting:
-    weighting = UncertaintyWeighting(lr)
+def begun(lr: float = 0.1, normalize: str = 'none') -> UncertaintyWeighting:
+    weighting = UncertaintyWeighting(lr, normalize)
     weighting.begin('ab')
     return weighting
 
@@ -84,3 +84,32 @@ def test_bad_rate() -> None:
 def test_a_negative_loss_is_named() -> None:
     with pytest.raises(ValueError, match="not be negative.*-1 of 'b'"):
         begun().observe(vector(3.0, -1.0))
+
+
+def test_weights_of_mean_one_have_the_same_ratios() -> None:
+    """For losses that do not change they would end at 1/4 and 2."""
+    weighting = UncertaintyWeighting(lr=0.05)
+    weighting.begin('ab')
+    for _ in range(600):
+        weighting.observe(vector(4.0, 0.5))
+    found = weighting.weights(0, 1).tolist()
+    assert found == pytest.approx([2 / 9, 16 / 9], rel=1e-3)
+
+
+def test_bad_normalize() -> None:
+    with pytest.raises(ValueError, match="`normalize` should.*'sum'"):
+        UncertaintyWeighting(normalize='sum')
+
+
+def test_a_state_goes_on_as_it_began() -> None:
+    """That of version 0.2.0 and before knows of no normalisation."""
+    first = begun()
+    first.observe(vector(4.0, 0.5))
+    state = first.state_dict()
+    second = begun(normalize='mean')
+    with pytest.raises(ValueError, match="should be 'none'.*Found 'mean'"):
+        second.load_state_dict(state)
+    del state['normalize']
+    second.load_state_dict(state)
+    assert torch.equal(second.weights(0, 1), first.weights(0, 1))
+    assert second.state_dict()['normalize'] == 'none'

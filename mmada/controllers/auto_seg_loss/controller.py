@@ -21,6 +21,7 @@ from mmada.controllers.base import (
 )
 from mmada.controllers.rewards import (
     RoundRewards,
+    metrics_differ,
     reward_round,
     select_best,
 )
@@ -212,6 +213,10 @@ class AutoSegLossSearch(Rounds, ActionController):
             ),
             rewarded.reason,
         )
+
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Return whether any two trainings scored differently."""
+        return metrics_differ(metrics)
 
     def _has_baseline(self, rewarded: RoundRewards) -> bool:
         return not self._advantage.of_first or bool(rewarded.valid[0])

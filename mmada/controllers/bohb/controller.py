@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from mmada.controllers.base import Plan, Rest, RoundResult, Start
 from mmada.controllers.bohb.hyperband import Candidate, Hyperband
 from mmada.controllers.bohb.optuna_study import mirror, require_optuna, suggest
-from mmada.controllers.rewards import RoundRewards
+from mmada.controllers.rewards import RoundRewards, metrics_differ
 from mmada.controllers.weight_search import InitialWeights, WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import ConstantPolicy
@@ -217,6 +217,10 @@ class BohbSearch(WeightSearch):
 
     def keep(self, weights: Tensor, metric: Tensor) -> None:
         """Do nothing: the candidates keep their metrics."""
+
+    def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
+        """Return whether any two metrics differ, of any age."""
+        return metrics_differ(metrics)
 
     def _mirror(self) -> None:
         url, name = self._mirrored

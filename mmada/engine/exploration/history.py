@@ -9,7 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmada.controllers import Rest
+import torch
+
+from mmada.controllers import Controller, Rest
+from mmada.controllers.rewards import metrics_differ
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.utils.files import replace
 from mmada.utils.run_files import HISTORY_FILE
@@ -38,6 +41,32 @@ def resamples_of(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def best_metric(record: dict[str, Any], metric: str) -> float:
     """Return the metric of a round's best replica."""
     return record['metrics'][record['best']][metric]
+
+
+def why_nothing_learned(
+    controller: Controller, records: Sequence[dict[str, Any]], metric: str
+) -> str:
+    """Return why a finished search learned nothing; '' if it did learn.
+
+    Args:
+        controller: That has seen all rounds.
+        records: Of all rounds.
+        metric: Key of the reward metric.
+    """
+    scores = torch.tensor(
+        [
+            [found.get(metric, math.nan) for found in record['metrics']]
+            for record in records
+        ],
+        dtype=torch.float64,
+    )
+    if controller.learned([record['updated'] for record in records], scores):
+        return ''
+    if not metrics_differ(scores):
+        value = float(scores[scores.isfinite()][0])
+        return f'all replicas of all rounds scored {value:.4g} ({metric})'
+    reasons = [record['reason'] for record in records if record['reason']]
+    return reasons[-1] if reasons else 'no round moved it from its start'
 
 
 def scalars(

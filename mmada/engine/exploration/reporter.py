@@ -247,14 +247,30 @@ class ExplorationReporter:
         self.monitor.update(best_metric=self._best(state))
         self.runner.call_hook('after_exploration_round', record=record)
 
-    def provenance(self, state: ExplorationState) -> dict[str, Any]:
+    def finished(self, nothing_learned: str) -> None:
+        """Say so if the search learned nothing.
+
+        Args:
+            nothing_learned: Why; '' if it did learn.
+        """
+        if nothing_learned:
+            _warn(f'The search learned nothing: {nothing_learned}.')
+        self.monitor.update(nothing_learned=nothing_learned or None)
+
+    def provenance(
+        self, state: ExplorationState, nothing_learned: str
+    ) -> dict[str, Any]:
         """Return where a policy comes from, for its file."""
+        verdict = (
+            dict(nothing_learned=nothing_learned) if nothing_learned else {}
+        )
         return dict(
             config=str(self.runner.cfg.filename or ''),
             num_replicas=self.num_replicas,
             iters_per_round=self.num_iters,
             reward_metric=self.metric.config,
             final_metric=best_metric(state.history[-1], self.metric.key),
+            **verdict,
         )
 
     def _best(self, state: ExplorationState) -> float | None:

@@ -21,13 +21,14 @@ from mmada.controllers import (
     PolicyEnsemble,
     WeightController,
 )
+from mmada.engine.hooks.policy_weighting_hook import PolicyWeightingHook
 from mmada.engine.probe import OwnerUpdates, probe_objectives
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import SegmentEvents
 from mmada.models import AutoSegLoss, ObjectiveMeter, weigh_losses
 from mmada.models.meters import Meter
 from mmada.models.objectives import ObjectiveSpec
-from mmada.policies.policy_file import holds_policy, save_policy
+from mmada.policies.policy_file import holds_policy, load_policy, save_policy
 from mmada.surrogates import (
     SurrogateShape,
     decode,
@@ -62,6 +63,18 @@ class Target(ABC):
 
         Raises:
             ValueError: If the model has nothing to apply an action to.
+        """
+
+    def check_training(self, runner: Any) -> None:  # noqa: B027
+        """Check that a training after the search will use what is found.
+
+        Nothing by default.
+
+        Args:
+            runner: Its hooks are registered.
+
+        Raises:
+            ValueError: If it would not.
         """
 
     @property
@@ -111,6 +124,10 @@ class Target(ABC):
     ) -> bool:
         """Return whether `save` would write what is there already."""
 
+    def stored_provenance(self, work_dir: Path) -> Mapping[str, Any]:
+        """Return the provenance that `save` wrote; empty if it keeps none."""
+        return {}
+
     @abstractmethod
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Prepare a model for the training after a finished search.
@@ -143,6 +160,22 @@ class LossWeights(Target):
         self._weights = model.objective_weights
         self.names = self._weights.objectives.names
         self._owners = OwnerUpdates(live.model, live.optim_wrapper)
+
+    def check_training(self, runner: Any) -> None:
+        """Check that a hook uses the policy that the search writes."""
+        written = (Path(runner.work_dir) / POLICY_FILE).resolve()
+        hooks = [h for h in runner.hooks if isinstance(h, PolicyWeightingHook)]
+        found = [str(hook.policy_path(runner)) for hook in hooks]
+        if any(Path(path).resolve() == written for path in found):
+            return
+        raise ValueError(
+            '`custom_hooks` should hold a PolicyWeightingHook without '
+            '`policy`: without one the training after the search would not '
+            'use what the search has found. Found '
+            f'{f"`policy` {found[0]!r}" if found else "none"}. Add '
+            "`dict(type='PolicyWeightingHook', mode='pred')`, or search "
+            "alone, with `train_cfg.type='ParallelExplorationLoop'`."
+        )
 
     @property
     def controller_arguments(self) -> dict[str, Any]:
@@ -187,6 +220,10 @@ class LossWeights(Target):
         """Return whether the policy file is there."""
         ensemble = self._ensemble(controller)
         return holds_policy(work_dir / POLICY_FILE, ensemble, provenance)
+
+    def stored_provenance(self, work_dir: Path) -> Mapping[str, Any]:
+        """Return that of the policy file."""
+        return load_policy(work_dir / POLICY_FILE).provenance
 
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Put the weights back; a hook of the training sets its own."""
@@ -307,6 +344,10 @@ class SurrogatePoints(Target):
         points = tuple(self._found(controller).flatten().tolist())
         return (stored.points, stored.provenance) == (points, provenance)
 
+    def stored_provenance(self, work_dir: Path) -> Mapping[str, Any]:
+        """Return that of the curve file."""
+        return load_curve(work_dir / CURVE_FILE).provenance
+
     def finish(self, work_dir: Path, model: nn.Module) -> None:
         """Set the curves that were found."""
         stored = load_curve(work_dir / CURVE_FILE)
@@ -326,6 +367,12 @@ class NoMeter:
     def mean(self) -> Tensor:
         """Return an empty vector."""
         return torch.empty(0)
+
+
+def build_target(config: dict[str, Any] | None) -> Target:
+    """Build a target; None is the weights of the objectives."""
+    target: Target = TASK_UTILS.build(config or dict(type='LossWeights'))
+    return target
 
 
 def _losses_of(model: nn.Module) -> list[AutoSegLoss]:

@@ -12,14 +12,18 @@ from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
 from mmada.models.objectives import ObjectiveSpec
 from mmada.policies.policy_file import load_policy
 from mmada.utils.run_files import POLICY_FILE
-from mmada.weightings import POLICY_MODES, Weighting
+from mmada.weightings import POLICY_MODES, StaticWeighting, Weighting
 
+FALLBACKS = ('ones', 'policy')
 INITIAL_LOSSES = ('stored', 'probe')
 
 
 @HOOKS.register_module()
 class PolicyWeightingHook(LossWeightingHook):
     """Adapts the loss weights with a policy that an exploration found.
+
+    A policy whose search learned nothing is not used unless that is asked
+    for: the training then has all weights 1.
 
     Args:
         policy: The policy file; None for the one that an exploration in this
@@ -31,6 +35,8 @@ class PolicyWeightingHook(LossWeightingHook):
         interval: Iterations of a period; None for an epoch.
         probe_iters: Iterations of the pseudo epoch; None for a period.
         objectives: As in :class:`WeightingHook`, those of the policy.
+        fallback: What to train with where the search learned nothing:
+            'ones', or the 'policy' all the same.
     """
 
     def __init__(
@@ -41,20 +47,36 @@ class PolicyWeightingHook(LossWeightingHook):
         interval: int | None = None,
         probe_iters: int | None = None,
         objectives: ObjectiveSpec | None = None,
+        fallback: str = 'ones',
     ) -> None:
         super().__init__({}, interval, probe_iters, objectives)
+        _check_option('fallback', fallback, FALLBACKS)
         _check_option('mode', mode, tuple(POLICY_MODES))
         _check_option('initial_losses', initial_losses, INITIAL_LOSSES)
         self._policy = policy
         self._mode = mode
         self._probe = initial_losses == 'probe'
+        self._fallback = fallback
+
+    def policy_path(self, runner: Any) -> Path:
+        """Return the policy file that the training uses."""
+        return Path(self._policy or Path(runner.work_dir) / POLICY_FILE)
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Load the policy, whose objectives must be the model's."""
-        path = self._policy or Path(runner.work_dir) / POLICY_FILE
-        ensemble = load_policy(path, objectives=self.weights.objectives.names)
+        ensemble = load_policy(
+            self.policy_path(runner), objectives=self.weights.objectives.names
+        )
         self._initial_losses = ensemble.initial_losses
-        weighting = POLICY_MODES[self._mode](ensemble)
+        weighting: Weighting = POLICY_MODES[self._mode](ensemble)
+        if ensemble.nothing_learned and self._fallback == 'ones':
+            runner.logger.warning(
+                'The training has all weights 1, since the search behind its '
+                f'policy learned nothing: {ensemble.nothing_learned}. To use '
+                "what it left all the same, set `fallback='policy'` in the "
+                'PolicyWeightingHook.'
+            )
+            weighting = StaticWeighting([1.0] * ensemble.num_objectives)
         weighting.begin(ensemble.objectives)
         return weighting
 

@@ -20,6 +20,7 @@ from torch import nn
 
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.state import check_resumed
+from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import scales_rate, warn_of_batches
 from mmada.engine.mmengine_adapters import (
     is_resumed,
@@ -44,8 +45,9 @@ class ExploreThenTrainLoop(BaseLoop):
 
     1. The explorations, one after the other. Each has an optimizer and
        schedules of its own, built from the run's config for its length.
-    2. After each, its target sets what was found, unless a hook does: add a
-       :class:`PolicyWeightingHook` to `custom_hooks` to use a policy.
+    2. After each, its target sets what was found, unless a hook does: a
+       policy needs a :class:`PolicyWeightingHook` in `custom_hooks`, without
+       which nothing is begun.
     3. An ordinary training with the run's optimizer and schedules: all hooks
        fire, its checkpoints are the run's.
 
@@ -69,12 +71,15 @@ class ExploreThenTrainLoop(BaseLoop):
         training: dict[str, Any],
     ) -> None:
         listed = isinstance(exploration, (list, tuple))
+        configs: list[Any] = list(exploration) if listed else [exploration]
+        for config in configs:
+            build_target(config.get('target')).check_training(runner)
         self.explorations: list[Any] = [
             LOOPS.build(
                 config,
                 default_args=dict(runner=runner, dataloader=dataloader),
             )
-            for config in (exploration if listed else [exploration])
+            for config in configs
         ]
         _check_directories(self.explorations)
         self.training: Any = _build_training(runner, dataloader, training)
@@ -127,7 +132,7 @@ class ExploreThenTrainLoop(BaseLoop):
             for exploration in self.explorations:
                 if self._iter == 0:
                     self._explore(exploration, monitor)
-                exploration.finish()
+                exploration.finish(monitor)
             if self._iter == 0:
                 seed_all(derive_seed(self.explorations[-1].seed, 'training'))
                 print_log('Exploration done; the training begins.', 'current')

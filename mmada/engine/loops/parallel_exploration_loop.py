@@ -21,6 +21,7 @@ from mmada.engine.distributed import (
     check_sync_batch_norm,
 )
 from mmada.engine.exploration.exploration import Exploration
+from mmada.engine.exploration.history import why_nothing_learned
 from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.exploration.reporter import ExplorationReporter
 from mmada.engine.exploration.results import write_results
@@ -29,7 +30,7 @@ from mmada.engine.exploration.state import (
     identity_of,
     load_newest,
 )
-from mmada.engine.exploration.targets import Target
+from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import (
     check_auto_scale_lr,
     check_optimization,
@@ -143,9 +144,7 @@ class ParallelExplorationLoop(BaseLoop):
             reward_metric,
             self.seed,
         )
-        self.target: Target = TASK_UTILS.build(
-            target or dict(type='LossWeights')
-        )
+        self.target = build_target(target)
         self._controller_config = controller
         self._training_rounds = controller_class(
             controller, self.target
@@ -228,9 +227,16 @@ class ParallelExplorationLoop(BaseLoop):
                     self.reporter.publish(record, state)
             self._write_results(live, state, exploration)
 
-    def finish(self) -> None:
-        """Prepare the runner's model for the training after the search."""
-        self.target.finish(Path(self.runner.work_dir), self.runner.model)
+    def finish(self, monitor: Monitor) -> None:
+        """Prepare the runner's model for the training after the search.
+
+        Args:
+            monitor: Shows where the run is.
+        """
+        work_dir = Path(self.runner.work_dir)
+        self.target.finish(work_dir, self.runner.model)
+        stored = self.target.stored_provenance(work_dir)
+        monitor.update(nothing_learned=stored.get('nothing_learned'))
 
     def build_controller(
         self, live: LiveReplica, course: Course
@@ -338,14 +344,20 @@ class ParallelExplorationLoop(BaseLoop):
         assert state.best_action is not None
         live.restore(state.start)
         self.target.apply(state.best_action)
+        nothing_learned = exploration.channel.from_main(
+            lambda: why_nothing_learned(
+                self.controller, state.history, self.evaluator.metric.key
+            )
+        )
         write_results(
             exploration.channel,
             self.runner,
             self.target,
             self.controller,
-            self.reporter.provenance(state),
+            self.reporter.provenance(state, nothing_learned),
             with_model=exploration.start_states.explores,
         )
+        self.reporter.finished(nothing_learned)
 
 
 def _take_over_seed(runner: Any, directory: str) -> None:

@@ -85,12 +85,15 @@ class Monitor:
         Args:
             phase: The phase.
             **fields: Of the status. What is not named becomes unknown when
-                a phase of work begins, and stays as it was at the end.
+                a phase of work begins, but for what a search came to, and
+                stays as it was at the end.
         """
         if phase in (Phase.FINISHED, Phase.FAILED, Phase.STOPPED):
             fields = dict(seconds_left=None, **fields)
         else:
-            self.status = RunStatus()
+            self.status = RunStatus(
+                nothing_learned=self.status.nothing_learned
+            )
         self._set(phase=phase, **fields)
         self._show(urgent=True)
 

@@ -54,6 +54,7 @@ class RunStatus:
         metric: Key of the metric that is maximised.
         best_metric: Its best value so far in this phase.
         seconds_left: Estimate for this phase.
+        nothing_learned: Why the last search that is over learned nothing.
         error: First line of what ended a failed run.
     """
 
@@ -70,6 +71,7 @@ class RunStatus:
     metric: str | None = None
     best_metric: float | None = None
     seconds_left: float | None = None
+    nothing_learned: str | None = None
     error: str | None = None
 
     @property

@@ -31,6 +31,7 @@ def train(work_dir, **auto_scale_lr):
             ),
             training=dict(type='EpochBasedTrainLoop', max_epochs=1),
         ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
         auto_scale_lr=auto_scale_lr,
         log_level='WARNING',
         **joined,

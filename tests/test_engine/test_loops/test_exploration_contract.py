@@ -13,7 +13,12 @@ from mmada.engine.state import RunLock
 from mmada.utils.seeding import derive_seed
 from tests.support import toy
 from tests.test_engine import lives
-from tests.test_engine.test_loops import test_faults as faults
+from tests.test_engine.test_loops import (
+    test_faults as faults,
+)
+from tests.test_engine.test_loops import (
+    test_nothing_learned,  # noqa: F401  registers a metric
+)
 
 
 class Order(Hook):
@@ -100,13 +105,14 @@ def test_two_explorations_in_one_directory_are_refused(tmp_path):
         explore(tmp_path, num_rounds=1)
 
 
-def test_a_training_that_asks_for_no_policy_is_a_plain_one(tmp_path):
+def test_a_training_with_ones_after_a_search_is_a_plain_one(tmp_path):
     """Neither weights nor generators of the exploration reach it."""
     states = []
     for num_rounds in (1, 2):
         exploration = toy.exploration(
             num_rounds=num_rounds,
             controller=dict(type='AdaSegment', num_replicas=2),
+            reward_evaluator=dict(type='BlindMetric'),
         )
         runner = toy.runner(
             tmp_path / str(num_rounds),
@@ -115,6 +121,7 @@ def test_a_training_that_asks_for_no_policy_is_a_plain_one(tmp_path):
                 exploration=exploration,
                 training=dict(type='EpochBasedTrainLoop', max_epochs=1),
             ),
+            custom_hooks=[dict(type='PolicyWeightingHook')],
         )
         runner.train()
         assert runner.model.objective_weights.values == (1.0, 1.0)

@@ -230,7 +230,7 @@ def validated(work_dir, training, hooks=(), **options):
         val_dataloader=toy.dataloader(offset=1, shuffle=False),
         val_evaluator=dict(type='ToyMetric'),
         val_cfg=dict(type='ValLoop'),
-        custom_hooks=list(hooks),
+        custom_hooks=[dict(type='PolicyWeightingHook'), *hooks],
     )
 
 
@@ -317,6 +317,7 @@ def test_a_size_that_only_the_batch_sampler_has_is_seen(tmp_path):
             ),
             training=dict(type='EpochBasedTrainLoop', max_epochs=1),
         ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
         log_level='WARNING',
     ).train()
     logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))

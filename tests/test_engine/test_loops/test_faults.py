@@ -182,7 +182,7 @@ def test_equal_rewards_teach_nothing_and_the_first_replica_wins(tmp_path):
     assert told[2].best == 0 and not told[2].updated
     assert told[2].rewards.tolist() == [0.0] * 4
     (record,) = history(tmp_path)
-    assert 'spread by 0' in record['reason']
+    assert record['reason'] == 'all valid replicas scored 5'
     policy = load_policy(tmp_path / 'policy.safetensors')
     untaught = AdaSegment(2, 1, 4, seed=derive_seed(7, 'controller'))
     untaught.propose(policy.initial_losses)

@@ -27,6 +27,7 @@ def show(work_dir):
             exploration=toy.exploration(log_interval=1),
             training=dict(type='EpochBasedTrainLoop', max_epochs=2),
         ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
         log_level='INFO',
     ).train()
 
@@ -76,6 +77,7 @@ def explore_and_train(work_dir, resume=False, error=None, at=None, **options):
         val_dataloader=toy.dataloader(offset=1, shuffle=False),
         val_evaluator=dict(type='ToyMetric'),
         val_cfg=dict(),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
         resume=resume,
     )
     watch = Watch(work_dir, error, at)

@@ -101,7 +101,10 @@ def explore(work_dir, hooks=(), then_train=False, **options):
         work_dir,
         model=MODEL,
         train_cfg=both if then_train else search,
-        custom_hooks=[dict(type=name) for name in hooks],
+        custom_hooks=[
+            dict(type=name)
+            for name in (*hooks, *['PolicyWeightingHook'] * then_train)
+        ],
     )
     runner.train()
     return runner
@@ -123,8 +126,9 @@ def test_a_head_sees_the_counters_of_its_own_training(tmp_path, then_train):
     for first in (0, 4, 8):
         expected += segment(first) * 2
     assert seen[: len(expected)] == expected
-    training = segment(0, 3, most=3) if then_train else []
-    assert seen[len(expected) :] == training
+    # The hook that uses the policy looks at the model again.
+    training = segment(0, 1, most=3) + segment(0, 3, most=3)
+    assert seen[len(expected) :] == (training if then_train else [])
     assert (runner.iter, runner.epoch) == ((3, 1) if then_train else (12, 4))
 
 

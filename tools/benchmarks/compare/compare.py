@@ -3,8 +3,8 @@
 Trains and tests each method on each problem with each seed. Every line of
 `results.jsonl` is one job; a second call does what is missing or failed, and
 goes on with searches that were stopped half-way. At the end it writes
-`table.md` and `compare.png`. Only the reward images choose anything; a row
-sees the test images once, when its model is finished.
+`table.md`, `compare.png` and `gain.png`. Only the reward images choose
+anything; a row sees the test images once, when its model is finished.
 
 python tools/benchmarks/compare/compare.py work_dirs/compare --seeds 0 1 2
 """
@@ -23,11 +23,11 @@ from concurrent.futures import (
 )
 from pathlib import Path
 
-from figure import compare_figure
+from figure import compare_figure, gain_figure
 from jobs import Job, jobs_of, pretrain_job, prune, unit_job
 from methods import DEFAULT, QUICK
 from problems import ALL, PROBLEMS, TRANSFERS, prepare_images, quick
-from results import Results
+from results import RESULTS, Results, keep
 from rows import Row, make_rows
 from run_job import run
 from selection import (
@@ -65,6 +65,13 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tables', action='store_true', help='of what is there; run nothing'
     )
+    parser.add_argument(
+        '--keep',
+        type=Path,
+        metavar='FOLDER',
+        help='copy results there, from which tables can be made again and a '
+        'later call goes on: a few kB a job, no models',
+    )
     return parser.parse_args(arguments)
 
 
@@ -88,13 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pairs = select_pairs(problems, methods, named=args.methods is not None)
     work_dir = args.work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
-    results = Results(work_dir / 'results.jsonl')
+    results = Results(work_dir / RESULTS)
     if not args.tables:
         jobs = plan(pairs, args.seeds)
         for problem in {j.problem.key: j.problem for j in jobs}.values():
             prepare_images(problem, work_dir)
         run_jobs(jobs, work_dir, results, args.jobs)
     write(pairs, args.seeds, results, work_dir)
+    if args.keep:
+        keep(work_dir, args.keep)
 
 
 def plan(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Job]:
@@ -194,6 +203,8 @@ def write(
     print(text)
     if any(rows.values()):
         save_figure(compare_figure(rows), work_dir / 'compare.png')
+    if any(row.differences for some in rows.values() for row in some):
+        save_figure(gain_figure(rows), work_dir / 'gain.png')
 
 
 if __name__ == '__main__':

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+from mmada.utils.run_files import POLICY_FILE, WEIGHTS_FILE
+
+RESULTS = 'results.jsonl'
 COUNTS = 'test_counts.npz'
+REWARD_COUNTS = 'reward_counts.npz'
+MAPS = 'test_maps.npz'
 NOTED = 'cost.json'
 STATE = 'state.pth'
+KEPT = (COUNTS, REWARD_COUNTS, MAPS, POLICY_FILE, WEIGHTS_FILE)
 
 Record = dict[str, Any]
 
@@ -54,6 +61,29 @@ class Results:
     def done(self) -> set[str]:
         """Return the keys of the jobs that succeeded."""
         return {k for k, r in self.read().items() if not r['error']}
+
+
+def keep(work_dir: Path, target: Path) -> None:
+    """Copy what tables are made from, and what other jobs need of a job.
+
+    Args:
+        work_dir: Directory of the benchmark.
+        target: Becomes one, without models and logs. Results that it has
+            already stay, but for those of the same jobs.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    kept = Results(target / RESULTS)
+    known = kept.read()
+    for key, record in Results(work_dir / RESULTS).read().items():
+        if record['error'] or known.get(key) == record:
+            continue
+        folder = job_folder(target, key)
+        for name in KEPT:
+            file = job_folder(work_dir, key) / name
+            if file.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, folder / name)
+        kept.append(record)
 
 
 def _is_cut_off(file: Any) -> bool:

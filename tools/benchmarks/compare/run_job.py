@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from methods import METHODS, SEARCHES
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import METRICS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, TestLoop
 from mmengine.visualization import Visualizer
 from problems import REWARD_METRIC, base_config, state_file
-from results import COUNTS, NOTED, job_folder, log_file
+from results import COUNTS, MAPS, NOTED, REWARD_COUNTS, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
@@ -30,19 +31,34 @@ from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import ImageCounts
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 
+SHOWN_EVERY = 40
 TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
 
 
 @METRICS.register_module()
 class ImagewisePanopticQuality(PanopticQuality):
-    """Keeps the counts of each image and class.
+    """Keeps the counts of each image and class, and a few predicted maps.
 
     Attributes:
         counts: Summed IoU, TP, FP and FN, shape (images, classes, 4), by
             image id and category id.
+        maps: Predictions for every `SHOWN_EVERY`th image, by its id.
     """
 
     counts: np.ndarray
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.maps: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count one batch as its parent; see there."""
+        first = len(self.results)
+        super().process(data_batch, data_samples)
+        for index, sample in enumerate(data_samples, first):
+            if index % SHOWN_EVERY == 0:
+                segments = sample['pred_panoptic_seg']['sem_seg'][0]
+                self.maps[str(sample['img_id'])] = segments.cpu().numpy()
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Average as its parent; see there."""
@@ -149,7 +165,9 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     cfg = base_config(problem, work_dir, seed)
     apply_method(method, cfg, policy, weights)
     runner, record = _counted_training(cfg, job, work_dir)
-    return record | dict(metrics=_test(runner))
+    return record | dict(
+        metrics=_test(runner), reward=_score_reward_images(runner)
+    )
 
 
 def _counted_training(
@@ -172,10 +190,30 @@ def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
 
 
 def _test(runner: Runner) -> dict[str, float]:
-    """Test once, and write the counts of each image."""
+    """Test once, and write the counts of each image, and some maps."""
     metrics = runner.test()
-    (metric,) = runner.test_loop.evaluator.metrics
-    np.savez_compressed(Path(runner.work_dir) / COUNTS, counts=metric.counts)
+    maps = runner.test_loop.evaluator.metrics[0].maps
+    np.savez_compressed(Path(runner.work_dir) / MAPS, **maps)
+    return _write_counts(runner, runner.test_loop, metrics, COUNTS)
+
+
+def _score_reward_images(runner: Runner) -> dict[str, float]:
+    """Score a finished model as a search would, at no row's cost.
+
+    It chooses nothing; it shows how far the order of rows there is that of
+    the test images.
+    """
+    cfg = runner.cfg
+    metric = dict(cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__)
+    loop = TestLoop(runner, cfg.reward_dataloader, metric)
+    return _write_counts(runner, loop, loop.run(), REWARD_COUNTS)
+
+
+def _write_counts(
+    runner: Runner, loop: TestLoop, metrics: dict[str, float], name: str
+) -> dict[str, float]:
+    (metric,) = loop.evaluator.metrics
+    np.savez_compressed(Path(runner.work_dir) / name, counts=metric.counts)
     return {k: float(metrics[f'coco_panoptic/{k}']) for k in TESTED}
 
 

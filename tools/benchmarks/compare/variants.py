@@ -46,6 +46,10 @@ def _step(
     return _rival(name, hook, **(fields or {}))
 
 
+def _uncertainty(name: str, **weighting: Any) -> Method:
+    return _step(name, 'UncertaintyWeighting', normalize='none', **weighting)
+
+
 def _without_head_rule(row: Method) -> Method:
     return row._replace(
         name=f'{row.name}, head rule off', options=HEAD_RULE_OFF
@@ -70,8 +74,8 @@ VARIANTS = [
         _hook('Gradient', dict(type='GradNorm'), parameters=LAST_SHARED),
     ),
     _grad_norm(', kinds')._replace(kinds=True),
-    _step('uncertainty, lr 0.03', 'UncertaintyWeighting', lr=0.03),
-    _step('uncertainty, lr 0.1', 'UncertaintyWeighting', lr=0.1),
+    _uncertainty('uncertainty, lr 0.03', lr=0.03),
+    _uncertainty('uncertainty, lr 0.1', lr=0.1),
     _step('FAMO, lr 0.1', 'Famo', _FAMO, lr=0.1),
     _step('FAMO, kinds', 'Famo', _FAMO)._replace(kinds=True),
     _rival(
@@ -83,7 +87,7 @@ VARIANTS = [
         _without_head_rule,
         (
             *CORRECTED,
-            _step('uncertainty', 'UncertaintyWeighting'),
+            _uncertainty('uncertainty'),
             _step('FAMO', 'Famo', _FAMO),
             _step('RLW', 'RandomLossWeighting', _RLW),
             _rival('DWA', _DWA),

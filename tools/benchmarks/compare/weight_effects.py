@@ -19,7 +19,7 @@ import numpy as np
 from jobs import result_job
 from methods import FACTORS, design, design_rows
 from problems import ALL
-from results import Record, Results
+from results import RESULTS, Record, Results
 from selection import select
 
 SCORES = ('PQ', 'PQ_th', 'PQ_st')
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('problem')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     args = parser.parse_args(arguments)
-    records = Results(args.work_dir / 'results.jsonl').read()
+    records = Results(args.work_dir / RESULTS).read()
     print(effects_markdown(read(records, args.problem, args.seeds)))
 
 

@@ -21,7 +21,13 @@ CAPTION = (
 
 def summary_panel(run: Run) -> Panel:
     """List the facts of a run and the warnings of all sections."""
-    warnings = [
+    nothing = run.status.get('nothing_learned')
+    warnings = (
+        [Advice('warning', f'The search learned nothing: {nothing}.')]
+        if nothing
+        else []
+    )
+    warnings += [
         found
         for search in run.searches
         for found in advise(search)

@@ -1,8 +1,4 @@
-"""What the commands share: arguments, config, launcher, errors of the input.
-
-Importing it first keeps standard output clean: what mmdet prints of itself
-when it is imported goes to standard error.
-"""
+"""What the commands share: config, runner, errors of the input."""
 
 from __future__ import annotations
 
@@ -13,13 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-with contextlib.redirect_stdout(sys.stderr):
-    from mmengine.config import Config, DictAction
-    from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 
-    from mmada.engine.distributed.launch import prepare_launch
-
+from mmada.engine.distributed.launch import prepare_launch
 
 DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -68,46 +62,10 @@ def read_config(path: str | Path) -> Config:
     return config
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that OpenMMLab's train and test scripts share."""
-    parser.add_argument(
-        '--work-dir',
-        help='where logs, checkpoints and results go; ./work_dirs/<name of '
-        'the config> unless the config says',
-    )
-    add_config_overrides(parser)
-    parser.add_argument(
-        '--launcher',
-        choices=('none', 'pytorch', 'slurm', 'mpi'),
-        default='none',
-        help='how the processes of a distributed run were started',
-    )
-    # torch.distributed.launch passes this; torchrun sets the variable.
-    parser.add_argument(
-        '--local_rank',
-        '--local-rank',
-        type=int,
-        default=0,
-        help=argparse.SUPPRESS,
-    )
-
-
-def add_config_overrides(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that changes entries of the config."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides of the config, such as optim_wrapper.optimizer.lr='
-        '0.01 or key="[(a,b),(c,d)]"',
-    )
-
-
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments to it."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    with one_line_errors(Path(sys.argv[0]).stem, KeyError, TypeError):
+    with one_line_errors(args.prog, KeyError, TypeError):
         cfg = read_config(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
     cfg.launcher = args.launcher
@@ -118,11 +76,11 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def check_checkpoint(path: str | None) -> None:
+def check_checkpoint(path: str | None, command: str) -> None:
     """End the process with a line where a local checkpoint is missing."""
     if path is None or '://' in path or Path(path).exists():
         return
-    with one_line_errors(Path(sys.argv[0]).stem):
+    with one_line_errors(command):
         raise ValueError(f'the checkpoint should be there. Found no {path}.')
 
 

@@ -1,0 +1,115 @@
+"""The command line of `mmada`: finds a command, and runs it.
+
+Imports the standard library alone, so that `--help` and a mistyped option are
+answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# The console script imports this folder under another name.
+from . import arguments
+
+
+class Command(NamedTuple):
+    """A command of `mmada`.
+
+    Attributes:
+        module: Its module in `mmada.commands`; the function `run` there gets
+            the arguments and returns the exit code.
+        add_arguments: Adds them to a parser; its docstring is the help text.
+        find_problem: Returns in what they do not fit together, if anything.
+    """
+
+    module: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    find_problem: Callable[[argparse.Namespace], str | None] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of its parser."""
+        return dict(
+            description=inspect.getdoc(self.add_arguments),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    @property
+    def summary(self) -> str:
+        """The first line of its help text."""
+        return str(inspect.getdoc(self.add_arguments)).partition('\n')[0]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `mmada COMMAND ...`; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='mmada',
+        description='Learned loss weights for MMDetection. `mmada COMMAND '
+        '--help` describes a command.',
+    )
+    parsers = parser.add_subparsers(
+        dest='command', required=True, metavar='COMMAND'
+    )
+    found = {}
+    for name, command in COMMANDS.items():
+        found[name] = parsers.add_parser(
+            name, help=command.summary, **command.options
+        )
+        command.add_arguments(found[name])
+    args = parser.parse_args(argv)
+    args.prog = f'mmada {args.command}'
+    return _run(COMMANDS[args.command], args, found[args.command])
+
+
+def run_script(name: str, file: str, argv: list[str] | None = None) -> int:
+    """Run a command as a script of `tools/` does; return the exit code.
+
+    Args:
+        name: Of the command.
+        file: Of the script, which messages begin with.
+        argv: Its arguments, by default those of the process.
+    """
+    command = COMMANDS[name]
+    path = Path(file)
+    parser = argparse.ArgumentParser(prog=path.name, **command.options)
+    command.add_arguments(parser)
+    args = parser.parse_args(argv)
+    args.prog = path.stem
+    return _run(command, args, parser)
+
+
+def _run(
+    command: Command, args: argparse.Namespace, parser: argparse.ArgumentParser
+) -> int:
+    if command.find_problem and (problem := command.find_problem(args)):
+        parser.error(problem)
+    # What mmdet prints when it is imported is no output of a command.
+    with contextlib.redirect_stdout(sys.stderr):
+        module = importlib.import_module(f'mmada.commands.{command.module}')
+    code: int = module.run(args)
+    return code
+
+
+COMMANDS = {
+    'adapt': Command('adapt.adapt', arguments.adapt, arguments.adapt_problem),
+    'train': Command('train', arguments.train),
+    'test': Command('test', arguments.test, arguments.test_problem),
+    'report': Command('report', arguments.report, arguments.report_problem),
+    'inspect': Command(
+        'inspect', arguments.inspect, arguments.inspect_problem
+    ),
+    'check-data': Command(
+        'check_data', arguments.check_data, arguments.check_data_problem
+    ),
+    'check-reward': Command('check_reward', arguments.check_reward),
+    'split': Command('split', arguments.split),
+    'verify': Command('verify', arguments.verify),
+    'demo': Command('demo.demo', arguments.demo),
+}

@@ -1,0 +1,1 @@
+"""The demo, and the table and the pictures that it ends with."""

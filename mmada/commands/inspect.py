@@ -1,0 +1,130 @@
+"""Describes what a policy file would do, in tables or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmada.commands.common import one_line_errors, read_config
+from mmada.diagnostics.policy import describe_policy, dry_run
+
+_LEGEND = 'the others at the initial losses'
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return lines with columns of equal width, numbers to the right."""
+    cells = [list(header)] + [
+        [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        '  '.join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def grid_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of what becomes of all weights."""
+    names = report['policy']['objectives']
+    grid = report['grid']
+    rows = [
+        [f'{name} x{factor:g}', *weights]
+        for name, block in zip(names, grid['weights'], strict=True)
+        for factor, weights in zip(grid['factors'], block, strict=True)
+        if factor != 1
+    ]
+    yield from table(['loss', *names], rows)
+
+
+def policy_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield what the file says of itself."""
+    policy, file = report['policy'], report['file']
+    yield f'{file["path"]}: {file["size"]} bytes, sha256 {file["sha256"]}'
+    yield (
+        f'{policy["num_rounds"]} policies of {json.dumps(policy["spec"])}, '
+        f'normaliser {policy["normaliser"]}, gamma {policy["gamma"]:g}, '
+        f'floor {policy["floor"]:g}'
+    )
+    yield f'from: {json.dumps(report["provenance"])}'
+    negative = report['negative']['probability']
+    if negative is None:
+        yield 'probability of a negative sample: not known'
+    else:
+        low, high = min(negative), max(negative)
+        shown = f'{low:.3g}' if low == high else f'{low:.3g} to {high:.3g}'
+        yield f'probability of a negative sample: {shown}'
+
+
+def mode_lines(
+    names: Sequence[str],
+    losses: Sequence[float | None],
+    modes: dict[str, Sequence[float]],
+) -> list[str]:
+    """Return a table of losses and of the weights of each mode."""
+    shown = ['not measured' if loss is None else loss for loss in losses]
+    rows = [['loss', *shown]]
+    rows += [[f'weight, {mode}', *row] for mode, row in modes.items()]
+    return table(['', *names], rows)
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of a report for people."""
+    policy = report['policy']
+    names = policy['objectives']
+    yield from policy_lines(report)
+    yield '\nThe first epoch, with the initial losses of the search:'
+    yield from mode_lines(names, policy['initial_losses'], report['modes'])
+    yield f'\nThe last policy when one loss changes, {_LEGEND}:'
+    yield from grid_lines(report)
+    yield '\nThe combined policies over the epochs (Eq. 7), same losses:'
+    epochs = enumerate(report['epochs'], start=1)
+    rows = [[str(epoch), *row] for epoch, row in epochs]
+    yield from table(['epoch', *names], rows)
+    yield from (f'\nwarning: {text}' for text in report['warnings'])
+    if report['dry_run'] is not None:
+        yield from dry_run_lines(report['dry_run'])
+
+
+def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what a training would start with."""
+    yield (
+        f'\nThe first {found["batches"]} batches of {found["config"]}, '
+        'and what a training would start with:'
+    )
+    names, losses = found['objectives'], found['losses']
+    yield from mode_lines(names, losses, found['modes'] or {})
+    yield from (f'\nwarning: {text}' for text in found['warnings'])
+
+
+def inspect(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the report of the file, and of the config if there is one."""
+    ensemble, report = describe_policy(
+        args.file, args.epochs, args.disagreement
+    )
+    if args.config is not None:
+        # Names the file where it is no config.
+        read_config(args.config)
+        report['dry_run'] = dry_run(
+            ensemble,
+            args.config,
+            args.checkpoint,
+            args.epochs,
+            args.disagreement,
+        )
+    return report
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report."""
+    with one_line_errors(args.prog, KeyError, TypeError):
+        report = inspect(args)
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print('\n'.join(lines(report)))
+    return 0

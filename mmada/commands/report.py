@@ -1,0 +1,38 @@
+"""Writes WORK_DIR/report/report.html, once or until the run is over."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+
+from mmada.commands.common import one_line_errors
+
+try:
+    from mmada.visualization.report import ReportOptions, write_report
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f'report: {error}. Install what it needs: '
+        'pip install -r requirements/report.txt'
+    ) from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report, once or until the run is over."""
+    options = ReportOptions(
+        others=args.compare,
+        baseline=args.baseline,
+        images=args.images,
+        refresh=args.watch or 60,
+    )
+    with (
+        one_line_errors(args.prog),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        while True:
+            report = write_report(args.work_dir, options)
+            print(f'{report.page}: {len(report.written)} files written anew')
+            if not args.watch or report.finished:
+                return 0
+            time.sleep(args.watch)
+    return 0

@@ -1,0 +1,42 @@
+"""Trains, explores, or explores and then trains, as the config says."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import Config
+
+from mmada.commands.common import build_runner, check_checkpoint, load_config
+from mmada.engine import find_latest_checkpoint
+
+
+def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply --amp, --auto-scale-lr and --resume to the config."""
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise SystemExit(
+                f'--auto-scale-lr: {args.config} has no '
+                '`auto_scale_lr.base_batch_size`.'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        check_checkpoint(
+            None if args.resume == 'auto' else args.resume, args.prog
+        )
+        cfg.load_from = (
+            find_latest_checkpoint(cfg.work_dir)
+            if args.resume == 'auto'
+            else args.resume
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train."""
+    cfg = load_config(args)
+    apply_training_options(cfg, args)
+    build_runner(cfg).train()
+    return 0

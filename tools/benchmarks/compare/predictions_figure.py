@@ -1,0 +1,130 @@
+"""Test images with the truth and what the models of two rows predict.
+
+Reads what `compare.py` left of two rows on one problem; the images have to be
+there. It shows the first of the images whose predictions were written.
+
+python tools/benchmarks/compare/predictions_figure.py work_dirs/compare \\
+    camvid --methods ones uncertainty --out predictions.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+from intervals import quality
+from jobs import result_job
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from problems import ALL, Problem, base_config
+from results import COUNTS, MAPS, job_folder
+from selection import select, select_methods
+
+from mmada.datasets.coco_panoptic import decode_id_map
+from mmada.visualization import (
+    PanelRow,
+    Segmentation,
+    panoptic_panel,
+    save_figure,
+)
+
+
+def predictions_figure(
+    problem: Problem,
+    names: Sequence[str],
+    seed: int,
+    work_dir: Path,
+    shown: int,
+) -> Figure:
+    """Draw some test images, their truth and two predictions.
+
+    Args:
+        problem: The problem.
+        names: Of two methods.
+        seed: Of their trainings.
+        work_dir: Directory of the benchmark.
+        shown: How many images.
+    """
+    cfg = base_config(problem, work_dir, seed)
+    evaluator = cfg.test_evaluator
+    file = json.loads(Path(evaluator.ann_file).read_text())
+    names_by_id = {c['id']: c['name'] for c in file['categories']}
+    folders = [
+        job_folder(work_dir, result_job(problem, method, seed).key)
+        for method in select_methods(names)
+    ]
+    ids = sorted(a['image_id'] for a in file['annotations'])
+    with np.load(folders[0] / MAPS) as stored:
+        chosen = [i for i in ids if str(i) in stored][:shown]
+    annotations = {a['image_id']: a for a in file['annotations']}
+    rows = [
+        PanelRow(
+            read_image(cfg, file, image_id),
+            truth(annotations[image_id], Path(evaluator.seg_prefix)),
+            *(
+                prediction(folder, image_id, ids, list(names_by_id))
+                for folder in folders
+            ),
+        )
+        for image_id in chosen
+    ]
+    return panoptic_panel(rows, names_by_id, ('image', 'truth', *names))
+
+
+def read_image(cfg: Config, file: dict[str, Any], image_id: int) -> np.ndarray:
+    """Read a test image in RGB."""
+    (entry,) = (i for i in file['images'] if i['id'] == image_id)
+    dataset = cfg.test_dataloader.dataset
+    folder = Path(dataset.data_root) / dataset.data_prefix.img
+    return mmcv.imread(folder / entry['file_name'], channel_order='rgb')
+
+
+def truth(annotation: dict[str, Any], folder: Path) -> Segmentation:
+    """Read the true segmentation of an image."""
+    data = (folder / annotation['file_name']).read_bytes()
+    categories = {
+        s['id']: s['category_id'] for s in annotation['segments_info']
+    }
+    return Segmentation(decode_id_map(data), categories)
+
+
+def prediction(
+    folder: Path,
+    image_id: int,
+    ids: Sequence[int],
+    categories: Sequence[int],
+) -> Segmentation:
+    """Read what a model predicts of an image, with its PQ there."""
+    with np.load(folder / MAPS) as stored, np.load(folder / COUNTS) as counted:
+        counts = counted['counts'][ids.index(image_id)]
+        return Segmentation.from_labels(
+            stored[str(image_id)], categories, float(quality(counts))
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('work_dir', type=Path)
+    parser.add_argument('problem')
+    parser.add_argument('--methods', nargs=2, required=True)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--images', type=int, default=3)
+    parser.add_argument('--out', type=Path, required=True)
+    args = parser.parse_args(arguments)
+    (problem,) = select('problem', [args.problem], ALL).values()
+    figure = predictions_figure(
+        problem, args.methods, args.seed, args.work_dir, args.images
+    )
+    save_figure(figure, args.out)
+
+
+if __name__ == '__main__':
+    main()
