@@ -6,9 +6,14 @@ seconds. This module is beside it, and reads the command line without it.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
+
+NAME = 'mmada_commands'
+"""What `mmada.commands` is imported as."""
 
 
 def main() -> int:
@@ -18,12 +23,15 @@ def main() -> int:
 
 
 def load_command_line() -> ModuleType:
-    """Load `mmada.commands.command_line` without the packages around it."""
+    """Import `mmada.commands.command_line` without the package above it."""
     package = importlib.util.find_spec('mmada')
     assert package is not None and package.origin is not None
-    path = Path(package.origin).parent / 'commands' / 'command_line.py'
-    spec = importlib.util.spec_from_file_location('mmada_command_line', path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    folder = Path(package.origin).parent / 'commands'
+    spec = importlib.util.spec_from_file_location(
+        NAME,
+        folder / '__init__.py',
+        submodule_search_locations=[str(folder)],
+    )
+    assert spec is not None
+    sys.modules[NAME] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(f'{NAME}.command_line')

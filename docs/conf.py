@@ -10,13 +10,19 @@ release = version = mmada.__version__
 extensions = [
     'myst_parser',
     'sphinx.ext.autodoc',
+    'sphinx.ext.mathjax',
     'sphinx.ext.napoleon',
     'sphinx.ext.viewcode',
+    'sphinx-mathjax-offline',
+    'sphinx_copybutton',
 ]
 source_suffix = {'.md': 'markdown'}
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'mmada {version}'
+html_logo = html_favicon = 'images/logo.svg'
+html_show_copyright = False
+pygments_style = 'default'  # has colours for a diff
 myst_heading_anchors = 3
 myst_enable_extensions = ['dollarmath']
 

@@ -47,6 +47,7 @@ OUTSIDE: dict[int, set[str]] = {
 }
 # What one file may import in addition, when it is used.
 OPTIONAL = {
+    'model_losses.py': ['mmseg.structures'],
     'optuna_study.py': ['optuna'],
     'policy_file.py': ['safetensors.torch', 'safetensors'],
 }

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from mmengine.config import Config
 from mmengine.fileio import load
 
@@ -24,6 +25,7 @@ SOURCES = (
     'setup.cfg',
     'pyproject.toml',
     'MANIFEST.in',
+    'LICENSE',
     'README.md',
     'model-index.yml',
 )
@@ -89,6 +91,27 @@ def test_mim_infers_the_module_of_the_distribution(installed: Path) -> None:
     names = (info / 'top_level.txt').read_text().splitlines()
     assert names == ['mmada', 'mmada_cli']  # it takes the first
     assert 'Requires-Dist: torch' in (info / 'METADATA').read_text()
+
+
+def test_the_licence_is_that_of_openmmlab(installed: Path) -> None:
+    (info,) = installed.parent.glob('mmada-*.dist-info')
+    (path,) = info.rglob('LICENSE')
+    assert path.read_text() == (REPO / 'LICENSE').read_text()
+    assert 'Apache License' in path.read_text()
+    assert '\nLicense: Apache-2.0\n' in (info / 'METADATA').read_text()
+
+
+def test_the_citation_names_the_papers_of_the_model_index() -> None:
+    citation = yaml.safe_load((REPO / 'CITATION.cff').read_text())
+    imported = load(REPO / 'model-index.yml')['Import']
+    papers = {
+        collection['Paper']['Title']
+        for name in imported
+        for collection in load(REPO / name)['Collections']
+    }
+    assert {r['title'] for r in citation['references']} == papers
+    assert len(papers) == 2
+    assert citation['license'] == 'Apache-2.0'
 
 
 def test_a_config_of_the_wheel_is_whole(installed: Path) -> None:

@@ -22,7 +22,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from mmada.commands.command_line import add_config_overrides
+from mmada.commands.arguments import add_config_overrides
 from mmada.commands.common import one_line_errors, read_config
 from mmada.datasets.coco_panoptic import check_list, read_categories
 from mmada.diagnostics.data import Fault, parse_image

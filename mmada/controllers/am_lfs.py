@@ -15,7 +15,11 @@ from mmada.controllers.ada_segment.learners import (
     parameters_of,
 )
 from mmada.controllers.rewards import RoundRewards
-from mmada.controllers.weight_search import REPLAY, ScheduleSearch
+from mmada.controllers.weight_search import (
+    REPLAY,
+    InitialWeights,
+    ScheduleSearch,
+)
 from mmada.policies.policy import ConstantPolicy
 
 
@@ -30,13 +34,17 @@ class AmLfs(ScheduleSearch):
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
-        initial: Weights exp(mu) of the start; None for all ones. Defaults
-            to None.
+        initial: Weights exp(mu) of the start; ``'inverse_loss'`` for
+            inverse-loss weighting of l^1, None for all ones. Defaults to
+            None.
         sigma: Standard deviation of each log-weight. Defaults to 0.2.
         lr: Adam's learning rate. Defaults to 0.05.
         gamma: Discount of the ensemble (Eq. 7), which holds exp(mu) after
             the update of each round. Defaults to ``REPLAY``.
         seed: Seed of the samples. Defaults to 0.
+        groups: Indices of the objectives of each group that shares a
+            draw, and so a factor. Defaults to one group for each
+            objective.
 
     Raises:
         ValueError: If a value is out of range.
@@ -47,11 +55,12 @@ class AmLfs(ScheduleSearch):
         num_objectives: int,
         num_rounds: int,
         num_replicas: int,
-        initial: Sequence[float] | None = None,
+        initial: InitialWeights = None,
         sigma: float = 0.2,
         lr: float = 0.05,
         gamma: float = REPLAY,
         seed: int = 0,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self._exploration = GaussianExploration(sigma)
         super().__init__(
@@ -62,25 +71,27 @@ class AmLfs(ScheduleSearch):
             initial,
             gamma,
             dict(sigma=sigma, lr=lr),
+            groups,
         )
-        self._policy = ConstantPolicy.of(self._initial)
+        self._policy = ConstantPolicy(num_objectives)
         self._learner = ReinforceLearner(self._policy, lr, weight_decay=0)
         # A policy without input takes the shape of its answer from them.
         self._no_losses = torch.zeros(num_objectives, dtype=torch.float64)
 
     @property
     def mean_weights(self) -> Tensor:
-        """The weights exp(mu), shape ``(n,)``."""
+        """The weights exp(mu), once a round was proposed, shape ``(n,)``."""
         return self._policy.weights(self._no_losses).detach()
 
     def draw(self) -> Tensor:
-        actions = self._exploration.sample(
-            self._policy.log_weights.detach(),
-            self.num_replicas,
-            1.0,
-            self.generator,
+        if not self._learner.optimizer.state:  # nothing was learned yet
+            self._policy.load_state_dict(dict(log_weights=self.initial.log()))
+        zeros = torch.zeros(self.num_groups, dtype=torch.float64)
+        offsets = self._exploration.sample(
+            zeros, self.num_replicas, 1.0, self.generator
         )
-        return self._policy.decode(actions)
+        mean = self._policy.log_weights.detach()
+        return self._policy.decode(mean + self.expand(offsets))
 
     def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         one = torch.ones((), dtype=torch.float64)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.weight_search import StaticSearch
+from mmada.controllers.weight_search import InitialWeights, StaticSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.utils.checks import check_groups, check_numbers
 
@@ -19,8 +19,8 @@ class GridSearch(StaticSearch):
 
     Round t tries the t-th m points, in their order; the seed plays no part.
     A round whose points all diverged is tried again with the best weights
-    so far (or ones) in place of its first point, so that it has a winner
-    and the points after it get their turn.
+    so far (or the initial ones) in place of its first point, so that it has a
+    winner and the points after it get their turn.
 
     Args:
         num_objectives: Number n of losses that are weighted.
@@ -31,6 +31,9 @@ class GridSearch(StaticSearch):
         groups: See :func:`grid_points`.
         values: See :func:`grid_points`.
         seed: Unused.
+        initial: Weights that the points are factors on; ``'inverse_loss'``
+            for inverse-loss weighting of l^1, None for all ones. Defaults to
+            None.
 
     Raises:
         ValueError: If a value is out of range, or there are more or fewer
@@ -46,8 +49,11 @@ class GridSearch(StaticSearch):
         groups: Sequence[Sequence[int]] | None = None,
         values: Sequence[Sequence[float]] | None = None,
         seed: int = 0,
+        initial: InitialWeights = None,
     ) -> None:
-        super().__init__(num_objectives, num_rounds, num_replicas, seed, {})
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, {}, initial
+        )
         half = (groups is None) != (values is None)
         if half or (points is None) == (groups is None):
             raise ValueError(
@@ -84,9 +90,9 @@ class GridSearch(StaticSearch):
 
     def draw(self) -> Tensor:
         first = self.rounds_done * self.num_replicas
-        drawn = self._points[first : first + self.num_replicas].clone()
+        drawn = self._points[first : first + self.num_replicas] * self.initial
         if self._failed:
-            drawn[0] = self._best.action if self.rounds_done else 1.0
+            drawn[0] = self._best.action if self.rounds_done else self.initial
         self._failed = True  # until the round has a winner
         return drawn
 

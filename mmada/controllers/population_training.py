@@ -7,7 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmada.controllers.weight_search import REPLAY, ScheduleSearch, log_normal
+from mmada.controllers.weight_search import (
+    REPLAY,
+    InitialWeights,
+    ScheduleSearch,
+)
 from mmada.utils.checks import check_number
 
 
@@ -22,12 +26,15 @@ class PopulationTraining(ScheduleSearch):
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
-        initial: Weights of the first round's first replica; None for all
+        initial: Weights of the first round's first replica;
+            ``'inverse_loss'`` for inverse-loss weighting of l^1, None for all
             ones. Defaults to None.
         sigma: Standard deviation of the logarithm of the factor on each
             weight. Defaults to 0.2.
         gamma: Discount of the ensemble (Eq. 7). Defaults to ``REPLAY``.
         seed: Seed of the perturbations. Defaults to 0.
+        groups: Indices of the objectives of each group that shares a factor.
+            Defaults to one group for each objective.
 
     Raises:
         ValueError: If a value is out of range.
@@ -38,10 +45,11 @@ class PopulationTraining(ScheduleSearch):
         num_objectives: int,
         num_rounds: int,
         num_replicas: int,
-        initial: Sequence[float] | None = None,
+        initial: InitialWeights = None,
         sigma: float = 0.2,
         gamma: float = REPLAY,
         seed: int = 0,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self._sigma = check_number('sigma', sigma, 0, above=True)
         super().__init__(
@@ -52,10 +60,11 @@ class PopulationTraining(ScheduleSearch):
             initial,
             gamma,
             dict(sigma=sigma),
+            groups,
         )
 
     def draw(self) -> Tensor:
-        others = log_normal(
-            self.centre, self._sigma, self.num_replicas - 1, self.generator
+        others = self.perturbed(
+            self.centre, self._sigma, self.num_replicas - 1
         )
         return torch.cat([self.centre.unsqueeze(0), others])

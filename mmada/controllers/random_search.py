@@ -14,24 +14,29 @@ from torch import Tensor
 
 from mmada.controllers.weight_search import (
     REPLAY,
+    InitialWeights,
     ScheduleSearch,
     StaticSearch,
-    log_normal,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.utils.checks import check_number
 
 
 class RandomSearch(StaticSearch):
-    """Static weights drawn log-uniformly, the first candidate all ones.
+    """Static weights: log-uniform factors, the first candidate without.
 
     Args:
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas; T m is the number of candidates.
-        low: Smallest weight. Defaults to 0.1.
-        high: Largest weight. Defaults to 10.
+        low: Smallest factor on an initial weight. Defaults to 0.1.
+        high: Largest one. Defaults to 10.
         seed: Seed of the draws. Defaults to 0.
+        initial: Weights of the first candidate, which the factors are on;
+            ``'inverse_loss'`` for inverse-loss weighting of l^1, None for all
+            ones. Defaults to None.
+        groups: Indices of the objectives of each group that shares a factor.
+            Defaults to one group for each objective.
 
     Raises:
         ValueError: If a value is out of range.
@@ -45,6 +50,8 @@ class RandomSearch(StaticSearch):
         low: float = 0.1,
         high: float = 10.0,
         seed: int = 0,
+        initial: InitialWeights = None,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__(
             num_objectives,
@@ -52,6 +59,8 @@ class RandomSearch(StaticSearch):
             num_replicas,
             seed,
             dict(low=low, high=high),
+            initial,
+            groups,
         )
         self._low = math.log(check_number('low', low, WEIGHT_FLOOR))
         self._high = math.log(check_number('high', high, low, above=True))
@@ -59,14 +68,14 @@ class RandomSearch(StaticSearch):
     def draw(self) -> Tensor:
         shares = torch.rand(
             self.num_replicas,
-            self.num_objectives,
+            self.num_groups,
             dtype=torch.float64,
             generator=self.generator,
         )
-        drawn = (self._low + (self._high - self._low) * shares).exp()
+        factors = (self._low + (self._high - self._low) * shares).exp()
         if self.rounds_done == 0:
-            drawn[0] = 1.0
-        return drawn
+            factors[0] = 1.0
+        return self.initial * self.expand(factors)
 
 
 class RandomWeights(ScheduleSearch):
@@ -79,12 +88,15 @@ class RandomWeights(ScheduleSearch):
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
-        initial: Weights that all draws lie around; None for all ones.
-            Defaults to None.
+        initial: Weights that all draws lie around; ``'inverse_loss'`` for
+            inverse-loss weighting of l^1, None for all ones. Defaults to
+            None.
         sigma: Standard deviation of the logarithm of the factor on each
             weight. Defaults to 0.8.
         gamma: Discount of the ensemble (Eq. 7). Defaults to ``REPLAY``.
         seed: Seed of the draws. Defaults to 0.
+        groups: Indices of the objectives of each group that shares a factor.
+            Defaults to one group for each objective.
 
     Raises:
         ValueError: If a value is out of range.
@@ -95,10 +107,11 @@ class RandomWeights(ScheduleSearch):
         num_objectives: int,
         num_rounds: int,
         num_replicas: int,
-        initial: Sequence[float] | None = None,
+        initial: InitialWeights = None,
         sigma: float = 0.8,
         gamma: float = REPLAY,
         seed: int = 0,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self._sigma = check_number('sigma', sigma, 0, above=True)
         super().__init__(
@@ -109,9 +122,8 @@ class RandomWeights(ScheduleSearch):
             initial,
             gamma,
             dict(sigma=sigma),
+            groups,
         )
 
     def draw(self) -> Tensor:
-        return log_normal(
-            self._initial, self._sigma, self.num_replicas, self.generator
-        )
+        return self.perturbed(self.initial, self._sigma, self.num_replicas)

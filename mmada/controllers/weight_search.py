@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -28,8 +28,19 @@ from mmada.controllers.rewards import (
     standardised_reward,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
-from mmada.policies.policy import ConstantPolicy
+from mmada.policies.policy import (
+    ConstantPolicy,
+    centred_log,
+    complete_groups,
+    mean_one_weights,
+)
 from mmada.utils.checks import check_number, check_numbers
+
+InitialWeights = Sequence[float] | Literal['inverse_loss'] | None
+"""Weights that a search starts from.
+
+A list of them, inverse-loss weighting of l^1, or None for all ones.
+"""
 
 
 class WeightSearch(WeightRounds):
@@ -39,7 +50,74 @@ class WeightSearch(WeightRounds):
     for one that failed) and counts the rounds with a winner. What is drawn,
     learned and kept is up to the subclass; weights that are drawn below
     ``WEIGHT_FLOOR`` train at it.
+
+    Args:
+        num_objectives: Number n of losses that are weighted.
+        num_rounds: Number T of rounds.
+        num_replicas: Number m of replicas.
+        seed: Seed of what is drawn.
+        options: The subclass's own options, JSON-able.
+        initial: Weights to start from; ``'inverse_loss'`` for inverse-loss
+            weighting of l^1, with mean 1, and None for all ones. Defaults to
+            None.
+        groups: Indices of the objectives of each of the k groups that share
+            a factor on their initial weights; None is one group for each
+            objective. Defaults to None.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
+
+    def __init__(
+        self,
+        num_objectives: int,
+        num_rounds: int,
+        num_replicas: int,
+        seed: int,
+        options: dict[str, Any],
+        initial: InitialWeights = None,
+        groups: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        super().__init__(
+            num_objectives, num_rounds, num_replicas, seed, options
+        )
+        self._fixed_initial = _fixed(initial, num_objectives)
+        self._groups = complete_groups(groups, num_objectives)
+        rows = {i: g for g, group in enumerate(self._groups) for i in group}
+        self._group_of = [rows[i] for i in range(num_objectives)]
+        # What a search does not use is no part of what it is.
+        if initial is not None:
+            fixed = self._fixed_initial
+            self._identity['options']['initial'] = (
+                initial if fixed is None else fixed.tolist()
+            )
+        if groups is not None:
+            self._identity['options']['groups'] = self._groups
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the initial weights are those of losses."""
+        return self._fixed_initial is None
+
+    @property
+    def initial(self) -> Tensor:
+        """Weights that the search starts from, shape ``(n,)``.
+
+        Those of l^1 are known once the first round was proposed.
+        """
+        if self._fixed_initial is not None:
+            return self._fixed_initial
+        assert self._initial_losses is not None
+        return mean_one_weights(-centred_log(self._initial_losses))
+
+    @property
+    def num_groups(self) -> int:
+        """Number k of factors."""
+        return len(self._groups)
+
+    def expand(self, factors: Tensor) -> Tensor:
+        """Give each objective its group's factor: ``(..., k)`` to ``n``."""
+        return factors[..., self._group_of]
 
     @abstractmethod
     def draw(self) -> Tensor:
@@ -63,7 +141,7 @@ class WeightSearch(WeightRounds):
         """
 
     def propose(self, losses: Tensor) -> Tensor:
-        """Draw the weights of one round; ``losses`` play no part.
+        """Draw the weights of one round; only the first losses may count.
 
         Raises:
             RuntimeError: If a round is still open, or all are done.
@@ -97,6 +175,20 @@ class WeightSearch(WeightRounds):
         return RoundResult(
             best, rewarded.rewards, rewarded.informative, info, rewarded.reason
         )
+
+
+def _fixed(initial: InitialWeights, num_objectives: int) -> Tensor | None:
+    """Return initial weights as a vector; None for those of losses."""
+    if initial is None:
+        return torch.ones(num_objectives, dtype=torch.float64)
+    if isinstance(initial, str) and initial == 'inverse_loss':
+        return None
+    if isinstance(initial, str):
+        raise ValueError(
+            f"`initial` should be {num_objectives} weights, 'inverse_loss' or "
+            f'None. Found {initial!r}.'
+        )
+    return check_numbers('initial', initial, num_objectives, WEIGHT_FLOOR)
 
 
 class BestAction:
@@ -160,9 +252,17 @@ class StaticSearch(WeightSearch):
         num_replicas: int,
         seed: int,
         options: dict[str, Any],
+        initial: InitialWeights = None,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__(
-            num_objectives, num_rounds, num_replicas, seed, options
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            options,
+            initial,
+            groups,
         )
         self._best = BestAction()
 
@@ -220,9 +320,11 @@ class ScheduleSearch(WeightSearch):
         num_rounds: Number T of rounds.
         num_replicas: Number m of replicas.
         seed: Seed of what is drawn.
-        initial: Weights to start from; None for all ones.
+        initial: Weights to start from; see :class:`WeightSearch`.
         gamma: Discount of the ensemble, in (0, 1].
         options: The subclass's own options, JSON-able.
+        groups: Objectives that share a factor; see :class:`WeightSearch`.
+            Defaults to None.
 
     Raises:
         ValueError: If a value is out of range.
@@ -234,31 +336,41 @@ class ScheduleSearch(WeightSearch):
         num_rounds: int,
         num_replicas: int,
         seed: int,
-        initial: Sequence[float] | None,
+        initial: InitialWeights,
         gamma: float,
         options: dict[str, Any],
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         super().__init__(
-            num_objectives, num_rounds, num_replicas, seed, options
-        )
-        self._initial = (
-            torch.ones(num_objectives, dtype=torch.float64)
-            if initial is None
-            else check_numbers(
-                'initial', initial, num_objectives, WEIGHT_FLOOR
-            )
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            options,
+            [1.0] * num_objectives if initial is None else initial,
+            groups,
         )
         self._gamma = check_number('gamma', gamma, 0, 1, above=True)
-        self._identity['options'] |= dict(
-            initial=self._initial.tolist(), gamma=gamma
-        )
+        self._identity['options'] |= dict(gamma=gamma)
         self._schedule: list[Tensor] = []
         self._winner: Tensor | None = None
 
     @property
     def centre(self) -> Tensor:
         """Weights of the last winner, at first the initial ones, ``(n,)``."""
-        return self._initial if self._winner is None else self._winner
+        return self.initial if self._winner is None else self._winner
+
+    def perturbed(self, centre: Tensor, sigma: float, count: int) -> Tensor:
+        """Multiply weights by factors drawn by :func:`log_normal`.
+
+        Args:
+            centre: Positive weights, shape ``(n,)``.
+            sigma: Standard deviation of the logarithm of each group's factor.
+            count: Number of rows.
+        """
+        ones = torch.ones(self.num_groups, dtype=torch.float64)
+        factors = log_normal(ones, sigma, count, self.generator)
+        return centre * self.expand(factors)
 
     def _scheduled(self, winner: Tensor) -> Tensor:
         """Return the weights that stand for a round, ``(n,)``.

@@ -213,7 +213,7 @@ class GroupPolicy(Policy):
         start: float,
     ) -> None:
         super().__init__(num_objectives)
-        self.groups = _complete_groups(groups, num_objectives)
+        self.groups = complete_groups(groups, num_objectives)
         self.start = check_number('start', start, 0, 1)
         self.needs_losses = self.start > 0
         # A row of indices, not a matrix: a policy file may hold many rounds
@@ -258,7 +258,7 @@ class GroupPolicy(Policy):
         return super().spec() | dict(groups=self.groups, start=self.start)
 
 
-def _complete_groups(groups: Any, num_objectives: int) -> list[list[int]]:
+def complete_groups(groups: Any, num_objectives: int) -> list[list[int]]:
     """Return groups that cover each objective once; singles for None.
 
     Raises:

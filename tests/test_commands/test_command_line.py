@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import mmada_cli
-from mmada.commands.command_line import COMMANDS, ConfigOverrides, main
+from mmada.commands.arguments import ConfigOverrides
+from mmada.commands.command_line import COMMANDS, main
 from tests.test_docs.commands import problem_of, split_commands
 
 REPO = Path(mmada_cli.__file__).parent

@@ -90,6 +90,15 @@ class TestPopulationTraining(SharedBehaviour, ScheduleSearchConformance):
         return PopulationTraining(initial=[2.0, 0.5, 3.0, 1.0], **options)
 
 
+class TestPopulationTrainingOfGroups(
+    SharedBehaviour, ScheduleSearchConformance
+):
+    def build(self, **options: Any) -> WeightController:
+        return PopulationTraining(
+            initial='inverse_loss', groups=[[0, 2], [3, 1]], **options
+        )
+
+
 class TestRandomWeights(SharedBehaviour, ScheduleSearchConformance):
     def build(self, **options: Any) -> WeightController:
         return RandomWeights(**options)
@@ -98,6 +107,13 @@ class TestRandomWeights(SharedBehaviour, ScheduleSearchConformance):
 class TestAmLfs(SharedBehaviour, ScheduleSearchConformance):
     def build(self, **options: Any) -> WeightController:
         return AmLfs(**options)
+
+
+class TestAmLfsOfGroups(SharedBehaviour, ScheduleSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return AmLfs(
+            initial='inverse_loss', groups=[[0, 2], [3, 1]], **options
+        )
 
 
 class TestShuffledRewards(SharedBehaviour, ScheduleSearchConformance):
@@ -113,6 +129,13 @@ class TestShuffledRewardsOfAnother(SharedBehaviour, ScheduleSearchConformance):
 class TestRandomSearch(SharedBehaviour, StaticSearchConformance):
     def build(self, **options: Any) -> WeightController:
         return RandomSearch(**options)
+
+
+class TestRandomSearchOfGroups(SharedBehaviour, StaticSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return RandomSearch(
+            initial='inverse_loss', groups=[[0, 2], [3, 1]], **options
+        )
 
 
 class TestGridSearch(SharedBehaviour, StaticSearchConformance):

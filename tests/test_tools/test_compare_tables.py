@@ -95,6 +95,17 @@ def test_picture_has_a_panel_a_problem(tools, rows):
         tools['figure'].compare_figure({'a': []})
 
 
+def test_gains_are_named_in_one_panel(tools, rows):
+    (axes,) = tools['figure'].gain_figure({'a': rows, 'b': rows}).axes
+    (label,) = axes.texts
+    assert label.get_text() == 'other, +2.0'
+    assert label.xy == (4.25, 2.0)
+    # All of it is right of the point, and inside.
+    assert 4.25 < label.xyann[0] < axes.get_xlim()[1]
+    with pytest.raises(ValueError, match='Found ones'):
+        tools['figure'].gain_figure({'a': rows[:1]})
+
+
 def test_labels_that_touch_move_apart(tools):
     spread_out = tools['figure'].spread_out
     assert spread_out([0.5, 0.2, 0.8], 0.1) == pytest.approx([0.5, 0.2, 0.8])

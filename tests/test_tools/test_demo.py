@@ -13,10 +13,11 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = [
     'ones',
-    'inverse-loss, no learning',
-    'explored model',
+    'inverse-loss weighting',
+    'uncertainty weighting',
     'Ada-Segment',
-    'ones, right scale',
+    'SlopeSearch',
+    'ones, losses on their right scale',
 ]
 
 
@@ -69,6 +70,11 @@ def test_ends_with_a_table_and_two_pictures(whole):
     for name in ('weights.png', 'images.png'):
         assert (work_dir / name).read_bytes().startswith(b'\x89PNG')
     assert '[ada_segment] round 2/2 | replica 2/2' in output
+    page = work_dir / 'slope_search/report/report.html'
+    assert f'{page}; open it: xdg-open' in output
+    assert page.stat().st_size > 10_000
+    assert 'Against ones, in PQ: inverse-loss weighting ' in output
+    assert ' min left in all' in output
 
 
 def test_a_second_call_reuses_everything(whole):

@@ -6,18 +6,19 @@ A second call reuses what is complete and resumes what is not.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from mmada.commands.demo.results import Model, report
+from mmada.commands.demo.results import Model, show_results, write_page
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.utils.files import replace
 
@@ -30,7 +31,8 @@ NEWS = re.compile(
     r'(Exploration|pseudo epoch|[Rr]ound \d|replica |All replicas'
     r'|\s+\*?\d+ +-?\d)'  # rows of a round's table
 )
-BASELINE, OURS = 'ones', 'Ada-Segment'
+BASELINE, OURS = 'ones', 'SlopeSearch'
+WORKERS = 2
 STEM = 'cascade_panoptic_tiny_scenes'
 
 
@@ -44,8 +46,9 @@ class Size:
         test: Images of the final figures.
         pretraining: Epochs that make the state all trainings start from.
         epochs: Epochs E of each training.
-        rounds: Rounds T of the exploration, in as many iterations.
-        replicas: Replicas m.
+        rounds: Rounds T of the explorations, in as many iterations.
+        replicas: Replicas m of `AdaSegment`.
+        points: Replicas of `SlopeSearch`: the centre, and one a factor.
     """
 
     train: int = 240
@@ -55,6 +58,7 @@ class Size:
     epochs: int = 6
     rounds: int = 6
     replicas: int = 4
+    points: int = 5
 
     @property
     def iters_per_round(self) -> int:
@@ -62,7 +66,7 @@ class Size:
         return self.epochs * -(-self.train // BATCH_SIZE) // self.rounds
 
 
-SIZES = dict(full=Size(), quick=Size(16, 8, 8, 2, 2, 2, 2))
+SIZES = dict(full=Size(), quick=Size(16, 8, 8, 2, 2, 2, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,15 @@ class Job:
     Attributes:
         name: Name of its directory.
         config: Config file.
+        title: What the table calls it.
+        cost: In units of one training: iterations that are really run.
         options: Changes of the config that the size asks for.
     """
 
     name: str
     config: str
+    title: str = ''
+    cost: float = 1.0
     options: dict[str, object] = field(default_factory=dict)
 
 
@@ -93,20 +101,34 @@ class Demo:
         self.work_dir = work_dir.resolve()
         self.size = size
         self.seed = seed
+        self._running: dict[str, float] = {}  # when each was begun
+        self._left = self.jobs()
 
     def run(self) -> None:
         """Do all steps and show the table."""
         self.make_scenes()
         self.pretrain()
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(self.train, self.jobs()))
+        jobs = self.jobs()
+        longest_first = sorted(jobs, key=lambda job: job.cost, reverse=True)
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            list(pool.map(self.train, longest_first))
         os.environ.update(self.environment('scenes'))
-        models = self.models()
-        by_name = {model.name: model for model in models}
-        report(self.work_dir, models, by_name[BASELINE], by_name[OURS])
+        last = f'epoch_{self.size.epochs}.pth'
+        models = {
+            job.title: Model(
+                job.title,
+                ROOT / job.config,
+                self.work_dir / job.name / last,
+                job.cost,
+            )
+            for job in jobs
+        }
+        pair = models[BASELINE], models[OURS]
+        show_results(self.work_dir, list(models.values()), *pair)
+        write_page(*pair)
 
     def jobs(self) -> list[Job]:
-        """Return the trainings, the longest first."""
+        """Return the trainings, as the table has them."""
         size = self.size
         plain: dict[str, object] = {
             'train_cfg.max_epochs': size.epochs,
@@ -117,33 +139,47 @@ class Demo:
             'train_cfg.training.val_interval': size.epochs + 1,
             'train_cfg.exploration.num_rounds': size.rounds,
             'train_cfg.exploration.iters_per_round': size.iters_per_round,
-            'train_cfg.exploration.controller.num_replicas': size.replicas,
         }
-        baselines = f'configs/baselines/{STEM}'
+        replicas = 'train_cfg.exploration.controller.num_replicas'
+        stem, epoch = f'configs/baselines/{STEM}', 1 / size.epochs
+        after = 1 + 1 / size.rounds  # the pseudo epoch, and the training
         return [
-            Job('ada_segment', f'configs/ada/{STEM}.py', search),
-            Job('misscaled', f'{baselines}_misscaled.py', plain),
-            Job('inverse_loss', f'{baselines}_inverse_loss.py', plain),
-            Job('right_scale', f'{baselines}_ones.py', plain),
-        ]
-
-    def models(self) -> list[Model]:
-        """Return the rows of the table."""
-        size, last = self.size, f'epoch_{self.size.epochs}.pth'
-        # In units of one training: iterations that were really run.
-        probe = 1 / size.epochs
-        search = size.replicas + 1 / size.rounds
-        rows = (
-            (BASELINE, 'misscaled', last, 1.0),
-            ('inverse-loss, no learning', 'inverse_loss', last, 1 + probe),
-            ('explored model', 'ada_segment', 'explored.pth', search),
-            (OURS, 'ada_segment', last, search + 1),
-            ('ones, right scale', 'right_scale', last, 1.0),
-        )
-        configs = {job.name: job.config for job in self.jobs()}
-        return [
-            Model(name, ROOT / configs[job], self.work_dir / job / file, cost)
-            for name, job, file, cost in rows
+            Job('misscaled', f'{stem}_misscaled.py', BASELINE, 1, plain),
+            Job(
+                'inverse_loss',
+                f'{stem}_inverse_loss.py',
+                'inverse-loss weighting',
+                1 + epoch,
+                plain,
+            ),
+            Job(
+                'uncertainty',
+                f'{stem}_uncertainty.py',
+                'uncertainty weighting',
+                1,
+                plain,
+            ),
+            Job(
+                'ada_segment',
+                f'configs/ada/{STEM}.py',
+                'Ada-Segment',
+                size.replicas + after,
+                {**search, replicas: size.replicas},
+            ),
+            Job(
+                'slope_search',
+                f'configs/ada/{STEM}_slope.py',
+                OURS,
+                size.points + after,
+                {**search, replicas: size.points},
+            ),
+            Job(
+                'right_scale',
+                f'{stem}_ones.py',
+                'ones, losses on their right scale',
+                1,
+                plain,
+            ),
         ]
 
     def make_scenes(self) -> None:
@@ -167,20 +203,25 @@ class Demo:
             'train_cfg.val_interval': epochs + 1,
         }
         config = f'configs/baselines/{STEM}_pretrain.py'
-        self.launch(Job('pretraining', config, options), 'others')
+        cost = epochs / self.size.epochs
+        self.launch(
+            Job('pretraining', config, cost=cost, options=options), 'others'
+        )
         last = self.work_dir / 'pretraining' / f'epoch_{epochs}.pth'
         replace(target, last.read_bytes(), durable=False)
 
     def train(self, job: Job) -> None:
         """Do a training, or what is left of it."""
         done = self.work_dir / job.name / 'done'
-        if not done.exists():
+        if done.exists():
+            self._left.remove(job)
+        else:
             self.launch(job, 'scenes')
             done.touch()
 
     def launch(self, job: Job, scenes: str) -> None:
         """Run `mmada train`; its log goes to a file, its news here."""
-        began = time.monotonic()
+        began = self._running[job.name] = time.monotonic()
         folder = self.work_dir / job.name
         folder.mkdir(exist_ok=True)
         options = {**job.options, 'randomness.seed': self.seed}
@@ -206,8 +247,23 @@ class Demo:
                 f'{job.name} failed with exit code {process.returncode}; see '
                 f'{folder / "output.log"}. The same command goes on from here.'
             )
-        seconds = time.monotonic() - began
-        print(f'[{job.name}] done in {seconds:.0f} s', flush=True)
+        now = time.monotonic()
+        seconds = now - began
+        if job in self._left:
+            self._left.remove(job)
+        left = seconds_left(
+            [
+                (other.cost, self._running.get(other.name))
+                for other in self._left
+            ],
+            seconds / job.cost,
+            now,
+        )
+        print(
+            f'[{job.name}] done in {seconds:.0f} s; about '
+            f'{math.ceil(left / 60)} min left in all',
+            flush=True,
+        )
 
     def environment(self, scenes: str) -> dict[str, str]:
         """Return the environment of a training; its configs read it."""
@@ -219,6 +275,24 @@ class Demo:
             OMP_NUM_THREADS='1',
             PYTHONUNBUFFERED='1',
         )
+
+
+def seconds_left(
+    jobs: Sequence[tuple[float, float | None]], pace: float, now: float
+) -> float:
+    """Estimate how long some jobs take on `WORKERS` processes.
+
+    Args:
+        jobs: Of each its cost in trainings, and when it was begun; None for
+            one that is waiting.
+        pace: Seconds of a training.
+        now: The time.
+    """
+    work = [
+        max(0.0, cost * pace - (now - began if began is not None else 0.0))
+        for cost, began in jobs
+    ]
+    return max([sum(work) / WORKERS, *work])
 
 
 def show_news(name: str, lines: Iterable[str], log: TextIO) -> None:

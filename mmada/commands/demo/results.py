@@ -34,8 +34,8 @@ from mmada.visualization.report.predictions import (
 
 METRICS = ('PQ', 'PQ_th', 'PQ_st')
 PANEL_IMAGES = 3
+NUMBERS = range(1, 5)
 _HEADER = ('method', 'PQ', 'things', 'stuff', 'cost', 'note')
-_NUMBERS = range(1, 5)
 
 
 @dataclass(frozen=True)
@@ -57,31 +57,25 @@ class Model:
     note: str = ''
 
 
-def report(
+def show_results(
     work_dir: Path, models: list[Model], baseline: Model, ours: Model
 ) -> None:
-    """Print the table and write it and the pictures to a directory.
+    """Print the table, and write it and the pictures to a directory.
 
     Args:
-        work_dir: Where the demo is, and its exploration below the directory
-            of `ours`.
+        work_dir: Where the demo is.
         models: Rows of the table.
-        baseline: The model of the third column of the panel.
-        ours: That of the last.
+        baseline: What they are compared with, and the third column of the
+            picture.
+        ours: Its last column; the picture of the weights is of its search.
     """
     rows = []
     for model in models:
         with suppress_output():
             found = evaluate(*load(model))
+        pq, things, stuff = (found[name] for name in METRICS)
         rows.append(
-            ResultRow(
-                model.name,
-                found['PQ'],
-                found['PQ_th'],
-                found['PQ_st'],
-                model.cost,
-                model.note,
-            )
+            ResultRow(model.name, pq, things, stuff, model.cost, model.note)
         )
     table = results_markdown(rows) + '\n'
     replace(work_dir / 'results.md', table, durable=False)
@@ -93,9 +87,53 @@ def report(
     with suppress_output():
         images = panel(baseline, ours)
     save_figure(images, work_dir / 'images.png')
-    print(f'\nPQ on the test split\n{results_text(rows)}\n')
+    print(f'\nWeights, the mean of each training\n{weights_text(models)}')
+    print(f'\nPQ on the test split\n{results_text(rows)}')
+    print(f'\n{reading(rows, baseline.name)}\n')
     for name in ('results.md', 'weights.png', 'images.png'):
         print(work_dir / name)
+
+
+def write_page(baseline: Model, ours: Model) -> None:
+    """Write the report of a run and print where it is."""
+    folder = ours.checkpoint.parent
+    try:
+        from mmada.visualization.report import ReportOptions, write_report
+    except ModuleNotFoundError as error:
+        print(f'No report: {error}. Install: pip install "mmada[report]"')
+        return
+    options = ReportOptions(baseline=baseline.checkpoint.parent, images=6)
+    with suppress_output():
+        page = write_report(folder, options).page
+    print(f'{page}; open it: xdg-open {page}')
+
+
+def weights_text(models: Sequence[Model]) -> str:
+    """Lay out the mean weights of the trainings that recorded some."""
+    lines: list[list[str]] = []
+    for model in models:
+        epochs = read_epochs(model.checkpoint.parent / WEIGHTS_FILE)
+        if epochs is None:
+            continue
+        if not lines:
+            lines.append(['method', *epochs.names])
+        means = epochs.weights.mean(axis=0)
+        lines.append([model.name, *(f'{value:.2f}' for value in means)])
+    columns = range(1, max(map(len, lines), default=1))
+    return '\n'.join('  '.join(cells) for cells in _aligned(lines, columns))
+
+
+def reading(rows: Sequence[ResultRow], baseline: str) -> str:
+    """Say in words what the table says of each method."""
+    (reference,) = (row for row in rows if row.method == baseline)
+    parts = [
+        f'{row.method} {abs(row.pq - reference.pq):.1f} '
+        f'{"above" if row.pq >= reference.pq else "below"} at '
+        f'{row.cost:.3g} times its cost'
+        for row in rows
+        if row.method != baseline
+    ]
+    return f'Against {baseline}, in PQ: {"; ".join(parts)}.'
 
 
 def load(model: Model) -> tuple[Any, Config]:
@@ -217,7 +255,7 @@ def results_markdown(rows: Sequence[ResultRow]) -> str:
     ]
     lines = _aligned(escaped)
     marks = [
-        '-' * (len(cell) - 1) + ':' if i in _NUMBERS else '-' * len(cell)
+        '-' * (len(cell) - 1) + ':' if i in NUMBERS else '-' * len(cell)
         for i, cell in enumerate(lines[0])
     ]
     return '\n'.join(
@@ -241,12 +279,14 @@ def _cells(rows: Sequence[ResultRow]) -> list[list[str]]:
     return [list(line[:columns]) for line in [_HEADER, *lines]]
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+def _aligned(
+    lines: Sequence[Sequence[str]], numbers: range = NUMBERS
+) -> list[list[str]]:
     """Pad cells to equal width in each column, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         [
-            cell.rjust(w) if i in _NUMBERS else cell.ljust(w)
+            cell.rjust(w) if i in numbers else cell.ljust(w)
             for i, (cell, w) in enumerate(zip(line, widths, strict=True))
         ]
         for line in lines

@@ -13,7 +13,7 @@ from mmada.controllers.base import Plan, Rest, RoundResult, Start
 from mmada.controllers.bohb.hyperband import Candidate, Hyperband
 from mmada.controllers.bohb.optuna_study import mirror, require_optuna, suggest
 from mmada.controllers.rewards import RoundRewards, metrics_differ
-from mmada.controllers.weight_search import WeightSearch
+from mmada.controllers.weight_search import InitialWeights, WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import ConstantPolicy
 from mmada.utils.checks import (
@@ -31,9 +31,12 @@ class BohbSearch(WeightSearch):
     a round as the smallest part of a training after which candidates may be
     compared. Poor candidates are stopped early and cost no more.
 
-    TPE models the metrics at the largest age of which there are enough; a
-    part of the candidates is random, so that Hyperband's guarantee holds. It
-    samples n positive numbers, which are divided by their mean.
+    TPE models the metrics at the largest age of which there are more than
+    k + 2, as in the paper; a part of the candidates is random, so that
+    Hyperband's guarantee holds. The record of a round has `candidates` and
+    `by_model`, how many of them the model proposed: where these are few, this
+    is random search with early stops. What is sampled is a factor on each
+    initial weight, or on those of a group; weights are divided by their mean.
 
     A new candidate starts only if a whole training fits into the rounds left
     (in a search that is shorter, only with the first); then the search ends
@@ -46,16 +49,22 @@ class BohbSearch(WeightSearch):
         rounds_per_training: Rounds R of a whole training.
         reduction_factor: Eta; a part 1 / eta of a bracket goes on at each
             rung. Defaults to 3.
-        spread: Numbers are sampled from [1 / spread, spread]. Defaults to
+        spread: Factors are sampled from [1 / spread, spread]. Defaults to
             10.
         random_fraction: Part of the candidates that is random. Defaults to
             1/3.
-        start: The first candidates; None for all ones. Defaults to None.
+        start: Factors of the first candidates, rows of k; None for one of
+            ones. Defaults to None.
         seed: Seed of the samples. Defaults to 0.
         storage: URL of an Optuna storage that finished candidates are copied
             to, to be looked at with Optuna's tools; never read for the
             search. Defaults to None.
         study: Name of the study there. Defaults to 'bohb'.
+        initial: Weights that the factors are on; ``'inverse_loss'`` for
+            inverse-loss weighting of l^1, None for all ones. Defaults to
+            None.
+        groups: Indices of the objectives of each of the k groups that shares a
+            factor. Defaults to one group for each objective.
 
     Raises:
         ImportError: If Optuna is not installed.
@@ -77,6 +86,8 @@ class BohbSearch(WeightSearch):
         seed: int = 0,
         storage: str | None = None,
         study: str = 'bohb',
+        initial: InitialWeights = None,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
         require_optuna()
         self._whole = check_int('rounds_per_training', rounds_per_training, 1)
@@ -100,9 +111,11 @@ class BohbSearch(WeightSearch):
                 random_fraction=random_fraction,
                 start=first,
             ),
+            initial,
+            groups,
         )
         self._points = CandidatePoints(
-            num_objectives, start, spread, random_fraction, self.generator
+            self.num_groups, start, spread, random_fraction, self.generator
         )
         self._hyperband = Hyperband(num_replicas, self._whole, factor)
         self._plan: Plan = ()
@@ -145,14 +158,20 @@ class BohbSearch(WeightSearch):
             self._mirror()  # a storage that is no good ends the search here
         if self._may_start:
             for slot in self._hyperband.free:
-                self._hyperband.start(slot, self._points.next(self._hyperband))
+                self._hyperband.start(
+                    slot, *self._points.next(self._hyperband)
+                )
         self._plan = self._hyperband.plan()
         drawn = torch.ones(
             self.num_replicas, self.num_objectives, dtype=torch.float64
         )
         for slot, candidate in self._hyperband.occupants.items():
-            drawn[slot] = mean_one(candidate.point)
+            drawn[slot] = self._weights(candidate)
         return drawn
+
+    def _weights(self, candidate: Candidate) -> Tensor:
+        factors = torch.tensor(candidate.point, dtype=torch.float64)
+        return mean_one(self.initial * self.expand(factors))
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Take the metrics of those that trained, and stop the poor ones.
@@ -177,7 +196,21 @@ class BohbSearch(WeightSearch):
             '' if len(trained) == 1 and result.best >= 0 else result.reason
         )
         rewards = result.rewards.masked_fill(rests, 0.0)
-        return result._replace(rewards=rewards, reason=reason)
+        return result._replace(
+            rewards=rewards,
+            reason=reason,
+            info=result.info | self._proposals(),
+        )
+
+    def _proposals(self) -> dict[str, float]:
+        """Count the candidates so far, and those that a model proposed."""
+        modelled = [c.modelled for c in self._hyperband.candidates]
+        if None in modelled:  # begun by an earlier version
+            return {}
+        return dict(
+            candidates=float(len(modelled)),
+            by_model=float(modelled.count(True)),
+        )
 
     def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: it learns from metrics of one age, not one round."""
@@ -206,7 +239,7 @@ class BohbSearch(WeightSearch):
         losses, provenance = self._provenance()
         best = self._hyperband.best
         assert best is not None
-        weights = mean_one(best.point)
+        weights = self._weights(best)
         return PolicyEnsemble(
             policies=(ConstantPolicy.of(weights).requires_grad_(False),),
             provenance=provenance,
@@ -270,19 +303,22 @@ class CandidatePoints:
             )
         return logs.exp().tolist()
 
-    def next(self, hyperband: Hyperband) -> list[float]:
-        """Return the point of the next candidate."""
+    def next(self, hyperband: Hyperband) -> tuple[list[float], bool]:
+        """Return the next candidate's point, and whether a model gave it."""
         number = len(hyperband.candidates)
         if number < len(self._first):
-            return self._first[number]
+            return self._first[number], False
         stream = self.generator
         seed = int(torch.randint(2**31, (), generator=stream))
         chance = float(torch.rand((), generator=stream, dtype=torch.float64))
         age = None if chance < self._random else self._model_age(hyperband)
-        return suggest(hyperband.candidates, age, self.size, self.spread, seed)
+        point = suggest(
+            hyperband.candidates, age, self.size, self.spread, seed
+        )
+        return point, age is not None
 
     def _model_age(self, hyperband: Hyperband) -> int | None:
-        """Return the largest rung with more metrics than BOHB's n + 2."""
+        """Return the largest rung with more metrics than BOHB's k + 2."""
         for age in reversed(hyperband.ages):
             known = sum(
                 c.age >= age or c.diverged for c in hyperband.candidates
@@ -292,7 +328,6 @@ class CandidatePoints:
         return None
 
 
-def mean_one(point: Sequence[float]) -> Tensor:
-    """Return the weights that a point stands for, shape ``(n,)``."""
-    vector = torch.tensor(point, dtype=torch.float64)
-    return (vector / vector.mean()).clamp(min=WEIGHT_FLOOR)
+def mean_one(weights: Tensor) -> Tensor:
+    """Divide positive weights by their mean, above the floor, ``(n,)``."""
+    return (weights / weights.mean()).clamp(min=WEIGHT_FLOOR)

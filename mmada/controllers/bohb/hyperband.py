@@ -40,6 +40,8 @@ class Candidate:
         point: What is tried.
         values: Its metric at each age; None where it diverged.
         open: Whether it may train on.
+        modelled: Whether a model proposed its point; None if that is not
+            known, as from an earlier version.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Candidate:
     point: list[float]
     values: list[float | None] = field(default_factory=list)
     open: bool = True
+    modelled: bool | None = None
 
     @property
     def age(self) -> int:
@@ -106,12 +109,18 @@ class Hyperband:
         """The slots that may take a new candidate."""
         return [k for k in range(self.num_slots) if k not in self.occupants]
 
-    def start(self, slot: int, point: list[float]) -> None:
+    def start(
+        self, slot: int, point: list[float], modelled: bool | None = None
+    ) -> None:
         """Put the next candidate into a free slot."""
         if not self.brackets or self._missing(len(self.brackets) - 1) == 0:
             self.brackets.append(self._next_bracket())
+        if any(c.modelled is None for c in self.candidates):
+            modelled = None  # as in the states of the version that began it
         number, bracket = len(self.candidates), len(self.brackets) - 1
-        self.candidates.append(Candidate(number, bracket, slot, point))
+        self.candidates.append(
+            Candidate(number, bracket, slot, point, modelled=modelled)
+        )
 
     def _next_bracket(self) -> Bracket:
         """Hyperband's order: the one that stops earliest comes first."""
@@ -193,7 +202,7 @@ class Hyperband:
     def state_dict(self) -> dict[str, Any]:
         """Return what is known, in plain values."""
         return dict(
-            candidates=[asdict(c) for c in self.candidates],
+            candidates=[_plain(c) for c in self.candidates],
             brackets=[asdict(b) for b in self.brackets],
         )
 
@@ -201,3 +210,8 @@ class Hyperband:
         """Take over a state made by :meth:`state_dict`."""
         self.candidates = [Candidate(**c) for c in state['candidates']]
         self.brackets = [Bracket(**b) for b in state['brackets']]
+
+
+def _plain(candidate: Candidate) -> dict[str, Any]:
+    """Return a candidate's fields, but for what is not known."""
+    return {k: v for k, v in asdict(candidate).items() if v is not None}

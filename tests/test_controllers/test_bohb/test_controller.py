@@ -100,6 +100,34 @@ def test_weights_have_mean_one_and_stay_within_the_spread():
         controller.observe(metric(weights), None)
 
 
+def test_a_search_says_how_many_candidates_a_model_proposed():
+    """One after the other: the seventh is the first that six are known to."""
+    controller = search(
+        num_replicas=1, rounds_per_training=1, random_fraction=0.0
+    )
+    found = []
+    for _ in range(10):
+        weights = controller.propose(LOSSES[:3])
+        found.append(controller.observe(metric(weights), None).info)
+    assert [info['candidates'] for info in found] == list(range(1, 11))
+    assert [info['by_model'] for info in found] == [0] * 6 + [1, 2, 3, 4]
+
+
+def test_a_search_from_an_earlier_version_does_not_say():
+    controller = search(num_replicas=1)
+    controller.observe(metric(controller.propose(LOSSES[:3])), None)
+    state = controller.state_dict()
+    (candidate,) = state['memory']['race']['candidates']
+    assert candidate.pop('modelled') is False
+    resumed = search(num_replicas=1)
+    resumed.load_state_dict(state)
+    weights = resumed.propose(LOSSES[:3])
+    assert 'by_model' not in resumed.observe(metric(weights), None).info
+    assert resumed.state_dict()['memory']['race']['candidates'][0].keys() == (
+        candidate.keys()
+    )
+
+
 def test_candidates_that_are_stopped_cost_less():
     """Four candidates, two of them at age 2, one at 3 and 4: not 16."""
     controller = search(num_rounds=4)

@@ -3,8 +3,8 @@
 Trains and tests each method on each problem with each seed. Every line of
 `results.jsonl` is one job; a second call does what is missing or failed, and
 goes on with searches that were stopped half-way. At the end it writes
-`table.md` and `compare.png`. Only the reward images choose anything; a row
-sees the test images once, when its model is finished.
+`table.md`, `compare.png` and `gain.png`. Only the reward images choose
+anything; a row sees the test images once, when its model is finished.
 
 python tools/benchmarks/compare/compare.py work_dirs/compare --seeds 0 1 2
 """
@@ -23,7 +23,7 @@ from concurrent.futures import (
 )
 from pathlib import Path
 
-from figure import compare_figure
+from figure import compare_figure, gain_figure
 from jobs import Job, jobs_of, pretrain_job, prune, unit_job
 from methods import DEFAULT, QUICK
 from problems import ALL, PROBLEMS, TRANSFERS, prepare_images, quick
@@ -203,6 +203,8 @@ def write(
     print(text)
     if any(rows.values()):
         save_figure(compare_figure(rows), work_dir / 'compare.png')
+    if any(row.differences for some in rows.values() for row in some):
+        save_figure(gain_figure(rows), work_dir / 'gain.png')
 
 
 if __name__ == '__main__':

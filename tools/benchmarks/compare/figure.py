@@ -1,8 +1,9 @@
-"""The picture of the comparison: panoptic quality against cost."""
+"""The pictures of the comparison: panoptic quality, and gain, against cost."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator, StrMethodFormatter
-from rows import Row
+from rows import Difference, Row, pool
 
 COLORS = {
     'reference': '#000000',
@@ -21,6 +22,7 @@ COLORS = {
     'ablation': '#8A6BBE',
     'control': '#8C8C8C',
     'balance': '#009E73',
+    'SGD': '#E69F00',
 }
 TICKS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50)
 GAP = 0.027  # of a panel's height, between lines of text
@@ -56,6 +58,76 @@ def compare_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
         frameon=False,
     )
     return figure
+
+
+def gain_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
+    """Draw in one panel what each method gains over ones, and what it costs.
+
+    Args:
+        rows: By name of the problem; each problem counts alike.
+
+    Raises:
+        ValueError: If nothing can be compared with ones.
+    """
+    gains: list[tuple[Row, float, Difference]] = []
+    methods = {row.method.name: row for some in rows.values() for row in some}
+    for name, row in methods.items():
+        pooled = pool(rows, name, 'ones')
+        if pooled:
+            costs = [
+                other.cost
+                for some in rows.values()
+                for other in some
+                if other.method.name == name
+            ]
+            gains.append((row, statistics.fmean(costs), pooled.difference))
+    if not gains:
+        raise ValueError(
+            '`rows` should have ones and another method. Found '
+            f'{", ".join(methods) or "none"}.'
+        )
+    figure = Figure(figsize=(8, 4), layout='constrained')
+    axes = figure.subplots()
+    axes.axhline(0, color='#000000', lw=0.8)
+    for row, cost, difference in gains:
+        low, high = difference.bootstrap
+        mean = difference.mean
+        axes.errorbar(
+            cost,
+            mean,
+            yerr=[[max(0.0, mean - low)], [max(0.0, high - mean)]],
+            fmt='o',
+            color=COLORS[row.method.group],
+            ms=5,
+            lw=1.2,
+            capsize=2,
+        )
+    _dress(axes, 'PQ gained over all ones', [1, *(g[1] for g in gains)])
+    axes.set_ylabel('')
+    axes.set_xlim(right=4 * max(g[1] for g in gains))  # room for names
+    _name(axes, gains)
+    return figure
+
+
+def _name(axes: Axes, gains: Sequence[tuple[Row, float, Difference]]) -> None:
+    """Write the names to the right of all points, with lines to them."""
+    low, high = axes.get_ylim()
+    wanted = [(gain[2].mean - low) / (high - low) for gain in gains]
+    x = 1.25 * max(cost for _, cost, _ in gains)
+    for (row, cost, difference), y in zip(
+        gains, spread_out(wanted, 0.06), strict=True
+    ):
+        axes.annotate(
+            f'{row.method.name}, {difference.mean:+.1f}',
+            (cost, difference.mean),
+            (x, low + y * (high - low)),
+            fontsize=9,
+            va='center',
+            color=COLORS[row.method.group],
+            arrowprops=dict(
+                arrowstyle='-', color='#B8B8B8', lw=0.6, relpos=(0, 0.5)
+            ),
+        )
 
 
 def spread_out(positions: Sequence[float], gap: float) -> list[float]:

@@ -41,6 +41,9 @@ LEVEL = 0.69
 training are that far apart, and the trunk's rate is half as far."""
 SIZE = 16
 STAGES = 3
+SGD_LRS = (0.01, 0.03, 0.1)
+SGD_LR = 0.03
+"""The one of them that is best for ones on `tuning`."""
 
 GRID_SIZE = math.prod(map(len, GRID_VALUES))
 OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
@@ -156,6 +159,26 @@ def _scaled_trunk(cfg: Config, weights: list[list[float]]) -> None:
         part.lr_mult *= mean
 
 
+def _sgd(lr: float) -> Options:
+    optimizer = dict(type='SGD', lr=lr, momentum=0.9, weight_decay=0.0001)
+    return {'optim_wrapper.optimizer': dict(optimizer, _delete_=True)}
+
+
+def sgd_rows() -> list[Method]:
+    """Return ones at several rates of SGD, and the guide's rule at one."""
+    rows = [
+        Method(f'ones, SGD {lr:g}', 'SGD', options=_sgd(lr)) for lr in SGD_LRS
+    ]
+    ours = Method(
+        'uncertainty +rpn, mean 1, SGD',
+        'SGD',
+        _weighted('UncertaintyWeighting', _STEP),
+        rpn=True,
+        options=_sgd(SGD_LR),
+    )
+    return [*rows, ours]
+
+
 def design() -> np.ndarray:
     """Return the levels, -1 or 1: a row a training, a column a factor.
 
@@ -252,10 +275,12 @@ _ROWS = [
         edit=_kinds_with_a_third_of_rpn,
         rpn=True,
     ),
+    Method('uncertainty +rpn', 'single run', _UNCERTAINTY, rpn=True),
+    # As the guide has it.
     Method(
-        'uncertainty +rpn',
+        'uncertainty +rpn, mean 1',
         'single run',
-        _UNCERTAINTY,
+        _weighted('UncertaintyWeighting', _STEP),
         rpn=True,
     ),
     *_rows(
@@ -370,7 +395,7 @@ _ROWS = [
 # Which of them are run if none is named.
 DEFAULT = tuple(row.name for row in _ROWS)
 METHODS: dict[str, Method] = {
-    row.name: row for row in (*_ROWS, *design_rows())
+    row.name: row for row in (*_ROWS, *design_rows(), *sgd_rows())
 }
 # What a policy from elsewhere is compared with where it is used.
 _MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')

@@ -1,0 +1,10 @@
+"""`mmada adapt`: a config that adds learned loss weights to a stock one.
+
+- `stock.py`: what is found in the stock config.
+- `model_losses.py`: which losses its model has.
+- `objectives.py`: which of them share a weight.
+- `methods.py`: what each method adds, as a table.
+- `search.py`: the data, the reward and the loop of a search.
+- `source.py`: values as formatted source.
+- `adapt.py`: the command.
+"""

@@ -1,0 +1,411 @@
+"""Writes a config that adds learned loss weights to a stock one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from mmengine.registry import init_default_scope
+
+from mmada.commands.adapt import search
+from mmada.commands.adapt.methods import METHODS, Method
+from mmada.commands.adapt.model_losses import find_losses
+from mmada.commands.adapt.objectives import Grouping, group_losses
+from mmada.commands.adapt.source import (
+    FIRST,
+    WIDTH,
+    Code,
+    assignment,
+    comment,
+)
+from mmada.commands.adapt.stock import (
+    Leaf,
+    Stock,
+    evaluators,
+    leaf_of,
+    read_stock,
+)
+from mmada.commands.common import one_line_errors, read_config
+from mmada.policies.policy_file import load_policy
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+EVALUATORS = ('val_evaluator', 'test_evaluator')
+# What begins late in a training, by the hook of the stock config.
+LATE = dict(YOLOXModeSwitchHook='loss_l1')
+WITHOUT_PANOPTICAPI = """\
+def without_panopticapi(pipeline):
+    own = dict(type='mmada.LoadPanopticAnnotations')
+    return [
+        dict(step, **own) if step.type == 'LoadPanopticAnnotations' else step
+        for step in pipeline
+    ]"""
+
+
+class Adapted(NamedTuple):
+    """A config and what is to be said of it.
+
+    Attributes:
+        source: Of the config.
+        decided: What was decided, a line each.
+        left_open: What the user has to know or to do, a line each.
+        command: What trains it.
+    """
+
+    source: str
+    decided: list[str]
+    left_open: list[str]
+    command: str = 'mmada train'
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the config and print what was decided and what was not."""
+    with one_line_errors(args.prog, KeyError):
+        if args.out.exists():
+            raise ValueError(
+                f'`--out` should be a new file. Found {args.out}, which is '
+                'there.'
+            )
+        adapted = adapt(args)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(adapted.source)
+        read_config(args.out)
+    print(f'{args.out} inherits from {args.config}.')
+    print('\n'.join(['Decided:', *_listed(adapted.decided)]))
+    print(
+        '\n'.join(['Left open:', *_listed(adapted.left_open or ['nothing'])])
+    )
+    print(f'Train it with: {adapted.command} {args.out}')
+    return 0
+
+
+def _listed(lines: list[str]) -> list[str]:
+    return [f'  - {line}' for line in lines]
+
+
+def adapt(args: argparse.Namespace) -> Adapted:
+    """Return the config that the arguments ask for.
+
+    Raises:
+        OSError: If the stock config cannot be read.
+        ValueError: If it and the method do not fit.
+    """
+    method = METHODS[args.method]
+    if method.controller is None and (args.reward or args.gpus):
+        raise ValueError(
+            '`--method` should be a search where a reward or GPUs are given. '
+            f'Found {args.method!r}.'
+        )
+    stock = read_stock(args.config, args.out.parent)
+    init_default_scope(stock.scope)
+    if method.hook is None:
+        return _with_loss(stock, method)
+    return _Writer(stock, method, args).write()
+
+
+def _with_loss(stock: Stock, method: Method) -> Adapted:
+    """Return the config of a segmentor with another loss."""
+    head = stock.config.model.get('decode_head')
+    if not isinstance(head, dict) or stock.scope != 'mmseg':
+        raise ValueError(
+            '`model.decode_head` should be one head of MMSegmentation, whose '
+            f'loss is replaced. Found {type(head).__name__} in '
+            f'{stock.config.model.type}.'
+        )
+    loss = dict(_delete_=True, **(method.loss or {}))
+    source = _join(
+        _head(stock, method),
+        comment(
+            'The metric is what is maximised, `theta` the released control '
+            'points of its surrogate, or a curve.json of your own search.'
+        )
+        + '\n'
+        + assignment('model', dict(decode_head=dict(loss_decode=loss))),
+    )
+    return Adapted(
+        source,
+        ['The loss of `decode_head`; auxiliary heads keep theirs.'],
+        ['a search of your own: docs/auto_seg_loss.md'],
+    )
+
+
+def head_rule(optimizer: str, every_iteration: bool) -> tuple[str, str]:
+    """Return the mode of the head rule, and why.
+
+    Args:
+        optimizer: Its type.
+        every_iteration: Whether the weights change at every iteration.
+    """
+    if every_iteration:
+        return 'grad', (
+            'The weights change at every iteration, so the gradient of a head '
+            'is divided by its weight, which is exact with momentum, too.'
+        )
+    if optimizer == 'SGD':
+        return 'lr', (
+            'With SGD the learning rate of a head is divided by its weight.'
+        )
+    return 'grad', (
+        f'The step of {optimizer} hardly depends on the size of a gradient, '
+        'so that of a head is divided by its weight.'
+    )
+
+
+class _Writer:
+    """Writes a config whose losses are weighted.
+
+    Args:
+        stock: The stock config.
+        method: What sets the weights.
+        args: Of the command.
+    """
+
+    def __init__(
+        self, stock: Stock, method: Method, args: argparse.Namespace
+    ) -> None:
+        self.stock, self.method, self.args = stock, method, args
+        self.decided: list[str] = []
+        self.left_open: list[str] = []
+
+    def write(self) -> Adapted:
+        """Return all parts of the config."""
+        searched = list(self._search())  # refused before the model is built
+        parts = [
+            _head(self.stock, self.method),
+            self._objectives(),
+            self._optimizer(),
+            *self._panoptic(),
+            self._hooks(),
+            *searched,
+        ]
+        if self.method.controller is not None:
+            parts.append(self._loop(self.method.controller))
+        self._mention_the_rest()
+        return Adapted(
+            _join(*parts), self.decided, self.left_open, self._command()
+        )
+
+    def _objectives(self) -> str:
+        losses: list[str] = []
+        try:
+            losses = find_losses(self.stock.config, self.stock.scope)
+        except ValueError as error:
+            self.left_open.append(
+                'which losses the model has, as it could not be looked at '
+                f'here ({error}); the log of the training lists them'
+            )
+        if len(losses) == 1:
+            raise ValueError(
+                '`model` should have several losses to be weighted against '
+                f'each other. Found {losses[0]} alone.'
+            )
+        self.grouping = self._choose(losses)
+        self.decided.append(self.grouping.reason)
+        patterns = self.grouping.patterns
+        value = 'auto' if patterns is None else _raw(patterns)
+        text = comment(self.grouping.reason)
+        return f'{text}\n{assignment("objectives", value)}'
+
+    def _choose(self, losses: list[str]) -> Grouping:
+        """Return the objectives, those of the policy where there is one."""
+        if self.args.policy is None:
+            return group_losses(losses, self.method.proposals)
+        wanted = load_policy(self.args.policy).objectives
+        groupings = [group_losses(losses, flag) for flag in (False, True)]
+        for grouping in groupings:
+            if wanted == grouping.names or not losses:
+                return grouping
+        offered = ' or '.join(', '.join(g.names) for g in groupings)
+        raise ValueError(
+            f'`--policy` should be of the objectives {offered}, which the '
+            f'model has. Found {", ".join(wanted or ("none",))}.'
+        )
+
+    def _optimizer(self) -> str:
+        """Return the head rule that fits the optimizer and the method."""
+        wrapper: dict[str, Any] = dict(
+            constructor='HeadRuleOptimWrapperConstructor'
+        )
+        base = self.stock.config.optim_wrapper.get('constructor')
+        if base is not None:
+            wrapper['base_constructor'] = dict(type=base)
+            self.decided.append(f'{base} of the stock config is kept.')
+        mode, why = head_rule(
+            self.stock.optimizer, self.method.every_iteration
+        )
+        wrapper['head_rule'] = dict(mode=mode)
+        self.decided.append(f"Head rule '{mode}'. {why}")
+        return f'{comment(why)}\n{assignment("optim_wrapper", wrapper)}'
+
+    def _panoptic(self) -> Iterator[str]:
+        """Yield what needs no panopticapi, where the stock config does."""
+        config = self.stock.config
+        leaves = [
+            leaf
+            for leaf in (leaf_of(config, loader) for loader in LOADERS)
+            if search.loads_panoptic(leaf.config)
+        ]
+        metrics = [
+            name
+            for name in EVALUATORS
+            if any(_is_mmdets(e) for _, e in evaluators(config, name))
+        ]
+        if not leaves and not metrics:
+            return
+        why = (
+            "MMDetection's loading step and metric of panoptic data need "
+            "panopticapi; mmada's do the same without."
+        )
+        self.decided.append(why)
+        yield f'\n{comment(why)}\n{WITHOUT_PANOPTICAPI}\n'
+        yield '\n'.join(
+            [
+                *map(_own_loading, leaves),
+                *(assignment(n, _own_metrics(config, n)) for n in metrics),
+            ]
+        )
+
+    def _hooks(self) -> str:
+        assert self.method.hook is not None
+        hook = dict(self.method.hook)
+        if self.args.policy is not None:
+            hook |= dict(policy=str(self.args.policy), initial_losses='probe')
+        if self.method.controller is None:  # else they are the search's
+            hook['objectives'] = Code('objectives')
+        stock = self.stock.config.get('custom_hooks')
+        if not stock:
+            return assignment('custom_hooks', [hook])
+        names = ', '.join(each['type'] for each in stock)
+        self.decided.append(f'The hooks of the stock config stay: {names}.')
+        text = comment(
+            'A list replaces that of the base, so its hooks are named as well.'
+        )
+        kept = Code('*_base_.custom_hooks')
+        return f'{text}\n{assignment("custom_hooks", [kept, hook])}'
+
+    def _search(self) -> Iterator[str]:
+        if self.method.controller is None:
+            return
+        config = self.stock.config
+        self.reward = search.find_reward(config, self.args.reward or ())
+        data = search.find_data(config)
+        self.gpus = search.num_gpus(config, self.args.gpus)
+        split = f'mmada split {data.ann_file} --num-reward {search.HELD_OUT}'
+        values = search.data_values(self.stock, data, self.reward, self.gpus)
+        lines = [assignment(name, value) for name, value in values.items()]
+        text = comment(
+            'Training images are held out to reward the search: weights that '
+            'were chosen by test images would make the final figures too '
+            'good. The list of them:'
+        )
+        yield '\n'.join([text, f'#   {split}', *lines])
+        self.decided += [
+            f'Reward: {" and ".join(self.reward.keys)}.',
+            f'GPUs that train one replica at a time: {self.gpus}; `--gpus` '
+            'changes that.',
+        ]
+        self.left_open.append(f'the images of the reward, first: {split}')
+
+    def _loop(self, controller: Callable[[int], dict[str, Any]]) -> str:
+        options = controller(len(self.grouping.names))
+        loop = search.loop(self.stock, options, self.reward, self.gpus)
+        return assignment('train_cfg', loop)
+
+    def _command(self) -> str:
+        if self.method.controller is None or self.gpus == 1:
+            return 'mmada train'
+        return (
+            f'torchrun --nproc-per-node {self.gpus} -m mmada train --launcher '
+            'pytorch'
+        )
+
+    def _mention_the_rest(self) -> None:
+        """Note what the user has to know beside the parts."""
+        for hook in self.stock.config.get('custom_hooks') or []:
+            if hook['type'] in LATE:
+                self.left_open.append(
+                    f'{LATE[hook["type"]]} begins late and keeps weight 1; '
+                    '`late=True` in docs/your_own_detector.md'
+                )
+        if '::' in self.args.config and self.stock.base != self.args.config:
+            self.left_open.append(
+                'the `_base_`, which is the path of this installation, since '
+                f'MMEngine does not find {self.args.config}'
+            )
+        measured = self.method.measured_with
+        if measured and self.stock.optimizer != measured:
+            self.left_open.append(
+                f'{self.stock.optimizer} of the stock config stays; the '
+                f'benchmark measured the method with {measured} '
+                '(docs/your_own_detector.md)'
+            )
+        if self.method.needs:
+            self.left_open.append(f'the method takes {self.method.needs}')
+
+
+def _head(stock: Stock, method: Method) -> str:
+    """Return what a config begins with."""
+    found = (stock.config.get('custom_imports') or {}).get('imports')
+    imports: Any = ['mmada']
+    if found:  # a list replaces that of the base
+        imports = Code("[*_base_.custom_imports['imports'], 'mmada']")
+    custom = dict(imports=imports, allow_failed_imports=False)
+    return '\n'.join(
+        [
+            comment(f'{method.summary} Written by `mmada adapt`.'),
+            assignment('_base_', stock.base),
+            assignment('custom_imports', custom),
+        ]
+    )
+
+
+def _raw(patterns: dict[str, Any]) -> dict[str, Any]:
+    """Return regular expressions as raw strings."""
+    return {
+        name: [_raw_string(p) for p in pattern]
+        if isinstance(pattern, list)
+        else _raw_string(pattern)
+        for name, pattern in patterns.items()
+    }
+
+
+def _raw_string(pattern: str) -> Code:
+    return Code(f"r'{pattern}'" if '\\' in pattern else repr(pattern))
+
+
+def _own_loading(leaf: Leaf) -> str:
+    """Return the pipeline of a data set with mmada's loading step."""
+    name = f'{leaf.place.partition("_")[0]}_pipeline'
+    stock = f'_base_.{leaf.place}.pipeline'
+    line = f'{name} = without_panopticapi({stock})'
+    if len(line) > WIDTH:
+        line = f'{name} = without_panopticapi(\n    {stock}\n)'
+    value: Any = dict(pipeline=Code(name))
+    loader, *inner = leaf.place.split('.')
+    for _ in inner:
+        value = dict(dataset=value)
+    return f'{line}\n{assignment(loader, value)}'
+
+
+def _is_mmdets(evaluator: Any) -> bool:
+    """Whether it is a metric that mmada's can stand for."""
+    return evaluator['type'] == 'CocoPanopticMetric' and not evaluator.get(
+        'format_only'
+    )
+
+
+def _own_metrics(config: Any, name: str) -> Any:
+    """Return an evaluator with mmada's metric in place of MMDetection's."""
+    own = {'type': 'PanopticQuality'}
+    if not isinstance(config[name], list | tuple):
+        return own
+    return [
+        {FIRST: Code(f'_base_.{place}'), **own}
+        if _is_mmdets(evaluator)
+        else Code(f'_base_.{place}')
+        for place, evaluator in evaluators(config, name)
+    ]
+
+
+def _join(*parts: str) -> str:
+    return '\n\n'.join(parts) + '\n'

@@ -1,0 +1,119 @@
+"""What each method adds to a stock config, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Method(NamedTuple):
+    """A way to set the weights.
+
+    Attributes:
+        summary: What it does, for a comment.
+        hook: The hook that sets the weights; None for a method without.
+        every_iteration: Whether the weights change at every iteration.
+        proposals: Whether the losses of region proposals are weighted, too.
+        controller: Returns that of a search before the training, for a
+            number of objectives, 0 if it is not known; None without a search.
+        loss: The loss that a segmentor is given; None where it keeps its own.
+        needs: What it takes beside the training itself.
+        measured_with: The optimizer of the benchmark's row, if it recommends
+            the method.
+    """
+
+    summary: str
+    hook: dict[str, Any] | None = None
+    every_iteration: bool = False
+    proposals: bool = False
+    controller: Callable[[int], dict[str, Any]] | None = None
+    loss: dict[str, Any] | None = None
+    needs: str = ''
+    measured_with: str = ''
+
+
+def _step(**weighting: Any) -> dict[str, Any]:
+    return dict(type='StepWeightingHook', weighting=weighting)
+
+
+def _epoch(**weighting: Any) -> dict[str, Any]:
+    return dict(type='LossWeightingHook', weighting=weighting)
+
+
+def _gradient(**weighting: Any) -> dict[str, Any]:
+    return dict(type='GradientWeightingHook', weighting=weighting)
+
+
+def _slope(n: int) -> dict[str, Any]:
+    # Two replicas, one opposite the other, for each of the n - 1 directions,
+    # and the one at the centre.
+    replicas = max(5, 2 * n - 1) if n else 9
+    return dict(type='SlopeSearch', num_replicas=replicas)
+
+
+_PSEUDO = 'a pseudo epoch before the first one'
+_TRAININGS = 'a search that costs a training for each replica'
+
+METHODS = {
+    'uncertainty': Method(
+        'Uncertainty weighting: the weights are learned beside the network.',
+        _step(type='UncertaintyWeighting'),
+        every_iteration=True,
+        measured_with='AdamW',
+    ),
+    'inverse-loss': Method(
+        'Weights inverse to the losses of the epoch before.',
+        _epoch(type='InverseLossWeighting'),
+        needs=_PSEUDO,
+    ),
+    'dwa': Method(
+        'Dynamic weight average: more for losses that fell little.',
+        _epoch(type='DynamicWeightAverage'),
+    ),
+    'random': Method(
+        'Random loss weighting: other weights in every iteration.',
+        _step(type='RandomLossWeighting'),
+        every_iteration=True,
+    ),
+    'famo': Method(
+        'FAMO: equal progress of all losses.',
+        _step(type='Famo'),
+        every_iteration=True,
+        needs='a second forward pass in every iteration',
+    ),
+    'gradnorm': Method(
+        'GradNorm: gradients of the shared layers become equal in size.',
+        _gradient(type='GradNorm'),
+        every_iteration=True,
+        needs='a backward pass for each objective in every iteration',
+    ),
+    'upgrad': Method(
+        'UPGrad: no loss is raised for the sake of another.',
+        _gradient(type='AggregatorWeighting', aggregator='UPGrad'),
+        every_iteration=True,
+        needs='TorchJD (the extra `torchjd`), and a backward pass for each '
+        'objective in every iteration',
+    ),
+    'policy': Method(
+        'The weights of a policy file, as an earlier search wrote it.',
+        dict(type='PolicyWeightingHook', mode='pred'),
+        needs=_PSEUDO,
+    ),
+    'slope': Method(
+        'A search by whole trainings, then a training with what it found.',
+        dict(type='PolicyWeightingHook', mode='pred'),
+        proposals=True,
+        controller=_slope,
+        needs=_TRAININGS,
+    ),
+    'ada-segment': Method(
+        'Ada-Segment: a policy learned round by round, then a training.',
+        dict(type='PolicyWeightingHook', mode='comb'),
+        controller=lambda n: dict(type='AdaSegment', num_replicas=8),
+        needs=_TRAININGS,
+    ),
+    'asl': Method(
+        'Auto Seg-Loss: a released loss in the shape of mIoU.',
+        loss=dict(type='AutoSegLoss', metric='mIoU', theta='voc_miou'),
+    ),
+}

@@ -1,0 +1,195 @@
+"""Which losses a model has, from a look at it with two made-up images."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel, revert_sync_batchnorm
+from mmengine.registry import MODELS
+from mmengine.structures import InstanceData, PixelData
+
+from mmada.models import is_loss
+from mmada.utils.seeding import preserve_rng
+
+CHECKPOINTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
+PREPROCESSORS = dict(mmdet='DetDataPreprocessor', mmseg='SegDataPreProcessor')
+
+
+class Look(NamedTuple):
+    """How large the images are, and the maps beside them.
+
+    Attributes:
+        size: Of both sides, in pixels.
+        stride: Pixels of the image for one of the semantic map.
+    """
+
+    size: int
+    stride: int = 1
+
+
+# Some heads want larger images than others, and HTC a smaller map.
+LOOKS = (Look(128), Look(320), Look(512), Look(256, 8))
+
+
+def find_losses(config: Config, scope: str) -> list[str]:
+    """Return the names of the losses that a model trains with.
+
+    Nothing is loaded and nothing is trained: the weights are random.
+
+    Args:
+        config: Of a training.
+        scope: 'mmdet' or 'mmseg', which says what its images are like.
+
+    Raises:
+        ValueError: If the model cannot be built, or not be shown such
+            images.
+    """
+    problem: Exception | None = None
+    with _quietly(), preserve_rng():
+        try:
+            model = _build(config, scope)
+        except Exception as error:  # whatever it lacks here
+            raise ValueError(_in_a_line(error)) from error
+        for look in LOOKS:
+            try:
+                return _losses(model, _batch(scope, look))
+            except Exception as error:  # of images that do not suit it
+                problem = problem or error
+    assert problem is not None
+    raise ValueError(_in_a_line(problem)) from problem
+
+
+def _build(config: Config, scope: str) -> BaseModel:
+    model = _without_checkpoints(copy.deepcopy(config.model))
+    # Without the sizes that the images of a training are padded to.
+    model['data_preprocessor'] = dict(type=PREPROCESSORS[scope])
+    if scope == 'mmdet':
+        model['data_preprocessor'].update(pad_mask=True, pad_seg=True)
+    else:
+        model['data_preprocessor'].update(size=(128, 128))
+    built = revert_sync_batchnorm(MODELS.build(model))
+    built.init_weights()  # queries and boxes that are learned
+    # What some heads read of the training's progress.
+    hub = MessageHub.get_instance('mmada_adapt')
+    hub.update_info_dict(dict(epoch=0, iter=0))
+    return built.train()
+
+
+def _without_checkpoints(config: Any) -> Any:
+    if isinstance(config, dict):
+        return type(config)(
+            (key, _without_checkpoints(value))
+            for key, value in config.items()
+            if key not in CHECKPOINTS
+        )
+    if isinstance(config, list | tuple):
+        return type(config)(map(_without_checkpoints, config))
+    return config
+
+
+@torch.no_grad()
+def _losses(model: BaseModel, batch: dict[str, Any]) -> list[str]:
+    preprocessor: Any = model.data_preprocessor
+    data = preprocessor(batch, True)
+    _, values = model.parse_losses(model(**data, mode='loss'))
+    return [name for name in values if is_loss(name)]
+
+
+def _batch(scope: str, look: Look) -> dict[str, Any]:
+    shape = (look.size, look.size)
+    images = [
+        torch.randint(256, (3, *shape), dtype=torch.uint8) for _ in range(2)
+    ]
+    sample = _sample if scope == 'mmdet' else _segmentation_sample
+    return dict(
+        inputs=images, data_samples=[sample(i, shape, look) for i in range(2)]
+    )
+
+
+def _metainfo(index: int, shape: tuple[int, int]) -> dict[str, Any]:
+    return dict(
+        img_id=index,
+        img_shape=shape,
+        ori_shape=shape,
+        pad_shape=shape,
+        scale_factor=(1.0, 1.0),
+        flip=False,
+        flip_direction=None,
+        border=(0, shape[0], 0, shape[1]),  # CornerNet's crops have it
+    )
+
+
+def _sample(index: int, shape: tuple[int, int], look: Look) -> DetDataSample:
+    """Return three objects of the first class, with all that one may have."""
+    size = look.size
+    boxes = torch.tensor(
+        [[0.1, 0.1, 0.6, 0.7], [0.3, 0.2, 0.5, 0.5], [0.05, 0.4, 0.95, 0.9]]
+    )
+    masks = np.zeros((3, *shape), dtype=np.uint8)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes * size, strict=True):
+        mask[int(y1) : int(y2), int(x1) : int(x2)] = 1
+    sample = DetDataSample(metainfo=_metainfo(index, shape))
+    sample.gt_instances = InstanceData(
+        bboxes=HorizontalBoxes(boxes * size),
+        labels=torch.zeros(3, dtype=torch.long),
+        masks=BitmapMasks(masks, *shape),
+    )
+    sample.ignored_instances = InstanceData(
+        bboxes=HorizontalBoxes(torch.zeros(0, 4)),
+        labels=torch.zeros(0, dtype=torch.long),
+    )
+    # What Fast R-CNN is given in place of an RPN.
+    sample.proposals = InstanceData(
+        bboxes=HorizontalBoxes(boxes * size), scores=torch.ones(3)
+    )
+    side = size // look.stride
+    sample.gt_sem_seg = PixelData(
+        sem_seg=torch.zeros(1, side, side, dtype=torch.long)
+    )
+    return sample
+
+
+def _segmentation_sample(
+    index: int, shape: tuple[int, int], look: Look
+) -> Any:
+    from mmseg.structures import SegDataSample
+
+    sample = SegDataSample(metainfo=_metainfo(index, shape))
+    maps = torch.zeros(1, *shape, dtype=torch.long)
+    sample.gt_sem_seg = PixelData(data=maps)
+    sample.gt_edge_map = PixelData(data=maps)
+    sample.gt_depth_map = PixelData(data=maps.float())
+    return sample
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Drop what a model says of itself while it is built."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _in_a_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'[:200]

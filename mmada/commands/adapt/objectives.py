@@ -1,0 +1,104 @@
+"""Which losses of a model share a weight in the config that is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MANY = 6
+"""With more losses than that, those of one kind share a weight."""
+
+# Of the decoder layers and stages of one kind, and of its other queries.
+_PLACE = re.compile(r'^(?:.*\.)?(?:(?:enc|dn|aux)_)?(?=loss_)')
+_PROPOSALS = re.compile(r'^loss_rpn_')
+
+
+class Grouping(NamedTuple):
+    """What gets one weight.
+
+    Attributes:
+        patterns: The option `objectives`; None where each loss is one.
+        names: Of the objectives; none where the losses are not known.
+        reason: Why these, for a comment.
+    """
+
+    patterns: dict[str, str | list[str]] | None
+    names: tuple[str, ...]
+    reason: str
+
+
+def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
+    """Choose the objectives for the losses of a model.
+
+    Args:
+        losses: Their names; none if they are not known.
+        proposals: Whether those of region proposals are weighted as well.
+    """
+    if not losses:
+        return Grouping(None, (), 'Each loss of the model is an objective.')
+    others = [loss for loss in losses if not _PROPOSALS.match(loss)]
+    left_out = not proposals and 1 < len(others) < len(losses)
+    weighted = others if left_out else losses
+    patterns = _by_kind(weighted)
+    reason = _about_proposals(left_out, 0 < len(others) < len(losses))
+    few = len(weighted) <= MANY or len(patterns) == 1
+    if few and not left_out:
+        return Grouping(
+            None,
+            tuple(losses),
+            f'Each loss is an objective: {", ".join(losses)}.{reason}',
+        )
+    kinds = ', '.join(patterns)
+    if len(patterns) == len(weighted):
+        return Grouping(
+            patterns,
+            tuple(patterns),
+            f'The objectives, each of which gets a weight: {kinds}.{reason}',
+        )
+    return Grouping(
+        patterns,
+        tuple(patterns),
+        f'The objectives, each of which gets a weight: {kinds}. Of the '
+        f'{len(weighted)} losses those of one kind share it, whatever their '
+        f'stage or layer, since few weights are learned sooner.{reason}',
+    )
+
+
+def _about_proposals(left_out: bool, there: bool) -> str:
+    if left_out:
+        return (
+            ' The losses of the region proposals keep weight 1, as where the '
+            'method was measured.'
+        )
+    if there:
+        return (
+            ' The region proposals have a weight, too: without, the common '
+            'scale of all others would be one against them.'
+        )
+    return ''
+
+
+def _by_kind(losses: Sequence[str]) -> dict[str, str | list[str]]:
+    """Return a pattern for each kind of loss, by a short name."""
+    kinds: dict[str, list[str]] = {}
+    for loss in losses:
+        kinds.setdefault(_kind(loss), []).append(loss)
+    return {kind: _pattern(members) for kind, members in kinds.items()}
+
+
+def _kind(loss: str) -> str:
+    if _PROPOSALS.match(loss):
+        return 'rpn'
+    return _PLACE.sub('', loss).replace('loss_', '').replace('.', '_')
+
+
+def _pattern(losses: Sequence[str]) -> str | list[str]:
+    """Return regular expressions for losses that differ in their place."""
+    if all(map(_PROPOSALS.match, losses)) and len(losses) > 1:
+        return 'loss_rpn_.*'
+    forms = [
+        re.sub(r'\d+(?=\\\.)', r'\\d+', re.escape(loss)) for loss in losses
+    ]
+    once = list(dict.fromkeys(forms))
+    return once[0] if len(once) == 1 else once

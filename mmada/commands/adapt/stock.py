@@ -1,0 +1,136 @@
+"""What is found in a stock config."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.registry import HOOKS
+from mmengine.utils import is_installed
+
+from mmada.commands.common import read_config
+from mmada.engine.hooks.weighting_hook import WeightingHook
+
+NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+SCOPES = ('mmdet', 'mmseg')
+
+
+class Stock(NamedTuple):
+    """A stock config.
+
+    Attributes:
+        base: How another config names it, its `_base_`.
+        config: Its content.
+        scope: 'mmdet' or 'mmseg'.
+    """
+
+    base: str
+    config: Config
+    scope: str
+
+    @property
+    def optimizer(self) -> str:
+        """The type of its optimizer."""
+        return str(self.config.optim_wrapper.optimizer.type)
+
+
+class Leaf(NamedTuple):
+    """The data set inside of what wraps it.
+
+    Attributes:
+        place: How a config names it, such as `train_dataloader.dataset`.
+        depth: Number of wrappers around it.
+        config: Its config; None where several data sets are joined.
+    """
+
+    place: str
+    depth: int
+    config: Any
+
+
+def read_stock(name: str, folder: Path) -> Stock:
+    """Read a stock config.
+
+    Args:
+        name: A path, or the name of one that a package has with it, such as
+            'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'.
+        folder: Of the config that inherits from it.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no config of a training that mmada can weigh.
+    """
+    if '::' in name:
+        path = _shipped(name)
+        package = name.partition('::')[0]
+        # MMEngine looks for the distribution, whose name a fork may change.
+        known = is_installed(MODULE2PACKAGE.get(package, package))
+        base = name if known else str(path)
+    else:
+        path = Path(name)
+        absolute = path.is_absolute()
+        base = name if absolute else os.path.relpath(path, folder)
+    config = read_config(path)
+    _check(name, config)
+    return Stock(base, config, config.get('default_scope') or 'mmdet')
+
+
+def _shipped(name: str) -> Path:
+    """Return the file of a config that comes with a package."""
+    package, _, path = name.partition('::')
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            f'`config` should be of an installed package. Found {name!r}.'
+        )
+    return Path(spec.origin).parent / '.mim' / 'configs' / path
+
+
+def _check(name: str, config: Config) -> None:
+    missing = [key for key in NEEDED if not config.get(key)]
+    if missing:
+        raise ValueError(
+            f'`config` should be that of a training. Found no '
+            f'{", ".join(missing)} in {name}.'
+        )
+    scope = config.get('default_scope') or 'mmdet'
+    if scope not in SCOPES:
+        raise ValueError(
+            f'`default_scope` should be one of {", ".join(SCOPES)}. Found '
+            f'{scope!r}.'
+        )
+    if 'optimizer' not in config.optim_wrapper:
+        raise ValueError(
+            '`optim_wrapper` should hold one optimizer, whose heads can be '
+            f'shielded. Found {", ".join(config.optim_wrapper)}.'
+        )
+    for hook in config.get('custom_hooks') or []:
+        kind = HOOKS.get(hook['type'])
+        if isinstance(kind, type) and issubclass(kind, WeightingHook):
+            raise ValueError(
+                '`custom_hooks` should not weigh the losses yet. Found '
+                f'{hook["type"]}.'
+            )
+
+
+def leaf_of(config: Config, loader: str) -> Leaf:
+    """Return the data set of a dataloader, inside of its wrappers."""
+    place, depth = f'{loader}.dataset', 0
+    found = (config.get(loader) or {}).get('dataset') or {}
+    while 'dataset' in found:
+        place, depth, found = f'{place}.dataset', depth + 1, found['dataset']
+    return Leaf(place, depth, None if 'datasets' in found else found)
+
+
+def evaluators(config: Config, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield how a config names each metric of an evaluator, and the metric."""
+    found = config.get(name)
+    if isinstance(found, list | tuple):
+        yield from ((f'{name}[{i}]', each) for i, each in enumerate(found))
+    elif found:
+        yield name, found

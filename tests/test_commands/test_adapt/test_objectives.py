@@ -1,0 +1,85 @@
+"""Which losses share a weight: few by themselves, many by their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from mmada.commands.adapt.objectives import group_losses
+from mmada.models.objectives import Objectives
+
+MASK_RCNN = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox']
+CASCADE = [
+    'loss_rpn_cls',
+    'loss_rpn_bbox',
+    *(f's{k}.loss_{kind}' for k in range(3) for kind in ('cls', 'bbox')),
+]
+DINO = [
+    f'{layer}{query}loss_{kind}'
+    for layer in ('', 'd0.', 'd1.', 'd10.')
+    for query in ('', 'dn_')
+    for kind in ('cls', 'bbox')
+] + ['enc_loss_cls', 'enc_loss_bbox']
+
+
+def assigned(losses: Sequence[str], proposals: bool) -> dict[str, str]:
+    """The objective of each loss, as the patterns themselves find it."""
+    patterns = group_losses(losses, proposals).patterns
+    assert patterns is not None
+    objectives = Objectives(patterns)
+    found = {loss: objectives.index(loss) for loss in losses}
+    return {
+        loss: objectives.names[i] for loss, i in found.items() if i is not None
+    }
+
+
+def kind(loss: str) -> str:
+    return 'rpn' if 'rpn' in loss else loss.rpartition('_')[2]
+
+
+def test_few_losses_are_one_objective_each() -> None:
+    found = group_losses(MASK_RCNN, proposals=True)
+    assert found.patterns is None
+    assert found.names == tuple(MASK_RCNN)
+    assert 'region proposals have a weight, too' in found.reason
+
+
+def test_region_proposals_are_left_out() -> None:
+    found = group_losses(MASK_RCNN, proposals=False)
+    assert found.patterns == dict(cls='loss_cls', bbox='loss_bbox')
+    assert 'region proposals keep weight 1' in found.reason
+    assert assigned(CASCADE, proposals=False) == {
+        loss: kind(loss) for loss in CASCADE if 'rpn' not in loss
+    }
+
+
+@pytest.mark.parametrize('proposals', [True, False])
+def test_region_proposals_alone_are_weighted(proposals: bool) -> None:
+    found = group_losses(MASK_RCNN[:2], proposals)
+    assert found.names == ('loss_rpn_cls', 'loss_rpn_bbox')
+    assert 'proposals' not in found.reason
+
+
+def test_stages_of_a_cascade_share_a_weight() -> None:
+    assert assigned(CASCADE, proposals=True) == {
+        loss: kind(loss) for loss in CASCADE
+    }
+    assert group_losses(CASCADE, True).names == ('rpn', 'cls', 'bbox')
+
+
+def test_layers_and_queries_of_a_decoder_share_a_weight() -> None:
+    assert assigned(DINO, proposals=False) == {
+        loss: kind(loss) for loss in DINO
+    }
+    assert 'proposals' not in group_losses(DINO, False).reason
+
+
+def test_losses_of_one_kind_alone_stay_apart() -> None:
+    losses = [f'aux_{k}.loss_ce' for k in range(7)]
+    assert group_losses(losses, False).patterns is None
+    assert group_losses(losses, False).names == tuple(losses)
+
+
+def test_losses_that_are_not_known() -> None:
+    assert group_losses([], proposals=False)[:2] == (None, ())
