@@ -1,15 +1,16 @@
-"""The diff of the front page is one of a config that MMDetection has."""
+"""The diff of the front pages is one of a config that MMDetection has."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import mmdet
+import pytest
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
 import mmada  # noqa: F401  registers the hook
-from tests.test_docs.pages import DOCS, read_blocks
+from tests.test_docs.pages import DOCS, REPO, read_blocks
 
 CONFIGS = Path(mmdet.__path__[0], '.mim/configs')
 STOCK = CONFIGS / 'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py'
@@ -26,10 +27,11 @@ def apply(diff: str, text: str) -> str:
     return text
 
 
-def test_the_diff_is_one_of_the_stock_config(tmp_path: Path) -> None:
-    (block,) = (
-        b for b in read_blocks(DOCS / 'index.md') if b.language == 'diff'
-    )
+@pytest.mark.parametrize('page', [REPO / 'README.md', DOCS / 'index.md'])
+def test_the_diff_is_one_of_the_stock_config(
+    page: Path, tmp_path: Path
+) -> None:
+    (block,) = (b for b in read_blocks(page) if b.language == 'diff')
     bases = STOCK.read_text().replace("'../", f"'{CONFIGS}/")
     stock, changed = tmp_path / 'stock.py', tmp_path / 'changed.py'
     stock.write_text(bases)

@@ -29,13 +29,18 @@ from mmada.engine.exploration.reporter import ExplorationReporter
 from mmada.engine.exploration.results import write_results
 from mmada.engine.exploration.state import (
     ExplorationState,
+    check_begun,
     identity_of,
     load_newest,
 )
 from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import (
     check_auto_scale_lr,
+    check_id_lists,
+    check_known,
     check_optimization,
+    check_ranks,
+    check_reward,
     controller_class,
 )
 from mmada.engine.mmengine_adapters import is_resumed, take_over_seed
@@ -121,13 +126,26 @@ class ParallelExplorationLoop(BaseLoop):
         ranks_per_replica: int | None = None,
         replica_timeout: float = 12 * 3600,
         directory: str = EXPLORATION_DIR,
+        **unknown: Any,
     ) -> None:
+        check_known(ParallelExplorationLoop, unknown)
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
         self._replica_timeout = check_number(
             'replica_timeout', replica_timeout, 0, above=True
         )
         self.reward_metric = RewardMetric(reward_metric)
         self._directory = directory
+        check_reward(reward_dataloader, reward_evaluator)
+        check_id_lists(dataloader, reward_dataloader)
+        check_ranks(ranks_per_replica)
+        self.target = build_target(target)
+        self._controller_config = controller
+        self._training_rounds = controller_class(
+            controller, self.target
+        ).training_rounds(num_rounds, controller)
+        check_begun(
+            Path(runner.work_dir) / directory / STATES_DIR, is_resumed(runner)
+        )
         if seed is None and is_resumed(runner):
             _take_over_seed(runner, directory)
         self.seed = runner.seed if seed is None else seed
@@ -146,12 +164,7 @@ class ParallelExplorationLoop(BaseLoop):
             reward_metric,
             self.seed,
         )
-        self.target = build_target(target)
-        self._controller_config = controller
-        self._training_rounds = controller_class(
-            controller, self.target
-        ).training_rounds(num_rounds, controller)
-        self.ranks_per_replica = ranks_per_replica
+        self._ranks_per_replica = ranks_per_replica
         self._log_interval = check_int('log_interval', log_interval, 1)
         self._epoch = 0
         self._iter = 0
@@ -217,7 +230,7 @@ class ParallelExplorationLoop(BaseLoop):
             monitor.begin()
             self.controller = self.build_controller(live, course)
             groups = ReplicaGroups(
-                self.controller.num_replicas, self.ranks_per_replica
+                self.controller.num_replicas, self._ranks_per_replica
             )
             stack.callback(groups.close)
             exploration = self._prepare(live, course, groups, channel, monitor)
@@ -258,7 +271,7 @@ class ParallelExplorationLoop(BaseLoop):
         """
         check_optimization(live, self.loader.num_iters)
         if batches is None:
-            share = Share(0, self.ranks_per_replica or 1)
+            share = Share(0, self._ranks_per_replica or 1)
             batches = self.loader.shared(share).segment(0)
         with preserve_rng(), course.look(0):
             self.target.bind(live, batches)

@@ -29,8 +29,13 @@ from results import COUNTS, Record, job_folder
 
 from mmada.utils.costs import Counts, Unit, cost, total
 
-REFERENCES = ('ones', 'Baseline-G', 'inverse-loss')
-POOLED_REFERENCES = ('ones', 'inverse-loss', 'uncertainty')
+REFERENCES = ('ones', 'Baseline-G', 'inverse-loss', 'inverse-loss of kinds')
+POOLED_REFERENCES = (
+    'ones',
+    'inverse-loss',
+    'inverse-loss of kinds',
+    'uncertainty',
+)
 DRAWS = 4000
 
 
