@@ -96,6 +96,10 @@ def shrink(cfg: Config) -> None:
             node['crop_size'] = (96, 96)
         if kind in ('SyncBN', 'MMSyncBN'):
             node['type'] = 'BN'
+        if kind == 'RandomSampler':
+            node['num'] = min(node['num'], 16)
+        for key in ('nms_pre', 'max_per_img'):
+            node.update({key: 32} if key in node else {})
         for key in ('init_cfg', 'pretrained', 'batch_augments'):
             node.pop(key, None)
         if 'num_workers' in node:
