@@ -1,9 +1,7 @@
-# make demo | test | test-quick | test-all | test-faults
-#      asl-quick | asl | compare-quick | compare | camvid
-#      lint | format | docs | release-check | env
-# Each sets up what it needs in $(VENV) first; ARGS go to the command itself.
-# The packages are those of the maintained stack; make test STACK=openmmlab runs
-# the tests with the original ones, in an environment of its own.
+# `make` prints what there is. Each target sets up what it needs in $(VENV)
+# first; ARGS go to the command itself. The packages are those of the maintained
+# stack; make test STACK=openmmlab runs the tests with the original ones, in an
+# environment of its own.
 
 STACK ?= onedl
 VENV ?= $(if $(filter onedl,$(STACK)),.venv,.venv-$(STACK))
@@ -17,19 +15,36 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: env demo test test-quick test-all test-faults asl-quick asl compare-quick \
-    compare camvid lint format docs release-check
+.PHONY: help install env demo test test-quick test-all test-faults asl-quick \
+    asl compare-quick compare camvid lint format docs release-check
 
-env:
+help:
+	@echo 'make demo           explore, train with what was found, compare: minutes'
+	@echo 'make install        what a user needs, in $(VENV)'
+	@echo 'make test           the tests but the long ones; test-quick, test-all'
+	@echo 'make compare        all methods on the same problems, resumable: hours'
+	@echo 'make compare-quick  a small part of it, to see it run'
+	@echo 'make camvid DATA=D  one row of it on real images, in folder D'
+	@echo 'make asl            searched losses for segmentation; asl-quick'
+	@echo 'make lint           style and types; make format mends the style'
+	@echo 'make docs           these documents as a site'
+	@echo 'make env            all that these targets need'
+	@echo 'make release-check  a wheel, tried in an environment of its own'
+	@echo 'Options: ARGS="..." VENV=folder PYTHON=python3.11 STACK=openmmlab'
+
+# What a user needs, and what tests, lint and documentation need on top.
+install: SETUP_OPTIONS = --for-users
+install env:
 	@python="$(PYTHON)"; \
 	if [ -z "$$python" ]; then \
 	    echo "Set-up: no Python 3.10, 3.11 or 3.12 found." \
 	        "Install one, or name it: make PYTHON=/path/to/python3.11 env" >&2; \
 	    exit 1; \
 	fi; \
-	"$$python" tools/dev/setup_env.py --venv "$(VENV)" --stack "$(STACK)"
+	"$$python" tools/dev/setup_env.py --venv "$(VENV)" --stack "$(STACK)" \
+	    $(SETUP_OPTIONS)
 
-demo: env
+demo: install
 	$(VENV)/bin/python tools/demo.py $(ARGS)
 
 # One thread: bit-equality is promised at equal thread counts. Each worker of

@@ -21,6 +21,8 @@ exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'mmada {version}'
 html_logo = html_favicon = 'images/logo.svg'
+html_show_copyright = False
+pygments_style = 'default'  # has colours for a diff
 myst_heading_anchors = 3
 myst_enable_extensions = ['dollarmath']
 

@@ -82,6 +82,8 @@ def _is_known_install(words: list[str]) -> bool:
     plain = re.sub(r'["\']|\\\n\s*', '', _INSTALLATION)
     if ' '.join(words) in ' '.join(plain.split()):
         return True
+    if words[2:] == ['.']:
+        return True
     extras = re.fullmatch(r'\.\[(.+)\]', words[-1])
     known = (REPO / 'setup.cfg').read_text()
     return bool(extras) and all(

@@ -329,11 +329,37 @@ def test_make_without_any_python_says_so() -> None:
     assert 'no Python 3.10, 3.11 or 3.12 found' in done.stderr
 
 
-def test_the_package_brings_what_all_its_tests_need(environment: Any) -> None:
+def test_makers_need_more_than_users(
+    environment: Any, setup_env: ModuleType
+) -> None:
+    steps = environment.steps()
+    for_users = setup_env.Environment(environment.folder, for_users=True)
+    assert [s.name for s in steps[:-1]] == [s.name for s in for_users.steps()]
     environment.install_package()
-    ((*_, package),) = environment.installs
-    extras = 'onedl,mmseg,torchjd,search,report,camvid,tests,lint,docs,release'
-    assert package == f'.[{extras}]'
+    steps[-1].run()
+    users, makers = (package for *_, package in environment.installs)
+    assert users == '.[onedl,report]'
+    extras = 'onedl,report,mmseg,torchjd,search,camvid,tests,lint,docs,release'
+    assert makers == f'.[{extras}]'
+
+
+def test_the_demo_installs_what_users_need_and_make_alone_helps() -> None:
+    demo, plain = (
+        subprocess.run(
+            ['make', '-n', *target],
+            cwd=REPO,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for target in (['demo'], [])
+    )
+    assert '--for-users' in demo
+    assert 'setup_env.py' not in plain
+    shown = subprocess.run(
+        ['make'], cwd=REPO, capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r'^make demo +\S', shown, re.MULTILINE)
 
 
 def test_mmsegmentation_brings_no_torch_and_no_operators_of_its_own() -> None:

@@ -47,29 +47,34 @@ class Stack(NamedTuple):
 
     Attributes:
         operators: Distribution of the compiled operators.
-        extras: Of setup.cfg, to be installed with the package. The first is
-            the family itself, and the name of its requirements file.
+        extras: Of setup.cfg, to be installed with the package for whoever
+            uses it. The first is the family itself, and the name of its
+            requirements file.
+        makers: What tests, lint and documentation need on top.
         early: Packages of that file which the build has to find as they are.
         opencv: The build of OpenCV without windows.
     """
 
     operators: str
     extras: tuple[str, ...]
+    makers: tuple[str, ...]
     early: tuple[str, ...]
     opencv: str
 
 
-TESTS = ('torchjd', 'search', 'report', 'camvid', 'tests')
+TESTS = ('torchjd', 'search', 'camvid', 'tests')
 STACKS = dict(
     onedl=Stack(
         operators='onedl-mmcv',
-        extras=('onedl', 'mmseg', *TESTS, 'lint', 'docs', 'release'),
+        extras=('onedl', 'report'),
+        makers=('mmseg', *TESTS, 'lint', 'docs', 'release'),
         early=(),
         opencv='opencv-python-headless<4.13',
     ),
     openmmlab=Stack(
         operators='mmcv',
-        extras=('openmmlab', *TESTS),
+        extras=('openmmlab', 'report'),
+        makers=TESTS,
         early=('numpy',),
         opencv='opencv-python-headless<4.12',
     ),
@@ -171,19 +176,28 @@ def count_jobs() -> str:
 
 
 class Environment:
-    """The virtual environment, and what each step does in it."""
+    """The virtual environment, and what each step does in it.
 
-    def __init__(self, folder: Path, stack: str = 'onedl') -> None:
+    Args:
+        folder: Where it is.
+        stack: Name of its packages' family. Defaults to 'onedl'.
+        for_users: Whether to leave out what only the makers of mmada need.
+            Defaults to False.
+    """
+
+    def __init__(
+        self, folder: Path, stack: str = 'onedl', for_users: bool = False
+    ) -> None:
         self.folder = folder
         self.stack = STACKS[stack]
+        self.for_users = for_users
         self.requirements = f'requirements/{stack}.txt'
         self.python = folder / 'bin' / 'python'
 
     def steps(self) -> list[Step]:
-        names = ('runtime', *self.stack.extras[1:])
-        package = tuple(f'requirements/{name}.txt' for name in names)
         build = ('requirements/build.txt',)
-        return [
+        package = files_of('runtime', *self.stack.extras[1:])
+        steps = [
             Step('python', (), self.create),
             Step('build', build, self.install_build),
             Step('operators', (self.requirements,), self.install_operators),
@@ -191,6 +205,10 @@ class Environment:
             Step('opencv', (), self.check_opencv),
             Step('check', (), self.check),
         ]
+        if not self.for_users:
+            makers = files_of(*self.stack.makers)
+            steps.append(Step('makers', makers, self.install_for_makers))
+        return steps
 
     def create(self) -> None:
         check_compiler()
@@ -241,9 +259,15 @@ class Environment:
         )
 
     def install_package(self) -> None:
-        say('Installing the stack, mmada, and the tools of its makers')
-        extras = ','.join(self.stack.extras)
-        self.pip('--no-build-isolation', '-e', f'.[{extras}]')
+        say('Installing the stack and mmada')
+        self.install_extras(self.stack.extras)
+
+    def install_for_makers(self) -> None:
+        say('Installing what tests, lint and documentation need')
+        self.install_extras((*self.stack.extras, *self.stack.makers))
+
+    def install_extras(self, names: tuple[str, ...]) -> None:
+        self.pip('--no-build-isolation', '-e', f'.[{",".join(names)}]')
 
     def check_opencv(self) -> None:
         error = self.try_python('import cv2')
@@ -307,6 +331,11 @@ class Environment:
         return done.stderr.strip() if done.returncode else ''
 
 
+def files_of(*names: str) -> tuple[str, ...]:
+    """Return the requirements files of some extras."""
+    return tuple(f'requirements/{name}.txt' for name in names)
+
+
 def say(text: str) -> None:
     print(f'== {text}', flush=True)
 
@@ -315,9 +344,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description='set up .venv')
     parser.add_argument('--venv', type=Path, default=REPO / '.venv')
     parser.add_argument('--stack', choices=list(STACKS), default='onedl')
+    parser.add_argument(
+        '--for-users',
+        action='store_true',
+        help='leave out what only tests, lint and documentation need',
+    )
     args = parser.parse_args()
     folder = args.venv.resolve()
-    environment = Environment(folder, args.stack)
+    environment = Environment(folder, args.stack, args.for_users)
     try:
         check_python()
         environment.check_version()

@@ -28,6 +28,7 @@ from mmada.engine.probe import (
     OwnerUpdates,
     probe_objectives,
 )
+from mmada.engine.registration import check_options, registered_class
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
@@ -113,6 +114,11 @@ class WeightingHook(Hook, Generic[W]):
     ) -> None:
         if interval is not None:
             check_int('interval', interval, 1)
+        if weighting:
+            kind = registered_class(
+                'weighting', weighting.get('type'), self.weighting_type
+            )
+            check_options('weighting', weighting, kind)
         self._config = weighting
         self._interval = interval
         self._objectives = objectives
@@ -120,18 +126,8 @@ class WeightingHook(Hook, Generic[W]):
         self.weighting = None
 
     def build_weighting(self, runner: Any) -> W:
-        """Build the weighting; the objectives are bound.
-
-        Raises:
-            ValueError: If it is of a kind that has another hook.
-        """
+        """Build the weighting; the objectives are bound."""
         weighting = TASK_UTILS.build(self._config)
-        if not isinstance(weighting, self.weighting_type):
-            raise ValueError(
-                '`weighting.type` should be a '
-                f'{self.weighting_type.__name__}; other kinds have a hook of '
-                f'their own. Found {type(weighting).__name__}.'
-            )
         weighting.begin(self.weights.objectives.names)
         return weighting
 
@@ -291,6 +287,7 @@ class WeightingHook(Hook, Generic[W]):
             return
         if measured:
             self.missing.note(self.means.losses)
+        self.period_ended(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),
@@ -298,6 +295,9 @@ class WeightingHook(Hook, Generic[W]):
             self.means.losses if measured else None,
         )
         self.means = PeriodMeans(len(losses))
+
+    def period_ended(self, losses: Tensor) -> None:
+        """Take note of the mean losses of a period; nothing by default."""
 
     def _restore(self, weighting: W, stored: Mapping[str, Any]) -> None:
         names = list(self.weights.objectives.names)
@@ -348,9 +348,9 @@ def warn_of_lag(runner: Any) -> None:
     rule = head_rule_of(runner.optim_wrapper)
     if isinstance(rule, LearningRateHeadRule):
         runner.logger.warning(
-            "`head_rule.mode='lr'` divides what is left of earlier "
-            'iterations, as momentum and accumulated gradients, by the '
-            'weights of the last one. With weights of every iteration '
+            'A head rule by learning rates divides accumulated gradients, and '
+            "with `head_rule.mode='lr'` momentum as well, by the weights of "
+            'the last iteration. With weights of every iteration '
             "`mode='grad'` is the exact one."
         )
 

@@ -22,6 +22,7 @@ COLORS = {
     'ablation': '#8A6BBE',
     'control': '#8C8C8C',
     'balance': '#009E73',
+    'SGD': '#E69F00',
 }
 TICKS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50)
 GAP = 0.027  # of a panel's height, between lines of text
