@@ -289,6 +289,44 @@ def inspect_problem(args: argparse.Namespace) -> str | None:
     return None
 
 
+def diagnose(parser: argparse.ArgumentParser) -> None:
+    """Say which loss owns the trunk, which is drowned, and which conflict.
+
+    Measures, on a few batches and without a step, the gradient that each
+    loss gives the parameters that all share. A stock config does, or one with
+    a hook or a search. Prints a table, advice in words, and where the picture
+    is. The exit status is 2 if the config cannot be used, else 0.
+
+    example:
+      mmada diagnose my_config.py --checkpoint detector.pth
+    """
+    parser.add_argument('config', type=Path, help='of a training')
+    parser.add_argument(
+        '--checkpoint', help='that its model starts from; default: its own'
+    )
+    parser.add_argument(
+        '--batches', type=int, default=8, help='to look at; default: 8'
+    )
+    parser.add_argument(
+        '--figure',
+        type=Path,
+        help='PNG to write; default: work_dirs/<name of the config>/'
+        'gradients.png',
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object'
+    )
+    add_config_overrides(parser)
+
+
+def diagnose_problem(args: argparse.Namespace) -> str | None:
+    if args.batches < 2:
+        return f'--batches should be at least 2. Found {args.batches}.'
+    if args.figure is not None and args.figure.suffix != '.png':
+        return f'--figure should end with .png. Found {args.figure}.'
+    return None
+
+
 def check_data(parser: argparse.ArgumentParser) -> None:
     """Check panoptic data sets before a long run.
 

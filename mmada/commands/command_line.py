@@ -105,6 +105,9 @@ COMMANDS = {
     'inspect': Command(
         'inspect', arguments.inspect, arguments.inspect_problem
     ),
+    'diagnose': Command(
+        'diagnose', arguments.diagnose, arguments.diagnose_problem
+    ),
     'check-data': Command(
         'check_data', arguments.check_data, arguments.check_data_problem
     ),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from mmengine.config import Config
 
 from mmada.commands.common import build_runner, check_checkpoint, load_config
 from mmada.engine import find_latest_checkpoint
+from mmada.engine.exploration.state import BegunError
 
 
 def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
@@ -38,5 +40,9 @@ def run(args: argparse.Namespace) -> int:
     """Train."""
     cfg = load_config(args)
     apply_training_options(cfg, args)
-    build_runner(cfg).train()
+    try:
+        build_runner(cfg).train()
+    except BegunError as error:
+        print(f'{args.prog}: error: {error}', file=sys.stderr)
+        return 2
     return 0

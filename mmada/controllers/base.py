@@ -160,6 +160,15 @@ class Controller(ABC):
         """
         return num_rounds if cls.start is Start.BEST else 1
 
+    @classmethod
+    def more_options(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return names of options that the constructor takes by `**`.
+
+        Args:
+            options: What the constructor is given.
+        """
+        return ()
+
     @abstractmethod
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Learn from the metrics reached with the proposed actions.

@@ -7,25 +7,17 @@ plain words of what is unusual.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import math
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmengine.runner import Runner
 from torch import Tensor
 
-from mmada.engine.mmengine_adapters import initialize_weights
-from mmada.engine.probe import MAX_BATCHES, probe_objectives, raw_losses
-from mmada.engine.replicas.segment_loader import SegmentLoader
-from mmada.models import ObjectiveMeter, weigh_losses
-from mmada.models.objectives import ObjectiveSpec
+from mmada.diagnostics.first_batches import first_batches, read_training
+from mmada.engine.probe import MAX_BATCHES, raw_losses
+from mmada.models import ObjectiveMeter
 from mmada.policies import PolicyEnsemble, policy_file
 from mmada.utils.files import sha256
 from mmada.utils.measurements import measured
@@ -229,74 +221,17 @@ def probe_losses(
             objectives twice.
         ObjectiveError: If an objective has no loss in any batch.
     """
-    with (
-        contextlib.redirect_stdout(sys.stderr),
-        tempfile.TemporaryDirectory() as work_dir,
-    ):
-        cfg = _read_config(config)
-        objectives = _objectives_of(cfg)
-        runner = _build_runner(cfg, checkpoint, work_dir)
-        model = weigh_losses(runner.model, objectives)
-        optim_wrapper = runner.build_optim_wrapper(
-            copy.deepcopy(runner.cfg.optim_wrapper)
-        )
-        loader = SegmentLoader(
-            dict(runner.cfg.train_dataloader), MAX_BATCHES, runner.seed
-        )
-        probe_objectives(runner.model, optim_wrapper, loader.segment(0))
-        meter = ObjectiveMeter(model.objective_weights.objectives)
+    cfg = read_training(config)
+    wrapper = dict(cfg.optim_wrapper)
+    with first_batches(cfg, checkpoint, MAX_BATCHES, wrapper) as first:
+        objectives = first.model.objective_weights.objectives
+        meter = ObjectiveMeter(objectives)
         with torch.no_grad(), preserve_rng():
-            for batch in loader.segment(0):
-                meter.update(raw_losses(model, optim_wrapper, batch))
-        return list(model.objective_weights.objectives.names), meter.mean()
-
-
-def _read_config(config: str | Path) -> Config:
-    cfg = Config.fromfile(config)
-    for name in ('model', 'train_dataloader', 'optim_wrapper'):
-        if cfg.get(name) is None:
-            raise ValueError(
-                f'{config} should be the config of a training. Found no '
-                f'`{name}`.'
-            )
-    return cfg
-
-
-def _objectives_of(cfg: Config) -> ObjectiveSpec | None:
-    """Return the objectives that a search or a hook of a config names."""
-    loop = cfg.get('train_cfg') or {}
-    searches = loop.get('exploration', loop)
-    named = [
-        *(searches if isinstance(searches, list) else [searches]),
-        *(cfg.get('custom_hooks') or []),
-    ]
-    for entry in named:
-        for place in (entry, entry.get('target') or {}):
-            if place.get('objectives') is not None:
-                return place['objectives']
-    return None
-
-
-def _build_runner(
-    cfg: Config, checkpoint: str | None, work_dir: str
-) -> Runner:
-    """Build a runner that knows the model and leaves nothing behind."""
-    cfg.merge_from_dict(dict(work_dir=work_dir, resume=False))
-    cfg.update(
-        launcher='none',
-        log_level='ERROR',
-        custom_hooks=[],
-        visualizer=None,
-        # MMEngine keeps loggers and visualizers by this name, with the second
-        # in it: two dry runs in one second would share a directory.
-        experiment_name=Path(work_dir).name,
-    )
-    if checkpoint is not None:
-        cfg.load_from = checkpoint
-    runner = Runner.from_cfg(cfg)
-    initialize_weights(runner)
-    runner.load_or_resume()
-    return runner
+            for batch in first.loader.segment(0):
+                meter.update(
+                    raw_losses(first.model, first.optim_wrapper, batch)
+                )
+        return list(objectives.names), meter.mean()
 
 
 def search_warnings(ensemble: PolicyEnsemble) -> list[str]:

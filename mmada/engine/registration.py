@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from mmengine.registry import TASK_UTILS
 
@@ -31,6 +33,78 @@ for _class in (
     weightings.UncertaintyWeighting,
 ):
     TASK_UTILS.register_module(module=_class)
+
+T = TypeVar('T')
+
+
+def registered_class(option: str, kind: Any, base: type[T]) -> type[T]:
+    """Return the class that a config names.
+
+    Args:
+        option: Name of the config's entry, for the message.
+        kind: Its `type`, a name or a class.
+        base: What the class has to be.
+
+    Raises:
+        ValueError: If there is no such class, listing those that there are.
+    """
+    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if not inspect.isclass(found) or not issubclass(found, base):
+        known = sorted(
+            name
+            for name, each in TASK_UTILS.module_dict.items()
+            if inspect.isclass(each) and issubclass(each, base)
+        )
+        raise ValueError(
+            f'`{option}.type` should be a registered {base.__name__}, such as '
+            f'{", ".join(known)}. Found {kind!r}. A class of your own is '
+            'registered by its module in `custom_imports`.'
+        )
+    return found
+
+
+def check_options(
+    option: str,
+    config: dict[str, Any],
+    function: Any,
+    given: Collection[str] = (),
+    more: Collection[str] = (),
+) -> None:
+    """Check that what a config names takes the config's options.
+
+    Args:
+        option: Name of the config's entry, for the message.
+        config: The options, and `type`.
+        function: What they are arguments of; all fit one that takes any,
+            unless `more` says which.
+        given: Arguments that it gets from elsewhere.
+        more: Options that it takes by other names than its own.
+
+    Raises:
+        ValueError: If an option is unknown or missing.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    named = {
+        p.name: p.default
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+    known = {*named, *more}
+    unknown = config.keys() - known - {'type'}
+    required = {n for n, default in named.items() if default is inspect._empty}
+    missing = required - config.keys() - set(given)
+    if missing or (unknown and (more or not any_name)):
+        found = ', '.join(map(repr, sorted(unknown)))
+        lacks = ', '.join(map(repr, sorted(missing)))
+        raise ValueError(
+            f'`{option}` should have options of {function.__name__}: '
+            f'{", ".join(sorted(known - set(given)))}. Found '
+            + (f'{found} besides' if unknown else '')
+            + (' and ' if unknown and missing else '')
+            + (f'no {lacks}' if missing else '')
+            + '.'
+        )
 
 
 @TASK_UTILS.register_module()

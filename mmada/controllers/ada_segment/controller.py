@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -73,6 +74,11 @@ class AdaSegment(WeightRounds):
         self._uninformative = 0
         self._saved: list[dict[str, Tensor]] = []
         self._best_weights: Tensor | None = None
+
+    @classmethod
+    def more_options(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return those of the preset."""
+        return tuple(preset_options(options.get('preset', 'stable')))
 
     @property
     def needs_losses(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from mmada.engine.distributed import Channel
 from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.replicas.live_replica import Snapshot
 from mmada.engine.state import StateStore, failpoint
+from mmada.engine.state.state_files import stored_steps
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 
@@ -143,15 +145,23 @@ def _plain(config: Any) -> Any:
     return config.__name__ if isinstance(config, type) else config
 
 
-def check_resumed(store: StateStore, resume: bool) -> None:
-    """Check that a run that found states in its directory is resumed.
+class BegunError(RuntimeError):
+    """A search was begun in the work directory, and is not resumed."""
+
+
+def check_begun(root: Path, resume: bool) -> None:
+    """Check that a run that finds states in its directory is resumed.
+
+    Args:
+        root: Where the states of the search are.
+        resume: Whether the run is to go on from what is there.
 
     Raises:
-        RuntimeError: If it is not.
+        BegunError: If it is not.
     """
-    if not resume:
-        raise RuntimeError(
-            f'{store.root.parent} holds an exploration already. Resume '
+    if not resume and any(stored_steps(root)):
+        raise BegunError(
+            f'{root.parent} holds an exploration already. Resume '
             'it (--resume), or choose another `work_dir`.'
         )
 
@@ -170,7 +180,7 @@ def load_newest(
         None if nothing was stored yet.
 
     Raises:
-        RuntimeError: On rank 0, if there is a state and `resume` is False.
+        BegunError: On rank 0, if there is a state and `resume` is False.
     """
     loaded: list[dict[str, Any]] = []
 
@@ -178,7 +188,7 @@ def load_newest(
         found = store.latest()
         if found is None:
             return False
-        check_resumed(store, resume)
+        check_begun(store.root, resume)
         loaded.append(found[1])
         return True
 

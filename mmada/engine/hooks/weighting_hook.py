@@ -28,6 +28,7 @@ from mmada.engine.probe import (
     OwnerUpdates,
     probe_objectives,
 )
+from mmada.engine.registration import check_options, registered_class
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.training_features import prepare_features
@@ -113,6 +114,11 @@ class WeightingHook(Hook, Generic[W]):
     ) -> None:
         if interval is not None:
             check_int('interval', interval, 1)
+        if weighting:
+            kind = registered_class(
+                'weighting', weighting.get('type'), self.weighting_type
+            )
+            check_options('weighting', weighting, kind)
         self._config = weighting
         self._interval = interval
         self._objectives = objectives
@@ -120,18 +126,8 @@ class WeightingHook(Hook, Generic[W]):
         self.weighting = None
 
     def build_weighting(self, runner: Any) -> W:
-        """Build the weighting; the objectives are bound.
-
-        Raises:
-            ValueError: If it is of a kind that has another hook.
-        """
+        """Build the weighting; the objectives are bound."""
         weighting = TASK_UTILS.build(self._config)
-        if not isinstance(weighting, self.weighting_type):
-            raise ValueError(
-                '`weighting.type` should be a '
-                f'{self.weighting_type.__name__}; other kinds have a hook of '
-                f'their own. Found {type(weighting).__name__}.'
-            )
         weighting.begin(self.weights.objectives.names)
         return weighting
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from mmdet.evaluation import CocoMetric
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
-from mmengine.registry import TASK_UTILS
 
 from mmada.controllers import Controller
+from mmada.engine.distributed.replica_groups import partition
 from mmada.engine.exploration.targets import Target
 from mmada.engine.mmengine_adapters import accumulated_iterations
+from mmada.engine.registration import check_options, registered_class
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.utils.checks import check_int
 
 
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
@@ -118,12 +124,129 @@ def controller_class(
     Raises:
         ValueError: If there is no such class, or its actions do not fit.
     """
-    kind = controller.get('type')
-    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if found is None or not issubclass(found, target.controllers):
-        raise ValueError(
-            '`controller.type` should be a registered '
-            f'{target.controllers.__name__}, since `target.type` is '
-            f'{type(target).__name__}. Found {kind!r}.'
-        )
+    found = registered_class(
+        'controller', controller.get('type'), target.controllers
+    )
+    check_options(
+        'controller',
+        controller,
+        found,
+        given=GIVEN,
+        more=found.more_options(controller),
+    )
     return found
+
+
+GIVEN = ('num_objectives', 'action_size', 'num_rounds', 'seed', 'initial')
+"""Arguments of controllers that a search sets."""
+
+
+def check_known(loop: type, unknown: dict[str, Any]) -> None:
+    """Check that a loop was given no options of another one.
+
+    Args:
+        loop: Class of the loop.
+        unknown: What it has no argument for.
+
+    Raises:
+        ValueError: If there is any.
+    """
+    if unknown:
+        known = [
+            name
+            for name in inspect.signature(loop).parameters
+            if name not in ('runner', 'unknown')
+        ]
+        raise ValueError(
+            f'`train_cfg` should have options of {loop.__name__}: '
+            f'{", ".join(known)}. Found {", ".join(map(repr, unknown))}. '
+            'What a base config brings is left out by `_delete_=True`.'
+        )
+
+
+def check_reward(dataloader: Any, evaluator: Any) -> None:
+    """Check the configs of a reward before any data are read.
+
+    Args:
+        dataloader: Config of the reward data.
+        evaluator: Config of the metrics, or several.
+
+    Raises:
+        ValueError: If one is missing, or the metric counts other images.
+    """
+    for name, found in (
+        ('reward_dataloader', dataloader),
+        ('reward_evaluator', evaluator),
+    ):
+        if not found:
+            raise ValueError(
+                f'`{name}` should be a config: of images that are held out '
+                'of training, and of the metrics on them. '
+                f'Found {found!r}. `mmada split` holds images out.'
+            )
+    several = isinstance(evaluator, (list, tuple))
+    metrics = evaluator if several else [evaluator]
+    kinds = [m.get('type') for m in metrics if isinstance(m, dict)]
+    stock = {'CocoMetric', 'mmdet.CocoMetric', CocoMetric}
+    if not stock.isdisjoint(kinds):
+        _check_coco(dataloader)
+
+
+def _check_coco(dataloader: Any) -> None:
+    advice = (
+        "`type='SubsetCocoMetric'` takes the same options, and scores the "
+        'images that were evaluated.'
+    )
+    if any(True for _ in _entries(dataloader, 'ids_file')):
+        raise ValueError(
+            '`reward_evaluator.type` should be SubsetCocoMetric where '
+            '`reward_dataloader` has an ImageSubset. Found CocoMetric, for '
+            'which the objects of all other images of `ann_file` are missed '
+            f'ones. {advice}'
+        )
+    print_log(
+        'CocoMetric gives no value for a model that finds nothing, as one '
+        f'does at first; such a replica counts as diverged. {advice}',
+        'current',
+        level=logging.WARNING,
+    )
+
+
+def check_id_lists(*configs: Any) -> None:
+    """Check that the lists of image ids are there, before data are read.
+
+    Args:
+        *configs: Of dataloaders.
+
+    Raises:
+        ValueError: If a local list is missing.
+    """
+    for path in _entries(configs, 'ids_file'):
+        if '://' not in path and not Path(path).is_file():
+            raise ValueError(
+                '`ids_file` should be a list of the images that are held '
+                f'out. Found no file {path}. `mmada split ANN_FILE` writes '
+                'one.'
+            )
+
+
+def _entries(config: Any, name: str) -> Iterator[str]:
+    """Yield the values of an entry, wherever in a config it is."""
+    if isinstance(config, dict):
+        if name in config:
+            yield str(config[name])
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        for part in config:
+            yield from _entries(part, name)
+
+
+def check_ranks(ranks_per_replica: int | None) -> None:
+    """Check that there are as many ranks as a replica is to have.
+
+    Raises:
+        ValueError: If there are fewer.
+    """
+    if ranks_per_replica is not None:
+        check_int('ranks_per_replica', ranks_per_replica, 1)
+        partition(get_world_size(), 1, ranks_per_replica)

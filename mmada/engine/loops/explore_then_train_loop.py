@@ -19,9 +19,12 @@ from mmengine.runner import (
 from torch import nn
 
 from mmada.engine.distributed import Channel
-from mmada.engine.exploration.state import check_resumed
 from mmada.engine.exploration.targets import build_target
-from mmada.engine.loops.config_checks import scales_rate, warn_of_batches
+from mmada.engine.loops.config_checks import (
+    check_known,
+    scales_rate,
+    warn_of_batches,
+)
 from mmada.engine.mmengine_adapters import (
     is_resumed,
     set_progress,
@@ -32,7 +35,8 @@ from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
 from mmada.engine.replicas.replica_hooks import check_hooks
-from mmada.engine.state import StateStore
+from mmada.engine.state import RunLock, StateStore
+from mmada.utils.files import discard
 from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
 
@@ -69,7 +73,9 @@ class ExploreThenTrainLoop(BaseLoop):
         dataloader: dict[str, Any],
         exploration: dict[str, Any] | list[dict[str, Any]],
         training: dict[str, Any],
+        **unknown: Any,
     ) -> None:
+        check_known(ExploreThenTrainLoop, unknown)
         listed = isinstance(exploration, (list, tuple))
         configs: list[Any] = list(exploration) if listed else [exploration]
         for config in configs:
@@ -171,10 +177,15 @@ class ExploreThenTrainLoop(BaseLoop):
             return channel.broadcast(kept.pop() if kept else {}, 0)
 
     def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
-        store = StateStore(exploration.directory / INITIAL_DIR, {})
+        root = exploration.directory / INITIAL_DIR
+        if root.exists() and not is_resumed(self.runner):
+            # Of a start that ended at a mistake in the config, before
+            # anything was searched.
+            with RunLock(exploration.directory):
+                discard(root, 'state.inside_delete')
+        store = StateStore(root, {})
         found = store.latest()
         if found is not None:
-            check_resumed(store, is_resumed(self.runner))
             return live.adopt(found[1])
         snapshot = live.capture()
         store.commit(0, snapshot)

@@ -27,13 +27,18 @@ from mmada.engine.exploration.reporter import ExplorationReporter
 from mmada.engine.exploration.results import write_results
 from mmada.engine.exploration.state import (
     ExplorationState,
+    check_begun,
     identity_of,
     load_newest,
 )
 from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import (
     check_auto_scale_lr,
+    check_id_lists,
+    check_known,
     check_optimization,
+    check_ranks,
+    check_reward,
     controller_class,
 )
 from mmada.engine.mmengine_adapters import is_resumed, take_over_seed
@@ -119,13 +124,26 @@ class ParallelExplorationLoop(BaseLoop):
         ranks_per_replica: int | None = None,
         replica_timeout: float = 12 * 3600,
         directory: str = EXPLORATION_DIR,
+        **unknown: Any,
     ) -> None:
+        check_known(ParallelExplorationLoop, unknown)
         self.num_rounds = check_int('num_rounds', num_rounds, 1)
         self._replica_timeout = check_number(
             'replica_timeout', replica_timeout, 0, above=True
         )
         self.reward_metric = RewardMetric(reward_metric)
         self._directory = directory
+        check_reward(reward_dataloader, reward_evaluator)
+        check_id_lists(dataloader, reward_dataloader)
+        check_ranks(ranks_per_replica)
+        self.target = build_target(target)
+        self._controller_config = controller
+        self._training_rounds = controller_class(
+            controller, self.target
+        ).training_rounds(num_rounds, controller)
+        check_begun(
+            Path(runner.work_dir) / directory / STATES_DIR, is_resumed(runner)
+        )
         if seed is None and is_resumed(runner):
             _take_over_seed(runner, directory)
         self.seed = runner.seed if seed is None else seed
@@ -144,11 +162,6 @@ class ParallelExplorationLoop(BaseLoop):
             reward_metric,
             self.seed,
         )
-        self.target = build_target(target)
-        self._controller_config = controller
-        self._training_rounds = controller_class(
-            controller, self.target
-        ).training_rounds(num_rounds, controller)
         self._ranks_per_replica = ranks_per_replica
         self._log_interval = check_int('log_interval', log_interval, 1)
         self._epoch = 0

@@ -7,7 +7,7 @@ compared between ranks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,10 +76,14 @@ class LiveReplica:
 
         Up to version 0.1.0 the detector was a module inside the weighted
         model, and each name began with that of the module.
+
+        Raises:
+            ValueError: If it is of another model.
         """
         names = {name for name, _ in self.module.named_parameters()}
         stored = snapshot['parameters']
         if {f'detector.{name}' for name in names} != set(stored):
+            self._check_parameters(stored)
             return snapshot
         parts = {
             key: {
@@ -89,6 +93,23 @@ class LiveReplica:
             for key in ('parameters', 'buffers')
         }
         return {**snapshot, **parts}
+
+    def _check_parameters(self, stored: Mapping[str, Tensor]) -> None:
+        ours = dict(self.module.named_parameters())
+        differences = [
+            f'{name} ({_shape(stored, name)}, in the config '
+            f'{_shape(ours, name)})'
+            for name in sorted(stored.keys() | ours.keys())
+            if _shape(stored, name) != _shape(ours, name)
+        ]
+        if differences:
+            more = len(differences) - _SHOWN
+            raise ValueError(
+                '`model` should be that of the states, to be resumed. Found '
+                f'other parameters: {", ".join(differences[:_SHOWN])}'
+                + (f' and {more} more' if more > 0 else '')
+                + '. Resume with its settings, or choose another `work_dir`.'
+            )
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot back; the snapshot stays as it is."""
@@ -219,3 +240,13 @@ def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
         for name in {**parts[0], **part}
         if parts[0].get(name) != part.get(name)
     )
+
+
+_SHOWN = 4
+"""Parameters that a message names."""
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    if name not in tensors:
+        return 'none'
+    return 'x'.join(map(str, tensors[name].shape)) or 'a number'

@@ -160,18 +160,47 @@ def test_objectives_auto_are_those_of_the_checkpoint_after_a_resume(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('hook', 'given', 'expected'),
+    ('hook', 'given', 'expected', 'known'),
     [
-        ('LossWeightingHook', 'RandomLossWeighting', 'Weighting'),
-        ('StepWeightingHook', 'DynamicWeightAverage', 'StepWeighting'),
+        (
+            'LossWeightingHook',
+            'RandomLossWeighting',
+            'Weighting',
+            'DynamicWeightAverage, InverseLossWeighting',
+        ),
+        (
+            'StepWeightingHook',
+            'DynamicWeightAverage',
+            'StepWeighting',
+            'Famo, RandomLossWeighting',
+        ),
+        (
+            'GradientWeightingHook',
+            'GradNrom',
+            'GradientWeighting',
+            'AggregatorWeighting, GradNorm',
+        ),
     ],
 )
-def test_a_weighting_for_another_hook_is_refused(
-    tmp_path, hook, given, expected
+def test_a_weighting_for_another_hook_is_refused_when_it_is_built(
+    hook, given, expected, known
 ):
-    message = f'`weighting.type` should be a {expected}; .*Found {given}[.]'
+    message = (
+        f'`weighting.type` should be a registered {expected}, .*{known}'
+        f".*Found '{given}'[.]"
+    )
     with pytest.raises(ValueError, match=message):
-        train(tmp_path, dict(type=hook, weighting=dict(type=given)))
+        HOOKS.build(dict(type=hook, weighting=dict(type=given)))
+
+
+def test_options_that_a_weighting_does_not_have_are_named_at_once():
+    weighting = dict(type='UncertaintyWeighting', learning_rate=0.1)
+    message = (
+        '`weighting` should have options of UncertaintyWeighting: lr, '
+        "normalize. Found 'learning_rate' besides."
+    )
+    with pytest.raises(ValueError, match=message):
+        HOOKS.build(dict(type='StepWeightingHook', weighting=weighting))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,188 @@
+"""What measured gradients mean, in plain words, and what fits them.
+
+The benchmark (docs/benchmark.md) is the reason for each method that is named.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mmada.diagnostics.gradients.measure import Gradients
+
+OWNS = 0.5
+"""Share from which on a loss owns the trunk, if it is also half as much again
+as an even one."""
+DROWNED = 0.1
+"""Part of an even share below which a loss is drowned."""
+CONFLICT = -0.1
+"""Cosine from which on two losses conflict, if noise does not explain it."""
+SURE = 2.0
+"""Standard errors that a mean cosine has to be below 0."""
+NOISY = 4.0
+"""Noise between batches from which on a gradient is hardly known."""
+
+
+def advise(found: Gradients, trained: bool) -> list[str]:
+    """Say who owns the trunk, who is drowned, who conflicts, and what fits.
+
+    Args:
+        found: What was measured.
+        trained: Whether the model came from a named checkpoint.
+    """
+    owner, drowned = find_owner(found), find_drowned(found)
+    pairs = find_conflicts(found)
+    return [
+        *_missing(found),
+        *_shares(found, owner, drowned),
+        *_conflicts(found, pairs),
+        *_noise(found),
+        _method(owner is not None or bool(drowned), bool(pairs)),
+        *([] if trained else [_UNTRAINED]),
+    ]
+
+
+def find_owner(found: Gradients) -> int | None:
+    """Return the objective that owns the trunk, None if none does."""
+    shares = found.shares.nan_to_num(0.0)
+    largest = int(shares.argmax())
+    limit = max(OWNS, 1.5 / len(found.names))
+    return largest if shares[largest] > limit else None
+
+
+def find_drowned(found: Gradients) -> list[int]:
+    """Return the objectives that the trunk hardly hears."""
+    below = found.shares < DROWNED / len(found.names)
+    return below.nonzero().flatten().tolist()
+
+
+def find_conflicts(found: Gradients) -> list[tuple[int, int]]:
+    """Return the pairs that pull the trunk apart, the worst first."""
+    mean = found.batch_cosines.nanmean(0)
+    error = standard_errors(found.batch_cosines)
+    pairs = [
+        (i, j)
+        for i, j in itertools.combinations(range(len(found.names)), 2)
+        if mean[i, j] < CONFLICT and mean[i, j] < -SURE * error[i, j]
+    ]
+    return sorted(pairs, key=lambda pair: float(mean[pair]))
+
+
+def standard_errors(values: Tensor) -> Tensor:
+    """Return the standard error of means over the first axis.
+
+    Args:
+        values: NaN where there is no measurement; fewer than two give NaN.
+    """
+    count = values.isfinite().sum(0)
+    squares = (values - values.nanmean(0)).square().nansum(0)
+    return (
+        (squares / (count - 1) / count)
+        .sqrt()
+        .masked_fill(count < 2, torch.nan)
+    )
+
+
+def _missing(found: Gradients) -> Iterator[str]:
+    absent = found.losses.isnan().tolist()
+    names = [n for n, gone in zip(found.names, absent, strict=True) if gone]
+    if names:
+        yield (
+            f'{_join(names)} had no loss in these batches: nothing is known '
+            'of it. Take more batches, or a trained checkpoint.'
+        )
+
+
+def _shares(
+    found: Gradients, owner: int | None, drowned: list[int]
+) -> Iterator[str]:
+    if owner is not None:
+        yield (
+            f'{found.names[owner]} owns the trunk: {found.shares[owner]:.0%} '
+            'of all gradients. What it wants is what the trunk learns.'
+        )
+    elif not drowned:
+        known = found.shares[found.shares.isfinite()]
+        yield (
+            'No loss owns the trunk, and none is drowned: shares are '
+            f'{float(known.min()):.1%} to {float(known.max()):.1%}.'
+        )
+    if drowned:
+        parts = [f'{found.names[i]} ({found.shares[i]:.2%})' for i in drowned]
+        yield (
+            f'{_join(parts)} {"is" if len(parts) == 1 else "are"} drowned: '
+            'the trunk hardly hears it, whatever its weight below '
+            f'{1 / DROWNED:.0f}.'
+        )
+
+
+def _conflicts(
+    found: Gradients, pairs: list[tuple[int, int]]
+) -> Iterator[str]:
+    mean = found.batch_cosines.nanmean(0)
+    if not pairs:
+        yield (
+            'No two losses conflict: no cosine is below '
+            f'{CONFLICT} beyond what the batches differ by.'
+        )
+        return
+    parts = [
+        f'{found.names[i]} and {found.names[j]} ({mean[i, j]:+.2f})'
+        for i, j in pairs
+    ]
+    yield f'In conflict, by cosine: {_join(parts)}.'
+
+
+def _noise(found: Gradients) -> Iterator[str]:
+    noisy = (found.noise > NOISY).tolist()
+    names = [n for n, loud in zip(found.names, noisy, strict=True) if loud]
+    if names:
+        yield (
+            f'From batch to batch the gradient of {_join(names)} differs over '
+            f'{NOISY:.0f} times as much as it agrees: more batches would tell '
+            'more.'
+        )
+
+
+def _method(unbalanced: bool, conflicting: bool) -> str:
+    if unbalanced:
+        return (
+            'What fits: a method that looks at the size of the losses. With '
+            'one training to spare UncertaintyWeighting (in the benchmark 1.7 '
+            'PQ above ones where the losses come on wrong scales), with ten '
+            'SlopeSearch, or a policy of it (2.7 above). DWA, PBT, AM-LFS and '
+            'aggregators of gradients start at ones, and do not find back '
+            'within a training. A large share alone is no fault: whether it '
+            'is one, the metric says. See docs/benchmark.md.'
+        )
+    gain = (
+        'UncertaintyWeighting, which costs nothing (0.7 PQ above ones over '
+        'the six problems of the benchmark)'
+    )
+    if conflicting:
+        return (
+            'What fits: the aggregators of gradients are made for conflicts, '
+            'but in the benchmark UPGrad ends level with ones at 2.3 times '
+            f'the processor time, PCGrad and CAGrad below. So first {gain}. '
+            'See docs/benchmark.md.'
+        )
+    return (
+        'What fits: all ones are hard to beat where the scales are right, by '
+        f'a search as well. To gain a little, {gain}. See docs/benchmark.md.'
+    )
+
+
+_UNTRAINED = (
+    'This is the model as the config starts it. While a detector is new its '
+    'boxes have small gradients, which grow: name a trained one with '
+    '--checkpoint before you change a weight.'
+)
+
+
+def _join(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return f'{", ".join(names[:-1])} and {names[-1]}'

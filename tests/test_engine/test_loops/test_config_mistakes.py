@@ -1,0 +1,169 @@
+"""Mistakes in the config of a search, found before data are read."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import DATASETS, MODELS
+
+from mmada.engine.exploration.state import BegunError
+from tests.support import toy
+
+TRAINING = dict(type='EpochBasedTrainLoop', max_epochs=1)
+REWARD = toy.dataloader(offset=1, shuffle=False)
+
+
+@DATASETS.register_module()
+class UnreadDataset(toy.ToyDataset):
+    """Data that nobody may ask for."""
+
+    def __init__(self):
+        raise AssertionError('The data were read.')
+
+
+UNREAD = dict(toy.dataloader(), dataset=dict(type='UnreadDataset'))
+
+
+def loop(**options):
+    """Builds the loop of a search and a training as a Runner does."""
+    train_cfg = dict(
+        type='ExploreThenTrainLoop',
+        exploration=toy.exploration(num_rounds=1),
+        training=TRAINING,
+    )
+    work_dir = options.pop('work_dir')
+    runner = toy.runner(
+        work_dir,
+        train_cfg={**train_cfg, **options},
+        train_dataloader=UNREAD,
+        custom_hooks=[dict(type='PolicyWeightingHook')],
+    )
+    return runner.build_train_loop(runner._train_loop)
+
+
+def listed(ids_file='none.txt', **options):
+    subset = dict(type='ImageSubset', ids_file=ids_file, keep='listed')
+    return dict(REWARD, dataset=dict(subset, dataset=REWARD['dataset']))
+
+
+COCO = dict(type='CocoMetric', ann_file='x.json')
+SLOPE = dict(type='SlopeSearch', num_replicas=3)
+
+
+@pytest.mark.parametrize(
+    ('search', 'message'),
+    [
+        (dict(reward_dataloader=None), '`reward_dataloader` should be a conf'),
+        (dict(reward_evaluator=None), '`reward_evaluator` should be a conf'),
+        (
+            dict(reward_dataloader=listed()),
+            '`ids_file` should be.*Found no file none.txt. `mmada split ANN',
+        ),
+        (dict(ranks_per_replica=2), '`ranks_per_replica` should be 1 to 1'),
+        (dict(ranks_per_replica=0), '`ranks_per_replica`.*0'),
+        (
+            dict(num_round=3),
+            '`train_cfg` should have options of ParallelExplorationLoop: '
+            "dataloader, num_rounds, .*Found 'num_round'",
+        ),
+        (
+            dict(controller=dict(type='SlopSearch')),
+            'registered WeightController, such as AdaSegment, AmLfs.*'
+            "SlopeSearch.*Found 'SlopSearch'.*custom_imports",
+        ),
+        (
+            dict(controller=dict(SLOPE, sigmas=1.0)),
+            '`controller` should have options of SlopeSearch: centre, '
+            "groups, noise, num_replicas, sigma, start. Found 'sigmas'",
+        ),
+        (
+            dict(controller=dict(type='SlopeSearch')),
+            "SlopeSearch: .*Found no 'num_replicas'",
+        ),
+        (
+            dict(
+                controller=dict(
+                    type='AdaSegment', num_replicas=2, learning_rate=1.0
+                )
+            ),
+            "AdaSegment: .*kl_limit.*Found 'learning_rate'",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_there_is(tmp_path, search, message):
+    config = toy.exploration(num_rounds=1, **search)
+    with pytest.raises(ValueError, match=message):
+        loop(work_dir=tmp_path, exploration=config)
+
+
+def test_a_stock_metric_of_held_out_images_is_refused(tmp_path):
+    ids = tmp_path / 'ids.txt'
+    ids.write_text('')
+    config = toy.exploration(
+        reward_dataloader=listed(str(ids)), reward_evaluator=COCO
+    )
+    with pytest.raises(ValueError, match='should be SubsetCocoMetric where'):
+        loop(work_dir=tmp_path, exploration=config)
+
+
+def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
+    with pytest.raises(
+        ValueError,
+        match='`train_cfg` should have options of ExploreThenTrainLoop: '
+        "dataloader, exploration, training. Found 'max_epochs', "
+        "'val_interval'. .*`_delete_=True`",
+    ):
+        loop(work_dir=tmp_path, max_epochs=12, val_interval=1)
+
+
+def run(work_dir, resume=False, model=toy.MODEL, **options):
+    runner = toy.runner(
+        work_dir,
+        model=copy.deepcopy(model),
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=1, **options),
+            training=TRAINING,
+        ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
+        resume=resume,
+    )
+    runner.train()
+    return runner
+
+
+def test_after_a_mistake_the_corrected_run_just_starts(tmp_path):
+    """The key shows when the reward is tried, which is after the start."""
+    with pytest.raises(ValueError, match='`reward_metric` should be'):
+        run(tmp_path, reward_metric='toy/no_such')
+    assert (tmp_path / 'exploration/initial').exists()
+    runner = run(tmp_path)
+    whole = run(tmp_path / 'whole')
+    toy.assert_same_state(runner.model.state_dict(), whole.model.state_dict())
+
+
+def test_after_progress_it_says_resume_before_data_are_read(tmp_path):
+    run(tmp_path)
+    with pytest.raises(BegunError, match='Resume it .--resume.'):
+        loop(work_dir=tmp_path)
+
+
+@MODELS.register_module()
+class WiderDetector(toy.ToyDetector):
+    """Has a head of another size."""
+
+    def __init__(self):
+        super().__init__()
+        self.head_b = torch.nn.Linear(8, 3)
+
+
+def test_a_resume_with_another_model_says_what_differs(tmp_path):
+    run(tmp_path)
+    (tmp_path / 'last_checkpoint').unlink()
+    other = dict(toy.MODEL, detector=dict(type='WiderDetector'))
+    with pytest.raises(
+        ValueError,
+        match=r'`model` should be.*head_b.bias \(2, in the config 3\), '
+        r'head_b.weight \(2x8, in the config 3x8\)',
+    ):
+        run(tmp_path, resume=True, model=other)
