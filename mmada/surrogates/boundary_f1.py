@@ -4,7 +4,7 @@ The edge of a region is where it differs from its own erosion: the XOR of both,
 E = OR - AND with AND = h1(p) h2(q) and OR = h3(p) + h4(q) - h3(p) h4(q), where
 q is the erosion of p. AND, OR and XOR are those of a Boolean algebra, for
 numbers in [0, 1]: each agrees with its truth table at 0 and 1 and is linear in
-each argument.
+each argument. Where the curves would make XOR negative it is 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mmada.surrogates.morphology import (
     planes,
     window_max,
 )
-from mmada.surrogates.regions import EPS
+from mmada.surrogates.regions import EPS, keep_classes
 from mmada.surrogates.target import Target, where_counted
 
 
@@ -55,19 +55,22 @@ def boundary_f1(
         mean = target.weight.sum() / target.valid.sum().clamp(min=1)
         weight = torch.where(target.valid, target.weight, mean)
         target = replace(target, weight=weight)
-    soft = soft_edges(probabilities, erode(probabilities), curves)
     edges = label_edges(target)
+    counted = target.class_sums(edges.to(probabilities.dtype)) > 0
+    if drop_bg:
+        counted[0] = False
+    # A class that does not count has no gradient either.
+    edges = edges & counted[target.label]
+    probabilities, target = keep_classes(probabilities, target, counted)
+    soft = soft_edges(probabilities, erode(probabilities), curves)
     near = window_max(edge_maps(target, edges), tolerance)
     total, matched, found = edge_scores(soft, near, target, edges, tolerance)
     size = target.class_sums(edges.to(soft.dtype))
     precision = matched / (total + EPS)
     recall = found / (size + EPS)
     f1 = 2 * precision * recall / (precision + recall + EPS)
-    counted = size > 0
-    if drop_bg:
-        counted[0] = False
     number = counted.sum()
-    return where_counted((f1 * counted).sum() / number.clamp(min=1), number)
+    return where_counted(f1.sum() / number.clamp(min=1), number)
 
 
 def soft_edges(p: Tensor, q: Tensor, curves: Sequence[Curve]) -> Tensor:
@@ -123,31 +126,18 @@ def _edge(
     )
     h1, h2, h3, h4 = values
     d1, d2, d3, d4 = slopes
-    edge.copy_(soft_xor(soft_or(h3, h4), soft_and(h1, h2)))
-    positive = edge.sign()
-    p_slope = d3.addcmul_(d3, h4, value=-1).addcmul_(d1, h2, value=-1)
-    q_slope = d4.addcmul_(d4, h3, value=-1).addcmul_(d2, h1, value=-1)
-    torch.mul(p_slope, positive, out=by_p)
-    torch.mul(q_slope, positive, out=by_q)
-
-
-def soft_and(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a b``."""
-    return first * second
-
-
-def soft_or(first: Tensor, second: Tensor) -> Tensor:
-    """Return ``a + b - a b``."""
-    return first + second - first * second
-
-
-def soft_xor(either: Tensor, both: Tensor) -> Tensor:
-    """Return OR less AND, not below 0.
-
-    AND and OR may come from different curves, and only their order at the
-    corners of the truth table is certain.
-    """
-    return (either - both).clamp_(min=0)
+    torch.add(h3, h4, out=edge)
+    edge.addcmul_(h3, h4, value=-1).addcmul_(h1, h2, value=-1)
+    d3.addcmul_(d3, h4, value=-1)
+    d4.addcmul_(d4, h3, value=-1)
+    torch.addcmul(d3, d1, h2, value=-1, out=by_p)
+    torch.addcmul(d4, d2, h1, value=-1, out=by_q)
+    # AND and OR are of different curves, and only their order at the corners
+    # of the truth table is certain. Seldom enough to look first.
+    if edge.min() < 0:
+        positive = edge.clamp_(min=0).sign()
+        by_p.mul_(positive)
+        by_q.mul_(positive)
 
 
 def edge_scores(

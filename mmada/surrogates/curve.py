@@ -188,13 +188,14 @@ class Piece:
         """Return what the piece adds to y up to x, and its slope there.
 
         Args:
-            x: Any shape; what lies outside counts as the nearer end.
+            x: Numbers in [0, 1] of any shape; what lies outside of the piece
+                counts as its nearer end.
 
         Returns:
             Increments in [0, y2 - y0] and slopes, both of the shape of x.
         """
         width, a = self.end - self.start, self.middle
-        offset = x.clamp(self.start, self.end)
+        offset = x if width == 1 else x.clamp(self.start, self.end)
         if self.start:
             offset.sub_(self.start)
         # w r, from the end where it is small: its square is never negative.
@@ -204,7 +205,7 @@ class Piece:
         else:
             root = _line(offset - width, rate, ((1 - a) * width) ** 2)
         root.sqrt_()
-        t = offset.div_(root + a * width)
+        t = offset / (root + a * width)
         linear = _line(t, self.bend, self.rise)
         slope = linear / root
         return linear.add_(self.rise).mul_(t), slope

@@ -22,9 +22,6 @@ from mmada.surrogates.target import Target
 CPU_CHUNK = 2**17
 DEVICE_CHUNK = 2**22
 
-# Elements within 1 / SWITCH of the least one share its gradient.
-SWITCH = 1e30
-
 
 def window_max(maps: Tensor, radius: int) -> Tensor:
     """Return the largest value of each square window; no padding counts.
@@ -181,9 +178,9 @@ def _route(grad: Tensor, maps: Tensor, least: Tensor, axis: int) -> Tensor:
 def _away(maps: Tensor, least: Tensor) -> Tensor:
     """Return 0 where an element is the least one, and 1 elsewhere.
 
-    Arithmetic, since comparisons cost a CPU several times as much.
+    As numbers: a Boolean costs a CPU several times as much.
     """
-    return (maps - least).mul_(SWITCH).clamp_(max=1)
+    return torch.ne(maps, least, out=torch.empty_like(maps))
 
 
 def chunk_size(maps: Tensor) -> int:

@@ -32,7 +32,8 @@ def mean_iou(
         curves: h1 and h2.
     """
     inter, union, size = intersection_and_union(probabilities, target, curves)
-    return where_counted((inter / union).mean(), size.sum())
+    mean = (inter / union).sum() / target.num_classes
+    return where_counted(mean, size.sum())
 
 
 def frequency_weighted_iou(
@@ -125,19 +126,44 @@ def _found_and_size(
 def intersection_and_union(
     probabilities: Tensor, target: Target, curves: Sequence[Curve]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return I, U and the target's own size, each of shape ``(C,)``.
+    """Return I, U and the target's own size of the classes that are there.
+
+    Without a pixel that counts I is 0, whatever is predicted, and so is the
+    gradient: such classes are left out before anything is computed of them.
 
     Args:
         probabilities: Shape ``(N, C, ...)``.
         target: What they are compared with.
         curves: h1 and h2.
+
+    Returns:
+        Three vectors of one length, at most C.
     """
+    probabilities, target = keep_classes(
+        probabilities, target, target.class_sums() > 0
+    )
     inside, outside = _RegionSums.apply(
         probabilities, target.label, target.weight, *curves
     )
     size = target.class_sums()
     # OR is 1 inside the target and h2(p) outside of it.
     return inside, outside + size + EPS, size
+
+
+def keep_classes(
+    maps: Tensor, target: Target, wanted: Tensor
+) -> tuple[Tensor, Target]:
+    """Return the maps and the target of some classes; all for none.
+
+    Args:
+        maps: Shape ``(N, C, ...)``.
+        target: What they are compared with; no pixel of another class counts.
+        wanted: Which classes, bool, shape ``(C,)``.
+    """
+    kept = wanted.nonzero().flatten()
+    if len(kept) in (0, target.num_classes):
+        return maps, target
+    return maps.index_select(1, kept), target.of_classes(kept)
 
 
 class _RegionSums(torch.autograd.Function):

@@ -36,6 +36,18 @@ class Target:
         kept = mask.float() if weight is None else weight * mask
         return replace(self, weight=kept)
 
+    def of_classes(self, kept: Tensor) -> Target:
+        """Return the same target with only some classes, in their order.
+
+        Pixels of the others become the first one's, and must not count.
+
+        Args:
+            kept: Indices of classes, rising, shape ``(K,)``.
+        """
+        places = kept.new_zeros(self.num_classes)
+        places[kept] = torch.arange(len(kept), device=kept.device)
+        return replace(self, label=places[self.label], num_classes=len(kept))
+
     def class_sums(self, values: Tensor | None = None) -> Tensor:
         """Add up a number per pixel over the pixels of each class.
 

@@ -321,7 +321,9 @@ class DetectorConformance:
         if not known.trunk():
             pytest.skip('no parameter is reached by all objectives')
         hook = dict(
-            type='GradientWeightingHook', weighting=dict(type='GradNorm')
+            type='GradientWeightingHook',
+            weighting=dict(type='GradNorm'),
+            interval=1,
         )
         train(
             self.case,

@@ -241,7 +241,7 @@ class GradientWeightingConformance(_AnyWeightingConformance):
     def train_period(
         self, weighting: Any, period: int, absent: float | None = None
     ) -> Tensor:
-        """Return the weights of an iteration; it has random gradients."""
+        """Return the weights of an iteration, a period of its own."""
         size = len(self.objectives)
         losses = losses_of(period, size)
         gradients = torch.randn(
@@ -253,6 +253,7 @@ class GradientWeightingConformance(_AnyWeightingConformance):
         expected = gradients.clone()
         weights = weighting.weights(losses, gradients)
         assert torch.equal(gradients, expected)
+        weighting.end_period(losses)
         losses.fill_(torch.nan)  # what is remembered has to be a copy
         gradients.fill_(torch.nan)
         return weights

@@ -41,6 +41,11 @@ class AggregatorWeighting(GradientWeighting):
             them average 1 for gradients of equal size at right angles,
             which no aggregator prefers one of: some aggregators average and
             some sum up, and the learning rate should mean the same.
+        total: What the weights of each iteration are scaled to add up to;
+            None leaves that to the aggregator. Some give far larger or
+            smaller weights than 1 in the mean, which changes the balance
+            against losses that belong to no objective, such as those of an
+            RPN: n keeps it.
         floor: Smallest weight, in place of smaller ones, of negative ones
             too: a head whose loss has weight 0 would not be trained at all.
         seed: Of the aggregators that draw random numbers; they disturb no
@@ -58,6 +63,7 @@ class AggregatorWeighting(GradientWeighting):
         scale: float | None = None,
         floor: float = 0.01,
         seed: int = 0,
+        total: float | None = None,
     ) -> None:
         if not isinstance(aggregator, str):
             raise ValueError(
@@ -75,7 +81,10 @@ class AggregatorWeighting(GradientWeighting):
         self.seed = check_int('seed', seed, 0)
         if scale is not None:
             check_number('scale', scale, 0, above=True)
+        if total is not None:
+            check_number('total', total, 0, above=True)
         self._scale = scale
+        self._total = total
         self._aggregator = build_aggregator(self.name, self.options)
         self._remembers = hasattr(self._aggregator, 'reset')
         self._all_rows = self._remembers or any(
@@ -95,6 +104,8 @@ class AggregatorWeighting(GradientWeighting):
         weights = torch.ones_like(self._last)
         rows = gradients if nonzero.all() else gradients[nonzero]
         weights[nonzero] = self._weigh(rows).clamp(min=self.floor)
+        if self._total is not None:
+            weights *= self._total / weights.sum()
         self._last = weights
         return weights.clone()
 

@@ -151,7 +151,14 @@ class StepWeighting(BaseWeighting, ABC):
 
 
 class GradientWeighting(BaseWeighting, ABC):
-    """Gives the weights of single iterations from gradients of the trunk."""
+    """Gives the weights of single iterations from gradients of the trunk.
+
+    Attributes:
+        needs_period: Whether the weights wait for the end of a period, so that
+            a training of a single one would never see any.
+    """
+
+    needs_period: bool = False
 
     @abstractmethod
     def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
@@ -166,4 +173,12 @@ class GradientWeighting(BaseWeighting, ABC):
 
         Returns:
             Positive weights, float64 on the CPU, shape ``(n,)``.
+        """
+
+    def end_period(self, losses: Tensor) -> None:
+        """Take note of a period that has ended; nothing by default.
+
+        Args:
+            losses: Their means over its iterations, shape ``(n,)``; NaN where
+                an objective had no measurement.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +46,11 @@ class GradNorm(GradientWeighting):
     add up to n. As in the paper's Algorithm 1 an iteration is trained with
     the weights from before its own step, so the first one with ones.
 
+    Progress is measured from the losses at the start, L(0). Those of a single
+    batch are much chance, which alpha raises to a power and which stays for
+    the whole training; so they are the means of the first period, as in
+    LibMTL, and weights are 1 in it.
+
     Args:
         alpha: How much more a loss gets that trains slowly; the paper's
             values are 1.5 and, for symmetric tasks, 0.12.
@@ -54,6 +59,9 @@ class GradNorm(GradientWeighting):
             gradients, so they depend on the scale of the losses.
         floor: Smallest weight that a step leaves, before the sum is set
             to n.
+        initial_losses: What L(0) is: ``'period'`` for the mean of the first
+            period, an epoch or the hook's `interval`, ``'iteration'`` for the
+            losses of the first iteration.
 
     Raises:
         ValueError: If an option is out of range.
@@ -67,6 +75,7 @@ class GradNorm(GradientWeighting):
         lr: float = 0.025,
         optimizer: str = 'Adam',
         floor: float = 0.01,
+        initial_losses: Literal['period', 'iteration'] = 'period',
     ) -> None:
         self.alpha = check_number('alpha', alpha, 0)
         self.lr = check_number('lr', lr, 0, above=True)
@@ -74,10 +83,18 @@ class GradNorm(GradientWeighting):
         self._make_optimizer = _OPTIMIZERS[
             check_choice('optimizer', optimizer, _OPTIMIZERS)
         ]
+        self.needs_period = (
+            check_choice(
+                'initial_losses', initial_losses, ('period', 'iteration')
+            )
+            == 'period'
+        )
         self._initial: Tensor | None = None
 
     def weights(self, losses: Tensor, gradients: Tensor) -> Tensor:
         """Return the weights, then learn; see :class:`GradientWeighting`.
+
+        They are 1 as long as the losses at the start are not known.
 
         Nothing is learned where a loss or its gradient is no measurement: an
         objective without targets in an iteration is not one that was learned.
@@ -88,13 +105,18 @@ class GradNorm(GradientWeighting):
         norms = norms.to('cpu', torch.float64)
         complete = bool((measured(losses) & measured(norms)).all())
         if self._initial is None:
-            if not complete:
+            if self.needs_period or not complete:
                 return torch.ones_like(losses)
             self._start(losses)
         weights = self._weights.detach().clone()
         if complete:
             self._step(losses, norms)
         return weights
+
+    def end_period(self, losses: Tensor) -> None:
+        """Begin to learn, unless an objective was not measured."""
+        if self._initial is None and bool(measured(losses).all()):
+            self._start(losses.clone())
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, first losses and the optimizer's state."""

@@ -42,6 +42,6 @@ def test_the_config_trains(
     runner.train()
     (epoch,) = Path(cfg.work_dir, 'weights.jsonl').read_text().splitlines()
     weights = json.loads(epoch)
-    assert len(set(weights['weights'])) == 5
+    assert len(set(weights['weights'])) == 4
     quality = runner.message_hub.get_scalar('val/coco_panoptic/PQ')
     assert 0 <= quality.current() <= 100

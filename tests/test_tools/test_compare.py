@@ -20,6 +20,7 @@ from tests.support.scripts import load
 MODULES = (
     'compare',
     'cost',
+    'equal_terms',
     'figure',
     'intervals',
     'jobs',
@@ -31,6 +32,7 @@ MODULES = (
     'run_job',
     'selection',
     'tables',
+    'variants',
     'weight_effects',
 )
 

@@ -71,7 +71,21 @@ class GradientWeightingHook(WeightingHook[GradientWeighting]):
         self._gradients: TrunkGradients | None = self._look_at_trunk(runner)
         self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
         warn_of_lag(runner)
-        return super().build_weighting(runner)
+        weighting = super().build_weighting(runner)
+        if weighting.needs_period and self.num_periods < 2:
+            raise ValueError(
+                '`interval` should be less than the iterations of the '
+                f'training, {runner.max_iters}: {type(weighting).__name__} '
+                'measures losses over a first period of so many, and gives no '
+                f'weights in it. Found {self._interval}, that is, '
+                f'{self.period}.'
+            )
+        return weighting
+
+    def period_ended(self, losses: Tensor) -> None:
+        """Tell the weighting."""
+        assert self.weighting is not None
+        self.weighting.end_period(losses)
 
     def _look_at_trunk(self, runner: Any) -> TrunkGradients:
         parameters = trunk_parameters(

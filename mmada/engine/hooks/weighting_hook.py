@@ -287,6 +287,7 @@ class WeightingHook(Hook, Generic[W]):
             return
         if measured:
             self.missing.note(self.means.losses)
+        self.period_ended(self.means.losses)
         self.publish(
             runner,
             -(-done // self.period),
@@ -294,6 +295,9 @@ class WeightingHook(Hook, Generic[W]):
             self.means.losses if measured else None,
         )
         self.means = PeriodMeans(len(losses))
+
+    def period_ended(self, losses: Tensor) -> None:
+        """Take note of the mean losses of a period; nothing by default."""
 
     def _restore(self, weighting: W, stored: Mapping[str, Any]) -> None:
         names = list(self.weights.objectives.names)
@@ -344,9 +348,9 @@ def warn_of_lag(runner: Any) -> None:
     rule = head_rule_of(runner.optim_wrapper)
     if isinstance(rule, LearningRateHeadRule):
         runner.logger.warning(
-            "`head_rule.mode='lr'` divides what is left of earlier "
-            'iterations, as momentum and accumulated gradients, by the '
-            'weights of the last one. With weights of every iteration '
+            'A head rule by learning rates divides accumulated gradients, and '
+            "with `head_rule.mode='lr'` momentum as well, by the weights of "
+            'the last iteration. With weights of every iteration '
             "`mode='grad'` is the exact one."
         )
 

@@ -50,9 +50,10 @@ class HeadRuleOptimWrapperConstructor:
 
     Args:
         optim_wrapper_cfg: As in MMEngine, plus `head_rule`, a dict of `mode`
-            ('lr', 'grad' or 'off'; defaults to 'lr') and `limits`, the
-            smallest and largest factor (defaults to (0.01, 100)), and
-            `base_constructor`, the config of another constructor, such as
+            ('lr', 'corrected_lr', 'grad' or 'off'; defaults to 'lr') and
+            `limits`, the smallest and largest factor (defaults to
+            (0.01, 100)), and `base_constructor`, the config of another
+            constructor, such as
             `dict(type='LearningRateDecayOptimizerConstructor')`.
         paramwise_cfg: As the constructor that builds it wants it.
 

@@ -14,6 +14,9 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+_LAST_FACTOR = 'head_factor'
+"""Key of a parameter group: the factor of its last step."""
+
 WeightSource = Callable[[], tuple[float, ...]]
 
 
@@ -164,15 +167,17 @@ class _Known(NamedTuple):
 class LearningRateHeadRule(HeadRule):
     """The paper's rule: the learning rate is multiplied by 1/weight.
 
-    Exact for SGD without decay and clipping. Weight decay is scaled too, and
-    optimizers that divide by the gradient's size are left with the factor
-    alone; `mode='grad'` is exact for both.
+    Exact for SGD without momentum, decay and clipping. Momentum was gathered
+    under the weights of earlier steps and is divided by the present ones: a
+    weight that falls from 5 to 0.2 makes the next step 23 times as long.
+    Weight decay is scaled too, and optimizers that divide by the gradient's
+    size are left with the factor alone; `mode='grad'` is exact for all.
     """
 
     def attach(self) -> None:
         if type(self.optimizer).__name__ != 'SGD':
             print_log(
-                "`head_rule.mode='lr'` with optimizer "
+                'A head rule by learning rates with optimizer '
                 f'{type(self.optimizer).__name__}: its step may not grow '
                 "with the gradient; `mode='grad'` is exact for any optimizer.",
                 logger='current',
@@ -199,6 +204,30 @@ class LearningRateHeadRule(HeadRule):
         ):
             group['lr'] = rate
         self._base = []
+
+
+class CorrectedLearningRateHeadRule(LearningRateHeadRule):
+    """The paper's rule with momentum kept in the units of its own steps.
+
+    Where a factor changes from a to b, the momentum of SGD is multiplied by
+    a/b, so that its part of the step stays what it was; known as momentum
+    correction (arXiv 1706.02677). Exact for SGD with any momentum, without
+    decay and clipping.
+    """
+
+    def _scale(self, optimizer: Optimizer, *_: Any) -> None:
+        super()._scale(optimizer)
+        for group, factor in zip(
+            optimizer.param_groups, self._factors(), strict=False
+        ):
+            # Absent in the states of runs that had another mode.
+            before = group.get(_LAST_FACTOR, factor)
+            if before != factor:
+                state = optimizer.state.get(group['params'][0], {})
+                momentum = state.get('momentum_buffer')
+                if momentum is not None:
+                    momentum.mul_(before / factor)
+            group[_LAST_FACTOR] = factor
 
 
 class GradientHeadRule(HeadRule):
@@ -239,6 +268,7 @@ class NoHeadRule(HeadRule):
 
 HEAD_RULES: dict[str, type[HeadRule]] = {
     'lr': LearningRateHeadRule,
+    'corrected_lr': CorrectedLearningRateHeadRule,
     'grad': GradientHeadRule,
     'off': NoHeadRule,
 }

@@ -313,6 +313,26 @@ def test_a_head_rule_that_does_not_keep_up_is_named(
     assert ("`mode='grad'` is the exact one" in caplog.text) == warns
 
 
+def test_periods_end_with_their_mean_losses(tmp_path, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        FromScript, 'end_period', lambda self, losses: found.append(losses)
+    )
+    runner = train(tmp_path, gradient_hook(interval=2))
+    seen = torch.stack([losses for losses, _ in weighting_of(runner).seen])
+    expected = [seen[first : first + 2].mean(0) for first in range(0, 9, 2)]
+    torch.testing.assert_close(torch.stack(found), torch.stack(expected))
+
+
+def test_a_first_period_is_not_the_whole_training(tmp_path):
+    hook = gradient_hook('GradNorm', interval=9)
+    with pytest.raises(ValueError, match='`interval` .* 9: GradNorm .* 9, '):
+        train(tmp_path, hook)
+    train(tmp_path, gradient_hook('GradNorm', interval=8))
+    first, second = rows(tmp_path)
+    assert first['weights'] == [1, 1]
+
+
 def test_a_weighting_of_another_kind_is_refused(tmp_path):
     options = dict(weights=[1.0, 1.0])
     with pytest.raises(ValueError, match='should be a GradientWeighting'):

@@ -70,13 +70,119 @@ def values(model):
     return [p.item() for p in model.parameters()]
 
 
-@pytest.mark.parametrize('mode', ['lr', 'grad'])
+@pytest.mark.parametrize('mode', ['lr', 'corrected_lr', 'grad'])
 def test_weights_move_the_trunk_alone(mode):
     model, optim_wrapper = build(mode)
     model.objective_weights.set([2.0, 4.0])
     step(model, optim_wrapper)
     # Trunk: 1 - 0.1 (2*3 + 4*5). Heads as with weights of one: h - 0.1 * 1.
     assert values(model) == pytest.approx([-1.6, 2.9, 4.9])
+
+
+SGD = [
+    dict(momentum=0.9),
+    dict(momentum=0.9, nesterov=True),
+    dict(momentum=0.9, dampening=0.5),
+    dict(momentum=0.9, weight_decay=0.1),
+]
+# Of each step: constant within a round, five times and a fifth between them.
+JUMPS = [(5.0, 1.0)] * 4 + [(0.2, 3.0)] * 4 + [(1.0, 0.5)] * 4
+
+
+def plain_sgd(weights, momentum, dampening=0.0, nesterov=False, decay=0.0):
+    """Trains by numbers: the trunk by weights, the heads as without any.
+
+    A head's decay is divided by its weight, as its learning rate is.
+    """
+    found, moments = [1.0, 3.0, 5.0], [0.0, 0.0, 0.0]
+    for index, pair in enumerate(weights):
+        trunk, *heads = found
+        slopes = [
+            sum(w * h for w, h in zip(pair, heads, strict=True)) * 0.1
+            + decay * trunk,
+            *(
+                trunk * 0.1 + decay / w * h
+                for w, h in zip(pair, heads, strict=True)
+            ),
+        ]
+        share = 1 - dampening if index else 1.0
+        moments = [
+            momentum * m + share * g
+            for m, g in zip(moments, slopes, strict=True)
+        ]
+        steps = [
+            g + momentum * m if nesterov else m
+            for g, m in zip(slopes, moments, strict=True)
+        ]
+        found = [v - 0.1 * s for v, s in zip(found, steps, strict=True)]
+    return found
+
+
+@pytest.mark.parametrize('options', SGD)
+def test_corrected_momentum_is_that_of_heads_without_weights(options):
+    model, optim_wrapper = build(
+        'corrected_lr', dict(type='SGD', lr=0.1, **options)
+    )
+    for weights in JUMPS:
+        model.objective_weights.set(weights)
+        step(model, optim_wrapper, 0.1)
+    renamed = dict(options)
+    decay = renamed.pop('weight_decay', 0.0)
+    expected = plain_sgd(JUMPS, decay=decay, **renamed)
+    assert values(model) == pytest.approx(expected, rel=1e-4)
+
+
+def test_momentum_as_it_is_makes_a_step_that_is_far_too_long():
+    """A weight that falls from 5 to 0.2: 0.9 * 5 + 0.1 * 0.2, times 5."""
+    lengths = {}
+    for mode in ('lr', 'corrected_lr', 'grad'):
+        sgd = dict(type='SGD', lr=1e-3, momentum=0.9)
+        model, optim_wrapper = build(mode, sgd)
+        model.trunk.requires_grad_(False)  # gradients of heads stay 1
+        model.objective_weights.set([5.0, 5.0])
+        for _ in range(150):  # momentum is ten gradients by then
+            step(model, optim_wrapper)
+        model.objective_weights.set([0.2, 0.2])
+        before = values(model)[1]
+        step(model, optim_wrapper)
+        lengths[mode] = before - values(model)[1]
+    assert lengths['corrected_lr'] == pytest.approx(lengths['grad'], rel=1e-3)
+    ratio = lengths['lr'] / lengths['grad']
+    assert ratio == pytest.approx(22.6, rel=0.01)
+
+
+def test_corrected_momentum_goes_on_after_a_resume():
+    sgd = dict(type='SGD', lr=0.1, momentum=0.9)
+    whole = build('corrected_lr', sgd)
+    state = None
+    for index, weights in enumerate(JUMPS):
+        if index == 4:  # between two weights
+            state = copy.deepcopy(
+                [whole[0].state_dict(), whole[1].state_dict()]
+            )
+        whole[0].objective_weights.set(weights)
+        step(*whole, 0.1)
+    model, optim_wrapper = build('corrected_lr', sgd)
+    model.load_state_dict(state[0])
+    optim_wrapper.load_state_dict(state[1])
+    for weights in JUMPS[4:]:
+        model.objective_weights.set(weights)
+        step(model, optim_wrapper, 0.1)
+    assert values(model) == values(whole[0])
+
+
+def test_momentum_of_another_mode_counts_as_corrected():
+    sgd = dict(type='SGD', lr=0.1, momentum=0.9)
+    first, second = build('lr', sgd), build('corrected_lr', sgd)
+    first[0].objective_weights.set([2.0, 4.0])
+    step(*first)
+    state = copy.deepcopy(first[1].state_dict())
+    second[0].load_state_dict(first[0].state_dict())
+    second[1].load_state_dict(state)
+    second[0].objective_weights.set([2.0, 4.0])
+    for each in (first, second):
+        step(*each)
+    assert values(first[0]) == values(second[0])
 
 
 def test_off_leaves_the_heads_unshielded():
@@ -279,7 +385,10 @@ def test_each_parameter_has_a_group_and_names_survive():
 @pytest.mark.parametrize(
     ('option', 'message'),
     [
-        (dict(mode='sgd'), "one of 'lr', 'grad', 'off'. Found 'sgd'"),
+        (
+            dict(mode='sgd'),
+            "one of 'lr', 'corrected_lr', 'grad', 'off'. Found 'sgd'",
+        ),
         (dict(limits=(2, 3)), 'limits'),
         (dict(kind='lr'), "options `mode` and `limits` only.*'kind'"),
     ],

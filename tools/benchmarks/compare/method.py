@@ -17,6 +17,7 @@ Options = dict[str, Any]
 # The paper's, and which half of a detector an objective belongs to.
 GRID_VALUES = ((0.5, 0.75, 1.0, 1.5), (0.1, 0.25, 0.5, 0.75, 1.0))
 SEGMENTATION, PROPOSALS = 'seg', 'rpn'
+HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
 
 
 class Search(NamedTuple):
@@ -33,6 +34,7 @@ class Search(NamedTuple):
         grouped: Whether it learns one factor for each kind of losses.
         rpn: Whether the losses of the region proposals are weighted, too.
         options: Changes of the config, by dotted name.
+        kinds: Whether all losses of a kind are one objective.
     """
 
     controller: Options
@@ -44,6 +46,7 @@ class Search(NamedTuple):
     grouped: bool = False
     rpn: bool = False
     options: Options = {}
+    kinds: bool = False
 
 
 class Method(NamedTuple):
@@ -64,6 +67,7 @@ class Method(NamedTuple):
             none.
         rpn: Whether it weighs the losses of the region proposals, too.
         options: Changes of the config, by dotted name.
+        kinds: Whether all losses of a kind are one objective.
     """
 
     name: str
@@ -76,6 +80,19 @@ class Method(NamedTuple):
     options: Options = {}
     source: str = ''
     rpn: bool = False
+    kinds: bool = False
+
+
+def draw_of_seed(cfg: Config, weights: list[list[float]]) -> None:
+    """Let the last hook's weighting draw by the seed of the training."""
+    cfg.custom_hooks[-1].weighting.seed = cfg.randomness.seed
+
+
+def mean_one(cfg: Config, weights: list[list[float]]) -> None:
+    """Give the weights of the last hook's weighting a mean of 1."""
+    objectives = build_objectives(cfg.model.objectives)
+    assert objectives is not None
+    cfg.custom_hooks[-1].weighting.total = float(len(objectives))
 
 
 def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
@@ -88,9 +105,9 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
     """
     batch = cfg.train_dataloader.batch_size
     epoch = -(-problem.images.num['train'] // batch)
-    rounds = -(-search.trainings // problem.replicas)
+    rounds = -(-search.trainings // (search.replicas or problem.replicas))
     cfg.merge_from_dict(search.options)
-    cfg.model.objectives += '_rpn' * search.rpn
+    choose_objectives(cfg, search.rpn, search.kinds)
     cfg.train_cfg = dict(
         type='ParallelExplorationLoop',
         num_rounds=rounds or search.length * problem.epochs,
@@ -101,6 +118,15 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
         reward_metric=REWARD_METRIC,
     )
     cfg.resume = True
+
+
+def choose_objectives(cfg: Config, rpn: bool, kinds: bool) -> None:
+    """Say what a config weighs, see :class:`Method`."""
+    if kinds:  # a detector with single heads has them anyway
+        cfg.model.objectives = cfg.model.objectives.replace(
+            'cascade_panoptic', 'cascade_kinds'
+        )
+    cfg.model.objectives += '_rpn' * rpn
 
 
 def controller_config(search: Search, problem: Problem) -> Options:
@@ -135,7 +161,7 @@ def apply_method(
         weights_file: Weights of the method that it comes after, if any.
     """
     cfg.merge_from_dict(method.options)
-    cfg.model.objectives += '_rpn' * method.rpn
+    choose_objectives(cfg, method.rpn, method.kinds)
     if method.hook:
         hook = ConfigDict(copy.deepcopy(method.hook))
         if policy is not None:

@@ -14,16 +14,21 @@ import statistics
 from typing import Any
 
 import numpy as np
+from equal_terms import EQUAL_ROWS, EQUAL_SEARCHES, RANDOM_HYPERBAND
 from method import (
     GRID_VALUES,
+    HEAD_RULE_OFF,
     PROPOSALS,
     SEGMENTATION,
     Method,
     Options,
     Search,
+    draw_of_seed,
+    mean_one,
 )
 from mmengine.config import Config
 from scipy.linalg import hadamard
+from variants import CORRECTED, VARIANTS
 
 from mmada.models import build_objectives
 
@@ -47,7 +52,6 @@ SGD_LR = 0.03
 
 GRID_SIZE = math.prod(map(len, GRID_VALUES))
 OURS, R_IMP = 'Ada-Segment', 'paper without r_imp'
-HEAD_RULE_OFF = {'optim_wrapper.head_rule.mode': 'off'}
 _STABLE = dict(type='AdaSegment', preset='stable')
 # As the rows were measured: one step, and no centre point.
 _PAPER = dict(
@@ -78,12 +82,14 @@ SEARCHES: dict[str, Search] = {
     'PBT': Search(dict(type='PopulationTraining')),
     'AM-LFS': Search(dict(type='AmLfs')),
     'Baseline-G': Search(dict(type='GridSearch'), GRID_SIZE, grid=True),
-    # Candidates start only where a whole training still fits.
+    # Candidates start only where a whole training still fits. The model
+    # proposes none of them, for that takes more than n + 2.
     'BOHB': Search(
         dict(type='BohbSearch'), length=2, told='rounds_per_training'
     ),
     'random': Search(dict(type='RandomSearch'), trainings=4),
     'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
+    **EQUAL_SEARCHES,
 }
 
 
@@ -106,22 +112,7 @@ def _policy(mode: str, **options: Any) -> Options:
     return dict(type='PolicyWeightingHook', mode=mode, **options)
 
 
-def _draw_of_seed(cfg: Config, weights: list[list[float]]) -> None:
-    cfg.custom_hooks[-1].weighting.seed = cfg.randomness.seed
-
-
-def _mean_one(cfg: Config, weights: list[list[float]]) -> None:
-    objectives = build_objectives(cfg.model.objectives)
-    assert objectives is not None
-    cfg.custom_hooks[-1].weighting.total = float(len(objectives))
-
-
-def _kinds_with_a_third_of_rpn(
-    cfg: Config, weights: list[list[float]]
-) -> None:
-    cfg.model.objectives = cfg.model.objectives.replace(
-        'cascade_panoptic', 'cascade_kinds'
-    )
+def _third_of_rpn(cfg: Config, weights: list[list[float]]) -> None:
     objectives = build_objectives(cfg.model.objectives)
     assert objectives is not None
     cfg.custom_hooks[-1].weighting.factors = [
@@ -267,13 +258,28 @@ _ROWS = [
         _weighted('InverseLossWeighting'),
         rpn=True,
     ),
-    # What searches on scenes found, as a rule: each kind of loss alike.
+    # The stronger start: each kind of losses alike.
+    Method(
+        'inverse-loss of kinds',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        kinds=True,
+    ),
+    Method(
+        'inverse-loss of kinds +rpn',
+        'reference',
+        _weighted('InverseLossWeighting'),
+        rpn=True,
+        kinds=True,
+    ),
+    # What searches on scenes found, as a rule.
     Method(
         'inverse-loss of kinds, region proposals x0.33',
         'reference',
         _weighted('InverseLossWeighting'),
-        edit=_kinds_with_a_third_of_rpn,
+        edit=_third_of_rpn,
         rpn=True,
+        kinds=True,
     ),
     Method('uncertainty +rpn', 'single run', _UNCERTAINTY, rpn=True),
     # As the guide has it.
@@ -288,14 +294,19 @@ _ROWS = [
         ('PBT', None, 'PBT', True),
         ('AM-LFS', None, 'AM-LFS', True),
         ('Baseline-G', _policy('final'), 'Baseline-G'),
-        ('BOHB', _policy('final'), 'BOHB'),
+        (RANDOM_HYPERBAND, _policy('final'), 'BOHB'),
     ),
+    *EQUAL_ROWS,
     *_rows(
         'single run',
-        ('GradNorm', _weighted('GradNorm', _GRADIENT)),
+        (
+            'GradNorm',
+            _weighted('GradNorm', _GRADIENT, initial_losses='iteration'),
+        ),
         ('DWA', _weighted('DynamicWeightAverage')),
         ('uncertainty', _UNCERTAINTY),
     ),
+    *CORRECTED,
     *_rows(
         'Ada-Segment',
         ('Ada-Segment single', _policy('single'), OURS),
@@ -346,9 +357,9 @@ _ROWS = [
         'RLW',
         'single run',
         _weighted('RandomLossWeighting', _STEP),
-        edit=_draw_of_seed,
+        edit=draw_of_seed,
     ),
-    Method('FAMO', 'single run', _weighted('Famo', _STEP), edit=_mean_one),
+    Method('FAMO', 'single run', _weighted('Famo', _STEP), edit=mean_one),
     *_rows(
         'single run',
         ('UPGrad', _aggregated('UPGrad')),
@@ -395,7 +406,7 @@ _ROWS = [
 # Which of them are run if none is named.
 DEFAULT = tuple(row.name for row in _ROWS)
 METHODS: dict[str, Method] = {
-    row.name: row for row in (*_ROWS, *design_rows(), *sgd_rows())
+    row.name: row for row in (*_ROWS, *VARIANTS, *design_rows(), *sgd_rows())
 }
 # What a policy from elsewhere is compared with where it is used.
 _MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')

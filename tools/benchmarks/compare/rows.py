@@ -28,8 +28,13 @@ from method import Method
 from problems import Problem
 from results import COUNTS, Record, job_folder
 
-REFERENCES = ('ones', 'Baseline-G', 'inverse-loss')
-POOLED_REFERENCES = ('ones', 'inverse-loss', 'uncertainty')
+REFERENCES = ('ones', 'Baseline-G', 'inverse-loss', 'inverse-loss of kinds')
+POOLED_REFERENCES = (
+    'ones',
+    'inverse-loss',
+    'inverse-loss of kinds',
+    'uncertainty',
+)
 DRAWS = 4000
 
 
