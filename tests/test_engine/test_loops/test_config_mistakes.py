@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import DATASETS, MODELS
 
 from mmada.engine.exploration.state import BegunError
+from mmada.engine.loops.config_checks import check_reward
 from tests.support import toy
 
 TRAINING = dict(type='EpochBasedTrainLoop', max_epochs=1)
@@ -104,6 +105,14 @@ def test_a_stock_metric_of_held_out_images_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match='should be SubsetCocoMetric where'):
         loop(work_dir=tmp_path, exploration=config)
+
+
+def test_a_stock_metric_of_other_images_is_warned_of(tmp_path):
+    toy.runner(tmp_path, log_level='WARNING')
+    check_reward(REWARD, [dict(type='ToyMetric'), COCO])
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'CocoMetric gives no value for a model that finds nothing' in logs
+    assert 'SubsetCocoMetric' in logs
 
 
 def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
