@@ -57,7 +57,7 @@ _TRAININGS = 'a search that costs a training for each replica'
 METHODS = {
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
-        _step(type='UncertaintyWeighting'),
+        _step(type='UncertaintyWeighting', normalize='mean'),
         every_iteration=True,
         measured_with='AdamW',
     ),
@@ -94,11 +94,6 @@ METHODS = {
         needs='TorchJD (the extra `torchjd`), and a backward pass for each '
         'objective in every iteration',
     ),
-    'policy': Method(
-        'The weights of a policy file, as an earlier search wrote it.',
-        dict(type='PolicyWeightingHook', mode='pred'),
-        needs=_PSEUDO,
-    ),
     'slope': Method(
         'A search by whole trainings, then a training with what it found.',
         dict(type='PolicyWeightingHook', mode='pred'),
@@ -111,6 +106,11 @@ METHODS = {
         dict(type='PolicyWeightingHook', mode='comb'),
         controller=lambda n: dict(type='AdaSegment', num_replicas=8),
         needs=_TRAININGS,
+    ),
+    'policy': Method(
+        'The weights of a policy file, as an earlier search wrote it.',
+        dict(type='PolicyWeightingHook', mode='pred'),
+        needs=_PSEUDO,
     ),
     'asl': Method(
         'Auto Seg-Loss: a released loss in the shape of mIoU.',

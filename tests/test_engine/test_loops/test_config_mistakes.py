@@ -167,3 +167,18 @@ def test_a_resume_with_another_model_says_what_differs(tmp_path):
         r'head_b.weight \(2x8, in the config 3x8\)',
     ):
         run(tmp_path, resume=True, model=other)
+
+
+def test_a_good_resume_does_not_speak_of_no_checkpoint(tmp_path, capsys):
+    for resume in (False, True):
+        toy.runner(
+            tmp_path,
+            train_cfg=toy.exploration(num_rounds=1),
+            log_level='INFO',
+            resume=resume,
+        ).train()
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'Exploration resumed: 1 of 1 rounds done' in logs
+    assert 'latest checkpoint None' not in logs
+    assert 'Did not find last_checkpoint' not in capsys.readouterr().out
+    assert 'best of round: score -' in logs
