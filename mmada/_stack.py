@@ -51,20 +51,20 @@ _DEBIAN_PACKAGES = {
 }
 
 _INSTALL = """\
-Install one of the two stacks, in a virtual environment of its own, from
-mmada's folder. The second line of each compiles mmcv's operators for the torch
-of the first one (a C++ compiler and Python's headers are needed).
+Install one of the two stacks, in a virtual environment of its own. The second
+line of each compiles mmcv's operators for the torch of the first one (a C++
+compiler and Python's headers are needed).
 
 The maintained stack:
     pip install torch==2.13.0 ninja wheel "setuptools<81" numpy
     pip install --no-build-isolation --no-deps onedl-mmcv==2.3.6
-    pip install -e ".[onedl]"
+    pip install "mmada[onedl]"
 
 The original stack (its MMEngine trains on this torch, but loads no checkpoint
 of its own on torch 2.6 and newer: neither resume nor test):
     pip install torch==2.13.0 ninja wheel "setuptools<81" "numpy<2"
     pip install --no-build-isolation --no-deps mmcv==2.1.0
-    pip install -e ".[openmmlab]"
+    pip install "mmada[openmmlab]"
 """
 
 _REBUILD = """\

@@ -19,8 +19,8 @@ from mmada.controllers import (
 )
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.optimizers.head_rule import (
+    CorrectedLearningRateHeadRule,
     GradientHeadRule,
-    LearningRateHeadRule,
     NoHeadRule,
 )
 from mmada.models.objectives import build_objectives
@@ -76,7 +76,7 @@ def test_a_run_is_built_with_the_paper_s_schedule(name, tmp_path):
     assert warm_up.end == 500
     assert cosine.end == cosine.T_max == runner.train_loop.max_iters
     assert cosine.eta_min == 0
-    rule = HEAD_RULES.get(parts_of(name)[0], LearningRateHeadRule)
+    rule = HEAD_RULES.get(parts_of(name)[0], CorrectedLearningRateHeadRule)
     assert type(head_rule_of(runner.optim_wrapper)) is rule
 
 

@@ -33,9 +33,9 @@ ONEDL = {
 INSTALL_LINES = (
     'pip install torch==2.13.0 ninja wheel "setuptools<81" numpy\n',
     'pip install --no-build-isolation --no-deps onedl-mmcv==2.3.6\n',
-    'pip install -e ".[onedl]"',
+    'pip install "mmada[onedl]"',
     'pip install --no-build-isolation --no-deps mmcv==2.1.0\n',
-    'pip install -e ".[openmmlab]"',
+    'pip install "mmada[openmmlab]"',
 )
 
 

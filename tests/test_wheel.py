@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
+import mmengine
 import pytest
 import yaml
 from mmengine.config import Config
 from mmengine.fileio import load
+
+from tests.test_commands.test_adapt.tiny import (
+    shrink,
+    two_iterations,
+    write_images,
+)
 
 REPO = Path(__file__).resolve().parents[1]
 SOURCES = (
@@ -143,3 +152,61 @@ def test_the_model_index_names_what_there_is() -> None:
         assert model['In Collection'] in collections
     for collection in (c for m in metafiles for c in m['Collections']):
         assert (REPO / collection['README']).is_file()
+
+
+@pytest.fixture(scope='module')
+def environment(
+    installed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An environment with the wheel alone, beside the stack of this one."""
+    folder = tmp_path_factory.mktemp('environment')
+    venv.create(folder, symlinks=True)
+    python = folder / 'bin' / 'python'
+    (wheel,) = installed.parents[1].glob('unpacked/*/dist/*.whl')
+    pip = [sys.executable, '-m', 'pip', '--python', str(python), 'install']
+    subprocess.run([*pip, '-q', '--no-deps', '--no-index', wheel], check=True)
+    (site_packages,) = folder.glob('lib/*/site-packages')
+    # What is in a folder that a .pth names, but not the .pth files in it: the
+    # checkout, where it is installed there, stays out.
+    stack = Path(str(mmengine.__file__)).parents[1]
+    (site_packages / 'stack.pth').write_text(f'{stack}\n')
+    return folder
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_adapts_trains_and_reports(
+    environment: Path, tmp_path: Path
+) -> None:
+    """Without the repository: from a stock config to the page on its run."""
+    pytest.importorskip('plotly')
+    pytest.importorskip('jinja2')
+    environ = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [environment / 'bin' / words[0], *words[1:]],
+            cwd=tmp_path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+        return done.stdout
+
+    write_images(tmp_path)
+    stock = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+    said = call('mmada', 'adapt', stock, '-o', 'mine.py')
+    assert 'Each loss is an objective: loss_cls, loss_bbox.' in said
+    # The sizes are those of the tests; the rest is what was written.
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    shrink(cfg)
+    two_iterations(cfg)
+    cfg.dump(tmp_path / 'tiny.py')
+    call('mmada', 'train', 'tiny.py', '--work-dir', 'run')
+    assert (tmp_path / 'run' / 'weights.jsonl').is_file()
+    assert 'run/report/report.html' in call('mmada', 'report', 'run')
+    where = 'from mmada.commands.demo.demo import ROOT; print(ROOT)'
+    root = Path(call('python', '-c', where).splitlines()[-1])
+    assert environment in root.parents
+    assert (root / 'configs/baselines').is_dir()

@@ -9,15 +9,19 @@ a model to the reward data.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from mmdet.evaluation import CocoMetric
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from mmada.evaluation import score_of_nothing
@@ -245,8 +249,11 @@ class RewardEvaluator:
         # Kept: one of mmdet removes the files of all copies when it goes.
         self._tried = trial = self._trial()
         trial.process(data_samples=outputs, data_batch=batch)
-        self.metric.check(trial.evaluate(len(outputs)))
-        self.metric.check_truth(self._score_of_nothing())
+        with quiet():
+            found = trial.evaluate(len(outputs))
+            nothing = self._score_of_nothing()
+        self.metric.check(found)
+        self.metric.check_truth(nothing)
 
     @torch.no_grad()
     def score(
@@ -266,7 +273,9 @@ class RewardEvaluator:
             self._evaluator.process(data_samples=outputs, data_batch=batch)
             between()
         size = len(self.dataloader.dataset)
-        return self.metric.score(self._evaluator.evaluate(size))
+        with quiet():
+            found = self._evaluator.evaluate(size)
+        return self.metric.score(found)
 
     def evaluate(self, model: Any) -> dict[str, float]:
         """Return all metrics of the model on the reward data."""
@@ -301,6 +310,23 @@ class RewardEvaluator:
         trial = Evaluator(metrics)
         trial.dataset_meta = self._evaluator.dataset_meta
         return trial
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let warnings alone through of what a metric prints and logs.
+
+    COCO's prints two dozen lines an evaluation, and a search has one for each
+    replica of each round; its own table has what they say.
+    """
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _images_of(dataset: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import mmada_cli
 from mmada.commands.arguments import ConfigOverrides
 from mmada.commands.command_line import COMMANDS, main
 from tests.test_docs.commands import problem_of, split_commands
+from tests.test_docs.pages import read_blocks
 
 REPO = Path(mmada_cli.__file__).parent
 # Says on standard error which of the slow packages were imported.
@@ -101,3 +102,20 @@ def test_overrides_of_a_config_are_those_of_mmengine() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOverrides)
     args = parser.parse_args(['--cfg-options', 'a.b=0.5', 'c=[1,2]', 'd=x'])
     assert args.cfg_options == {'a.b': 0.5, 'c': [1, 2], 'd': 'x'}
+
+
+def test_the_page_lists_all_commands_and_what_calls_them() -> None:
+    page = (REPO / 'docs/commands.md').read_text()
+    rows = re.findall(
+        r'^\| `([\w-]+)` +\|.*\| +(?:`(\w+\.py)`)? +\|$', page, re.M
+    )
+    scripts = {
+        found[1]: path.name
+        for path in (REPO / 'tools').glob('*.py')
+        if (found := re.search(r"run_script\('(.+?)'", path.read_text()))
+    }
+    assert rows == [(name, scripts.get(name, '')) for name in COMMANDS]
+    blocks = read_blocks(REPO / 'docs/commands.md')
+    examples = [c for b in blocks for c in split_commands(b.text)]
+    shown = [c.split()[1] for c in examples if c.startswith('mmada ')]
+    assert shown == list(COMMANDS)

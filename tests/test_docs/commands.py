@@ -39,6 +39,8 @@ def problem_of(command: str) -> str:
         return ''
     if words[0] == 'make':
         return _problem_of_make(words[1:])
+    if words[0] == 'torchrun' and '-m' in words:
+        words = words[words.index('-m') + 1 :]
     if words[0] == 'mmada':
         return _problem_of_mmada(words[1:])
     if words[0] == 'pip':

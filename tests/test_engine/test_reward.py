@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import METRICS, MODELS
 
 from mmada.engine.reward import (
@@ -300,3 +301,33 @@ def test_data_without_an_image_are_refused():
         ValueError, match='dataset` should have at least one image'
     ):
         build(size=0)
+
+
+@METRICS.register_module()
+class ChattyMetric(toy.ToyMetric):
+    """Prints and logs, as COCO's."""
+
+    def compute_metrics(self, results):
+        print('Average Precision  (AP) = -1.000')
+        print_log('Evaluating bbox...', logger='current')
+        print_log('Nothing was found.', logger='current', level=30)
+        return super().compute_metrics(results)
+
+
+def test_of_what_a_metric_says_warnings_alone_are_let_through(tmp_path, capfd):
+    runner = toy.runner(tmp_path, log_level='INFO')
+    evaluator = RewardEvaluator(
+        toy.dataloader(offset=1, shuffle=False),
+        dict(type='ChattyMetric'),
+        'toy/score',
+        seed=0,
+    )
+    level = MMLogger.get_current_instance().level
+    evaluator.check(runner.model)
+    evaluator.evaluate(runner.model)
+    assert MMLogger.get_current_instance().level == level
+    said = ''.join(capfd.readouterr())
+    said += ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'Nothing was found.' in said
+    assert 'Average Precision' not in said
+    assert 'Evaluating bbox' not in said

@@ -49,6 +49,19 @@ def test_pcgrad_by_hand() -> None:
     torch.testing.assert_close(found.float(), torch.tensor([2.0, 1.5]))
 
 
+def test_weights_add_up_to_what_is_asked_for() -> None:
+    """2 and 1.5 are 8/7 and 6/7 of their mean; also with a row of zeros."""
+    method = AggregatorWeighting('PCGrad', scale=1.0, total=2.0)
+    found = method.weights(torch.ones(2), CONFLICT).tolist()
+    assert found == pytest.approx([8 / 7, 6 / 7])
+    method = AggregatorWeighting('PCGrad', scale=1.0, total=3.0)
+    matrix = torch.cat([CONFLICT, torch.zeros(1, 3)])
+    found = method.weights(torch.ones(3), matrix).tolist()
+    assert found == pytest.approx([6 / 4.5, 4.5 / 4.5, 3 / 4.5])
+    with pytest.raises(ValueError, match='`total` .* Found 0'):
+        AggregatorWeighting('PCGrad', total=0)
+
+
 def test_upgrad_by_hand() -> None:
     # Half of each, projected onto {v : v.g1 >= 0, v.g2 >= 0}: the part that
     # runs against the other one goes, as in PCGrad with two objectives.

@@ -78,7 +78,7 @@ def try_out(environment: Environment, out: Path) -> None:
         raise ReleaseError(f'The environment imports mmada from {found}.')
     work_dir = out / 'demo'
     shutil.rmtree(work_dir, ignore_errors=True)
-    demo = [str(REPO / 'tools' / 'demo.py'), '--size', 'quick']
+    demo = ['-m', 'mmada', 'demo', '--size', 'quick']
     run(python, *demo, '--work-dir', str(work_dir), cwd=out)
 
 

@@ -16,6 +16,7 @@ class Method(NamedTuple):
         proposals: Whether the losses of region proposals are weighted, too.
         controller: Returns that of a search before the training, for a
             number of objectives, 0 if it is not known; None without a search.
+        policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
         measured_with: The optimizer of the benchmark's row, if it recommends
@@ -27,6 +28,7 @@ class Method(NamedTuple):
     every_iteration: bool = False
     proposals: bool = False
     controller: Callable[[int], dict[str, Any]] | None = None
+    policy_file: bool = False
     loss: dict[str, Any] | None = None
     needs: str = ''
     measured_with: str = ''
@@ -57,7 +59,7 @@ _TRAININGS = 'a search that costs a training for each replica'
 METHODS = {
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
-        _step(type='UncertaintyWeighting'),
+        _step(type='UncertaintyWeighting', normalize='mean'),
         every_iteration=True,
         measured_with='AdamW',
     ),
@@ -94,11 +96,6 @@ METHODS = {
         needs='TorchJD (the extra `torchjd`), and a backward pass for each '
         'objective in every iteration',
     ),
-    'policy': Method(
-        'The weights of a policy file, as an earlier search wrote it.',
-        dict(type='PolicyWeightingHook', mode='pred'),
-        needs=_PSEUDO,
-    ),
     'slope': Method(
         'A search by whole trainings, then a training with what it found.',
         dict(type='PolicyWeightingHook', mode='pred'),
@@ -111,6 +108,12 @@ METHODS = {
         dict(type='PolicyWeightingHook', mode='comb'),
         controller=lambda n: dict(type='AdaSegment', num_replicas=8),
         needs=_TRAININGS,
+    ),
+    'policy': Method(
+        'The weights of a policy file, as an earlier search wrote it.',
+        dict(type='PolicyWeightingHook', mode='pred'),
+        policy_file=True,
+        needs=_PSEUDO,
     ),
     'asl': Method(
         'Auto Seg-Loss: a released loss in the shape of mIoU.',

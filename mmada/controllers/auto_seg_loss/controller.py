@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from mmada.controllers.auto_seg_loss.finalists import Finalists
 from mmada.controllers.auto_seg_loss.ppo import (
     Advantage,
     Baseline,
@@ -24,6 +25,7 @@ from mmada.controllers.rewards import (
     metrics_differ,
     reward_round,
     select_best,
+    standardised_reward,
 )
 from mmada.controllers.weight_search import BestAction
 from mmada.utils.checks import check_choice, check_int, check_numbers
@@ -42,6 +44,10 @@ class AutoSegLossSearch(Rounds, ActionController):
     A replica without a finite metric is left out of the update. If it is the
     one that the others are compared with, they are compared with their
     average instead.
+
+    The best of many noisy trainings is the luckiest, too. So the last round
+    trains the best S actions once more, and what is found is the one whose two
+    metrics have the largest mean. The releases leave that out.
 
     Args:
         action_size: Numbers P in an action.
@@ -70,6 +76,9 @@ class AutoSegLossSearch(Rounds, ActionController):
             Defaults to 0.01.
         lr_decay: ``'constant'``, or ``'linear'`` for ``lr (1 - t / (T + 1))``
             in round t = 0, 1, ... Defaults to ``'constant'``.
+        retrain: Whether the last of several rounds trains the best actions
+            once more. None for True, but for a search that began before there
+            was this option. Defaults to None.
 
     Raises:
         ValueError: If a value is out of range.
@@ -99,9 +108,16 @@ class AutoSegLossSearch(Rounds, ActionController):
         seed: int = 0,
         reward_scale: float = 0.01,
         lr_decay: Literal['constant', 'linear'] = 'constant',
+        retrain: bool | None = None,
     ) -> None:
         check_int('num_replicas', num_replicas, 2)
         self._baseline_given = baseline is not None
+        self._retrain_given = retrain is not None
+        retrain = True if retrain is None else retrain
+        if not isinstance(retrain, bool):
+            raise ValueError(
+                f'`retrain` should be True or False. Found {retrain!r}.'
+            )
         if baseline is None:
             baseline = 'mu' if num_replicas >= RELEASED_REPLICAS else 'mean'
         check_choice('lr_decay', lr_decay, ('constant', 'linear'))
@@ -128,6 +144,7 @@ class AutoSegLossSearch(Rounds, ActionController):
                 seed=seed,
                 reward_scale=reward_scale,
                 lr_decay=lr_decay,
+                retrain=retrain,
             ),
         )
         self._linear_decay = lr_decay == 'linear'
@@ -138,6 +155,8 @@ class AutoSegLossSearch(Rounds, ActionController):
         self._advantage = Advantage(baseline, reward_scale)
         self._reward_scale = reward_scale
         self._best = BestAction()
+        self._retrain = retrain
+        self._finalists = Finalists(num_replicas, action_size)
 
     @property
     def mean_action(self) -> Tensor:
@@ -147,6 +166,9 @@ class AutoSegLossSearch(Rounds, ActionController):
     @property
     def best_action(self) -> Tensor:
         """The action with the largest metric so far, the first on a tie.
+
+        After the last round that with the largest mean of two metrics, if
+        the best ones were trained again.
 
         Raises:
             RuntimeError: Before a round with a valid replica.
@@ -174,12 +196,22 @@ class AutoSegLossSearch(Rounds, ActionController):
             RuntimeError: If a round is still open, or all are done.
         """
         self._check_closed()
+        self._pending = (
+            self._finalists.actions if self._is_final else self._drawn()
+        )
+        return self._pending.clone()
+
+    def _drawn(self) -> Tensor:
         count = self.num_replicas - self._advantage.of_first
         actions = self._learner.sample(count, self.generator)
         if self._advantage.of_first:
             actions = torch.cat([self.mean_action.unsqueeze(0), actions])
-        self._pending = actions
-        return actions.clone()
+        return actions
+
+    @property
+    def _is_final(self) -> bool:
+        last = self.rounds_done == self.num_rounds - 1
+        return self._retrain and last and len(self._finalists) > 0
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Move the mean; ``reference`` plays no part.
@@ -192,6 +224,8 @@ class AutoSegLossSearch(Rounds, ActionController):
             ValueError: If ``metrics`` or ``reference`` is malformed.
         """
         metrics, _ = self._check_open(metrics, reference)
+        if self._is_final:
+            return self._decide(metrics)
         rewarded = reward_round(metrics, self._advantage)
         before = self.mean_action
         if rewarded.informative:
@@ -199,6 +233,8 @@ class AutoSegLossSearch(Rounds, ActionController):
         best = select_best(metrics)
         if best >= 0:
             self._best.note(self._pending[best], metrics[best])
+            if self._retrain:
+                self._finalists.note(self._pending, metrics)
             self.rounds_done += 1
         self._pending = None
         return RoundResult(
@@ -218,6 +254,28 @@ class AutoSegLossSearch(Rounds, ActionController):
         """Return whether any two trainings scored differently."""
         return metrics_differ(metrics)
 
+    def _decide(self, metrics: Tensor) -> RoundResult:
+        """Take the best of the actions that were trained twice."""
+        rewarded = reward_round(metrics, standardised_reward)
+        found = self._finalists.best(metrics)
+        if found is not None:
+            self._best = BestAction()
+            self._best.note(*found)
+            self.rounds_done += 1
+        self._pending = None
+        info = dict(
+            num_valid=float(rewarded.valid.sum()),
+            spread=rewarded.spread,
+            moved=0.0,
+        )
+        return RoundResult(
+            select_best(metrics),
+            rewarded.rewards,
+            rewarded.informative,
+            info,
+            rewarded.reason,
+        )
+
     def _has_baseline(self, rewarded: RoundRewards) -> bool:
         return not self._advantage.of_first or bool(rewarded.valid[0])
 
@@ -232,13 +290,22 @@ class AutoSegLossSearch(Rounds, ActionController):
         if baseline is not None and not self._baseline_given:
             self._identity['baseline'] = baseline
             self._advantage = Advantage(baseline, self._reward_scale)
+        if 'retrain' not in identity and not self._retrain_given:
+            self._identity.pop('retrain', None)  # there was no such round
+            self._retrain = False
 
     def _state(self) -> dict[str, Any]:
+        best: dict[str, Any] = self._best.state_dict()
+        if self._retrain:
+            best['finalists'] = self._finalists.state_dict()
         return super()._state() | dict(
-            learner=self._learner.state_dict(), best=self._best.state_dict()
+            learner=self._learner.state_dict(), best=best
         )
 
     def _resume(self, state: dict[str, Any]) -> None:
         super()._resume(state)
         self._learner.load_state_dict(state['learner'])
-        self._best.load_state_dict(state['best'])
+        best = dict(state['best'])
+        if self._retrain:
+            self._finalists.load_state_dict(best.pop('finalists'))
+        self._best.load_state_dict(best)

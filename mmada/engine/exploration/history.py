@@ -63,8 +63,10 @@ def why_nothing_learned(
     if controller.learned([record['updated'] for record in records], scores):
         return ''
     if not metrics_differ(scores):
-        value = float(scores[scores.isfinite()][0])
-        return f'all replicas of all rounds scored {value:.4g} ({metric})'
+        finite = scores.isfinite()
+        which = 'all' if bool(finite.all()) else 'all surviving'
+        value = float(scores[finite][0])
+        return f'{which} replicas of all rounds scored {value:.4g} ({metric})'
     reasons = [record['reason'] for record in records if record['reason']]
     return reasons[-1] if reasons else 'no round moved it from its start'
 

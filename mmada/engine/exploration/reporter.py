@@ -111,7 +111,6 @@ class ExplorationReporter:
     ) -> Callable[[int], None]:
         """Return what logs progress of a replica's iterations."""
         value = state.best_value
-        shown = state.reference if value is None else value
         finished = state.round * self.num_replicas + len(state.results)
         total = self.num_rounds * self.num_replicas
 
@@ -129,7 +128,7 @@ class ExplorationReporter:
                     self.num_replicas,
                     done,
                     self.num_iters,
-                    shown,
+                    value,
                     left,
                     short_name(self.metric.key),
                 )

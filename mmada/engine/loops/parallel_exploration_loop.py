@@ -15,6 +15,7 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmada.controllers import Controller
+from mmada.engine.checkpoints import named_checkpoint
 from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
@@ -43,7 +44,11 @@ from mmada.engine.loops.config_checks import (
     check_reward,
     controller_class,
 )
-from mmada.engine.mmengine_adapters import is_resumed, take_over_seed
+from mmada.engine.mmengine_adapters import (
+    expect_no_checkpoint,
+    is_resumed,
+    take_over_seed,
+)
 from mmada.engine.monitor import Monitor
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
@@ -146,6 +151,8 @@ class ParallelExplorationLoop(BaseLoop):
         check_begun(
             Path(runner.work_dir) / directory / STATES_DIR, is_resumed(runner)
         )
+        if named_checkpoint(runner.work_dir) is None:
+            expect_no_checkpoint(runner)  # its states are elsewhere
         if seed is None and is_resumed(runner):
             _take_over_seed(runner, directory)
         self.seed = runner.seed if seed is None else seed

@@ -35,21 +35,21 @@ def format_progress(
         num_replicas: m.
         iteration: Iterations done of this replica's segment.
         num_iters: q.
-        metric: Best value so far; None or NaN if unknown.
+        metric: Best value of this round so far; None or NaN if unknown.
         seconds_left: Estimate for the whole exploration;
             None or NaN if unknown.
         metric_name: What ``metric`` is. Defaults to ``'PQ'``.
 
     Returns:
-        Such as ``round 3/12 | replica 2/4 | iter 20/40 | PQ 55.1 |
-        0:03:12 left``.
+        Such as ``round 3/12 | replica 2/4 | iter 20/40 |
+        best of round: PQ 55.1 | 0:03:12 left``.
     """
     return ' | '.join(
         (
             f'round {round}/{num_rounds}',
             f'replica {replica}/{num_replicas}',
             f'iter {iteration}/{num_iters}',
-            f'{metric_name} {_score(metric)}',
+            f'best of round: {metric_name} {_score(metric)}',
             f'{format_duration(seconds_left)} left',
         )
     )

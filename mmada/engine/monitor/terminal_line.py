@@ -27,7 +27,7 @@ def format_line(status: RunStatus) -> str:
 
     Returns:
         Such as ``exploring [######..............] round 2/6 | replica 3/4
-        [##########..........] iter 20/40 | PQ 55.1 | 0:03:12 left``.
+        [##########..........] iter 20/40 | best PQ 55.1 | 0:03:12 left``.
     """
     part = (status.iteration or 0) / (status.num_iterations or 1)
     count = f'iter {status.iteration or 0}/{status.num_iterations}'
@@ -42,7 +42,7 @@ def format_line(status: RunStatus) -> str:
         parts[0] += f' {count}'
     if status.metric and status.best_metric is not None:
         name = status.metric.rpartition('/')[2]
-        parts.append(f'{name} {format_fixed(status.best_metric, 1)}')
+        parts.append(f'best {name} {format_fixed(status.best_metric, 1)}')
     if status.seconds_left is not None:
         parts.append(f'{format_duration(status.seconds_left)} left')
     return ' | '.join(parts)

@@ -25,7 +25,7 @@ from mmada.controllers.rewards import (
     local_reward,
     progress_reward,
 )
-from mmada.visualization.history import Round, Search
+from mmada.visualization.history import Round, Search, short
 
 Array = NDArray[np.float64]
 Level = Literal['good', 'note', 'warning']
@@ -34,6 +34,7 @@ NoiseComparison = Literal['noise', 'unclear', 'signal']
 _SMALL_KL = 1e-3
 _LARGE_KL = 1.0
 _SURE = 0.1
+_CONVINCED = 0.5
 _MANY_INVALID = 0.1
 _DOMINATES = 3.0
 
@@ -53,6 +54,8 @@ class Advice:
 
 def advise(search: Search) -> list[Advice]:
     """Say whether the rewards could be trusted and the policy learned."""
+    if (nothing := _advise_equal(search)) is not None:
+        return [nothing]
     found = [
         _advise_noise(noises(search)),
         _advise_invalid(search),
@@ -63,6 +66,21 @@ def advise(search: Search) -> list[Advice]:
         _advise_parts(search),
     ]
     return [advice for advice in found if advice]
+
+
+def _advise_equal(search: Search) -> Advice | None:
+    """Say so if all replicas of all rounds have the same metric."""
+    values = search.values(search.metric)
+    known = values[np.isfinite(values)]
+    if known.size < 2 or np.ptp(known) > 0 or any(invalid_counts(search)):
+        return None
+    return Advice(
+        'warning',
+        f'All replicas of all rounds scored {known[0]:.4g} '
+        f'({short(search.metric)}), so that nothing could be learned from '
+        'them. Look whether the reward data and the metric fit the model '
+        '(`mmada check-reward`), and whether rounds are long enough.',
+    )
 
 
 def _advise_noise(found: Sequence[RoundNoise | None]) -> Advice:
@@ -163,7 +181,7 @@ def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
             f'{text}: what the rounds say contradicts itself, so that its '
             'steps follow chance.',
         )
-    return Advice('good', f'{text}.')
+    return Advice('good' if middle >= _CONVINCED else 'note', f'{text}.')
 
 
 def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:

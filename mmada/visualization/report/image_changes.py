@@ -64,10 +64,24 @@ def image_changes(
 
 
 def most_changed(changes: Sequence[Change], number: int) -> list[Change]:
-    """Choose the images that changed most, the largest gain first."""
+    """Choose the largest gains and losses, half and half.
+
+    Where there are fewer of the one kind, more of the other are taken.
+
+    Args:
+        changes: Of all images.
+        number: How many to choose.
+
+    Returns:
+        The largest gain first, the largest loss last.
+    """
     known = [c for c in changes if math.isfinite(c.difference)]
-    largest = sorted(known, key=lambda c: -abs(c.difference))[:number]
-    return sorted(largest, key=lambda c: -c.difference)
+    ranked = sorted(known, key=lambda c: -c.difference)
+    gains = sum(c.difference > 0 for c in ranked)
+    losses = len(ranked) - gains
+    first = min(gains, max(number - number // 2, number - losses))
+    last = min(losses, number - first)
+    return [*ranked[:first], *ranked[len(ranked) - last :]]
 
 
 def class_changes(baseline: Report, ours: Report) -> list[Change]:

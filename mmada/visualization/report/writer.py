@@ -114,8 +114,9 @@ def _panels(
     runs: Sequence[Run], pair: ModelPair | None, images: int
 ) -> list[Panel]:
     run = runs[0]
+    classes = None if pair is None else classes_panel(pair)
     found = [
-        summary_panel(run),
+        summary_panel(run, () if classes is None else classes.advice),
         sanity_panel(run),
         weights_panel(run),
         losses_panel(run),
@@ -125,8 +126,7 @@ def _panels(
     ]
     if pair is not None:
         found += [gallery_panel(pair, images)] if images else []
-        found.append(classes_panel(pair))
-    found += [comparison_panel(runs), configuration_panel(run)]
+    found += [classes, comparison_panel(runs), configuration_panel(run)]
     return [panel for panel in found if panel is not None]
 
 

@@ -15,6 +15,7 @@ from mmada.commands.command_line import main
 from tests.test_docs.test_your_own_detector import write_coco
 
 SCALE = (128, 96)
+CHANNELS = (256, 512, 1024, 2048)  # of the stages of a ResNet-50
 STEPS = ('Resize', 'RandomChoiceResize', 'RandomResize')
 CROPS = ('RandomCrop', 'RandomCenterCropPad')
 
@@ -84,16 +85,20 @@ def _shape(mask: Any) -> dict[str, Any]:
 
 def shrink(cfg: Config) -> None:
     """Changes sizes, and what a processor or a machine alone lacks."""
+    _shrink_backbone(cfg.model)
     for node in nodes(cfg._cfg_dict):
         kind = node.get('type')
         if kind in STEPS:
-            node.pop('ratio_range', None)
             node.update({'scales': [SCALE]} if 'scales' in node else {})
             node.update({'scale': SCALE} if 'scale' in node else {})
         if kind in CROPS:
             node['crop_size'] = (96, 96)
         if kind in ('SyncBN', 'MMSyncBN'):
             node['type'] = 'BN'
+        if kind == 'RandomSampler':
+            node['num'] = min(node['num'], 16)
+        for key in ('nms_pre', 'max_per_img'):
+            node.update({key: 32} if key in node else {})
         for key in ('init_cfg', 'pretrained', 'batch_augments'):
             node.pop(key, None)
         if 'num_workers' in node:
@@ -103,6 +108,19 @@ def shrink(cfg: Config) -> None:
         for key in ('loss_scale', 'dtype'):
             cfg.optim_wrapper.pop(key, None)
     cfg.log_level = 'ERROR'
+
+
+def _shrink_backbone(model: ConfigDict) -> None:
+    """Takes a ResNet of a quarter of the channels, where there is one."""
+    if model.backbone.type != 'ResNet':
+        return
+    model.backbone.depth = 18
+    for node in nodes(model):
+        found = node.get('in_channels')
+        if isinstance(found, list | tuple) and set(found) <= set(CHANNELS):
+            node['in_channels'] = [n // 4 for n in found]
+        elif found == CHANNELS[-1]:
+            node['in_channels'] = found // 4
 
 
 def two_iterations(cfg: Config) -> None:

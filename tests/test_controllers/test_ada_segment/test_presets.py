@@ -121,17 +121,16 @@ def test_what_the_first_round_is_compared_with() -> None:
     assert ShuffledRewards(inner).first_reference == 'zero'
 
 
-def documented(part: int) -> list[tuple[str, str]]:
-    """Options and defaults in a part of the page, parted by a heading."""
-    text = (ROOT / 'docs/controllers.md').read_text()
-    half = text.split('\n## Whole trainings')[part]
-    return re.findall(r'^\| `(\w+)` +\| +([\w.]+) \|', half, re.MULTILINE)
+def documented(page: str) -> list[tuple[str, str]]:
+    """Options and defaults in the table of a method's page."""
+    text = (ROOT / 'docs/methods' / page).read_text()
+    return re.findall(r'^\| `(\w+)` +\| +([\w.]+) \|', text, re.MULTILINE)
 
 
 def test_the_documents_name_every_option_of_stable_and_its_default() -> None:
     options = preset_options('stable')
     expected = [(name, str(value)) for name, value in options.items()]
-    assert documented(0) == expected
+    assert documented('ada_segment.md') == expected
 
 
 def test_the_documents_name_every_option_of_slope_search() -> None:
@@ -140,4 +139,4 @@ def test_the_documents_name_every_option_of_slope_search() -> None:
     for name in ('num_objectives', 'num_rounds', 'num_replicas', 'seed'):
         del options[name]
     expected = [(name, str(value)) for name, value in options.items()]
-    assert documented(1) == expected
+    assert documented('slope_search.md') == expected

@@ -167,6 +167,7 @@ def distance(initial: Tensor, star: Tensor, seed: int, baseline) -> float:
         initial=initial.tolist(),
         seed=seed,
         baseline=baseline,
+        retrain=False,
     )
     for _ in range(12):
         actions = controller.propose(LOSSES)
@@ -246,3 +247,79 @@ def test_percent_and_fractions_are_one_search() -> None:
 def test_bad_options_are_refused(name, value) -> None:
     with pytest.raises(ValueError, match=f'`{name}`.*{re.escape(str(value))}'):
         search(**{name: value})
+
+
+def played(controller: AutoSegLossSearch, *rounds: tuple) -> list[Tensor]:
+    actions = []
+    for metrics in rounds:
+        actions.append(controller.propose(LOSSES))
+        observe(controller, *metrics)
+    return actions
+
+
+def test_the_last_round_trains_the_best_actions_once_more() -> None:
+    """9, 7 and 3, 8 are 6 and 7.5 in the mean."""
+    controller = search(num_rounds=3, num_replicas=2)
+    first, second = played(controller, (5.0, 9.0), (7.0, 6.0))
+    mean = controller.mean_action
+    assert controller.best_metric == 9
+    again = controller.propose(LOSSES)
+    assert torch.equal(again, torch.stack([first[1], second[0]]))
+    result = observe(controller, 3.0, 8.0)
+    assert result.best == 1 and result.updated
+    assert torch.equal(controller.found_action, second[0])
+    assert controller.best_metric == 7.5
+    assert torch.equal(controller.mean_action, mean)
+
+
+def test_few_that_are_left_are_trained_as_often_as_there_are_replicas() -> (
+    None
+):
+    controller = search(num_rounds=2, num_replicas=3)
+    (first,) = played(controller, (NAN, 4.0, 6.0))
+    again = controller.propose(LOSSES)
+    assert torch.equal(again, first[[2, 1, 2]])
+    observe(controller, 0.0, NAN, 1.0)
+    assert torch.equal(controller.found_action, first[2])
+    assert controller.best_metric == 3.5
+
+
+def test_a_last_round_without_survivors_is_tried_again() -> None:
+    controller = search(num_rounds=2, num_replicas=2)
+    played(controller, (5.0, 9.0))
+    again = controller.propose(LOSSES)
+    result = observe(controller, NAN, NAN)
+    assert result.best == -1 and not result.updated and result.reason
+    assert controller.best_metric == 9
+    assert torch.equal(controller.propose(LOSSES), again)
+
+
+def test_the_only_round_is_one_of_the_search() -> None:
+    controller = search(num_rounds=1)
+    played(controller, tuple(range(8)))
+    assert controller.best_metric == 7
+
+
+def test_as_released_no_action_is_trained_again() -> None:
+    controller = search(num_rounds=2, num_replicas=2, retrain=False)
+    first, second = played(controller, (5.0, 9.0), (1.0, 2.0))
+    assert torch.equal(controller.found_action, first[1])
+    assert not torch.equal(second[1], first[1])
+    with pytest.raises(ValueError, match="`retrain` .* Found 'no'"):
+        search(retrain='no')
+
+
+def test_a_search_that_began_without_a_second_training_ends_so() -> None:
+    begun = search(num_rounds=2, num_replicas=2, retrain=False)
+    played(begun, (5.0, 9.0))
+    state = begun.state_dict()
+    del state['identity']['retrain']  # as of an earlier version
+    resumed = search(num_rounds=2, num_replicas=2)
+    resumed.load_state_dict(state)
+    (found,) = played(resumed, (1.0, 2.0))
+    assert torch.equal(found, played(begun, (1.0, 2.0))[0])
+    assert 'retrain' not in resumed.state_dict()['identity']
+    with pytest.raises(ValueError, match='retrain was None and is True'):
+        search(num_rounds=2, num_replicas=2, retrain=True).load_state_dict(
+            state
+        )

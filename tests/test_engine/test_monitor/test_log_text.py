@@ -119,11 +119,11 @@ def test_unequal_numbers_of_replicas_are_refused() -> None:
 @pytest.mark.parametrize(
     ('metric', 'seconds', 'end'),
     [
-        (55.13, 192.4, 'PQ 55.1 | 0:03:12 left'),
-        (0.0, 36000.0 + 59.6, 'PQ 0.0 | 10:01:00 left'),
-        (None, None, 'PQ - | -:--:-- left'),
-        (math.nan, math.nan, 'PQ - | -:--:-- left'),
-        (1.0, -3.0, 'PQ 1.0 | 0:00:00 left'),
+        (55.13, 192.4, 'best of round: PQ 55.1 | 0:03:12 left'),
+        (0.0, 36000.0 + 59.6, 'best of round: PQ 0.0 | 10:01:00 left'),
+        (None, None, 'best of round: PQ - | -:--:-- left'),
+        (math.nan, math.nan, 'best of round: PQ - | -:--:-- left'),
+        (1.0, -3.0, 'best of round: PQ 1.0 | 0:00:00 left'),
     ],
 )
 def test_progress(

@@ -46,7 +46,7 @@ def test_line_of_an_exploration():
     assert format_line(EXPLORING) == (
         'exploring [#####...............] round 2/4'
         ' | replica 1/4 [##########..........] iter 5/10'
-        ' | PQ 55.1 | 0:03:12 left'
+        ' | best PQ 55.1 | 0:03:12 left'
     )
 
 

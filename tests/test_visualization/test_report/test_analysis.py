@@ -58,6 +58,13 @@ def test_parts_without_a_reference_or_a_metric(tmp_path):
     np.testing.assert_array_equal(parts.improvement, [math.nan, 0, 0])
 
 
+def test_equal_scores_are_called_equal_and_nothing_else(tmp_path):
+    zeros = dict(metrics=[{PQ: 0.0}, {PQ: 0.0}], resamples=resampled(1, 2.0))
+    (found,) = advise(search_of(tmp_path, zeros, zeros))
+    assert found.level == 'warning'
+    assert found.text.startswith('All replicas of all rounds scored 0 (PQ)')
+
+
 def test_noise_that_hides_the_replicas_is_a_warning(tmp_path):
     large, small = ({'resamples': resampled(1, k)} for k in (2.0, 0.1))
     search = search_of(tmp_path, large, large, small)
@@ -120,7 +127,8 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
         ({'kl': 3.0}, 'warning', 'turn it over'),
         ({'kl': 0.1}, 'good', 'neither still nor jumpy'),
         ({'confidence': 0.02}, 'warning', '2% sure'),
-        ({'confidence': 0.4}, 'good', '40% sure'),
+        ({'confidence': 0.11}, 'note', '11% sure'),
+        ({'confidence': 0.6}, 'good', '60% sure'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', 'step is 1.3 long'),
         ({'curvature': -0.1, 'step': 2.4}, 'note', 'limits the step of 2.4'),

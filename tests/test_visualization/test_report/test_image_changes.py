@@ -3,6 +3,7 @@ import pytest
 from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation.matching import ImageCounts, Match
 from mmada.visualization.report.image_changes import (
+    Change,
     class_changes,
     difference_interval,
     image_changes,
@@ -42,6 +43,22 @@ def test_the_most_changed_with_the_largest_gain_first():
     changes = image_changes(BASELINE, OURS, CATEGORIES)
     assert [c.key for c in most_changed(changes, 2)] == [0, 2]
     assert [c.key for c in most_changed(changes, 9)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('gains', 'losses', 'chosen'),
+    [
+        (5, 5, [9, 8, 7, -7, -8, -9]),
+        (5, 2, [9, 8, 7, 6, -8, -9]),
+        (1, 5, [9, -5, -6, -7, -8, -9]),
+    ],
+)
+def test_gains_and_losses_are_chosen_half_and_half(gains, losses, chosen):
+    values = [9.0 - i for i in range(gains)]
+    values += [i - 9.0 for i in range(losses)]
+    changes = [Change(i, 50.0, 50.0 + v) for i, v in enumerate(values)]
+    found = most_changed(changes, 6)
+    assert [c.difference for c in found] == chosen
 
 
 def test_images_of_one_model_only_do_not_count():

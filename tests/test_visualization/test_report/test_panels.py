@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from mmada.visualization.report import read_run
+from mmada.visualization.report.analysis import Advice
 from mmada.visualization.report.panels import (
     comparison_panel,
     configuration_panel,
@@ -184,3 +187,62 @@ def test_runs_side_by_side(tmp_path, run):
     assert dots(weights, 'other') == [0.5, 0.25, 8]
     assert panel.tables[0].rows[1][:4] == ['other', '2', 'PQ 52.00', '2 of 2']
     assert comparison_panel([run]) is None
+
+
+def test_the_summary_begins_with_the_result_and_the_weights(run):
+    result = Advice('good', 'Ours minus baseline is +1.00 PQ.')
+    panel = summary_panel(run, [result])
+    assert panel.advice[0] is result
+    name, text = panel.tables[0].rows[0]
+    assert name == 'weights, end of the training'
+    assert text.startswith('s0.cls ') and ', s1.cls 1, ' in text
+
+
+def test_a_search_alone_has_the_weights_of_its_winner(tmp_path):
+    run = read_run(make_run(tmp_path, rounds=3))
+    assert summary_panel(run).tables[0].rows[0] == (
+        'weights, last winner',
+        's0.cls 0.5, s1.cls 0.25, seg 12',
+    )
+
+
+def test_the_metric_of_each_task_is_in_summary_and_curve(tmp_path):
+    found = {
+        'coco/bbox_mAP': 0.3512,
+        'coco/bbox_mAP_50': 0.5,
+        'coco/bbox_mAP_l': -1.0,
+        'coco/segm_mAP': 0.31,
+        'coco/segm_mAP_s': 0.1,
+        'mIoU': 71.234,
+        'coco/mAcc': 80.0,
+    }
+    found = {k if '/' in k else f'x/{k}': v for k, v in found.items()}
+    write_log(tmp_path, [dict(found, time=0.1, step=3)])
+    run = read_run(tmp_path)
+    panel = metrics_panel(run)
+    assert lines(panel.charts[0]) == {
+        'bbox_mAP': [0.3512],
+        'segm_mAP': [0.31],
+        'mIoU': [71.234],
+    }
+    assert panel.caption.startswith('What the training reached')
+    rows = dict(summary_panel(run).tables[0].rows)
+    assert rows['validation, bbox_mAP'] == '0.3512'
+    assert rows['validation, mIoU'] == '71.23'
+    assert 'validation, bbox_mAP_50' not in rows
+
+
+def test_captions_speak_of_what_is_there(tmp_path, run):
+    assert 'Things are countable' in metrics_panel(run).caption
+    assert 'Dots are what the replicas' in weights_panel(run).caption
+    make_run(tmp_path / 'other', rounds=0, epochs=2)
+    training = weights_panel(read_run(tmp_path / 'other'))
+    assert training.caption.startswith('What the training used')
+
+
+def test_what_a_run_learned_nothing_from_is_in_its_summary(tmp_path):
+    path = make_run(tmp_path, rounds=3)
+    status = dict(phase='finished', nothing_learned='all replicas scored 0')
+    (path / 'exploration/status.json').write_text(json.dumps(status))
+    text = summary_panel(read_run(path)).advice[0].text
+    assert text == 'The search learned nothing: all replicas scored 0.'

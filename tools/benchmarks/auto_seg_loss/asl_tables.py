@@ -71,11 +71,13 @@ def _scores(records: Iterable[Record]) -> Scores:
 def _search(
     work_dir: Path, metric: str, seed: int
 ) -> tuple[str, list[list[float]], Tensor]:
-    """Return a search's metric, its means by round, and what it found."""
-    folder = work_dir / search_job(metric, seed).key
+    """Return its metric, the rounds' mean actions, and what it found."""
+    folder = work_dir / search_job(metric, seed, metric).key
     search = read_search(folder / HISTORY_FILE)
     assert search is not None  # it has ended
-    means = [entry.actions[0].tolist() for entry in search.rounds]
+    # The last round trains the best ones again.
+    sampled = search.rounds[:-1]
+    means = [entry.actions.mean(0).tolist() for entry in sampled]
     points = load_curve(folder / CURVE_FILE).points
     return metric, means, torch.tensor(points, dtype=torch.float64)
 

@@ -23,6 +23,7 @@ from asl_jobs import (
     CROSS_ENTROPY,
     METRICS,
     PRETRAIN,
+    SLOW,
     Job,
     Size,
     curve_of,
@@ -101,19 +102,31 @@ class Benchmark:
             make_scenes(self.work_dir / name, options)
 
     def searches(self) -> list[Job]:
-        """Return one search a metric."""
-        return [search_job(metric, self.seeds[0]) for metric in self.metrics]
+        """Return a search for each metric, and those in another family."""
+        return [
+            search_job(metric, self.seeds[0], family)
+            for metric in self.metrics
+            for family in self._families(metric)
+        ]
+
+    def _families(self, metric: str) -> list[str]:
+        other = ['mIoU'] if metric in SLOW else []
+        return [metric, *other]
 
     def trainings(self) -> list[Job]:
         """Return all trainings, with the searched losses and the rivals."""
         losses: dict[str, list[dict[str, Any]]] = {
             **{name: [config] for name, config in RIVALS.items()},
             **{f'unsearched {m}': [surrogate(m)] for m in self.metrics},
-            **{f'searched {m}': [self._searched(m)] for m in self.metrics},
+            **{
+                _searched_name(m, family): [self._searched(m, family)]
+                for m in self.metrics
+                for family in self._families(m)
+            },
         }
         if {'mIoU', *TRANSFERRED} <= set(self.metrics):
-            losses['searched mIoU + BF1'] = [
-                self._searched(m) for m in ('mIoU', 'BF1')
+            losses['searched mIoU + BF1, retrained'] = [
+                self._searched(m, m) for m in ('mIoU', 'BF1')
             ]
         return [
             Job(name, configs, seed)
@@ -124,10 +137,13 @@ class Benchmark:
     def _transfers(self, losses: dict[str, list[dict[str, Any]]]) -> list[Job]:
         """Return trainings on other scenes and with another head."""
         found = ['cross entropy'] + [
-            f'{kind} {metric}'
+            name
             for metric in TRANSFERRED
             if metric in self.metrics
-            for kind in ('unsearched', 'searched')
+            for name in (
+                f'unsearched {metric}',
+                _searched_name(metric, metric),
+            )
         ]
         return [
             Job(name, losses[name], seed, scenes, head)
@@ -136,9 +152,9 @@ class Benchmark:
             for scenes, head in (('other scenes', 'fcn'), ('scenes', 'psp'))
         ]
 
-    def _searched(self, metric: str) -> dict[str, Any]:
-        theta = curve_of(self.work_dir, metric, self.seeds[0])
-        return surrogate(metric, theta)
+    def _searched(self, metric: str, family: str) -> dict[str, Any]:
+        theta = curve_of(self.work_dir, metric, self.seeds[0], family)
+        return surrogate(family, theta)
 
     def read(self) -> list[dict[str, Any]]:
         """Return all results."""
@@ -160,6 +176,13 @@ class Benchmark:
                 with self.results.open('a') as file:
                     file.write(json.dumps(record) + '\n')
                 print(json.dumps(record), flush=True)
+
+
+def _searched_name(metric: str, family: str) -> str:
+    """Name a loss that was searched, with its best actions trained again."""
+    return (
+        f'searched {metric}{f" in {family}" * (family != metric)}, retrained'
+    )
 
 
 def parse_args() -> argparse.Namespace:

@@ -39,13 +39,19 @@ from mmada.surrogates import NAMED_POINTS
 Step = Callable[[], None]
 
 
-def make_batch(classes: int, size: int) -> tuple[Tensor, Tensor]:
-    """Return logits of an image and labels in squares of 32 pixels."""
+def make_batch(classes: int, size: int, present: int) -> tuple[Tensor, Tensor]:
+    """Return logits of an image and labels in squares of 32 pixels.
+
+    Args:
+        classes: Channels of the logits.
+        size: Height and width.
+        present: Classes that occur in the labels.
+    """
     device = get_device()
     torch.manual_seed(0)
     logits = 3 * torch.randn(1, classes, size, size, device=device)
     side = (size + 31) // 32
-    squares = torch.randint(classes, (1, side, side), device=device)
+    squares = torch.randint(present, (1, side, side), device=device)
     label = squares.repeat_interleave(32, 1).repeat_interleave(32, 2)
     return logits.requires_grad_(), label[:, :size, :size].contiguous()
 
@@ -106,14 +112,19 @@ def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__, repeats=15)
     options.add_argument('--classes', type=int, default=19)
     options.add_argument('--size', type=int, default=512)
+    options.add_argument(
+        '--present', type=int, help='classes in the labels; default: all'
+    )
     args = options.parse_args(argv)
     if args.quick:
         args.repeats, args.size = 2, 64
     show_surroundings(
         f'AutoSegLoss and cross entropy, {args.classes} classes, '
-        f'{args.size} x {args.size} pixels'
+        f'{args.size} x {args.size} pixels, '
+        f'{args.present or args.classes} classes present'
     )
-    batch = make_batch(args.classes, args.size)
+    present = args.present or args.classes
+    batch = make_batch(args.classes, args.size, present)
     entropy = partial(
         step, CrossEntropyLoss(ignore_index=255, avg_non_ignore=True), *batch
     )

@@ -12,6 +12,7 @@ from mmada.visualization.report.analysis import noises
 from mmada.visualization.report.chart import PALETTE, Chart, Series
 from mmada.visualization.report.panels.costs import count_costs, total_cost
 from mmada.visualization.report.panels.panel import Panel, Table
+from mmada.visualization.report.panels.weights import last_weights
 from mmada.visualization.report.run import Run
 
 CAPTION = (
@@ -84,7 +85,7 @@ def _metric_chart(runs: Sequence[Run], names: Sequence[str]) -> Chart | None:
 def _weights_chart(runs: Sequence[Run], names: Sequence[str]) -> Chart | None:
     series = []
     for i, (name, run) in enumerate(zip(names, runs, strict=True)):
-        last = _last_weights(run)
+        last = last_weights(run)
         if last:
             color = PALETTE[i % len(PALETTE)]
             series.append(
@@ -102,16 +103,6 @@ def _weights_chart(runs: Sequence[Run], names: Sequence[str]) -> Chart | None:
         log=log,
         level=1.0,
     )
-
-
-def _last_weights(run: Run) -> dict[str, float]:
-    if run.epochs is not None:
-        last = run.epochs.weights[-1]
-        return dict(zip(run.epochs.names, last.tolist(), strict=True))
-    search = _search(run)
-    if search is None or search.what != 'weights':
-        return {}
-    return dict(zip(search.names, search.chosen[-1].tolist(), strict=True))
 
 
 def _row(name: str, run: Run) -> list[str]:

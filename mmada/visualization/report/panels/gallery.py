@@ -25,10 +25,11 @@ from mmada.visualization.report.predictions import ModelPair
 
 CAPTION = (
     'The test images whose panoptic quality changed most from the baseline '
-    'to ours, the largest gain first and the largest loss last: a choice of '
-    'extremes, not a sample. Click a picture to enlarge it; left and right '
-    'go to other images, up and down to other views of the same image, so '
-    'that a flick between baseline and ours shows what changed.'
+    'to ours, as many gains as losses where there are, the largest gain first '
+    'and the largest loss last: a choice of extremes, not a sample. Click a '
+    'picture to enlarge it; left and right go to other images, up and down to '
+    'other views of the same image, so that a flick between baseline and ours '
+    'shows what changed.'
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from mmada.visualization.history import Search, short
@@ -23,10 +25,17 @@ CAPTION = (
     'Grey dots are the replicas of a round, the line is the winner, all on '
     'the reward images. Look for a cloud that rises as a whole: the model '
     'trains. A winner far above its cloud had good weights or good luck; see '
-    'the section on trust. Things are countable objects, stuff is '
-    'background; weights that buy one with the other show as lines that part.'
+    'the section on trust.'
 )
+KINDS = (
+    ' Things are countable objects, stuff is background; weights that buy one '
+    'with the other show as lines that part.'
+)
+VALIDATION = 'What the training reached on its validation images.'
+_MAIN = re.compile(r'PQ(_th|_st)?|(\w+_)?mAP|mIoU')
+"""The metric of each task, not that of a size or of a threshold."""
 _GROUPS = (('_th', 'things', ORANGE), ('_st', 'stuff', BLUE))
+_LABELS = tuple(label for _, label, _ in _GROUPS)
 _MAX_CURVES = 6
 
 
@@ -37,11 +46,21 @@ def metrics_panel(run: Run) -> Panel | None:
         for search in run.searches
         if np.isfinite(search.winner).any()
     ]
+    caption = CAPTION if charts else ''
+    names = [series.name for chart in charts for series in chart.series]
+    if any(label in name for name in names for label in _LABELS):
+        caption += KINDS
     if run.log.metrics:
         charts.append(_validation_chart(run))
+        caption = caption or VALIDATION
     if not charts:
         return None
-    return Panel('metrics', 'Metrics', CAPTION, charts=charts)
+    return Panel('metrics', 'Metrics', caption, charts=charts)
+
+
+def is_main(key: str) -> bool:
+    """Return whether a metric is that of a whole task."""
+    return bool(_MAIN.fullmatch(short(key)))
 
 
 def _search_chart(search: Search) -> Chart:
@@ -67,7 +86,7 @@ def _search_chart(search: Search) -> Chart:
 
 def _validation_chart(run: Run) -> Chart:
     metrics = list(run.log.metrics)
-    main = [key for key in metrics if short(key).startswith('PQ')]
+    main = [key for key in metrics if is_main(key)]
     shown = (main or metrics)[:_MAX_CURVES]
     return Chart(
         'training-metrics',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from mmada.visualization.history import Search, short
 from mmada.visualization.report.analysis import Advice, advise
 from mmada.visualization.report.panels.costs import count_costs, total_cost
+from mmada.visualization.report.panels.metrics import is_main
 from mmada.visualization.report.panels.panel import Panel, Table
+from mmada.visualization.report.panels.weights import last_weights
 from mmada.visualization.report.run import Run
 
 CAPTION = (
@@ -19,8 +22,13 @@ CAPTION = (
 )
 
 
-def summary_panel(run: Run) -> Panel:
-    """List the facts of a run and the warnings of all sections."""
+def summary_panel(run: Run, result: Sequence[Advice] = ()) -> Panel:
+    """List what came of a run, its facts and the warnings of all sections.
+
+    Args:
+        run: The run.
+        result: What a comparison with a baseline says.
+    """
     nothing = run.status.get('nothing_learned')
     warnings = (
         [Advice('warning', f'The search learned nothing: {nothing}.')]
@@ -39,14 +47,22 @@ def summary_panel(run: Run) -> Panel:
                 'note', 'Nothing was recorded yet, neither rounds nor losses.'
             )
         )
-    rows = [('state', state(run)), *_facts(run)]
+    rows = [*_found_weights(run), ('state', state(run)), *_facts(run)]
     return Panel(
         'summary',
         'Summary',
         CAPTION,
-        advice=warnings,
+        advice=[*result, *warnings],
         tables=[Table((), rows)],
     )
+
+
+def _found_weights(run: Run) -> list[tuple[str, str]]:
+    weights = last_weights(run)
+    trained = run.epochs is not None
+    name = f'weights, {"end of the training" if trained else "last winner"}'
+    text = ', '.join(f'{k} {w:.3g}' for k, w in weights.items())
+    return [(name, text)] if text else []
 
 
 def state(run: Run) -> str:
@@ -75,9 +91,9 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         of = f' of {total}' if total else ''
         facts.append(('training', f'epoch {run.log.epoch}{of}'))
     facts += [
-        (f'validation, {short(key)}', f'{list(curve.values())[-1]:.2f}')
+        (f'validation, {short(key)}', f'{list(curve.values())[-1]:.4g}')
         for key, curve in run.log.metrics.items()
-        if short(key) in ('PQ', 'PQ_th', 'PQ_st', 'mIoU')
+        if is_main(key)
     ]
     trainings = total_cost(count_costs(run)).trainings
     if trainings is not None:

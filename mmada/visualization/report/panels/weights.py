@@ -19,6 +19,7 @@ CAPTION = (
     'winner of the round used. Look for lines that settle on one side of the '
     'dots and stay there; lines that jump from round to round follow chance.'
 )
+USED = 'What the training used, period by period.'
 LOGARITHMIC = (
     ' On the logarithmic axis, a weight of 2 is as far from 1 as one of 0.5.'
 )
@@ -28,6 +29,7 @@ SKIPPED = 'no update of the policy'
 def weights_panel(run: Run) -> Panel | None:
     """Show what was tried, what won, and what the training used."""
     charts = [_search_chart(search) for search in run.searches]
+    caption = CAPTION if charts else USED
     if run.epochs is not None:
         charts.append(_epochs_chart(run.epochs))
     if not charts:
@@ -36,7 +38,7 @@ def weights_panel(run: Run) -> Panel | None:
     return Panel(
         'weights',
         'Weights' if log else 'Actions',
-        CAPTION + (LOGARITHMIC if log else ''),
+        caption + (LOGARITHMIC if log else ''),
         charts=charts,
     )
 
@@ -45,6 +47,18 @@ def skipped(search: Search) -> Sequence[float]:
     """Return the rounds without an update, where others have one."""
     idle = [entry.number for entry in search.rounds if not entry.updated]
     return idle if len(idle) < len(search.rounds) else ()
+
+
+def last_weights(run: Run) -> dict[str, float]:
+    """Return the weights at a run's end, by objective; none if unknown."""
+    if run.epochs is not None:
+        last = run.epochs.weights[-1]
+        return dict(zip(run.epochs.names, last.tolist(), strict=True))
+    searches = [search for search in run.searches if search.what == 'weights']
+    if not searches:
+        return {}
+    search = searches[0]
+    return dict(zip(search.names, search.chosen[-1].tolist(), strict=True))
 
 
 def _search_chart(search: Search) -> Chart:

@@ -1,0 +1,254 @@
+"""What the command writes for each method, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmada.commands import arguments
+from mmada.commands.adapt.adapt import head_rule
+from mmada.commands.adapt.methods import METHODS
+from mmada.commands.command_line import main
+from mmada.controllers import ConstantPolicy, PolicyEnsemble
+from mmada.engine import save_policy
+from tests.test_commands.test_adapt.tiny import adapt
+from tests.test_docs.pages import DOCS
+from tests.test_docs.test_your_own_detector import snippet
+
+RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+MASK_RCNN = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
+WEIGHTINGS = [
+    name
+    for name, method in METHODS.items()
+    if method.hook and 'weighting' in method.hook
+]
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Returns what the command says where it writes nothing."""
+    with pytest.raises(SystemExit, match='2'):
+        main(['adapt', *map(str, arguments)])
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_the_methods_are_those_of_the_command_line_and_the_page() -> None:
+    assert tuple(METHODS) == arguments.METHODS
+    _, page = (DOCS / 'commands.md').read_text().split('| `--method`')
+    listed = re.findall(r'^\| (`.*?`) +\|', page, re.M)
+    assert sorted(re.findall(r'`(.+?)`', ' '.join(listed))) == sorted(METHODS)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(name, marks=() if i < 2 else pytest.mark.slow)
+        for i, name in enumerate(WEIGHTINGS)
+    ],
+)
+def test_a_weighting_is_the_hook_of_its_kind(
+    name: str, tmp_path: Path
+) -> None:
+    cfg = adapt(RETINANET, tmp_path / 'a/mine.py', '--method', name)
+    assert cfg.custom_hooks[-1] == dict(
+        METHODS[name].hook or {}, objectives='auto'
+    )
+    mode = 'grad' if METHODS[name].every_iteration else 'lr'
+    assert cfg.optim_wrapper.head_rule == dict(mode=mode)
+    assert cfg.optim_wrapper.optimizer.type == 'SGD'
+
+
+def test_the_guide_does_the_same_by_hand(tmp_path: Path) -> None:
+    """But for the optimizer, which is that of the stock config here."""
+    path = tmp_path / 'by_hand.py'
+    path.write_text(snippet('test_the_short_config_trains'))
+    guide = Config.fromfile(path)
+    cfg = adapt(MASK_RCNN, tmp_path / 'mine.py')
+    assert cfg.custom_hooks == guide.custom_hooks
+    for key in ('constructor', 'head_rule'):
+        assert cfg.optim_wrapper[key] == guide.optim_wrapper[key]
+    assert cfg.model == guide.model
+
+
+@pytest.mark.parametrize(
+    ('optimizer', 'every_iteration', 'mode'),
+    [
+        ('SGD', False, 'lr'),
+        ('SGD', True, 'grad'),
+        ('AdamW', False, 'grad'),
+        ('Adam', True, 'grad'),
+    ],
+)
+def test_the_head_rule_follows_optimizer_and_method(
+    optimizer: str, every_iteration: bool, mode: str
+) -> None:
+    assert head_rule(optimizer, every_iteration)[0] == mode
+
+
+def test_what_a_list_would_replace_is_kept(tmp_path: Path) -> None:
+    """Hooks, imports and a constructor of a stock config by path."""
+    base = tmp_path / 'stock.py'
+    base.write_text(
+        f'_base_ = {RETINANET!r}\n'
+        "custom_imports = dict(imports=['tests.support.toy'])\n"
+        "custom_hooks = [dict(type='EMAHook', momentum=0.1)]\n"
+        "optim_wrapper = dict(constructor='mmdet."
+        "LearningRateDecayOptimizerConstructor')\n"
+    )
+    cfg = adapt(str(base), tmp_path / 'configs/mine.py')
+    assert cfg.custom_imports.imports == ['tests.support.toy', 'mmada']
+    first, second = cfg.custom_hooks
+    assert first == dict(type='EMAHook', momentum=0.1)
+    assert second.type == 'StepWeightingHook'
+    assert cfg.optim_wrapper.base_constructor == dict(
+        type='mmdet.LearningRateDecayOptimizerConstructor'
+    )
+
+
+def test_a_path_is_written_as_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('stock.py').write_text(f'_base_ = {RETINANET!r}\n')
+    adapt('stock.py', Path('configs/mine.py'))
+    assert "_base_ = '../stock.py'\n" in Path('configs/mine.py').read_text()
+    adapt(str(tmp_path / 'stock.py'), Path('other.py'))
+    assert f"_base_ = '{tmp_path}/stock.py'\n" in Path('other.py').read_text()
+
+
+def policy(path: Path, names: tuple[str, ...]) -> Path:
+    """Writes a policy file for objectives of some names."""
+    ones = torch.ones(len(names)).double()
+    constant = ConstantPolicy.of(ones).requires_grad_(False)
+    save_policy(
+        path, PolicyEnsemble((constant,), ones, ones.clone(), objectives=names)
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ('names', 'objectives'),
+    [
+        (
+            ('cls', 'bbox', 'mask'),
+            dict(cls='loss_cls', bbox='loss_bbox', mask='loss_mask'),
+        ),
+        (
+            (
+                *('loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox'),
+                'loss_mask',
+            ),
+            'auto',
+        ),
+    ],
+)
+def test_a_policy_brings_its_objectives(
+    names: tuple[str, ...], objectives: object, tmp_path: Path
+) -> None:
+    path = policy(tmp_path / 'p.safetensors', names)
+    options = ('--method', 'policy', '--policy', path)
+    cfg = adapt(MASK_RCNN, tmp_path / 'mine.py', *options)
+    assert cfg.custom_hooks[-1] == dict(
+        type='PolicyWeightingHook',
+        mode='pred',
+        policy=str(path),
+        initial_losses='probe',
+        objectives=objectives,
+    )
+
+
+def test_a_policy_of_other_objectives_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = policy(tmp_path / 'p.safetensors', ('cls', 'seg'))
+    out = tmp_path / 'mine.py'
+    options = ('--method', 'policy', '--policy', path, '-o', out)
+    said = refusal(capsys, MASK_RCNN, *options)
+    assert '`--policy` should be of the objectives cls, bbox, mask or' in said
+    assert said.endswith('Found cls, seg.')
+    assert not out.exists()
+
+
+def test_a_loss_of_mmsegmentation_is_replaced(tmp_path: Path) -> None:
+    pytest.importorskip('mmseg')
+    name = 'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py'
+    cfg = adapt(name, tmp_path / 'mine.py', '--method', 'asl')
+    assert cfg.model.decode_head.loss_decode == dict(
+        type='AutoSegLoss', metric='mIoU', theta='voc_miou'
+    )
+    assert cfg.model.auxiliary_head.loss_decode.type == 'CrossEntropyLoss'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('none.py',), 'none.py'),
+        (('mmdet::none.py',), 'none.py'),
+        (('mmnone::a.py',), '`config` should be of an installed package'),
+        (
+            (
+                'mmdet::deepsort/deepsort_faster-rcnn_r50_fpn_8xb2-4e_'
+                'mot17halftrain_test-mot17halfval.py',
+            ),
+            '`config` should be that of a training. Found no',
+        ),
+        ((RETINANET, '--reward', 'coco/bbox_mAP'), '`--method` should be a'),
+        ((RETINANET, '--method', 'policy'), '`--policy` should be given'),
+        ((RETINANET, '--policy', 'p'), '`--policy` should be given'),
+        ((RETINANET, '--gpus', 0), '--gpus should be positive. Found 0.'),
+        (
+            (RETINANET, '--method', 'slope', '--reward', 'coco/segm_mAP'),
+            '`--reward` should be computed by `val_evaluator`, such as '
+            'coco/bbox_mAP. Found coco/segm_mAP.',
+        ),
+        (
+            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
+            + ('--method', 'slope'),
+            'Found VOCMetric. A method without a search needs no reward.',
+        ),
+        (
+            (RETINANET, '--method', 'asl'),
+            '`model.decode_head` should be one head of MMSegmentation',
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    arguments: tuple[object, ...],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / 'mine.py'
+    assert message in refusal(capsys, *arguments, '-o', out)
+    assert not out.exists()
+
+
+def test_a_file_that_is_there_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'mine.py'
+    out.write_text('x = 1\n')
+    assert '`--out` should be a new file' in refusal(
+        capsys, RETINANET, '-o', out
+    )
+    assert out.read_text() == 'x = 1\n'
+
+
+def test_a_config_that_weighs_its_losses_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapt(RETINANET, tmp_path / 'once.py')
+    said = refusal(capsys, tmp_path / 'once.py', '-o', tmp_path / 'twice.py')
+    assert 'should not weigh the losses yet. Found StepWeightingHook.' in said
+
+
+def test_a_single_loss_has_nothing_to_be_weighed_against(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('mmseg')
+    name = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
+    said = refusal(capsys, name, '-o', tmp_path / 'mine.py')
+    assert said.endswith('Found decode.loss_ce alone.')
