@@ -94,7 +94,7 @@ def check_options(
     if any_name and inspect.isclass(function):
         # What a class takes by `**` it hands to those that it extends.
         for base in function.__mro__[1:-1]:
-            known |= set(inspect.signature(base.__init__).parameters)
+            known |= set(inspect.signature(base).parameters)
         known -= {'self', 'args', 'kwargs', 'options', 'identity'}
     unknown = config.keys() - known - {'type'}
     required = {n for n, default in named.items() if default is inspect._empty}
