@@ -135,8 +135,6 @@ def adapt(parser: argparse.ArgumentParser) -> None:
 
 
 def adapt_problem(args: argparse.Namespace) -> str | None:
-    if (args.policy is None) == (args.method == 'policy'):
-        return '--policy and --method policy go together'
     if args.gpus is not None and args.gpus < 1:
         return f'--gpus should be positive. Found {args.gpus}.'
     return None

@@ -148,7 +148,8 @@ def test_an_action_is_what_the_replica_trains_with(
         return forward(self, *args, **kwargs)
 
     monkeypatch.setattr(AutoSegLoss, 'forward', spy)
-    build('run', dict(metric='mAcc'), train_cfg=search(reward, 'mAcc')).train()
+    loop = search(reward, 'mAcc', retrain=False)
+    build('run', dict(metric='mAcc'), train_cfg=loop).train()
     replicas = seen[-18:]  # before them, what the search looks at first
     assert [len(set(replicas[i : i + 3])) for i in range(0, 18, 3)] == [1] * 6
     assert len(set(replicas)) == 6

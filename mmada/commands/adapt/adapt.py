@@ -6,40 +6,30 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 
 from mmada.commands.adapt import search
 from mmada.commands.adapt.methods import METHODS, Method
 from mmada.commands.adapt.model_losses import find_losses
 from mmada.commands.adapt.objectives import Grouping, group_losses
+from mmada.commands.adapt.panoptic import (
+    PANOPTIC,
+    parts_without_panopticapi,
+)
 from mmada.commands.adapt.source import (
-    FIRST,
-    WIDTH,
     Code,
     assignment,
     comment,
 )
 from mmada.commands.adapt.stock import (
-    Leaf,
     Stock,
-    evaluators,
-    leaf_of,
     read_stock,
 )
 from mmada.commands.common import one_line_errors, read_config
 from mmada.policies.policy_file import load_policy
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-EVALUATORS = ('val_evaluator', 'test_evaluator')
 # What begins late in a training, by the hook of the stock config.
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
-WITHOUT_PANOPTICAPI = """\
-def without_panopticapi(pipeline):
-    own = dict(type='mmada.LoadPanopticAnnotations')
-    return [
-        dict(step, **own) if step.type == 'LoadPanopticAnnotations' else step
-        for step in pipeline
-    ]"""
 
 
 class Adapted(NamedTuple):
@@ -91,16 +81,26 @@ def adapt(args: argparse.Namespace) -> Adapted:
         ValueError: If it and the method do not fit.
     """
     method = METHODS[args.method]
+    _check_options(args, method)
+    stock = read_stock(args.config, args.out.parent)
+    if method.hook is None:
+        return _with_loss(stock, method)
+    with DefaultScope.overwrite_default_scope(stock.scope):
+        return _Writer(stock, method, args).write()
+
+
+def _check_options(args: argparse.Namespace, method: Method) -> None:
     if method.controller is None and (args.reward or args.gpus):
         raise ValueError(
             '`--method` should be a search where a reward or GPUs are given. '
             f'Found {args.method!r}.'
         )
-    stock = read_stock(args.config, args.out.parent)
-    init_default_scope(stock.scope)
-    if method.hook is None:
-        return _with_loss(stock, method)
-    return _Writer(stock, method, args).write()
+    if method.policy_file != (args.policy is not None):
+        raise ValueError(
+            '`--policy` should be given where the method uses a policy file, '
+            f'and only there. Found {args.policy} and the method '
+            f'{args.method!r}.'
+        )
 
 
 def _with_loss(stock: Stock, method: Method) -> Adapted:
@@ -237,33 +237,11 @@ class _Writer:
         self.decided.append(f"Head rule '{mode}'. {why}")
         return f'{comment(why)}\n{assignment("optim_wrapper", wrapper)}'
 
-    def _panoptic(self) -> Iterator[str]:
-        """Yield what needs no panopticapi, where the stock config does."""
-        config = self.stock.config
-        leaves = [
-            leaf
-            for leaf in (leaf_of(config, loader) for loader in LOADERS)
-            if search.loads_panoptic(leaf.config)
-        ]
-        metrics = [
-            name
-            for name in EVALUATORS
-            if any(_is_mmdets(e) for _, e in evaluators(config, name))
-        ]
-        if not leaves and not metrics:
-            return
-        why = (
-            "MMDetection's loading step and metric of panoptic data need "
-            "panopticapi; mmada's do the same without."
-        )
-        self.decided.append(why)
-        yield f'\n{comment(why)}\n{WITHOUT_PANOPTICAPI}\n'
-        yield '\n'.join(
-            [
-                *map(_own_loading, leaves),
-                *(assignment(n, _own_metrics(config, n)) for n in metrics),
-            ]
-        )
+    def _panoptic(self) -> list[str]:
+        parts = parts_without_panopticapi(self.stock.config)
+        if parts:
+            self.decided.append(PANOPTIC)
+        return parts
 
     def _hooks(self) -> str:
         assert self.method.hook is not None
@@ -371,40 +349,6 @@ def _raw(patterns: dict[str, Any]) -> dict[str, Any]:
 
 def _raw_string(pattern: str) -> Code:
     return Code(f"r'{pattern}'" if '\\' in pattern else repr(pattern))
-
-
-def _own_loading(leaf: Leaf) -> str:
-    """Return the pipeline of a data set with mmada's loading step."""
-    name = f'{leaf.place.partition("_")[0]}_pipeline'
-    stock = f'_base_.{leaf.place}.pipeline'
-    line = f'{name} = without_panopticapi({stock})'
-    if len(line) > WIDTH:
-        line = f'{name} = without_panopticapi(\n    {stock}\n)'
-    value: Any = dict(pipeline=Code(name))
-    loader, *inner = leaf.place.split('.')
-    for _ in inner:
-        value = dict(dataset=value)
-    return f'{line}\n{assignment(loader, value)}'
-
-
-def _is_mmdets(evaluator: Any) -> bool:
-    """Whether it is a metric that mmada's can stand for."""
-    return evaluator['type'] == 'CocoPanopticMetric' and not evaluator.get(
-        'format_only'
-    )
-
-
-def _own_metrics(config: Any, name: str) -> Any:
-    """Return an evaluator with mmada's metric in place of MMDetection's."""
-    own = {'type': 'PanopticQuality'}
-    if not isinstance(config[name], list | tuple):
-        return own
-    return [
-        {FIRST: Code(f'_base_.{place}'), **own}
-        if _is_mmdets(evaluator)
-        else Code(f'_base_.{place}')
-        for place, evaluator in evaluators(config, name)
-    ]
 
 
 def _join(*parts: str) -> str:

@@ -16,6 +16,7 @@ class Method(NamedTuple):
         proposals: Whether the losses of region proposals are weighted, too.
         controller: Returns that of a search before the training, for a
             number of objectives, 0 if it is not known; None without a search.
+        policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
         measured_with: The optimizer of the benchmark's row, if it recommends
@@ -27,6 +28,7 @@ class Method(NamedTuple):
     every_iteration: bool = False
     proposals: bool = False
     controller: Callable[[int], dict[str, Any]] | None = None
+    policy_file: bool = False
     loss: dict[str, Any] | None = None
     needs: str = ''
     measured_with: str = ''
@@ -110,6 +112,7 @@ METHODS = {
     'policy': Method(
         'The weights of a policy file, as an earlier search wrote it.',
         dict(type='PolicyWeightingHook', mode='pred'),
+        policy_file=True,
         needs=_PSEUDO,
     ),
     'asl': Method(

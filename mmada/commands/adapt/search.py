@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from mmada.commands.adapt.panoptic import loads_panoptic
 from mmada.commands.adapt.source import FIRST, Code, Noted
 from mmada.commands.adapt.stock import Leaf, Stock, evaluators, leaf_of
 
@@ -193,14 +194,6 @@ def _scored(stock: Stock, data: Data) -> dict[str, Any]:
 
 def _without_panopticapi(stock: Stock, loader: str) -> bool:
     return loads_panoptic(leaf_of(stock.config, loader).config)
-
-
-def loads_panoptic(dataset: Any) -> bool:
-    """Return whether a data set is loaded by what needs panopticapi."""
-    return any(
-        step['type'] == 'LoadPanopticAnnotations'
-        for step in (dataset or {}).get('pipeline') or []
-    )
 
 
 def _evaluator(data: Data, reward: Reward) -> dict[str, Any]:

@@ -112,10 +112,12 @@ def _shares(
         )
     if drowned:
         parts = [f'{found.names[i]} ({found.shares[i]:.2%})' for i in drowned]
+        one = len(parts) == 1
         yield (
-            f'{_join(parts)} {"is" if len(parts) == 1 else "are"} drowned: '
-            'the trunk hardly hears it, whatever its weight below '
-            f'{1 / DROWNED:.0f}.'
+            f'{_join(parts)} {"is" if one else "are"} drowned: the trunk '
+            f'hardly hears {"it" if one else "them"}. Not even a weight of '
+            f'{1 / DROWNED:.0f} would give {"it" if one else "them"} an even '
+            'share.'
         )
 
 

@@ -196,7 +196,8 @@ def test_a_loss_of_mmsegmentation_is_replaced(tmp_path: Path) -> None:
             '`config` should be that of a training. Found no',
         ),
         ((RETINANET, '--reward', 'coco/bbox_mAP'), '`--method` should be a'),
-        ((RETINANET, '--method', 'policy'), 'policy go together'),
+        ((RETINANET, '--method', 'policy'), '`--policy` should be given'),
+        ((RETINANET, '--policy', 'p'), '`--policy` should be given'),
         ((RETINANET, '--gpus', 0), '--gpus should be positive. Found 0.'),
         (
             (RETINANET, '--method', 'slope', '--reward', 'coco/segm_mAP'),

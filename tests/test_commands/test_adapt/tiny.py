@@ -89,7 +89,6 @@ def shrink(cfg: Config) -> None:
     for node in nodes(cfg._cfg_dict):
         kind = node.get('type')
         if kind in STEPS:
-            node.pop('ratio_range', None)
             node.update({'scales': [SCALE]} if 'scales' in node else {})
             node.update({'scale': SCALE} if 'scale' in node else {})
         if kind in CROPS:

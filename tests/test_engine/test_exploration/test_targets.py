@@ -37,6 +37,7 @@ def points(runner):
 def test_a_search_writes_the_curve_and_applies_it(tmp_path, monkeypatch):
     # The first replica tries the mean.
     monkeypatch.setitem(segmentor.SEARCH, 'baseline', 'mu')
+    monkeypatch.setitem(segmentor.SEARCH, 'retrain', False)
     runner = segmentor.runner(tmp_path)
     runner.train()
     first, second = history(tmp_path)

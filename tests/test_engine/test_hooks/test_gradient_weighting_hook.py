@@ -230,7 +230,7 @@ def test_weights_are_kept_in_between_and_published_as_means(tmp_path):
 @pytest.mark.parametrize(
     'hook',
     [upgrad('Random'), upgrad('NashMTL', options=dict(n_tasks=2))]
-    + [gradient_hook('GradNorm', every=2)],
+    + [gradient_hook('GradNorm', dict(initial_losses='iteration'), every=2)],
 )
 @pytest.mark.filterwarnings('ignore:.*not DPP:UserWarning')
 def test_resumed_it_goes_on_to_the_same_bits(tmp_path, hook):

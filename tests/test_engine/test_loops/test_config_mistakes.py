@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import DATASETS, MODELS
 
 from mmada.engine.exploration.state import BegunError
+from mmada.engine.loops.config_checks import check_reward
 from tests.support import toy
 
 TRAINING = dict(type='EpochBasedTrainLoop', max_epochs=1)
@@ -106,6 +107,14 @@ def test_a_stock_metric_of_held_out_images_is_refused(tmp_path):
         loop(work_dir=tmp_path, exploration=config)
 
 
+def test_a_stock_metric_of_other_images_is_warned_of(tmp_path):
+    toy.runner(tmp_path, log_level='WARNING')
+    check_reward(REWARD, [dict(type='ToyMetric'), COCO])
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'CocoMetric gives no value for a model that finds nothing' in logs
+    assert 'SubsetCocoMetric' in logs
+
+
 def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
     with pytest.raises(
         ValueError,
@@ -132,10 +141,25 @@ def run(work_dir, resume=False, model=toy.MODEL, **options):
     return runner
 
 
+@MODELS.register_module()
+class WiderDetector(toy.ToyDetector):
+    """Has a head of another size."""
+
+    def __init__(self):
+        super().__init__()
+        self.head_b = torch.nn.Linear(8, 3)
+
+
+WIDER = dict(toy.MODEL, detector=dict(type='WiderDetector'))
+
+
 def test_after_a_mistake_the_corrected_run_just_starts(tmp_path):
-    """The key shows when the reward is tried, which is after the start."""
+    """The key shows when the reward is tried, which is after the start.
+
+    What is corrected may be the model as well.
+    """
     with pytest.raises(ValueError, match='`reward_metric` should be'):
-        run(tmp_path, reward_metric='toy/no_such')
+        run(tmp_path, model=WIDER, reward_metric='toy/no_such')
     assert (tmp_path / 'exploration/initial').exists()
     runner = run(tmp_path)
     whole = run(tmp_path / 'whole')
@@ -148,25 +172,15 @@ def test_after_progress_it_says_resume_before_data_are_read(tmp_path):
         loop(work_dir=tmp_path)
 
 
-@MODELS.register_module()
-class WiderDetector(toy.ToyDetector):
-    """Has a head of another size."""
-
-    def __init__(self):
-        super().__init__()
-        self.head_b = torch.nn.Linear(8, 3)
-
-
 def test_a_resume_with_another_model_says_what_differs(tmp_path):
     run(tmp_path)
     (tmp_path / 'last_checkpoint').unlink()
-    other = dict(toy.MODEL, detector=dict(type='WiderDetector'))
     with pytest.raises(
         ValueError,
         match=r'`model` should be.*head_b.bias \(2, in the config 3\), '
         r'head_b.weight \(2x8, in the config 3x8\)',
     ):
-        run(tmp_path, resume=True, model=other)
+        run(tmp_path, resume=True, model=WIDER)
 
 
 def test_a_good_resume_does_not_speak_of_no_checkpoint(tmp_path, capsys):
