@@ -325,6 +325,57 @@ def diagnose_problem(args: argparse.Namespace) -> str | None:
     return None
 
 
+def plan(parser: argparse.ArgumentParser) -> None:
+    """Say what a search will cost, before it is begun.
+
+    Rounds, waves, iterations, evaluated images, time, GPU hours, disk,
+    network and memory, for 1, 8, 64 and 256 GPUs. Builds model and data as a
+    run does, and asks the controller with made-up scores. The exit status is
+    1 if the search cannot run on --gpus, 2 if the config cannot be used.
+
+    example:
+      mmada plan my_config.py --gpus 16 --iteration-seconds 1.2
+    """
+    parser.add_argument('config', help='of a search')
+    parser.add_argument(
+        '--gpus', type=int, metavar='N', help='a further number of GPUs'
+    )
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument(
+        '--iteration-seconds',
+        type=float,
+        metavar='S',
+        help="of an iteration with a replica's whole batch, on one GPU",
+    )
+    times.add_argument(
+        '--probe',
+        action='store_true',
+        help='time a few iterations and evaluated images on this machine',
+    )
+    parser.add_argument(
+        '--image-seconds',
+        type=float,
+        metavar='S',
+        help='of an evaluated image, on one GPU; default: a third of an '
+        "iteration's time for an image",
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object'
+    )
+    add_config_overrides(parser)
+
+
+def plan_problem(args: argparse.Namespace) -> str | None:
+    for name in ('gpus', 'iteration_seconds', 'image_seconds'):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < float('inf'):
+            option = name.replace('_', '-')
+            return f'--{option} should be positive. Found {value}.'
+    if args.image_seconds is not None and args.iteration_seconds is None:
+        return '--image-seconds goes with --iteration-seconds'
+    return None
+
+
 def check_data(parser: argparse.ArgumentParser) -> None:
     """Check panoptic data sets before a long run.
 

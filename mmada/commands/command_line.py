@@ -105,6 +105,7 @@ COMMANDS = {
     'inspect': Command(
         'inspect', arguments.inspect, arguments.inspect_problem
     ),
+    'plan': Command('plan', arguments.plan, arguments.plan_problem),
     'diagnose': Command(
         'diagnose', arguments.diagnose, arguments.diagnose_problem
     ),

@@ -6,6 +6,7 @@ Each command that looks at something has its library here:
 - `tools/check_reward.py` in `mmada.diagnostics.reward`
 - `tools/inspect_policy.py` in `mmada.diagnostics.policy`
 - `mmada diagnose` in `mmada.diagnostics.gradients`
+- `mmada plan` in `mmada.diagnostics.plan`
 - `tools/verify_state.py` in `mmada.diagnostics.work_dir`
 
 The engine never imports this package.

@@ -16,11 +16,6 @@ def statistics():
     return load('benchmarks/compare/intervals.py')
 
 
-@pytest.fixture
-def cost():
-    return load('benchmarks/compare/cost.py')
-
-
 def test_spread_is_that_of_a_sample(statistics):
     mean, spread = statistics.mean_and_std([1.0, 2.0, 6.0])
     assert (mean, spread) == pytest.approx((3, math.sqrt(7)))
@@ -92,15 +87,3 @@ def test_bootstrap_is_the_same_each_time(statistics):
     values = np.random.default_rng(0).normal(size=(100, 3))
     first = statistics.bootstrap_interval(values)
     assert statistics.bootstrap_interval(values) == first
-
-
-def test_cost_of_a_search_by_hand(cost):
-    # 4 trainings of 100 iterations; 50 images of 0.1 s beside 100 iterations
-    # of 0.25 s a training: 400 / 100 + 50 * 0.1 / 25.
-    unit = cost.Unit(iterations=100, iteration=0.25, image=0.1)
-    assert cost.cost(cost.Counts(400, 50, 123.0), unit) == pytest.approx(4.2)
-
-
-def test_total_adds_up(cost):
-    parts = [cost.Counts(1, 2, 3.0), cost.Counts(10, 20, 30.0)]
-    assert cost.total(parts) == (11, 22, 33.0)

@@ -10,6 +10,7 @@ from mmada.engine.distributed.replica_groups import (
     partition,
     without_all_reduce,
 )
+from mmada.engine.distributed.shared_directory import check_shared_directory
 
 __all__ = [
     'Channel',
@@ -17,6 +18,7 @@ __all__ = [
     'ReplicaGroups',
     'Share',
     'as_rank',
+    'check_shared_directory',
     'check_sync_batch_norm',
     'default_group',
     'partition',

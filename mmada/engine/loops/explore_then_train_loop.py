@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
@@ -18,7 +19,7 @@ from mmengine.runner import (
 )
 from torch import nn
 
-from mmada.engine.distributed import Channel
+from mmada.engine.distributed import Channel, check_shared_directory
 from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import (
     check_known,
@@ -134,6 +135,7 @@ class ExploreThenTrainLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Run all phases, or what is left of them after a resume."""
+        check_shared_directory(Path(self.runner.work_dir))
         with Monitor(self.runner) as monitor:
             for exploration in self.explorations:
                 if self._iter == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mmada.engine.distributed import (
     Channel,
     ReplicaGroups,
     Share,
+    check_shared_directory,
     check_sync_batch_norm,
 )
 from mmada.engine.exploration.exploration import Exploration
@@ -201,6 +203,7 @@ class ParallelExplorationLoop(BaseLoop):
 
     def run(self) -> nn.Module:
         """Explore with the runner's own optimizer and schedulers."""
+        check_shared_directory(Path(self.runner.work_dir))
         check_auto_scale_lr(self.runner)
         check_hooks(self.runner)
         with Monitor(self.runner) as monitor:
@@ -259,7 +262,10 @@ class ParallelExplorationLoop(BaseLoop):
         monitor.update(nothing_learned=stored.get('nothing_learned'))
 
     def build_controller(
-        self, live: LiveReplica, course: Course
+        self,
+        live: LiveReplica,
+        course: Course,
+        batches: Iterable[Any] | None = None,
     ) -> Controller:
         """Bind the target to the model and build what searches.
 
@@ -268,11 +274,14 @@ class ParallelExplorationLoop(BaseLoop):
         Args:
             live: Before any training step.
             course: Counters and hooks of the replicas' training.
+            batches: To look at; None for those of the first segment.
         """
         check_optimization(live, self.loader.num_iters)
-        share = Share(0, self._ranks_per_replica or 1)
+        if batches is None:
+            share = Share(0, self._ranks_per_replica or 1)
+            batches = self.loader.shared(share).segment(0)
         with preserve_rng(), course.look(0):
-            self.target.bind(live, self.loader.shared(share).segment(0))
+            self.target.bind(live, batches)
         controller: Controller = TASK_UTILS.build(
             self._controller_config,
             default_args=dict(
@@ -283,6 +292,10 @@ class ParallelExplorationLoop(BaseLoop):
         )
         controller.begin(self.target.names)
         return controller
+
+    def build_evaluator(self) -> RewardEvaluator:
+        """Build what scores the replicas of this rank's group."""
+        return RewardEvaluator(*self._reward)
 
     def _lock(self, stack: contextlib.ExitStack) -> None:
         stack.enter_context(RunLock(self.directory))
@@ -300,7 +313,7 @@ class ParallelExplorationLoop(BaseLoop):
         if channel.size > 1:
             check_sync_batch_norm(live.model)
         with groups.scope(), preserve_rng(), live.attributes.preserved():
-            self.evaluator = RewardEvaluator(*self._reward)
+            self.evaluator = self.build_evaluator()
             self.evaluator.check(live.model)
         runner = self._build_runner(live, course, groups)
         self.store = StateStore(

@@ -1,69 +1,15 @@
-"""What a job costs: counted where it happens, in units of one training."""
+"""Counts what a job runs where it happens."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.model import BaseModel
 
-
-class Counts(NamedTuple):
-    """What was really run.
-
-    Attributes:
-        iterations: Forward passes with losses, of all replicas and probes.
-        images: Images that were predicted, of all evaluations.
-        seconds: Processor time, set-up left out.
-    """
-
-    iterations: int = 0
-    images: int = 0
-    seconds: float = 0.0
-
-
-class Unit(NamedTuple):
-    """One training of a problem with all weights 1.
-
-    Attributes:
-        iterations: Of the training.
-        iteration: Processor time of one, in seconds.
-        image: Processor time of an image's prediction and its scores.
-    """
-
-    iterations: int
-    iteration: float
-    image: float
-
-
-def total(parts: list[Counts]) -> Counts:
-    """Add up what several jobs ran."""
-    return Counts(
-        sum(part.iterations for part in parts),
-        sum(part.images for part in parts),
-        sum(part.seconds for part in parts),
-    )
-
-
-def cost(counts: Counts, unit: Unit) -> float:
-    r"""Return what was run in units of one training.
-
-    .. math:: \frac{\text{iterations}}{I} + \text{images} \cdot
-        \frac{t_\text{image}}{I \, t_\text{iteration}}
-
-    The counts are exact and the same on every machine; the one ratio that is
-    measured, once a problem, is that of an evaluated image to a training.
-    More than one backward pass an iteration does not show here, but in the
-    processor time.
-
-    Args:
-        counts: What was run; evaluations of the test images are left out.
-        unit: One training: I iterations.
-    """
-    image = unit.image / (unit.iterations * unit.iteration)
-    return counts.iterations / unit.iterations + counts.images * image
+from mmada.utils.costs import Counts
 
 
 class Counter:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from cost import Counts, Unit, cost, total
 from intervals import (
     Floats,
     Interval,
@@ -27,6 +26,8 @@ from jobs import Job, jobs_of, result_job, unit_job
 from method import Method
 from problems import Problem
 from results import COUNTS, Record, job_folder
+
+from mmada.utils.costs import Counts, Unit, cost, total
 
 REFERENCES = ('ones', 'Baseline-G', 'inverse-loss', 'inverse-loss of kinds')
 POOLED_REFERENCES = (

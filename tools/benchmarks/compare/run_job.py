@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cost import Counter, Unit
+from cost import Counter
 from jobs import PRETRAIN, SEARCH, TRAIN, UNIT, Job, result_job, search_job
 from method import apply_method, apply_search
 from methods import METHODS, SEARCHES
@@ -29,6 +29,7 @@ from mmada.engine.reward import RewardEvaluator
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import ImageCounts
+from mmada.utils.costs import Unit
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 
 SHOWN_EVERY = 40

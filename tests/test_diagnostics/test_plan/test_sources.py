@@ -1,0 +1,107 @@
+"""A plan against the run that follows it."""
+
+import copy
+
+import pytest
+from mmengine.config import Config
+
+from mmada.diagnostics.plan import make_bill, read_plan
+from mmada.engine.state.state_files import stored_steps
+from tests.support import toy
+from tests.test_diagnostics.test_plan import planned
+
+PAPER = dict(type='AdaSegment', preset='paper', num_replicas=2)
+BOHB = dict(
+    type='BohbSearch',
+    num_replicas=3,
+    rounds_per_training=2,
+    reduction_factor=2,
+)
+CASES = {
+    'search': planned.config(controller=PAPER, num_rounds=2),
+    'with training': planned.then_train(
+        planned.config(controller=PAPER, num_rounds=2)
+    ),
+    'own states': planned.config(controller=BOHB, num_rounds=4),
+    'static': planned.config(
+        controller=dict(type='RandomSearch', num_replicas=2), num_rounds=2
+    ),
+}
+
+
+@pytest.fixture(scope='module', params=CASES)
+def case(request, tmp_path_factory):
+    """A plan for one GPU, what was counted, and the work directory."""
+    cfg = CASES[request.param]
+    searches, training, _ = read_plan(copy.deepcopy(cfg), probe=False)
+    work_dir = tmp_path_factory.mktemp('run') / 'work'
+    counted = planned.run(copy.deepcopy(cfg), work_dir)
+    bill = make_bill(searches, training, 1, None)
+    return searches, bill, counted, work_dir
+
+
+def test_counts_are_those_of_the_run(case):
+    _, bill, counted, _ = case
+    assert bill.iterations == pytest.approx(counted[0], rel=0.05)
+    assert bill.images == pytest.approx(counted[1], rel=0.05)
+
+
+def test_what_is_stored_is_what_the_run_leaves(case):
+    _, bill, _, work_dir = case
+    assert bill.disk_left == pytest.approx(planned.stored(work_dir), rel=0.05)
+
+
+def test_waves_and_commits_are_those_of_the_run(case):
+    (search,), bill, _, work_dir = case
+    newest = stored_steps(work_dir / 'exploration/states')[0]
+    assert newest in [len(p.commits) for p in search.on(1)]
+    # The first state, each wave, and the end of each round.
+    assert newest == pytest.approx(1 + bill.waves + search.rounds, rel=0.05)
+
+
+def test_no_step_is_done_unless_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = planned.PlannedDetector.steps
+    found = read_plan(copy.deepcopy(CASES['with training']), probe=False)
+    assert planned.PlannedDetector.steps == before
+    assert found[2] is None
+    *_, rates = read_plan(copy.deepcopy(CASES['with training']), probe=True)
+    assert planned.PlannedDetector.steps == before + 4
+    assert min(rates) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ranks_and_a_database_of_the_config_are_only_planned(tmp_path):
+    database = f'sqlite:///{tmp_path}/trials.db'
+    cfg = planned.config(
+        controller=dict(BOHB, storage=database), ranks_per_replica=2
+    )
+    (search,), _, _ = read_plan(cfg, probe=False)
+    assert search.ranks_per_replica == 2
+    assert list(tmp_path.iterdir()) == []
+    bills = [make_bill([search], None, gpus, None) for gpus in (1, 4)]
+    assert '`ranks_per_replica` should be 1 to 1' in bills[0].problem
+    assert bills[1].groups == ((2, 2),)
+
+
+def test_several_searches_are_added_up():
+    cfg = planned.then_train(planned.config(controller=PAPER, num_rounds=2))
+    first = cfg.train_cfg.exploration
+    second = dict(first, directory='second', num_rounds=1)
+    cfg.train_cfg.exploration = [first, second]
+    searches, training, _ = read_plan(cfg, probe=False)
+    assert [(s.name, s.rounds) for s in searches] == [
+        ('exploration', 2),
+        ('second', 1),
+    ]
+    bills = [make_bill(s, training, 1, None) for s in (searches, searches[:1])]
+    # A look, a pseudo epoch and a round of two replicas, of 3 iterations.
+    assert bills[0].iterations - bills[1].iterations == 1 + 3 * 3
+
+
+def test_a_training_without_a_search_needs_no_plan():
+    cfg = Config(dict(train_cfg=dict(type='EpochBasedTrainLoop')))
+    with pytest.raises(ValueError, match="Found 'EpochBasedTrainLoop'"):
+        read_plan(cfg, probe=False)
+    with pytest.raises(ValueError, match='Found None'):
+        read_plan(Config(dict(model=toy.MODEL)), probe=False)
