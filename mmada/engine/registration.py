@@ -91,6 +91,11 @@ def check_options(
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
     known = {*named, *more}
+    if any_name and inspect.isclass(function):
+        # What a class takes by `**` it hands to those that it extends.
+        for base in function.__mro__[1:-1]:
+            known |= set(inspect.signature(base).parameters)
+        known -= {'self', 'args', 'kwargs', 'options', 'identity'}
     unknown = config.keys() - known - {'type'}
     required = {n for n, default in named.items() if default is inspect._empty}
     missing = required - config.keys() - set(given)

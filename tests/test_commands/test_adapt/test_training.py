@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DATASETS, METRICS, TASK_UTILS, DefaultScope
 from mmengine.runner import Runner
 
 from mmada.commands.command_line import main
-from mmada.policies.policy_file import load_policy
 from tests.test_commands.test_adapt.tiny import (
     adapt,
     shrink,
@@ -43,7 +43,10 @@ TRAINED = {
     ],
     'solov2/solov2_r50_fpn_1x_coco': ['loss_mask', 'loss_cls'],
     'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco': ['cls', 'bbox', 'iou'],
-    'yolox/yolox_tiny_8xb8-300e_coco': ['loss_cls', 'loss_bbox', 'loss_obj'],
+    # A training as short as this is in the mode of the last epochs.
+    'yolox/yolox_tiny_8xb8-300e_coco': [
+        *('loss_cls', 'loss_bbox', 'loss_obj', 'loss_l1')
+    ],
 }
 FAST = 'retinanet/retinanet_r50_fpn_1x_coco'
 
@@ -80,38 +83,36 @@ def test_an_adapted_config_trains(
     assert any(loss is not None for loss in record['losses'])
 
 
+# With the type of the metric that rewards the search.
 SEARCHES = {
-    'mask_rcnn/mask-rcnn_r50_fpn_1x_coco': [
-        *('loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox'),
-        'loss_mask',
-    ],
-    'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco': [
-        *('loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox'),
-        *('loss_mask', 'loss_seg'),
-    ],
-    'yolox/yolox_tiny_8xb8-300e_coco': ['loss_cls', 'loss_bbox', 'loss_obj'],
+    'mask_rcnn/mask-rcnn_r50_fpn_1x_coco': 'SubsetCocoMetric',
+    'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco': 'PanopticQuality',
+    'yolox/yolox_tiny_8xb8-300e_coco': 'SubsetCocoMetric',  # it is wrapped
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', SEARCHES)
-def test_an_adapted_search_is_rewarded_with_what_was_held_out(
+def test_a_search_is_rewarded_with_images_that_it_does_not_train_on(
     name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(Config, 'pretty_text', '')
-    options = ('--method', 'slope', '--gpus', 1)
+    options = ('--method', 'slope', '--gpus', 4)
     cfg = adapt(f'mmdet::{name}.py', tmp_path / 'mine.py', *options)
     loop = cfg.train_cfg.exploration
+    each = cfg.train_dataloader.batch_size
+    assert loop.dataloader.batch_size == 4 * each
+    assert loop.ranks_per_replica == 4
     ann_file = loop.reward_evaluator.ann_file
-    assert main(['split', ann_file, '--num-reward', '2']) == 0
-    shrink(cfg)
-    loop.update(num_rounds=2, iters_per_round=1)
-    loop.controller.num_replicas = len(SEARCHES[name])
-    cfg.train_cfg.training = dict(type='IterBasedTrainLoop', max_iters=1)
-    cfg.work_dir = str(tmp_path / 'work')
-    Runner.from_cfg(cfg).train()
-    policy = load_policy(tmp_path / 'work/policy.safetensors')
-    assert list(policy.objectives or ()) == SEARCHES[name]
-    history = tmp_path / 'work/exploration/history.jsonl'
-    assert len(history.read_text().splitlines()) == 2
+    assert main(['split', ann_file, '--num-reward', '1']) == 0
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        trained = DATASETS.build(loop.dataloader.dataset)
+        scored = DATASETS.build(loop.reward_dataloader.dataset)
+        metric = METRICS.build(loop.reward_evaluator)
+        assert type(metric).__name__ == SEARCHES[name]
+        TASK_UTILS.build(loop.target)
+    assert (len(trained), len(scored)) == (3, 1)
+    inner = getattr(trained, 'dataset', trained)
+    inner = inner if 'yolox' not in name else inner.dataset
+    images = {inner.get_data_info(i)['img_id'] for i in range(3)}
+    assert scored.dataset.get_data_info(0)['img_id'] not in images

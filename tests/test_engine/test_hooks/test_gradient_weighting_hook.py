@@ -335,7 +335,9 @@ def test_a_first_period_is_not_the_whole_training(tmp_path):
 
 def test_a_weighting_of_another_kind_is_refused(tmp_path):
     options = dict(weights=[1.0, 1.0])
-    with pytest.raises(ValueError, match='should be a GradientWeighting'):
+    with pytest.raises(
+        ValueError, match='should be a registered GradientWeighting'
+    ):
         train(tmp_path, gradient_hook('StaticWeighting', options))
 
 
