@@ -10,7 +10,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 
-from tests.support import toy
+from tests.support import processes, toy
 
 
 @MODELS.register_module()
@@ -96,3 +96,10 @@ def stored(work_dir: Path) -> int:
     """Returns the bytes of states and checkpoints."""
     files = [*work_dir.rglob('*.pt'), *work_dir.rglob('*.pth')]
     return sum(path.stat().st_size for path in files)
+
+
+def search_on_ranks(work_dir: Path, **options: Any) -> None:
+    """Searches on the ranks that a test starts."""
+    cfg = config(**options)
+    cfg.update(work_dir=str(work_dir), log_level='ERROR', **processes.join())
+    Runner.from_cfg(cfg).train()

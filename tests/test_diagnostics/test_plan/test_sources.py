@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmada.diagnostics.plan import make_bill, read_plan
 from mmada.engine.state.state_files import stored_steps
-from tests.support import toy
+from tests.support import processes, toy
 from tests.test_diagnostics.test_plan import planned
 
 PAPER = dict(type='AdaSegment', preset='paper', num_replicas=2)
@@ -57,6 +57,16 @@ def test_waves_and_commits_are_those_of_the_run(case):
     assert newest in [len(p.commits) for p in search.on(1)]
     # The first state, each wave, and the end of each round.
     assert newest == pytest.approx(1 + bill.waves + search.rounds, rel=0.05)
+
+
+def test_two_ranks_play_the_waves_of_the_plan(tmp_path):
+    options = dict(controller=dict(PAPER, num_replicas=3), num_rounds=2)
+    (search,), _, _ = read_plan(planned.config(**options), probe=False)
+    processes.run(planned.search_on_ranks, 2, tmp_path, **options)
+    # The first state, two waves a round, and the end of each round.
+    (newest, _) = stored_steps(tmp_path / 'exploration/states')
+    assert newest == 1 + 2 * 2 + 2 == len(search.on(2)[0].commits)
+    assert make_bill([search], None, 2, None).waves == 4
 
 
 def test_no_step_is_done_unless_asked_for(tmp_path, monkeypatch):
