@@ -83,6 +83,9 @@ def build(name, work_dir):
         cfg.train_cfg.reward_evaluator = dict(
             type='DumpResults', out_file_path='results.pkl'
         )
+        held_out = Path(work_dir, 'held_out.txt')
+        held_out.write_text('1\n')
+        cfg.train_cfg.reward_dataloader.dataset.ids_file = str(held_out)
     else:
         cfg.train_dataloader.batch_size *= GPUS
     runner = Runner(

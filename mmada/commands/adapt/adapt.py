@@ -325,8 +325,9 @@ def _head(stock: Stock, method: Method) -> str:
     """Return what a config begins with."""
     found = (stock.config.get('custom_imports') or {}).get('imports')
     imports: Any = ['mmada']
-    if found:  # a list replaces that of the base
-        imports = Code("[*_base_.custom_imports['imports'], 'mmada']")
+    if found:  # a list replaces that of the base, which may be a single name
+        star = '' if isinstance(found, str) else '*'
+        imports = Code(f"[{star}_base_.custom_imports['imports'], 'mmada']")
     custom = dict(imports=imports, allow_failed_imports=False)
     return '\n'.join(
         [
