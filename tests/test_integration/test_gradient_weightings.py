@@ -30,6 +30,8 @@ def train(scenes, monkeypatch, tmp_path):
         cfg.model.init_cfg = None
         cfg.log_level = 'ERROR'
         cfg.train_cfg.update(max_epochs=1, val_interval=9)
+        if name == 'gradnorm':  # the one epoch would be its first period
+            cfg.custom_hooks[-1].weighting.initial_losses = 'iteration'
         cfg.custom_hooks += hooks
         runner = Runner.from_cfg(cfg)
         runner.train()

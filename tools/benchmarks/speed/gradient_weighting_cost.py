@@ -30,7 +30,8 @@ from weighting_overhead import Side
 from wide_problem import DEPTH
 
 NECK = dict(parameters=r'neck\.fpn_convs')
-GRAD_NORM: dict[str, Any] = dict(type='GradNorm')
+# Of the first iteration, so that it weighs from the second one on.
+GRAD_NORM: dict[str, Any] = dict(type='GradNorm', initial_losses='iteration')
 
 
 def aggregator(name: str, **options: Any) -> dict[str, Any]:
