@@ -86,7 +86,7 @@ EQUAL_SEARCHES: dict[str, Search] = {
 
 def _trained(name: str, mode: str, group: str = 'Ada-Segment') -> Method:
     """Return the row of a training with what the search of its name found."""
-    hook = dict(type='PolicyWeightingHook', mode=mode)
+    hook = dict(type='PolicyWeightingHook', mode=mode, fallback='policy')
     return Method(name, group, hook, name, rpn=True)
 
 

@@ -109,7 +109,10 @@ def _aggregated(aggregator: str, **options: Any) -> Options:
 
 
 def _policy(mode: str, **options: Any) -> Options:
-    return dict(type='PolicyWeightingHook', mode=mode, **options)
+    # A control that learns nothing is a row as well.
+    return dict(
+        type='PolicyWeightingHook', mode=mode, fallback='policy', **options
+    )
 
 
 def _third_of_rpn(cfg: Config, weights: list[list[float]]) -> None:

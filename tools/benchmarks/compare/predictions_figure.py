@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figure = predictions_figure(
         problem, args.methods, args.seed, args.work_dir, args.images
     )
-    save_figure(figure, args.out)
+    save_figure(figure, args.out, dpi=80)
 
 
 if __name__ == '__main__':
