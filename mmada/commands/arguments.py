@@ -114,7 +114,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='MY_CONFIG',
-        help='file to write, which should not be there',
+        help='file to write; it must not exist yet',
     )
     parser.add_argument(
         '--reward',
@@ -130,7 +130,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         'the learning rate of the stock config is meant for',
     )
     parser.add_argument(
-        '--policy', type=Path, metavar='FILE', help='of the method policy'
+        '--policy', type=Path, metavar='FILE', help='for --method policy'
     )
 
 

@@ -286,6 +286,10 @@ class _Writer:
 
     def _loop(self, controller: Callable[[int], dict[str, Any]]) -> str:
         options = controller(len(self.grouping.names))
+        self.decided.append(
+            f'{options["num_replicas"]} replicas. What the search will cost: '
+            f'mmada plan {self.args.out} --gpus N'
+        )
         loop = search.loop(self.stock, options, self.reward, self.gpus)
         return assignment('train_cfg', loop)
 

@@ -34,14 +34,17 @@ class Look(NamedTuple):
     Attributes:
         size: Of both sides, in pixels.
         stride: Pixels of the image for one of the semantic map.
+        masks: Whether the objects have masks.
     """
 
     size: int
     stride: int = 1
+    masks: bool = True
 
 
-# Some heads want larger images than others, and HTC a smaller map.
-LOOKS = (Look(128), Look(320), Look(512), Look(256, 8))
+# Some heads want larger images than others, HTC a smaller map, and RTMDet
+# masks only where it segments.
+LOOKS = (Look(128), Look(320), Look(512), Look(256, 8), Look(320, masks=False))
 
 
 def find_losses(config: Config, scope: str) -> list[str]:
@@ -147,6 +150,8 @@ def _sample(index: int, shape: tuple[int, int], look: Look) -> DetDataSample:
         labels=torch.zeros(3, dtype=torch.long),
         masks=BitmapMasks(masks, *shape),
     )
+    if not look.masks:
+        del sample.gt_instances.masks
     sample.ignored_instances = InstanceData(
         bboxes=HorizontalBoxes(torch.zeros(0, 4)),
         labels=torch.zeros(0, dtype=torch.long),
