@@ -8,6 +8,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.evaluation.coco_truth import INSTANCE_OFFSET
 
 RGB = tuple[int, int, int]
@@ -64,6 +66,21 @@ class Segmentation:
     ids: NDArray[np.integer]
     categories: Mapping[int, int]
     pq: float | None = None
+
+    @classmethod
+    def from_file(
+        cls, data: bytes, segments_info: Iterable[Mapping[str, Any]]
+    ) -> Segmentation:
+        """Make one from COCO's panoptic format.
+
+        Args:
+            data: Of the PNG with the segment ids.
+            segments_info: ``id`` and ``category_id`` of each segment.
+        """
+        categories = {
+            int(s['id']): int(s['category_id']) for s in segments_info
+        }
+        return cls(decode_id_map(data), categories)
 
     @classmethod
     def from_labels(

@@ -35,13 +35,13 @@ from mmengine.runner import checkpoint
 from torch import nn
 
 import mmada  # noqa: F401
+from mmada.commands.adapt.model_losses import without_checkpoints
 from mmada.models import weigh_losses
 
 PAGE = Path(__file__).resolve().parents[2] / 'docs' / 'detectors.md'
 MARKS = ('<!-- table: stock -->\n\n', '\n<!-- end: stock -->')
 # Where the configs of a package are, and which of them define models.
 PACKAGES = {'mmdet': '[!_]*/**/*.py', 'mmseg': '_base_/models/*.py'}
-CHECKPOINTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
 # What an error says, and how the table says it.
 REASONS = {
     r'pip install "?(\w+)': 'needs {}',
@@ -106,7 +106,7 @@ def model_config(cfg: Config) -> Any:
         model.teacher_config = str(_shipped('mmdet') / model.teacher_config)
     if 'data_preprocessor' in cfg:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    return _without_checkpoints(model)
+    return without_checkpoints(model)
 
 
 def difference(bare: nn.Module, stock: Any, model: Any, cfg: Config) -> str:
@@ -271,18 +271,6 @@ def _shipped(package: str) -> Path:
 
 def _shapes(model: nn.Module) -> dict[str, torch.Size]:
     return {name: v.shape for name, v in model.state_dict().items()}
-
-
-def _without_checkpoints(config: Any) -> Any:
-    if isinstance(config, dict):
-        return type(config)(
-            (key, _without_checkpoints(value))
-            for key, value in config.items()
-            if key not in CHECKPOINTS
-        )
-    if isinstance(config, list | tuple):
-        return type(config)(map(_without_checkpoints, config))
-    return config
 
 
 def parse_args() -> argparse.Namespace:

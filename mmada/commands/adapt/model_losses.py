@@ -76,7 +76,7 @@ def find_losses(config: Config, scope: str) -> list[str]:
 
 
 def _build(config: Config, scope: str) -> BaseModel:
-    model = _without_checkpoints(copy.deepcopy(config.model))
+    model = without_checkpoints(copy.deepcopy(config.model))
     # Without the sizes that the images of a training are padded to.
     model['data_preprocessor'] = dict(type=PREPROCESSORS[scope])
     if scope == 'mmdet':
@@ -91,15 +91,16 @@ def _build(config: Config, scope: str) -> BaseModel:
     return built.train()
 
 
-def _without_checkpoints(config: Any) -> Any:
+def without_checkpoints(config: Any) -> Any:
+    """Return a model's config that loads nothing when it is built."""
     if isinstance(config, dict):
         return type(config)(
-            (key, _without_checkpoints(value))
+            (key, without_checkpoints(value))
             for key, value in config.items()
             if key not in CHECKPOINTS
         )
     if isinstance(config, list | tuple):
-        return type(config)(map(_without_checkpoints, config))
+        return type(config)(map(without_checkpoints, config))
     return config
 
 

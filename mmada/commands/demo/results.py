@@ -13,7 +13,6 @@ import mmcv
 from mmengine.config import Config
 
 from mmada.datasets import scene_metainfo
-from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.engine.reward import RewardEvaluator
 from mmada.utils.files import replace
 from mmada.visualization import (
@@ -163,11 +162,13 @@ def panel(baseline: Model, ours: Model) -> Any:
     ids = [c['id'] for c in annotations['categories']]
     chosen = annotations['annotations'][:PANEL_IMAGES]
     predictions = [predict(model, chosen) for model in (baseline, ours)]
-    folder = Path(config.data_root) / 'test'
+    folder, truth = Path(config.data_root) / 'test', Path(evaluator.seg_prefix)
     rows = [
         PanelRow(
             mmcv.imread(folder / a['file_name'], channel_order='rgb'),
-            truth(a, Path(evaluator.seg_prefix)),
+            Segmentation.from_file(
+                (truth / a['file_name']).read_bytes(), a['segments_info']
+            ),
             *(
                 Segmentation.from_labels(p[a['image_id']], ids)
                 for p in predictions
@@ -179,15 +180,6 @@ def panel(baseline: Model, ours: Model) -> Any:
     return panoptic_panel(
         rows, names, ('image', 'truth', baseline.name, ours.name)
     )
-
-
-def truth(annotation: dict[str, Any], folder: Path) -> Segmentation:
-    """Read the true segmentation of an image."""
-    data = (folder / annotation['file_name']).read_bytes()
-    categories = {
-        s['id']: s['category_id'] for s in annotation['segments_info']
-    }
-    return Segmentation(decode_id_map(data), categories)
 
 
 def predict(model: Model, annotations: list[dict[str, Any]]) -> dict[int, Any]:

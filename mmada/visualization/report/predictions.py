@@ -73,11 +73,7 @@ class ModelPair:
         """Return the truth of an image."""
         annotation = self.annotations[image]
         path = join_path(self.truth_folder, annotation.file_name)
-        categories = {
-            int(s['id']): int(s['category_id'])
-            for s in annotation.segments_info
-        }
-        return Segmentation(decode_id_map(get(path)), categories)
+        return Segmentation.from_file(get(path), annotation.segments_info)
 
     def predicted(
         self, model: Predictions, image: int | str, pq: float

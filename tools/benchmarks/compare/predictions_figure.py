@@ -25,7 +25,6 @@ from problems import ALL, Problem, base_config
 from results import COUNTS, MAPS, job_folder
 from selection import select, select_methods
 
-from mmada.datasets.coco_panoptic import decode_id_map
 from mmada.visualization import (
     PanelRow,
     Segmentation,
@@ -51,8 +50,7 @@ def predictions_figure(
         shown: How many images.
     """
     cfg = base_config(problem, work_dir, seed)
-    evaluator = cfg.test_evaluator
-    file = json.loads(Path(evaluator.ann_file).read_text())
+    file = json.loads(Path(cfg.test_evaluator.ann_file).read_text())
     names_by_id = {c['id']: c['name'] for c in file['categories']}
     folders = [
         job_folder(work_dir, result_job(problem, method, seed).key)
@@ -65,7 +63,7 @@ def predictions_figure(
     rows = [
         PanelRow(
             read_image(cfg, file, image_id),
-            truth(annotations[image_id], Path(evaluator.seg_prefix)),
+            true_segmentation(cfg, annotations[image_id]),
             *(
                 prediction(folder, image_id, ids, list(names_by_id))
                 for folder in folders
@@ -84,13 +82,12 @@ def read_image(cfg: Config, file: dict[str, Any], image_id: int) -> np.ndarray:
     return mmcv.imread(folder / entry['file_name'], channel_order='rgb')
 
 
-def truth(annotation: dict[str, Any], folder: Path) -> Segmentation:
-    """Read the true segmentation of an image."""
-    data = (folder / annotation['file_name']).read_bytes()
-    categories = {
-        s['id']: s['category_id'] for s in annotation['segments_info']
-    }
-    return Segmentation(decode_id_map(data), categories)
+def true_segmentation(cfg: Config, annotation: dict[str, Any]) -> Segmentation:
+    """Read the truth of a test image."""
+    path = Path(cfg.test_evaluator.seg_prefix) / annotation['file_name']
+    return Segmentation.from_file(
+        path.read_bytes(), annotation['segments_info']
+    )
 
 
 def prediction(
