@@ -86,6 +86,7 @@ def test_the_policy_is_used_after_a_probe(tools, tmp_path):
     assert cfg.custom_hooks[-1] == dict(
         type='PolicyWeightingHook',
         mode='comb',
+        fallback='policy',
         initial_losses='probe',
         policy=str(policy),
     )
