@@ -18,6 +18,7 @@ EQUAL = ', equal terms'
 RANDOM_HYPERBAND = 'Hyperband, random'
 """BOHB whose model does not speak: its candidates are random."""
 FROM_KINDS = 'SlopeSearch of kinds +rpn'
+FROM_ONES = 'SlopeSearch from ones +rpn'
 LARGE_BOHB = 'BOHB, equal terms but cost'
 REPLICAS = 8
 WIDE = 0.8
@@ -81,6 +82,11 @@ EQUAL_SEARCHES: dict[str, Search] = {
     ),
     # From the stronger start: inverse-loss weighting of whole kinds.
     FROM_KINDS: Search(_SLOPE, replicas=REPLICAS, rpn=True, kinds=True),
+    # Around all ones: two replicas for each of the four directions between
+    # five kinds of losses, and one at the centre.
+    FROM_ONES: Search(
+        dict(_SLOPE, start=0.0), replicas=9, grouped=True, rpn=True
+    ),
 }
 
 
@@ -101,4 +107,5 @@ EQUAL_ROWS = [
         for name in (*(f'{name}{EQUAL}' for name in _STATIC), LARGE_BOHB)
     ),
     _trained(FROM_KINDS, 'pred')._replace(kinds=True),
+    _trained(FROM_ONES, 'pred'),
 ]
