@@ -146,8 +146,9 @@ def head_rule(optimizer: str, every_iteration: bool) -> tuple[str, str]:
             'is divided by its weight, which is exact with momentum, too.'
         )
     if optimizer == 'SGD':
-        return 'lr', (
-            'With SGD the learning rate of a head is divided by its weight.'
+        return 'corrected_lr', (
+            'With SGD the learning rate of a head is divided by its weight, '
+            'and its momentum is rescaled where the weight changes.'
         )
     return 'grad', (
         f'The step of {optimizer} hardly depends on the size of a gradient, '
