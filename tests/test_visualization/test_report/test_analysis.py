@@ -126,7 +126,11 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
         ({'kl': 1e-5}, 'warning', 'hardly learns'),
         ({'kl': 3.0}, 'warning', 'overturns it'),
         ({'kl': 0.1}, 'good', 'KL divergence of 0.1 in the median.'),
-        ({'confidence': 0.02}, 'warning', '2% in the median: the rounds contradict'),
+        (
+            {'confidence': 0.02},
+            'warning',
+            '2% in the median: the rounds contradict',
+        ),
         ({'confidence': 0.11}, 'note', '11% in the median.'),
         ({'confidence': 0.6}, 'good', '60% in the median.'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
