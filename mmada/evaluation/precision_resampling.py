@@ -58,7 +58,9 @@ def resample_precision(
     rows = {name: row for name, row in rows.items() if row.any()}
     most = params.maxDets[-1]
     classes = {n: list(_classes(evaluated, n)) for n in (FEW, most)}
-    found = {name: np.empty(num_resamples) for name in ('mAP', *rows)}
+    found: dict[str, NDArray[np.float64]] = {
+        name: np.empty(num_resamples) for name in ('mAP', *rows)
+    }
     draws = draw_images(len(params.imgIds), num_resamples)
     for b, drawn in enumerate(draws):
         by_class = {
