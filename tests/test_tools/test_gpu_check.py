@@ -56,7 +56,7 @@ def test_what_fails_or_hangs_is_a_row(gpu_check, run, tmp_path):
     hang = (
         'import os, subprocess, sys, time\n'
         'child = subprocess.Popen([sys.executable, "-c", '
-        '"import time; time.sleep(99)"])\n'
+        '"import time; time.sleep(99)"], preexec_fn=os.setpgrp)\n'
         'print("ratio 7", child.pid, flush=True)\n'
         'time.sleep(99)\n'
     )

@@ -172,10 +172,9 @@ class Report:
 def judge(check: Check, done: Done) -> tuple[str, list[str]]:
     """Return the result of a check that ran, and what the table shows."""
     shown = re.findall(check.shown, done.output, re.MULTILINE)
-    if done.status is None:
-        return 'too long', shown
     if done.status != 0:
-        return 'failed', shown or done.output.strip().splitlines()[-1:]
+        result = 'too long' if done.status is None else 'failed'
+        return result, shown or done.output.strip().splitlines()[-1:]
     if check.needs_gpu and not any('passed' in line for line in shown):
         return 'skipped', shown
     return 'passed', shown

@@ -77,6 +77,14 @@ def call(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kill a process and what it has started.
+
+    By session: each command of a build is a process group of its own.
+    """
+    for _ in range(2):  # one may be starting another meanwhile
+        for path in Path('/proc').glob('[0-9]*'):
+            with contextlib.suppress(OSError):
+                pid = int(path.name)
+                if os.getsid(pid) == process.pid:
+                    os.kill(pid, signal.SIGKILL)
     process.wait()
