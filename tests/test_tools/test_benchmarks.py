@@ -14,6 +14,8 @@ RATIOS = {
         'a second time',
         'weights of 1',
         'uneven weights',
+        'no head rule',
+        'multiplied at once',
         'in one group',
     ],
     'gradient_weighting_cost': [
