@@ -24,6 +24,7 @@ from unittest import mock
 
 from measure import ROOT, parser, show_surroundings
 from memory import make_config, resident
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from wide_problem import num_bytes
 
@@ -43,6 +44,22 @@ PARTS = {
     'rounds': (Exploration, 'run_round'),
 }
 """What is timed: functions by the name of their part."""
+
+
+class PeakOfRounds(Hook):
+    """Notes what was in use at most, before the explored model is saved.
+
+    MMEngine has a checkpoint twice in memory while it saves it.
+
+    Attributes:
+        value: Bytes.
+    """
+
+    value = 0
+
+    def after_exploration_round(self, runner: Any, record: Any) -> None:
+        """Note the peak so far."""
+        self.value = resident('VmHWM')
 
 
 def timed(name: str, function: Any, seconds: dict[str, list[float]]) -> Any:
@@ -76,14 +93,14 @@ def work(folder: Path, args: argparse.Namespace) -> None:
     for name, (owner, attribute) in PARTS.items():
         function = timed(name, getattr(owner, attribute), seconds)
         mock.patch.object(owner, attribute, function).start()
-    before = resident('VmRSS')
+    before, peak = resident('VmRSS'), PeakOfRounds()
     runner = Runner.from_cfg(config)
+    runner.register_hook(peak)
     runner.train()
-    peak = resident('VmHWM')  # before the state is captured again
     live = LiveReplica(runner.model, runner.optim_wrapper)
     found = dict(
         state=num_bytes(live.capture()),
-        taken=peak - before,
+        taken=peak.value - before,
         written=_written(),
         seconds=seconds,
     )

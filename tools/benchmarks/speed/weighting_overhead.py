@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from measure import busy, parser, show_ratio, show_surroundings
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from tiny_problem import TinyProblem
@@ -100,24 +101,29 @@ def multiplied_at_once(problem: TinyProblem) -> Side:
     side = Side(problem.weighted('at_once', UNEVEN))
     wrapper = side.runner.optim_wrapper
     remove_head_rule(wrapper)
-    factors = {
-        group['params'][0]: head_factor(
-            UNEVEN, group['objectives'], (0.01, 100.0)
-        )
-        for group in wrapper.param_groups
-    }
-    heads = {p: factor for p, factor in factors.items() if factor != 1}
     backward = wrapper.backward
+    heads: dict[nn.Parameter, float] = {}
 
     def scaled(loss: Tensor) -> None:
         backward(loss)
-        found = {p: f for p, f in heads.items() if p.grad is not None}
-        if found:  # a batch may have no loss of a head
-            gradients = [p.grad for p in found]
-            torch._foreach_mul_(gradients, list(found.values()))
+        if not heads:  # which they are is found in the first iteration
+            heads.update(_factors(wrapper))
+        # A batch may have no loss of a head.
+        found = [(p.grad, f) for p, f in heads.items() if p.grad is not None]
+        torch._foreach_mul_([g for g, _ in found], [f for _, f in found])
 
     wrapper.backward = scaled
     return side
+
+
+def _factors(wrapper: OptimWrapper) -> dict[nn.Parameter, float]:
+    factors = {
+        group['params'][0]: head_factor(
+            UNEVEN, group.get('objectives', ()), (0.01, 100.0)
+        )
+        for group in wrapper.param_groups
+    }
+    return {p: factor for p, factor in factors.items() if factor != 1}
 
 
 def run(problem: TinyProblem, warm_up: int) -> dict[str, Side]:
