@@ -153,8 +153,7 @@ ROWS: dict[str, Callable[[Bill], str]] = {
     'disk, at most': lambda b: _bytes(b.disk_peak),
     'disk, at the end': lambda b: _bytes(b.disk_left),
     'received by a GPU in a round': lambda b: _bytes(b.network),
-    'GPU memory beside the model': lambda b: _bytes(b.accelerator),
-    'main memory for states': lambda b: _bytes(b.main),
+    'main memory for states': lambda b: _bytes(b.memory),
 }
 
 

@@ -19,12 +19,12 @@ from mmada.engine.checkpoints import (
     search_checkpoint,
     stored_checkpoints,
 )
+from mmada.engine.state.payload import DamagedStateError, StateError
 from mmada.engine.state.run_lock import lock_holder
 from mmada.engine.state.state_files import (
-    DamagedStateError,
-    StateError,
     load_state,
     state_path,
+    state_size,
     stored_steps,
     verify_state,
 )
@@ -204,7 +204,7 @@ def _inspect_state(root: Path, step: int) -> StateReport:
     return StateReport(
         path,
         step,
-        size=manifest['size'],
+        size=state_size(manifest),
         identity=manifest['schema'],
         round=payload.get('round'),
         replicas=len(payload.get('results') or ()) if explored else None,

@@ -114,14 +114,14 @@ def test_another_format_stops_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, steps=1)
-    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 2)
+    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 3)
     store = StateStore(tmp_path / 'exploration/states', IDENTITY)
     store._verified.add(0)
     store.commit(1, dict(round=0))
     monkeypatch.undo()
     report = inspect(tmp_path)
     assert report.resume is None
-    assert report.obstacle is not None and 'format 2' in report.obstacle
+    assert report.obstacle is not None and 'format 3' in report.obstacle
 
 
 def test_a_training_comes_first(tmp_path: Path) -> None:

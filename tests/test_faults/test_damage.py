@@ -63,8 +63,8 @@ def interrupted(tmp_path, monkeypatch):
     """A run that stopped in its second round, with the states 6 and 7."""
     real = StateStore.commit
 
-    def commit(self, step, payload):
-        real(self, step, payload)
+    def commit(self, step, *content):
+        real(self, step, *content)
         if step == 7:
             raise KeyboardInterrupt
 
@@ -92,7 +92,7 @@ some_of_harm = pytest.mark.parametrize(
 
 
 @some_of_harm
-@pytest.mark.parametrize('name', ['state.pt', 'MANIFEST.json'])
+@pytest.mark.parametrize('name', ['state.pt', 'start.pt', 'MANIFEST.json'])
 def test_row_5_resume_over_a_damaged_state_ends_the_same(
     interrupted, explored, name, harm
 ):

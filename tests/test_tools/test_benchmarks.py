@@ -14,6 +14,8 @@ RATIOS = {
         'a second time',
         'weights of 1',
         'uneven weights',
+        'no head rule',
+        'multiplied at once',
         'in one group',
     ],
     'gradient_weighting_cost': [
@@ -51,3 +53,15 @@ def test_quick_form_prints_its_ratios(script, capsys):
     assert len(found) == len(expected)
     for (_, name), words in zip(found, expected, strict=True):
         assert words in name
+
+
+@pytest.mark.slow
+def test_large_states_of_both_ranks_are_shown(capfd):
+    load('benchmarks/speed/large_states.py').main(['--quick'])
+    output = capfd.readouterr().out
+    for rank in range(2):
+        found = re.search(rf'^rank {rank}: state (\d+) MB; .*$', output, re.M)
+        assert found is not None and int(found[1]) > 90  # ResNet-18 twice
+    names = ('training', 'evaluation', 'restoring', 'committing')
+    parts = ', '.join(rf'{name} \S+' for name in names)
+    assert len(re.findall(parts, output)) == 4

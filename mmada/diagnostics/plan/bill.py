@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmada.controllers import Start
-from mmada.diagnostics.plan.replay import Held, Played, Round, play
+from mmada.diagnostics.plan.replay import Played, Round, play
 from mmada.engine.distributed import Share, partition
 from mmada.engine.exploration.start_states import START_STATES
 from mmada.utils.costs import Counts, Unit, cost, total
@@ -43,11 +43,6 @@ class Sizes(NamedTuple):
     new: int
     trained: int
     gradients: int
-
-    @property
-    def optimizer(self) -> int:
-        """Of the optimizer's state."""
-        return self.trained - self.new
 
 
 @dataclass(frozen=True)
@@ -190,8 +185,7 @@ class Bill:
         disk_peak: Bytes of states and checkpoints at most.
         disk_left: Bytes of them at the end.
         network: Bytes that a GPU receives in a round.
-        accelerator: Bytes on each GPU beside model, optimizer and gradients.
-        main: Bytes of snapshots in the main memory of each rank.
+        memory: Bytes of snapshots in the main memory of each rank, at most.
     """
 
     gpus: int
@@ -205,8 +199,7 @@ class Bill:
     disk_peak: float = 0
     disk_left: float = 0
     network: float = 0
-    accelerator: float = 0
-    main: float = 0
+    memory: float = 0
 
     @property
     def gpu_hours(self) -> float | None:
@@ -258,22 +251,12 @@ def make_bill(
         network=max(
             _received(s, gpus, len(g[0]), p) / s.rounds for s, g, p in runs
         ),
-        accelerator=max(
-            _mean_peak(p, 'accelerator') + s.sizes.optimizer
-            for s, _, p in runs
-        ),
-        main=max(_mean_peak(p, 'main') for p in played),
+        memory=max(statistics.fmean(p.memory for p in ps) for ps in played),
     )
 
 
 def _waves(played: Sequence[Played]) -> float:
     return statistics.fmean(p.waves for p in played)
-
-
-def _mean_peak(played: Sequence[Played], where: str) -> float:
-    return statistics.fmean(
-        max(getattr(held, where) for held in p.commits) for p in played
-    )
 
 
 def _search_seconds(
@@ -339,9 +322,8 @@ def _disk(
     return max(peak, left), left
 
 
-def _stored(commits: Sequence[Held]) -> tuple[int, int]:
+def _stored(sizes: Sequence[int]) -> tuple[int, int]:
     """Return the bytes of the states that are there, at most and last."""
-    sizes = [sum(held) for held in commits]
     during = [
         sum(sizes[max(0, i - KEPT_STATES) : i + 1]) for i in range(len(sizes))
     ]

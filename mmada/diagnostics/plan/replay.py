@@ -31,30 +31,20 @@ class Round(NamedTuple):
     scores: dict[int, float]
 
 
-class Held(NamedTuple):
-    """Bytes of the snapshots in a state.
-
-    Attributes:
-        accelerator: Of those that stay where the model is.
-        main: Of those in main memory.
-    """
-
-    accelerator: int
-    main: int
-
-
 class Played(NamedTuple):
     """What rounds take on so many groups of ranks.
 
     Attributes:
         waves: Of all rounds.
         sent: Bytes that each other rank gets from a winner.
-        commits: What is committed, in order.
+        commits: Bytes of the snapshots in each commit, in order.
+        memory: Bytes of the snapshots that a rank has in memory at a time.
     """
 
     waves: int
     sent: int
-    commits: list[Held]
+    commits: list[int]
+    memory: int
 
 
 def replay(
@@ -121,27 +111,41 @@ def play(
     """
     kinds, sender = START_STATES[start], _Sender()
     state = ExplorationState(dict(size=new), torch.empty(0), None, {})
-    waves, commits = 0, [_held(state)]
+    waves, commits, memory = 0, [_committed(state)], new
     for played in rounds:
         state.actions = torch.empty(len(played.plan), 0)
         kinds.open(state, played.plan)
         for wave in waves_of(played.plan, groups):
+            # One is read where a replica starts, others come at the end.
+            starts = [kinds.origin(state, k).snapshot for k in wave]
             for replica in wave:
                 state.results[replica] = dict(value=played.scores[replica])
-            sources = dict.fromkeys(wave, 0)
-            kinds.keep(state, dict(size=trained), sources, sender)  # type: ignore[arg-type]
+            sources, sent = dict.fromkeys(wave, 0), sender.sent
+            kinds.keep(state, _Live(trained), sources, sender)  # type: ignore[arg-type]
+            memory = max(memory, sender.sent - sent, *map(_size, starts))
             waves += 1
-            commits.append(_held(state))
+            commits.append(_committed(state))
         kinds.advance(state, state.best_value)
         state.clear_round()
         state.round += 1
-        commits.append(_held(state))
-    return Played(waves, sender.sent, commits)
+        commits.append(_committed(state))
+    return Played(waves, sender.sent, commits, memory)
+
+
+class _Live(NamedTuple):
+    """Stands for a replica that has been trained."""
+
+    size: int
+
+    def capture(self, device: str) -> dict[str, Any]:
+        return dict(size=self.size)
 
 
 class _Sender:
     """Stands for the channel between ranks; counts what it sends."""
 
+    rank = 0
+    size = 1
     sent = 0
 
     def broadcast(self, value: dict[str, Any], source: int) -> dict[str, Any]:
@@ -149,7 +153,9 @@ class _Sender:
         return value
 
 
-def _held(state: ExplorationState) -> Held:
-    best = state.best or dict(size=0)
-    own = [entry['snapshot']['size'] for entry in state.own.values()]
-    return Held(state.start['size'] + best['size'], sum(own))
+def _committed(state: ExplorationState) -> int:
+    return sum(map(_size, state.parts().values()))
+
+
+def _size(snapshot: Any) -> int:
+    return int(snapshot['size'])

@@ -29,7 +29,7 @@ from mmada.engine.optimizers import remove_head_rule
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.reward import RewardEvaluator
-from mmada.engine.state.state_files import payload_size
+from mmada.engine.state.payload import payload_size
 
 DRAWS = 5
 """Replays of a search, each with other scores."""

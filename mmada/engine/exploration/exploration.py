@@ -193,13 +193,8 @@ class Exploration:
         began = time.monotonic()
         replica, own = self.groups.replica_of(wave), Outcome()
         self.reporter.wave(state, wave)
-        captured = None
         if replica is not None:
             own = self._play(state, replica)
-        if replica is not None and own.value is not None:
-            captured = self.start_states.capture(
-                state, replica, own.value, self.runner.live
-            )
         failpoint('explore.before_agreement')
         outcomes = self.channel.gather(
             own, lambda rank: self._describe(rank, wave)
@@ -207,7 +202,7 @@ class Exploration:
         sources = dict(zip(wave, self.groups.leaders, strict=False))
         for k, source in sources.items():
             self._take(state, k, outcomes[source])
-        self.start_states.keep(state, captured, sources, self.channel)
+        self.start_states.keep(state, self.runner.live, sources, self.channel)
         state.seconds += time.monotonic() - began
 
     def _play(self, state: ExplorationState, replica: int) -> Outcome:
@@ -312,7 +307,11 @@ class Exploration:
         return 'no replica of this wave'
 
     def _commit(self, state: ExplorationState) -> None:
+        """Store the state, of which all ranks keep the small part alone."""
         state.commits += 1
-        if self.channel.rank == 0:
-            with stop_on_sigterm():
-                self.store.commit(state.commits, state.to_payload())
+        self.channel.from_main(lambda: self._store(state))
+        state.put_parts(self.store.parts(state.commits))
+
+    def _store(self, state: ExplorationState) -> None:
+        with stop_on_sigterm():
+            self.store.commit(state.commits, state.to_payload(), state.parts())

@@ -15,7 +15,7 @@ from mmada.engine.distributed import ReplicaGroups
 from mmada.engine.exploration.targets import Target
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replicas.course import Course
-from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.live_replica import KeptSnapshot, LiveReplica
 from mmada.engine.replicas.segment import train_segment
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, Score
@@ -82,7 +82,7 @@ class ReplicaRunner:
 
     def run(
         self,
-        start: Snapshot,
+        start: KeptSnapshot,
         action: Tensor,
         segment: int,
         first_iter: int,
@@ -111,7 +111,7 @@ class ReplicaRunner:
             )
         )
 
-    def score(self, start: Snapshot) -> Outcome:
+    def score(self, start: KeptSnapshot) -> Outcome:
         """Score the model of a snapshot as it is; errors as in `run`."""
 
         def play(check: Callable[[], None]) -> Outcome:
@@ -143,7 +143,7 @@ class ReplicaRunner:
 
     def _run(
         self,
-        start: Snapshot,
+        start: KeptSnapshot,
         action: Tensor,
         segment: int,
         first_iter: int,

@@ -13,13 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
-
 from mmada.controllers import Plan, Rest, Start
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
-from mmada.engine.replicas.plain_data import map_tensors
+from mmada.engine.replicas.live_replica import (
+    KeptSnapshot,
+    LiveReplica,
+    Snapshot,
+    check_equal,
+)
 from mmada.engine.state import failpoint
 
 NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
@@ -29,12 +31,12 @@ class Origin(NamedTuple):
     """Where a replica's segment begins.
 
     Attributes:
-        snapshot: What the replica starts from.
+        snapshot: What the replica starts from, in memory or on the disk.
         segment: Number of the segment's data, from 0.
         rounds: Rounds of the schedule that lie behind it.
     """
 
-    snapshot: Snapshot
+    snapshot: KeptSnapshot
     segment: int
     rounds: int
 
@@ -81,27 +83,10 @@ class StartStates(ABC):
         """Return where a replica's segment of the present round begins."""
 
     @abstractmethod
-    def capture(
-        self,
-        state: ExplorationState,
-        replica: int,
-        value: float,
-        live: LiveReplica,
-    ) -> Snapshot | None:
-        """Copy the live replica, if its state may be needed.
-
-        Args:
-            state: Without what came of this wave.
-            replica: Which one the live replica plays.
-            value: Its metric.
-            live: Just trained.
-        """
-
-    @abstractmethod
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        live: LiveReplica,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -109,7 +94,7 @@ class StartStates(ABC):
 
         Args:
             state: With what came of the wave.
-            captured: What `capture` returned on this rank.
+            live: What this rank has just trained, if anything.
             sources: By replica of the wave, the rank that has its state.
             channel: Between the ranks.
         """
@@ -127,7 +112,7 @@ class StartStates(ABC):
         """Return the rounds behind the one model that is explored."""
         return 0
 
-    def passed_on(self, state: ExplorationState) -> dict[str, Any]:
+    def passed_on(self, state: ExplorationState) -> Any:
         """Return the states that the next round may start from."""
         return state.start
 
@@ -146,34 +131,17 @@ class FromBest(StartStates):
         """Return the best state, on the schedule of all rounds."""
         return Origin(state.start, state.round, state.round)
 
-    def capture(
-        self,
-        state: ExplorationState,
-        replica: int,
-        value: float,
-        live: LiveReplica,
-    ) -> Snapshot | None:
-        """Copy the live replica if it beats the best so far."""
-        leader = state.leader
-        if leader is not None:
-            best = state.results[leader]['value']
-            if (value, -replica) < (best, -leader):
-                return None
-        state.best = None  # never three snapshots at a time
-        return live.capture()
-
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        live: LiveReplica,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
         """Keep the best of the round so far, if it is of this wave."""
         leader = state.leader
         if leader is not None and leader in sources:
-            state.best = channel.broadcast(captured, sources[leader])
-            failpoint('explore.after_broadcast')
+            state.best = _captured(live, sources[leader], channel)
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
         """Pass the best replica on."""
@@ -194,24 +162,14 @@ class FromInitial(StartStates):
         """Return the initial state, at the schedule's begin."""
         return Origin(state.start, state.round, 0)
 
-    def capture(
-        self,
-        state: ExplorationState,
-        replica: int,
-        value: float,
-        live: LiveReplica,
-    ) -> Snapshot | None:
-        """Copy nothing: no state outlives its round."""
-        return None
-
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        live: LiveReplica,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keep nothing."""
+        """Keep nothing: no state outlives its round."""
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
         """Leave the start as it is."""
@@ -224,9 +182,8 @@ class FromOwn(StartStates):
     of the data and of the schedule, whenever that is: trainings that begin
     at different times see the same.
 
-    The states of all trainings that go on are kept, up to m of them, on
-    every rank and in every commit. They are in main memory: what is on the
-    accelerator does not grow with m.
+    The states of all trainings that go on are kept, up to m of them, in
+    every commit.
     """
 
     starts = frozenset({Start.INITIAL, Start.OWN})
@@ -252,20 +209,10 @@ class FromOwn(StartStates):
         own = state.own[replica]
         return Origin(own['snapshot'], own['rounds'], own['rounds'])
 
-    def capture(
-        self,
-        state: ExplorationState,
-        replica: int,
-        value: float,
-        live: LiveReplica,
-    ) -> Snapshot | None:
-        """Copy the live replica into main memory."""
-        return map_tensors(live.capture(), Tensor.cpu)
-
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        live: LiveReplica,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -276,14 +223,13 @@ class FromOwn(StartStates):
             rounds = self.origin(state, replica).rounds + 1
             state.own.pop(replica, None)
             if state.results[replica]['value'] is not None:
-                snapshot = channel.broadcast(captured, source)
+                snapshot = _captured(live, source, channel)
                 state.own[replica] = dict(snapshot=snapshot, rounds=rounds)
-                failpoint('explore.after_broadcast')
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
         """Leave the start as it is."""
 
-    def passed_on(self, state: ExplorationState) -> dict[str, Any]:
+    def passed_on(self, state: ExplorationState) -> Any:
         """Return the initial and all own states."""
         # Sorted: a segment that is done again changes the order.
         return dict(start=state.start, own=dict(sorted(state.own.items())))
@@ -295,6 +241,17 @@ class FromOwn(StartStates):
             for k in range(len(state.plan))
         ]
         return dict(plan=state.plan, ages=ages)
+
+
+def _captured(live: LiveReplica, source: int, channel: Channel) -> Snapshot:
+    """Return a copy of one rank's live replica, in main memory on all."""
+    own = live.capture('cpu') if channel.rank == source else {}
+    captured = channel.broadcast(own, source)
+    if channel.size > 1:
+        # One rank writes what all go on with.
+        check_equal(channel, captured)
+    failpoint('explore.after_broadcast')
+    return captured
 
 
 START_STATES: dict[Start, StartStates] = {

@@ -6,7 +6,7 @@ common with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from mmada.controllers import Controller
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.replica_runner import ReplicaRunner
-from mmada.engine.replicas.live_replica import Snapshot
+from mmada.engine.replicas.live_replica import KeptSnapshot
 from mmada.engine.state import StateStore, failpoint
 from mmada.engine.state.state_files import stored_steps
 
@@ -26,6 +26,8 @@ STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 @dataclass
 class ExplorationState:
     """An exploration between two waves.
+
+    Snapshots are on the disk once they are committed, see :meth:`put_parts`.
 
     Attributes:
         start: Snapshot that each replica starts the present round from.
@@ -53,7 +55,7 @@ class ExplorationState:
         commits: Number of commits so far.
     """
 
-    start: Snapshot
+    start: KeptSnapshot
     losses: Tensor
     reference: float | None
     controller: dict[str, Any]
@@ -61,7 +63,7 @@ class ExplorationState:
     actions: Tensor | None = None
     plan: list[str] = field(default_factory=list)
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
-    best: Snapshot | None = None
+    best: KeptSnapshot | None = None
     own: dict[int, dict[str, Any]] = field(default_factory=dict)
     best_action: Tensor | None = None
     failures: int = 0
@@ -93,22 +95,44 @@ class ExplorationState:
         self.results = {}
         self.best = None
 
-    def map_snapshots(self, function: Callable[[Snapshot], Snapshot]) -> None:
+    def map_snapshots(
+        self, function: Callable[[KeptSnapshot], KeptSnapshot]
+    ) -> None:
         """Exchange all states of replicas."""
-        self.start = function(self.start)
-        if self.best is not None:
-            self.best = function(self.best)
-        for own in self.own.values():
-            own['snapshot'] = function(own['snapshot'])
+        self.put_parts({k: function(v) for k, v in self.parts().items()})
+
+    def parts(self) -> dict[str, KeptSnapshot]:
+        """Return all states of replicas, each by a name of its own."""
+        best = {} if self.best is None else dict(best=self.best)
+        own = {f'own_{k}': entry['snapshot'] for k, entry in self.own.items()}
+        return dict(start=self.start, **best, **own)
+
+    def put_parts(self, parts: Mapping[str, KeptSnapshot]) -> None:
+        """Take others in place of what :meth:`parts` gave."""
+        self.start, self.best = parts['start'], parts.get('best')
+        self.own = {
+            k: dict(snapshot=parts[f'own_{k}'], rounds=entry['rounds'])
+            for k, entry in self.own.items()
+        }
 
     def to_payload(self) -> dict[str, Any]:
-        """Return the fields by name, not copied."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the fields by name, not copied, without the parts."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        own = {k: dict(rounds=e['rounds']) for k, e in self.own.items()}
+        return found | dict(start=None, best=None, own=own)
 
     @classmethod
-    def from_payload(cls, payload: dict[str, Any]) -> ExplorationState:
-        """Take what :meth:`to_payload` gave."""
-        return cls(**payload)
+    def from_payload(
+        cls, payload: dict[str, Any], parts: Mapping[str, KeptSnapshot]
+    ) -> ExplorationState:
+        """Take what :meth:`to_payload` gave, and the parts.
+
+        States of early versions have no parts, but all in their payload.
+        """
+        state = cls(**payload)
+        if parts:
+            state.put_parts(parts)
+        return state
 
 
 def identity_of(
@@ -184,16 +208,17 @@ def load_newest(
     """
     loaded: list[dict[str, Any]] = []
 
-    def load() -> bool:
+    def load() -> int | None:
         found = store.latest()
         if found is None:
-            return False
+            return None
         check_begun(store.root, resume)
         loaded.append(found[1])
-        return True
+        return found[0]
 
-    if not channel.from_main(load):
+    step = channel.from_main(load)
+    if step is None:
         return None
     payload = channel.broadcast(loaded.pop() if loaded else {}, 0)
     failpoint('explore.inside_resume')
-    return ExplorationState.from_payload(payload)
+    return ExplorationState.from_payload(payload, store.parts(step))

@@ -34,7 +34,12 @@ from mmada.engine.mmengine_adapters import (
 from mmada.engine.monitor import Monitor, TrainingMonitorHook
 from mmada.engine.optimizers import remove_head_rule, suspended_head_rule
 from mmada.engine.replicas.course import Course
-from mmada.engine.replicas.live_replica import LiveReplica, Snapshot
+from mmada.engine.replicas.live_replica import (
+    KeptSnapshot,
+    LiveReplica,
+    Snapshot,
+    loaded,
+)
 from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.state import RunLock, StateStore
 from mmada.utils.files import discard
@@ -166,32 +171,40 @@ class ExploreThenTrainLoop(BaseLoop):
             live.restore(initial)
             course.before_train()
             exploration.explore(live, course, monitor)
-            live.restore_model(initial)
+            live.restore_model(loaded(initial))
             live.optim_wrapper.zero_grad(set_to_none=True)
 
-    def _initial(self, exploration: Any, live: LiveReplica) -> Snapshot:
+    def _initial(self, exploration: Any, live: LiveReplica) -> KeptSnapshot:
         """Return the start of a phase, the same after a resume."""
+        store = StateStore(exploration.directory / INITIAL_DIR, {})
         with contextlib.closing(Channel()) as channel:
-            kept: list[Snapshot] = []
+            found: list[Snapshot] = []
             channel.from_main(
-                lambda: kept.append(self._load_or_keep(exploration, live))
+                lambda: found.append(
+                    self._load_or_keep(store, exploration, live)
+                )
             )
-            return channel.broadcast(kept.pop() if kept else {}, 0)
+            early = channel.broadcast(found.pop() if found else {}, 0)
+        return live.adopt(early or store.parts(0)['start'])
 
-    def _load_or_keep(self, exploration: Any, live: LiveReplica) -> Snapshot:
-        root = exploration.directory / INITIAL_DIR
-        if root.exists() and not is_resumed(self.runner):
+    def _load_or_keep(
+        self, store: StateStore, exploration: Any, live: LiveReplica
+    ) -> Snapshot:
+        """Store the start, if it is not there.
+
+        Returns:
+            What an early version stored in one piece, else an empty dict.
+        """
+        if store.root.exists() and not is_resumed(self.runner):
             # Of a start that ended at a mistake in the config, before
             # anything was searched.
             with RunLock(exploration.directory):
-                discard(root, 'state.inside_delete')
-        store = StateStore(root, {})
+                discard(store.root, 'state.inside_delete')
         found = store.latest()
         if found is not None:
-            return live.adopt(found[1])
-        snapshot = live.capture()
-        store.commit(0, snapshot)
-        return snapshot
+            return found[1]
+        store.commit(0, {}, dict(start=live.capture('cpu')))
+        return {}
 
     @contextlib.contextmanager
     def _exploration_scope(self, exploration: Any) -> Iterator[LiveReplica]:

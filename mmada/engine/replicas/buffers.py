@@ -21,17 +21,19 @@ class Buffers:
         self._module = module
         self._registered = {name for name, _, _ in self._places()}
 
+    def named(self) -> dict[str, Tensor]:
+        """Return the buffers by name, not copied."""
+        return dict(self._module.named_buffers())
+
     def capture(self) -> dict[str, Tensor]:
         """Return copies."""
-        found: dict[str, Tensor] = clone_nested(
-            dict(self._module.named_buffers())
-        )
+        found: dict[str, Tensor] = clone_nested(self.named())
         return found
 
     @torch.no_grad()
     def restore(self, stored: Mapping[str, Tensor]) -> None:
         """Put copies back, in place where shape and type allow it."""
-        present = dict(self._module.named_buffers())
+        present = self.named()
         for name, owner, key in list(self._places()):
             if owner[key] is not None and name in set(present) - set(stored):
                 self._remove(name, owner, key)

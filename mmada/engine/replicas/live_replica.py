@@ -19,9 +19,12 @@ from mmada.engine.distributed import Channel
 from mmada.engine.replicas.buffers import Buffers
 from mmada.engine.replicas.plain_data import clone_nested
 from mmada.engine.replicas.plain_state import PlainState
+from mmada.engine.state import StoredPart
 from mmada.models import inner_model
 
 Snapshot = dict[str, Any]
+KeptSnapshot = Snapshot | StoredPart
+"""One in memory, or one on the disk that is read where it is needed."""
 
 
 @dataclass
@@ -53,33 +56,43 @@ class LiveReplica:
         """The model without wrapper: names that do not depend on ranks."""
         return inner_model(self.model)
 
-    def capture(self) -> Snapshot:
+    def capture(self, device: str | None = None) -> Snapshot:
         """Copy parameters, all buffers, optimizer, schedulers and the rest.
+
+        Args:
+            device: Where the copies are; None for where each tensor is.
 
         Raises:
             ValueError: If an attribute has changed to what no snapshot can
                 hold.
         """
         # Absent where nothing differs, as in states of early versions.
-        changed = clone_nested(self.attributes.difference())
+        changed = self.attributes.difference()
         rest = dict(attributes=changed) if changed else {}
-        return dict(
-            parameters=clone_nested(self._parameters),
-            buffers=self._buffers.capture(),
-            optimizer=clone_nested(self.optim_wrapper.state_dict()),
-            schedulers=[clone_nested(s.state_dict()) for s in self.schedulers],
-            **rest,
+        return clone_nested(
+            dict(
+                parameters=self._parameters,
+                buffers=self._buffers.named(),
+                optimizer=self.optim_wrapper.state_dict(),
+                schedulers=[s.state_dict() for s in self.schedulers],
+                **rest,
+            ),
+            device,
         )
 
-    def adopt(self, snapshot: Snapshot) -> Snapshot:
+    def adopt(self, snapshot: KeptSnapshot) -> KeptSnapshot:
         """Return a snapshot of an earlier version in the present names.
 
         Up to version 0.1.0 the detector was a module inside the weighted
-        model, and each name began with that of the module.
+        model, and each name began with that of the module. Then all
+        snapshots were loaded into memory.
 
         Raises:
             ValueError: If it is of another model.
         """
+        if isinstance(snapshot, StoredPart):
+            self._check_parameters(snapshot.load()['parameters'])
+            return snapshot
         names = {name for name, _ in self.module.named_parameters()}
         stored = snapshot['parameters']
         if {f'detector.{name}' for name in names} != set(stored):
@@ -111,10 +124,13 @@ class LiveReplica:
                 + '. Resume with its settings, or choose another `work_dir`.'
             )
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, kept: KeptSnapshot) -> None:
         """Put a snapshot back; the snapshot stays as it is."""
-        self.restore_model(snapshot)
+        # What goes makes room before a snapshot is read or copied.
         self.optim_wrapper.zero_grad(set_to_none=True)
+        self.optim_wrapper.optimizer.state.clear()
+        snapshot = loaded(kept)
+        self.restore_model(snapshot)
         _end_scaled_step(self.optim_wrapper)
         self.optim_wrapper.load_state_dict(clone_nested(snapshot['optimizer']))
         for scheduler, state in zip(
@@ -146,6 +162,12 @@ class LiveReplica:
         )
 
 
+def loaded(kept: KeptSnapshot) -> Snapshot:
+    """Return a snapshot in memory, for as long as the caller keeps it."""
+    snapshot: Snapshot = kept.load() if isinstance(kept, StoredPart) else kept
+    return snapshot
+
+
 def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
     """End a step that raised half-way, after gradients were unscaled.
 
@@ -161,8 +183,9 @@ def digest(value: Any) -> str:
 
     Args:
         value: Nested dicts, lists and tuples of tensors, numbers, strings
-            and None. Tensors count by type, shape and bytes, not by device;
-            the order of a dict's keys counts.
+            and None; a stored part counts as what is in it. Tensors count by
+            type, shape and bytes, not by device; the order of a dict's keys
+            counts.
     """
     found = hashlib.sha256()
     _add(value, found)
@@ -171,6 +194,7 @@ def digest(value: Any) -> str:
 
 def digests(value: Any, name: str = '') -> dict[str, str]:
     """Return the digest of each leaf of nested dicts, by dotted name."""
+    value = loaded(value)
     if not isinstance(value, dict):
         return {name: digest(value)}
     return {
@@ -181,6 +205,7 @@ def digests(value: Any, name: str = '') -> dict[str, str]:
 
 
 def _add(value: Any, found: Any) -> None:
+    value = loaded(value)
     if isinstance(value, Tensor):
         found.update(f'{value.dtype} {tuple(value.shape)}'.encode())
         flat = value.detach().cpu().contiguous().flatten()
@@ -202,12 +227,12 @@ class ReplicaError(RuntimeError):
     """A replica failed for another reason than a loss that diverged."""
 
 
-def check_equal(channel: Channel, snapshot: Snapshot) -> str:
+def check_equal(channel: Channel, snapshot: Any) -> str:
     """Check that all ranks hold the same snapshot, bit by bit.
 
     Args:
         channel: Between the ranks.
-        snapshot: This rank's.
+        snapshot: This rank's, or nested dicts of several.
 
     Returns:
         Its digest, in hexadecimal digits.

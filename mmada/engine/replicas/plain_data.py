@@ -49,13 +49,19 @@ def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
     return value
 
 
-def clone_nested(value: Any) -> Any:
+def clone_nested(value: Any, device: str | None = None) -> Any:
     """Copy nested dicts, lists and tuples, cloning each tensor.
 
     Optimizers hand out and take in their own tensors, so a snapshot that is
     not cloned both ways ties two replicas together.
+
+    Args:
+        value: Nested dicts, lists and tuples; what else is in them is kept.
+        device: Where the clones are; None for where each tensor is.
     """
-    return map_tensors(value, lambda tensor: tensor.detach().clone())
+    return map_tensors(
+        value, lambda t: t.detach().to(device or t.device, copy=True)
+    )
 
 
 class NotPlainError(TypeError):

@@ -1,7 +1,9 @@
 """The state of a run on disk: atomic, checksummed, one writer."""
 
+from mmada.engine.state.parts import StoredPart
+from mmada.engine.state.payload import StateError
 from mmada.engine.state.run_lock import RunLock, RunLockedError
-from mmada.engine.state.state_files import StateError, stored_identity
+from mmada.engine.state.state_files import stored_identity
 from mmada.engine.state.store import StateStore
 from mmada.utils.files import failpoint, write_synced
 
@@ -10,6 +12,7 @@ __all__ = [
     'RunLockedError',
     'StateError',
     'StateStore',
+    'StoredPart',
     'failpoint',
     'stored_identity',
     'write_synced',

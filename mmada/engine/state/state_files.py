@@ -1,9 +1,7 @@
 """The files of one stored state: a directory with data and manifest.
 
-The manifest says what a state is and how to check it. The data are loaded
-with ``torch.load(weights_only=True)``, which runs no code from the file. What
-that cannot load is an error already when it is stored, while the program that
-stores it still runs.
+The manifest says what a state is and how to check it. Large parts of the data
+have files of their own, see :class:`StoredPart`.
 """
 
 from __future__ import annotations
@@ -12,18 +10,20 @@ import contextlib
 import json
 import os
 import shutil
-from collections import Counter, OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any
 
-import torch
-from torch import Tensor
-
+from mmada.engine.state.parts import Parts, StoredPart, write_part
+from mmada.engine.state.payload import (
+    DamagedStateError,
+    StateError,
+    check_payload,
+    load_payload,
+)
 from mmada.utils.files import (
-    DigestFile,
     discard,
     failpoint,
-    file_sha256,
     sha256,
     sync_directory,
     temporary_name,
@@ -31,7 +31,8 @@ from mmada.utils.files import (
 )
 from mmada.version import __version__
 
-FORMAT = 1
+FORMAT = 2
+"""Up to 1 all of a state was in one file."""
 _FIELDS: dict[str, type] = {
     'format': int,
     'step': int,
@@ -41,25 +42,12 @@ _FIELDS: dict[str, type] = {
 }
 _VERSION = 'mmada_version'
 """Which wrote it, for messages; states of early versions lack it."""
+_PARTS = 'parts'
+"""Size and checksum of each large part; absent where there is none."""
 _ABSENT = '(absent)'
 
 _STATE = 'state.pt'
 _MANIFEST = 'MANIFEST.json'
-
-# Compared by exact type: numpy.float64 is a float to isinstance, and a
-# pickled numpy object on the disk.
-_LEAVES = (Tensor, bool, int, float, str, type(None))
-_MAPPINGS = (dict, OrderedDict, Counter)
-_SEQUENCES = (list, tuple)
-_KEYS = (str, int)
-
-
-class StateError(RuntimeError):
-    """The stored states cannot be used, or a state cannot be stored."""
-
-
-class DamagedStateError(StateError):
-    """One stored state does not verify."""
 
 
 def state_path(root: Path, step: int) -> Path:
@@ -74,7 +62,11 @@ def stored_steps(root: Path) -> list[int]:
 
 
 def write_state(
-    root: Path, step: int, payload: dict[str, Any], identity: dict[str, Any]
+    root: Path,
+    step: int,
+    payload: dict[str, Any],
+    identity: dict[str, Any],
+    parts: Parts | None = None,
 ) -> None:
     """Write a state under a temporary name, then rename it.
 
@@ -84,19 +76,24 @@ def write_state(
             is replaced.
         payload: Content of the state, checked.
         identity: Of the run, JSON values.
+        parts: What gets a file of its own, by name, checked.
 
     Raises:
         OSError: If the disk is full, fails or is read-only; what was
             written is removed again.
+        StateError: If a part of an earlier state has changed.
     """
     tmp, final = temporary_name(root), state_path(root, step)
     failpoint('state.before_write')
     try:
         tmp.mkdir(parents=True)
-        with DigestFile(tmp / _STATE, 'state.inside_write') as file:
-            save_payload(payload, file)
+        written = {
+            name: write_part(_part_path(tmp, name), content)
+            for name, content in (parts or {}).items()
+        }
+        file = write_part(tmp / _STATE, payload)
         failpoint('state.before_manifest')
-        manifest = make_manifest(step, file.size, file.sha256, identity)
+        manifest = make_manifest(step, file, identity, written)
         write_synced(tmp / _MANIFEST, manifest, 'state.inside_manifest')
         sync_directory(tmp)
         failpoint('state.before_rename')
@@ -107,6 +104,10 @@ def write_state(
         sync_directory(root)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
+
+
+def _part_path(directory: Path, name: str) -> Path:
+    return directory / f'{name}.pt'
 
 
 def verify_state(root: Path, step: int) -> dict[str, Any]:
@@ -126,25 +127,20 @@ def verify_state(root: Path, step: int) -> dict[str, Any]:
     path = state_path(root, step)
     try:
         manifest = _manifest(path)
-        size = (path / _STATE).stat().st_size
-        digest = file_sha256(path / _STATE)
     except OSError as error:
         raise DamagedStateError(f'{path}: {error}') from error
     if manifest['step'] != step:
         raise DamagedStateError(
             f'{path}: its manifest is of step {manifest["step"]}'
         )
-    if size != manifest['size']:
-        raise DamagedStateError(
-            f'{path}: {_STATE} has {size} bytes, expected {manifest["size"]}'
-        )
-    if digest != manifest['sha256']:
-        raise DamagedStateError(f'{path}: checksum of {_STATE} differs')
+    StoredPart(path / _STATE, manifest['size'], manifest['sha256']).verify()
+    for part in _parts(path, manifest).values():
+        part.verify()
     return manifest
 
 
 def load_state(root: Path, step: int) -> dict[str, Any]:
-    """Load a state that verifies.
+    """Load a state that verifies, without its parts.
 
     Args:
         root: Directory of all states.
@@ -155,7 +151,7 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
 
     Raises:
         StateError: If it holds what `write_state` never writes, or if this
-            version of torch cannot load it.
+            version of torch cannot load it or one of its parts.
     """
     path = state_path(root, step)
     try:
@@ -163,12 +159,33 @@ def load_state(root: Path, step: int) -> dict[str, Any]:
         check_payload(payload)
         if not isinstance(payload, dict):
             raise TypeError(f'payload is a {type(payload).__name__}')
+        for part in stored_parts(root, step).values():
+            part.load()
     except Exception as error:
         raise StateError(
             f'{path}, {_writer(path)}, is intact, but this version of mmada '
             f'and torch cannot load it: {error}'
         ) from error
     return payload
+
+
+def stored_parts(root: Path, step: int) -> dict[str, StoredPart]:
+    """Return the large parts of a state that verifies, by name."""
+    path = state_path(root, step)
+    return _parts(path, _manifest(path))
+
+
+def state_size(manifest: dict[str, Any]) -> int:
+    """Return the bytes of a state's data."""
+    sizes = (part['size'] for part in manifest.get(_PARTS, {}).values())
+    return int(manifest['size'] + sum(sizes))
+
+
+def _parts(path: Path, manifest: dict[str, Any]) -> dict[str, StoredPart]:
+    return {
+        name: StoredPart(_part_path(path, name), part['size'], part['sha256'])
+        for name, part in manifest.get(_PARTS, {}).items()
+    }
 
 
 def _writer(path: Path) -> str:
@@ -194,15 +211,18 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def make_manifest(
-    step: int, size: int, digest: str, identity: dict[str, Any]
+    step: int,
+    file: StoredPart,
+    identity: dict[str, Any],
+    parts: Mapping[str, StoredPart],
 ) -> bytes:
     """Describe a state; the manifest carries its own checksum too.
 
     Args:
         step: Number of the state.
-        size: Number of bytes of its file.
-        digest: SHA-256 of its file.
+        file: The state without its parts.
         identity: Of the run, JSON values.
+        parts: By name.
 
     Returns:
         JSON text.
@@ -210,11 +230,16 @@ def make_manifest(
     fields = {
         'format': FORMAT,
         'step': step,
-        'size': size,
-        'sha256': digest,
+        'size': file.size,
+        'sha256': file.sha256,
         'schema': identity,
         _VERSION: __version__,
     }
+    if parts:
+        fields[_PARTS] = {
+            name: dict(size=part.size, sha256=part.sha256)
+            for name, part in parts.items()
+        }
     fields['manifest_sha256'] = sha256(_canonical(fields))
     return json.dumps(fields, indent=2).encode()
 
@@ -228,7 +253,8 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
 
     Returns:
         The fields format, step, size, sha256, schema (the identity of the
-        run), and which version wrote it, see `written_by`.
+        run), parts, if there are any, and which version wrote it, see
+        `written_by`.
 
     Raises:
         DamagedStateError: If it is not what `make_manifest` wrote.
@@ -245,15 +271,27 @@ def read_manifest(text: bytes, where: Path) -> dict[str, Any]:
     checksum = fields.pop('manifest_sha256', None)
     if checksum != sha256(_canonical(fields)):
         raise DamagedStateError(f'{where}: checksum of the manifest differs')
-    if fields.get('format') != FORMAT:
+    if fields.get('format') not in range(1, FORMAT + 1):
         raise StateError(
             f'{where} has format {fields.get("format")}, '
-            f'{written_by(fields)}; this version reads format {FORMAT}'
+            f'{written_by(fields)}; this version reads formats up to {FORMAT}'
         )
     for name, kind in _FIELDS.items():
         if not isinstance(fields.get(name), kind):
             raise DamagedStateError(f'{where}: the manifest lacks {name!r}')
+    if not _are_parts(fields.get(_PARTS, {})):
+        raise DamagedStateError(f'{where}: the manifest lacks sound parts')
     return fields
+
+
+def _are_parts(parts: Any) -> bool:
+    return isinstance(parts, dict) and all(
+        name.isidentifier()
+        and isinstance(part, dict)
+        and isinstance(part.get('size'), int)
+        and isinstance(part.get('sha256'), str)
+        for name, part in parts.items()
+    )
 
 
 def written_by(manifest: dict[str, Any]) -> str:
@@ -298,81 +336,3 @@ def _flatten(fields: dict[str, Any], prefix: str = '') -> dict[str, str]:
 
 def _canonical(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, sort_keys=True).encode()
-
-
-def check_payload(value: Any, where: str = 'payload') -> None:
-    """Check that a value comes back from a state file.
-
-    Args:
-        value: Nested dicts, lists and tuples of tensors, numbers,
-            strings, bools and None; keys are strings or integers.
-        where: Name of ``value`` in the message. Defaults to
-            ``'payload'``.
-
-    Raises:
-        TypeError: Naming the key path of the first unsuitable value.
-    """
-    kind = type(value)
-    if kind in _MAPPINGS:
-        for key, item in value.items():
-            if type(key) not in _KEYS:
-                raise TypeError(
-                    f'`{where}` should have keys of type str or int. '
-                    f'Found {key!r} of type {_name(type(key))}.'
-                )
-            check_payload(item, f'{where}[{key!r}]')
-    elif kind in _SEQUENCES:
-        for index, item in enumerate(value):
-            check_payload(item, f'{where}[{index}]')
-    elif kind not in _LEAVES:
-        raise TypeError(
-            f'`{where}` should be a plain tensor, number, str, bool, None, '
-            'or a dict, list or tuple of these. Found a '
-            f'{_name(kind)}, which cannot be stored.'
-        )
-
-
-class Sink(Protocol):
-    """What takes bytes in their order: all that `torch.save` asks for."""
-
-    def write(self, data: memoryview, /) -> int:
-        """Take the next bytes."""
-
-    def flush(self) -> None:
-        """Pass on what was taken."""
-
-
-def save_payload(payload: dict[str, Any], file: Sink) -> None:
-    """Write a checked payload."""
-    torch.save(payload, cast(IO[bytes], file))
-
-
-def payload_size(payload: dict[str, Any]) -> int:
-    """Return the number of bytes that `save_payload` writes."""
-    counter = _Counter()
-    save_payload(payload, counter)
-    return counter.size
-
-
-def load_payload(path: Path) -> dict[str, Any]:
-    """Read what `save_payload` wrote; all tensors are on the CPU."""
-    return torch.load(path, map_location='cpu', weights_only=True)
-
-
-class _Counter:
-    """A file that keeps nothing but its size."""
-
-    size = 0
-
-    def write(self, data: memoryview) -> int:
-        self.size += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-
-def _name(kind: type) -> str:
-    if kind.__module__ == 'builtins':
-        return kind.__name__
-    return f'{kind.__module__}.{kind.__qualname__}'

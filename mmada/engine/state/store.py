@@ -1,8 +1,9 @@
 """States of a run on disk: kill it anywhere, the newest good one is there.
 
-A state is a directory ``step_%08d`` with the file ``state.pt`` and a
-``MANIFEST.json`` that holds its checksum. Both are written under a temporary
-name, the manifest last, and become visible by one rename.
+A state is a directory ``step_%08d`` with the file ``state.pt``, one file for
+each large part, and a ``MANIFEST.json`` that holds their checksums. They are
+written under a temporary name, the manifest last, and become visible by one
+rename. No two states share a file, so that damage is of one alone.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mmada.engine.state.state_files import (
+from mmada.engine.state.parts import Parts, StoredPart, part_size
+from mmada.engine.state.payload import (
     DamagedStateError,
     StateError,
     check_payload,
+)
+from mmada.engine.state.state_files import (
     identity_difference,
     load_state,
-    payload_size,
     state_path,
+    stored_parts,
     stored_steps,
     verify_state,
     write_state,
@@ -70,12 +74,16 @@ class StateStore:
         self.keep = keep
         self._verified: set[int] = set()
 
-    def commit(self, step: int, payload: dict[str, Any]) -> Path:
+    def commit(
+        self, step: int, payload: dict[str, Any], parts: Parts | None = None
+    ) -> Path:
         """Store a state; when this returns it survives a power cut.
 
         Args:
             step: Number of the state, above every good one stored.
             payload: See `check_payload`.
+            parts: By name what gets a file of its own, see `parts`: contents
+                as of a payload, or parts of the newest state, to be copied.
 
         Returns:
             The directory of the state.
@@ -84,18 +92,23 @@ class StateStore:
             TypeError: If the payload holds what cannot be stored.
             ValueError: If ``step`` is negative.
             StateError: If the state cannot be written or does not read
-                back, if a newer or equal one exists, or as from `latest`.
-                States that were there before are untouched.
+                back, if a newer or equal one exists, if a part to be copied
+                has changed, or as from `latest`. States that were there
+                before are untouched.
         """
         if step < 0:
             raise ValueError(f'`step` should not be negative. Found {step}.')
-        check_payload(payload)
+        contents = [payload, *(parts or {}).values()]
+        for content in contents:
+            if not isinstance(content, StoredPart):
+                check_payload(content)
         self._check_newer(step)
         try:
-            write_state(self.root, step, payload, self.identity)
+            write_state(self.root, step, payload, self.identity, parts)
             verify_state(self.root, step)
         except (OSError, DamagedStateError) as error:
-            path, size = state_path(self.root, step), payload_size(payload)
+            path = state_path(self.root, step)
+            size = sum(map(part_size, contents))
             raise StateError(write_failure(path, size, error)) from error
         self._verified.add(step)
         failpoint('state.before_delete')
@@ -109,8 +122,8 @@ class StateStore:
         in a warning and passed over.
 
         Returns:
-            Step and payload, all tensors
-            on the CPU; None if nothing was ever stored.
+            Step and payload, without its parts, all tensors on the CPU;
+            None if nothing was ever stored.
 
         Raises:
             StateError: If there are states but all are damaged, or if the
@@ -120,6 +133,13 @@ class StateStore:
         step = self._find()
         failpoint('state.after_read')
         return None if step is None else (step, load_state(self.root, step))
+
+    def parts(self, step: int) -> dict[str, StoredPart]:
+        """Return the large parts of a good state, by name.
+
+        They can be loaded until two further states are stored.
+        """
+        return stored_parts(self.root, step)
 
     def _find(self) -> int | None:
         """Return the step of the newest good state."""

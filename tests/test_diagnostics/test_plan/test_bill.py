@@ -97,9 +97,8 @@ def test_what_is_sent_is_the_winner_and_gradients(search):
     assert sent == [0, 150, 150 + 10 * 2 * 80 / 2]
 
 
-def test_memory_is_start_best_and_a_clone_of_the_optimizer(search):
-    bill = make_bill([search], None, 4, None)
-    assert (bill.accelerator, bill.main) == (150 + 150 + 50, 0)
+def test_memory_is_one_state_beside_the_model(search):
+    assert make_bill([search], None, 4, None).memory == 150
 
 
 def test_states_are_two_and_the_one_that_is_written(search):

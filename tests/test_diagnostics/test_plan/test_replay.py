@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmada.controllers import AdaSegment, RandomSearch, Rest, Start
-from mmada.diagnostics.plan.replay import Held, Round, play, replay, waves_of
+from mmada.diagnostics.plan.replay import Round, play, replay, waves_of
 from mmada.engine.distributed import partition
 
 
@@ -49,8 +49,8 @@ def test_snapshots_of_a_search_that_goes_on_from_the_best():
     ]
     played = play(rounds, Start.BEST, 2, new=10, trained=100)
     assert (played.waves, played.sent) == (4, 300)
-    totals = [10, 110, 110, 100, 200, 200, 100]
-    assert played.commits == [Held(total, 0) for total in totals]
+    assert played.commits == [10, 110, 110, 100, 200, 200, 100]
+    assert played.memory == 100
 
 
 def test_snapshots_of_trainings_at_their_own_pace():
@@ -63,14 +63,18 @@ def test_snapshots_of_trainings_at_their_own_pace():
     played = play(rounds, Start.OWN, 1, new=10, trained=100)
     assert (played.waves, played.sent) == (4, 400)
     held = [0, 100, 200, 200, 200, 200, 100, 100]
-    assert played.commits == [Held(10, main) for main in held]
+    assert played.commits == [10 + own for own in held]
+    assert played.memory == 100
+    side_by_side = play(rounds, Start.OWN, 2, new=10, trained=100)
+    assert side_by_side.memory == 200
 
 
 def test_trainings_that_share_nothing_keep_nothing():
     rounds = [Round((Start.INITIAL,) * 4, dict.fromkeys(range(4), 0.1))]
     played = play(rounds, Start.INITIAL, 3, new=10, trained=100)
     assert (played.waves, played.sent) == (2, 0)
-    assert played.commits == [Held(10, 0)] * 4
+    assert played.commits == [10] * 4
+    assert played.memory == 10
 
 
 @pytest.mark.parametrize('kind', [AdaSegment, RandomSearch])

@@ -9,7 +9,12 @@ import torch
 
 from mmada.engine.exploration.start_states import FromOwn
 from mmada.engine.exploration.state import ExplorationState
-from mmada.engine.replicas.live_replica import digest
+from mmada.engine.replicas.live_replica import digest, loaded
+from mmada.engine.state.state_files import (
+    load_state,
+    stored_parts,
+    stored_steps,
+)
 from tests.support import processes, toy
 from tests.test_engine.test_loops import planned
 from tests.test_engine.test_loops import test_faults as faults
@@ -43,8 +48,14 @@ def scores(work_dir):
 
 
 def states(work_dir):
-    newest = max((work_dir / 'exploration/states').iterdir())
-    return torch.load(newest / 'state.pt', weights_only=True)
+    """Returns the newest state, all of it in memory."""
+    root = work_dir / 'exploration/states'
+    step = stored_steps(root)[0]
+    state = ExplorationState.from_payload(
+        load_state(root, step), stored_parts(root, step)
+    )
+    state.map_snapshots(loaded)
+    return vars(state)
 
 
 def test_a_replica_alone_makes_a_plain_training(tmp_path):

@@ -301,8 +301,8 @@ def test_killed_and_resumed_gives_the_same_digest(
 def stop_after(monkeypatch, commit):
     plain = StateStore.commit
 
-    def stopping(self, step, payload):
-        path = plain(self, step, payload)
+    def stopping(self, step, *content):
+        path = plain(self, step, *content)
         if step == commit:
             raise KeyboardInterrupt
         return path

@@ -13,7 +13,7 @@ from mmada.engine.replicas.plain_data import (
     put_into,
     same,
 )
-from mmada.engine.state.state_files import check_payload
+from mmada.engine.state.payload import check_payload
 
 VALUES = {
     'numbers': [1, True, 2.5, None, 'x', 3 + 4j, b'\x00\xff'],

@@ -17,16 +17,16 @@ import pytest
 import torch
 
 import mmada
+from mmada.engine.state import parts as state_parts
 from mmada.engine.state import state_files
-from mmada.engine.state.state_files import (
-    FORMAT,
+from mmada.engine.state.payload import (
     StateError,
     check_payload,
-    identity_difference,
     load_payload,
     payload_size,
     save_payload,
 )
+from mmada.engine.state.state_files import FORMAT, identity_difference
 from mmada.engine.state.store import StateStore
 from mmada.utils import files as atomic
 from tests.test_engine.test_state.states import (
@@ -230,11 +230,11 @@ def test_bytes_that_do_not_read_back_delete_nothing(
 ) -> None:
     store = filled(tmp_path, 1, 2)
 
-    class Lossy(state_files.DigestFile):
+    class Lossy(state_parts.DigestFile):
         def _store(self, data: bytes | memoryview) -> None:
             super()._store(bytes(len(data)))
 
-    monkeypatch.setattr(state_files, 'DigestFile', Lossy)
+    monkeypatch.setattr(state_parts, 'DigestFile', Lossy)
     with pytest.raises(StateError, match='step_00000003'):
         store.commit(3, payload(3))
     assert [s for s in good_steps(tmp_path) if s < 3] == [1, 2]
@@ -245,7 +245,7 @@ def test_bytes_that_do_not_read_back_delete_nothing(
     [
         ('"m": 4', '"m": 5'),
         ('"step": 2', '"step": 3'),
-        ('"format": 1', '"format": 3'),
+        ('"format": 2', '"format": 3'),
     ],
 )
 def test_changed_manifest_is_damage_not_another_run(
@@ -263,10 +263,10 @@ def test_changed_manifest_is_damage_not_another_run(
 def test_unknown_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 2)
+    monkeypatch.setattr('mmada.engine.state.state_files.FORMAT', 3)
     filled(tmp_path, 1)
     monkeypatch.undo()
-    with pytest.raises(StateError, match='has format 2, .* format 1'):
+    with pytest.raises(StateError, match='has format 3, .* formats up to 2'):
         reopened(tmp_path).latest()
 
 
@@ -329,8 +329,8 @@ def test_a_state_that_cannot_be_read_names_the_version_that_wrote_it(
 
     for root in (tmp_path / 'format', tmp_path / 'content'):
         filled(root, 1)
-    rewrite(tmp_path / 'format', version, format=2)
-    with pytest.raises(StateError, match=f'has format 2, {writer}; this'):
+    rewrite(tmp_path / 'format', version, format=3)
+    with pytest.raises(StateError, match=f'has format 3, {writer}; this'):
         reopened(tmp_path / 'format').latest()
     rewrite(tmp_path / 'content', version, data=b'of another torch')
     with pytest.raises(StateError, match=f'{writer}, is intact, but this'):

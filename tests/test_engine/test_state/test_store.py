@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import mmada
-from mmada.engine.state.store import StateError, StateStore
+from mmada.engine.state import StateError, StateStore
 from tests.test_engine.test_state.states import (
     IDENTITY,
     filled,
@@ -34,7 +34,7 @@ def test_layout_and_manifest(tmp_path: Path) -> None:
     manifest = json.loads((path / 'MANIFEST.json').read_text())
     data = (path / 'state.pt').read_bytes()
     assert manifest['step'] == 3
-    assert manifest['format'] == 1
+    assert manifest['format'] == 2
     assert manifest['size'] == len(data)
     assert manifest['sha256'] == hashlib.sha256(data).hexdigest()
     assert manifest['schema'] == IDENTITY

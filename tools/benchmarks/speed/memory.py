@@ -31,7 +31,13 @@ from mmada.engine.replicas.live_replica import LiveReplica
 ROUNDS = 2
 
 
-def make_config(folder: str, replicas: int, depth: int) -> Config:
+def make_config(
+    folder: str,
+    replicas: int,
+    depth: int,
+    rounds: int = ROUNDS,
+    extra: int = 0,
+) -> Config:
     """Return the config of an exploration."""
     loader = dict(
         batch_size=2,
@@ -44,7 +50,7 @@ def make_config(folder: str, replicas: int, depth: int) -> Config:
             model=dict(
                 type='LossWeightWrapper',
                 objectives={'0': 'loss_0', '1': 'loss_1'},
-                detector=dict(type='WideModel', depth=depth),
+                detector=dict(type='WideModel', depth=depth, extra=extra),
             ),
             work_dir=folder,
             train_dataloader=loader,
@@ -55,7 +61,7 @@ def make_config(folder: str, replicas: int, depth: int) -> Config:
             ),
             train_cfg=dict(
                 type='ParallelExplorationLoop',
-                num_rounds=ROUNDS,
+                num_rounds=rounds,
                 controller=dict(type='AdaSegment', num_replicas=replicas),
                 reward_dataloader=loader,
                 reward_evaluator=dict(type='NoMetric'),
@@ -71,17 +77,18 @@ def now() -> int:
     """Return the bytes that are in use."""
     if get_device() == 'cuda':
         return torch.cuda.memory_allocated()
-    return _resident('VmRSS')
+    return resident('VmRSS')
 
 
 def most() -> int:
     """Return the most bytes that ever were in use."""
     if get_device() == 'cuda':
         return torch.cuda.max_memory_allocated()
-    return _resident('VmHWM')
+    return resident('VmHWM')
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
+    """Return a number of bytes that the kernel has of this process."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return next(
         1024 * int(line.split()[1])

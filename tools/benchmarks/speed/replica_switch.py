@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
         f'State of {size / 1e6:.0f} MB: parameters, buffers and momentum of '
         f'a ResNet-{depth}'
     )
-    actions = {
+    actions: dict[str, Callable[[], Any]] = {
         'plain clone': lambda: clone_tensors(snapshot),
         'capture': live.capture,
         'restore': lambda: live.restore(snapshot),

@@ -27,19 +27,25 @@ class WideModel(BaseModel):
 
     Args:
         depth: Depth of the ResNet.
+        extra: Millions of further parameters, which cost next to no time.
     """
 
-    def __init__(self, depth: int = DEPTH) -> None:
+    def __init__(self, depth: int = DEPTH, extra: int = 0) -> None:
         super().__init__()
         self.trunk = ResNet(depth, norm_eval=False, frozen_stages=-1)
         channels = self.trunk.feat_dim
         self.heads = nn.ModuleList([nn.Linear(channels, 1) for _ in range(2)])
+        self.extra = nn.ParameterList(
+            [nn.Parameter(torch.zeros(10**6)) for _ in range(extra)]
+        )
 
     def forward(self, inputs: list[Tensor], mode: str = 'tensor') -> Any:
         """Return losses, or predictions that are not looked at."""
         features = self.trunk(torch.stack(inputs))[-1].mean((2, 3))
         if mode == 'predict':
             return [dict() for _ in inputs]
+        for parameter in self.extra:
+            features = features + parameter.mean()
         return {
             f'loss_{i}': head(features).square().mean()
             for i, head in enumerate(self.heads)
