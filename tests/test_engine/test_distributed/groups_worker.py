@@ -1,5 +1,7 @@
 """Checks on four ranks; each function is one, all run in one start."""
 
+import socket
+
 import torch
 import torch.distributed as torch_dist
 from mmdet.models import BatchSyncRandomResize
@@ -174,13 +176,16 @@ def a_silent_rank_is_named(rank):
     channel = Channel(timeout=2)
     if rank == 2:
         return  # says nothing
-    named = 'rank 2: replica 2' if rank == 0 else 'rank 0: replica 0'
+    silent = 2 if rank == 0 else 0
+    named = (
+        f'rank {silent} on {socket.gethostname()}: replica {silent}\nA rank'
+    )
     found = raises(
         RemoteError,
         named,
         lambda: channel.gather(None, lambda r: f'replica {r}'),
     )
-    assert rank or 'replica 1' not in found, found
+    assert 'replica 1' not in found, found
 
 
 CHECKS = (
