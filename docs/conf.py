@@ -17,7 +17,7 @@ extensions = [
     'sphinx_copybutton',
 ]
 source_suffix = {'.md': 'markdown'}
-exclude_patterns = ['_build']
+exclude_patterns = ['_build', 'results']
 html_theme = 'furo'
 html_title = f'mmada {version}'
 html_logo = html_favicon = 'images/logo.svg'

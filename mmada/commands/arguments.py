@@ -120,8 +120,9 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         '--reward',
         nargs='+',
         metavar='KEY',
-        help='of a search: what is maximised, of several their mean, such as '
-        'coco/segm_mAP; default: what the stock config evaluates',
+        help='of a search: the metric that it maximises, or several, whose '
+        'mean it maximises, such as coco/segm_mAP; default: all that the '
+        'stock config evaluates',
     )
     parser.add_argument(
         '--gpus',

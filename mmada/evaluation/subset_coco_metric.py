@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from mmdet.evaluation import CocoMetric
+from mmdet.evaluation.metrics import coco_metric
 from mmdet.structures.mask import encode_mask_results
 from mmengine.registry import METRICS
+from pycocotools.cocoeval import COCOeval
 
+from mmada.evaluation.precision_resampling import resample_precision
+from mmada.evaluation.resampling import check_resamples
 from mmada.utils.measurements import known_metric
+
+EVALUATIONS = ('COCOeval', 'COCOevalMP')
+ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+"""In the order in which COCO has them."""
 
 
 @METRICS.register_module()
 class SubsetCocoMetric(CocoMetric):
     """Average precision on the evaluated images of an annotation file.
 
-    As ``CocoMetric``, with the same options and keys, but for three things
+    As ``CocoMetric``, with the same options and keys, but for four things
     that matter for rewards. Objects of images that were not evaluated are
     not missed ones, so images may be held out by a list of ids
     (:class:`ImageSubset`) and the annotation file stays as it is. A model
     that finds nothing, as one does in its first iterations, scores 0 instead
-    of having no metric. And what no evaluated image has an object for is NaN
-    instead of -1, whatever the model finds.
+    of having no metric. What no evaluated image has an object for is NaN
+    instead of -1, whatever the model finds. And AP is not rounded to three
+    digits, which can be more than replicas differ by.
+
+    Args:
+        resamples: Number B of draws of the images with replacement, the same
+            for every model. With some, mAP, mAP_50 and mAP_75 of boxes and
+            masks come with a list of their values on the draws, as
+            ``bbox_mAP_resamples``.
+        **options: Of ``CocoMetric``.
+
+    Raises:
+        ValueError: If ``resamples`` is no number of draws.
     """
+
+    def __init__(self, *args: Any, resamples: int = 0, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.resamples = check_resamples(resamples)
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Average over the images of the results.
@@ -34,8 +58,61 @@ class SubsetCocoMetric(CocoMetric):
         """
         # Set before each evaluation: the one before may have been of others.
         self.img_ids = sorted({truth['img_id'] for truth, _ in results})
-        found = super().compute_metrics(_with_something(results))
-        return {key: known_metric(key, value) for key, value in found.items()}
+        with _kept_evaluations() as made:
+            found = super().compute_metrics(_with_something(results))
+        # Not of the recall of proposals, whatever their class.
+        evaluations = [each for each in made if each.params.useCats]
+        found |= _exact(evaluations, found)
+        values = {key: known_metric(key, v) for key, v in found.items()}
+        return values | self._resample(evaluations, found)
+
+    def _resample(
+        self, evaluations: list[COCOeval], found: Mapping[str, Any]
+    ) -> dict[str, list[float]]:
+        if not self.resamples:
+            return {}
+        return {
+            f'{key}_resamples': values.tolist()
+            for evaluated in evaluations
+            for item, values in resample_precision(
+                evaluated, self.resamples
+            ).items()
+            if (key := f'{evaluated.params.iouType}_{item}') in found
+        }
+
+
+@contextlib.contextmanager
+def _kept_evaluations() -> Iterator[list[COCOeval]]:
+    """Keep the evaluations that CocoMetric makes and drops."""
+    made: list[COCOeval] = []
+
+    def keeping(kind: Callable[..., COCOeval]) -> Callable[..., COCOeval]:
+        def make(*args: Any, **options: Any) -> COCOeval:
+            made.append(kind(*args, **options))
+            return made[-1]
+
+        return make
+
+    kinds = {name: getattr(coco_metric, name) for name in EVALUATIONS}
+    try:
+        for name, kind in kinds.items():
+            setattr(coco_metric, name, keeping(kind))
+        yield made
+    finally:
+        for name, kind in kinds.items():
+            setattr(coco_metric, name, kind)
+
+
+def _exact(
+    evaluations: list[COCOeval], found: Mapping[str, Any]
+) -> dict[str, float]:
+    """Return the AP in all its digits, of those that were rounded."""
+    return {
+        key: float(value)
+        for evaluated in evaluations
+        for item, value in zip(ITEMS, evaluated.stats, strict=False)
+        if (key := f'{evaluated.params.iouType}_{item}') in found
+    }
 
 
 def score_of_nothing(

@@ -13,7 +13,7 @@ PAGE = (DOCS / 'start.md').read_text()
 
 def test_the_search_starts_from_what_was_trained_before() -> None:
     path = re.search(r'MMADA_PRETRAINED=(\S+)/epoch_(\d+)\.pth', PAGE)
-    trained = re.search(r'train\.py (configs/\S+)_pretrain\.py', PAGE)
+    trained = re.search(r'mmada train (configs/\S+)_pretrain\.py', PAGE)
     assert path and trained
     config = REPO / f'{trained[1]}_pretrain.py'
     assert path[1] == f'work_dirs/{config.stem}'
@@ -21,7 +21,7 @@ def test_the_search_starts_from_what_was_trained_before() -> None:
 
 
 def test_the_report_is_of_the_search() -> None:
-    shown = re.search(r'report\.py (work_dirs/(\S+))', PAGE)
+    shown = re.search(r'mmada report (work_dirs/(\S+))', PAGE)
     assert shown
-    assert f'train.py configs/ada/{shown[2]}.py' in PAGE
+    assert f'mmada train configs/ada/{shown[2]}.py' in PAGE
     assert f'`{shown[1]}` then holds' in PAGE

@@ -11,7 +11,11 @@ from mmengine.registry import DefaultScope
 from mmada.commands.adapt import search
 from mmada.commands.adapt.methods import METHODS, Method
 from mmada.commands.adapt.model_losses import find_losses
-from mmada.commands.adapt.objectives import Grouping, group_losses
+from mmada.commands.adapt.objectives import (
+    Grouping,
+    each_loss,
+    group_losses,
+)
 from mmada.commands.adapt.panoptic import (
     PANOPTIC,
     parts_without_panopticapi,
@@ -125,7 +129,7 @@ def _with_loss(stock: Stock, method: Method) -> Adapted:
     return Adapted(
         source,
         ['The loss of `decode_head`; auxiliary heads keep theirs.'],
-        ['a search of your own: docs/auto_seg_loss.md'],
+        ['a search of your own: see "Auto Seg-Loss" in the documentation'],
     )
 
 
@@ -142,8 +146,9 @@ def head_rule(optimizer: str, every_iteration: bool) -> tuple[str, str]:
             'is divided by its weight, which is exact with momentum, too.'
         )
     if optimizer == 'SGD':
-        return 'lr', (
-            'With SGD the learning rate of a head is divided by its weight.'
+        return 'corrected_lr', (
+            'With SGD the learning rate of a head is divided by its weight, '
+            'and its momentum is rescaled where the weight changes.'
         )
     return 'grad', (
         f'The step of {optimizer} hardly depends on the size of a gradient, '
@@ -212,7 +217,7 @@ class _Writer:
             return group_losses(losses, self.method.proposals)
         wanted = load_policy(self.args.policy).objectives
         groupings = [group_losses(losses, flag) for flag in (False, True)]
-        for grouping in groupings:
+        for grouping in [*groupings, each_loss(losses)]:
             if wanted == grouping.names or not losses:
                 return grouping
         offered = ' or '.join(', '.join(g.names) for g in groupings)
@@ -286,8 +291,11 @@ class _Writer:
 
     def _loop(self, controller: Callable[[int], dict[str, Any]]) -> str:
         options = controller(len(self.grouping.names))
+        number = options['num_replicas']
         self.decided.append(
-            f'{options["num_replicas"]} replicas. What the search will cost: '
+            f'{number} replicas, so the search costs {number} trainings and '
+            'the evaluations of their rounds; the training with the result '
+            'comes on top. On your GPUs: '
             f'mmada plan {self.args.out} --gpus N'
         )
         loop = search.loop(self.stock, options, self.reward, self.gpus)
@@ -307,7 +315,7 @@ class _Writer:
             if hook['type'] in LATE:
                 self.left_open.append(
                     f'{LATE[hook["type"]]} begins late and keeps weight 1; '
-                    '`late=True` in docs/your_own_detector.md'
+                    'an objective with `late=True` would weigh it'
                 )
         if '::' in self.args.config and self.stock.base != self.args.config:
             self.left_open.append(
@@ -318,11 +326,10 @@ class _Writer:
         if measured and self.stock.optimizer != measured:
             self.left_open.append(
                 f'{self.stock.optimizer} of the stock config stays; the '
-                f'benchmark measured the method with {measured} '
-                '(docs/your_own_detector.md)'
+                f'benchmark recommends the method with {measured}'
             )
         if self.method.needs:
-            self.left_open.append(f'the method takes {self.method.needs}')
+            self.decided.append(f'The method takes {self.method.needs}.')
 
 
 def _head(stock: Stock, method: Method) -> str:

@@ -54,7 +54,6 @@ def _slope(n: int) -> dict[str, Any]:
 
 
 _PSEUDO = 'a pseudo epoch before the first one'
-_TRAININGS = 'a search that costs a training for each replica'
 
 METHODS = {
     'uncertainty': Method(
@@ -101,13 +100,11 @@ METHODS = {
         dict(type='PolicyWeightingHook', mode='pred'),
         proposals=True,
         controller=_slope,
-        needs=_TRAININGS,
     ),
     'ada-segment': Method(
         'Ada-Segment: a policy learned round by round, then a training.',
         dict(type='PolicyWeightingHook', mode='comb'),
         controller=lambda n: dict(type='AdaSegment', num_replicas=8),
-        needs=_TRAININGS,
     ),
     'policy': Method(
         'The weights of a policy file, as an earlier search wrote it.',

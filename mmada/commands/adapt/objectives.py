@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MANY = 6
-"""With more losses than that, those of one kind share a weight."""
+"""With more losses than that, those of one kind share a weight.
+
+Those of the region proposals always do, as in the benchmark.
+"""
 
 # Of the decoder layers and stages of one kind, and of its other queries.
 _PLACE = re.compile(r'^(?:.*\.)?(?:(?:enc|dn|aux)_)?(?=loss_)')
@@ -41,14 +44,11 @@ def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
     left_out = not proposals and 1 < len(others) < len(losses)
     weighted = others if left_out else losses
     patterns = _by_kind(weighted)
-    reason = _about_proposals(left_out, 0 < len(others) < len(losses))
-    few = len(weighted) <= MANY or len(patterns) == 1
-    if few and not left_out:
-        return Grouping(
-            None,
-            tuple(losses),
-            f'Each loss is an objective: {", ".join(losses)}.{reason}',
-        )
+    some = 0 < len(others) < len(losses)
+    reason = _about_proposals(left_out, some)
+    few = len(weighted) <= MANY and not some
+    if few or len(patterns) == 1:
+        return each_loss(losses)
     kinds = ', '.join(patterns)
     if len(patterns) == len(weighted):
         return Grouping(
@@ -62,6 +62,15 @@ def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
         f'The objectives, each of which gets a weight: {kinds}. Of the '
         f'{len(weighted)} losses those of one kind share it, whatever their '
         f'stage or layer, since few weights are learned sooner.{reason}',
+    )
+
+
+def each_loss(losses: Sequence[str]) -> Grouping:
+    """Make an objective of each loss."""
+    return Grouping(
+        None,
+        tuple(losses),
+        f'Each loss is an objective: {", ".join(losses)}.',
     )
 
 

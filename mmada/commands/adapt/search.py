@@ -17,6 +17,7 @@ ROUNDS = 12
 GPUS = 8
 PANOPTIC = ('CocoPanopticMetric', 'PanopticQuality')
 COCO = ('CocoMetric', 'SubsetCocoMetric')
+_RESAMPLES = Noted(100, 'how noisy the rewards are')
 # Of the metrics that an evaluator computes, what a search maximises.
 REWARDS = dict(
     bbox='coco/bbox_mAP', segm='coco/segm_mAP', proposal_fast='coco/AR@1000'
@@ -202,6 +203,7 @@ def _evaluator(data: Data, reward: Reward) -> dict[str, Any]:
             FIRST: Code(f'_base_.{reward.evaluator}'),
             'type': 'SubsetCocoMetric',
             'ann_file': data.ann_file,
+            'resamples': _RESAMPLES,
         }
     config = data.train.config
     return dict(
@@ -209,7 +211,7 @@ def _evaluator(data: Data, reward: Reward) -> dict[str, Any]:
         ann_file=data.ann_file,
         seg_prefix=_joined(config, config['data_prefix']['seg']),
         classes_of=Noted('ground_truth', 'the same for all replicas'),
-        resamples=Noted(100, 'how noisy the rewards are'),
+        resamples=_RESAMPLES,
     )
 
 

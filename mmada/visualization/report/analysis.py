@@ -96,24 +96,22 @@ def _advise_noise(found: Sequence[RoundNoise | None]) -> Advice:
     if lost > len(known) / 3:
         return Advice(
             'warning',
-            'The differences between the replicas are smaller than the '
-            f'noise of the metric in {lost} of {len(known)} rounds: the '
-            'controller hears noise. Use more reward images or longer '
-            'rounds.',
+            'The replicas differ by less than the noise of the metric in '
+            f'{lost} of {len(known)} rounds, so that most of their rewards '
+            'is noise. Use more reward images or longer rounds.',
         )
     stand_out = (
-        'The differences between the replicas stand out clearly from the '
-        f'noise of the metric in {clear} of {len(known)} rounds'
+        'The replicas differ by clearly more than the noise of the metric in '
+        f'{clear} of {len(known)} rounds'
     )
     if clear < len(known) / 3:
         return Advice(
             'warning',
-            f'{stand_out} only: of the others, nobody knows. More reward '
-            'images or longer rounds would tell.',
+            f'{stand_out} only. Use more reward images or longer rounds.',
         )
     return Advice(
         'good' if clear > len(known) / 2 else 'note',
-        f'{stand_out}, and are smaller than it in {lost}.',
+        f'{stand_out}, and by less in {lost}.',
     )
 
 
@@ -164,22 +162,22 @@ def _advise_step(kl: Sequence[float]) -> Advice | None:
     if middle > _LARGE_KL:
         return Advice(
             'warning',
-            f'{text} in the median: single rounds turn it over. A smaller '
+            f'{text} in the median: a single round overturns it. A smaller '
             'step would average over more rounds.',
         )
-    return Advice('good', f'{text} in the median: neither still nor jumpy.')
+    return Advice('good', f'{text} in the median.')
 
 
 def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
     middle = _median(confidence)
     if middle is None:
         return None
-    text = f'The learner is {middle:.0%} sure of its direction in the median'
+    text = f'The confidence in the steps is {middle:.0%} in the median'
     if middle < _SURE:
         return Advice(
             'warning',
-            f'{text}: what the rounds say contradicts itself, so that its '
-            'steps follow chance.',
+            f'{text}: the rounds contradict each other, and the steps follow '
+            'chance.',
         )
     return Advice('good' if middle >= _CONVINCED else 'note', f'{text}.')
 

@@ -56,7 +56,7 @@ def test_a_weighting_is_the_hook_of_its_kind(
     assert cfg.custom_hooks[-1] == dict(
         METHODS[name].hook or {}, objectives='auto'
     )
-    mode = 'grad' if METHODS[name].every_iteration else 'lr'
+    mode = 'grad' if METHODS[name].every_iteration else 'corrected_lr'
     assert cfg.optim_wrapper.head_rule == dict(mode=mode)
     assert cfg.optim_wrapper.optimizer.type == 'SGD'
 
@@ -76,7 +76,7 @@ def test_the_guide_does_the_same_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('optimizer', 'every_iteration', 'mode'),
     [
-        ('SGD', False, 'lr'),
+        ('SGD', False, 'corrected_lr'),
         ('SGD', True, 'grad'),
         ('AdamW', False, 'grad'),
         ('Adam', True, 'grad'),

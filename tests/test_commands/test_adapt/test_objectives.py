@@ -39,9 +39,17 @@ def kind(loss: str) -> str:
 
 
 def test_few_losses_are_one_objective_each() -> None:
-    found = group_losses(MASK_RCNN, proposals=True)
+    losses = ['loss_cls', 'loss_bbox', 'loss_iou']
+    found = group_losses(losses, proposals=True)
     assert found.patterns is None
-    assert found.names == tuple(MASK_RCNN)
+    assert found.names == tuple(losses)
+
+
+def test_region_proposals_are_one_objective() -> None:
+    found = group_losses(MASK_RCNN, proposals=True)
+    assert found.patterns == dict(
+        rpn='loss_rpn_.*', cls='loss_cls', bbox='loss_bbox'
+    )
     assert 'region proposals have a weight, too' in found.reason
 
 

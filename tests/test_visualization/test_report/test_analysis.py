@@ -69,14 +69,14 @@ def test_noise_that_hides_the_replicas_is_a_warning(tmp_path):
     large, small = ({'resamples': resampled(1, k)} for k in (2.0, 0.1))
     search = search_of(tmp_path, large, large, small)
     (text,) = texts(search, 'warning')
-    assert 'smaller than the noise of the metric in 2 of 3 rounds' in text
+    assert 'less than the noise of the metric in 2 of 3 rounds' in text
     assert 'Use more reward images or longer rounds.' in text
 
 
 def test_replicas_that_stand_out_are_good(tmp_path):
     small = {'resamples': resampled(1, 0.1)}
     assert any(
-        'clearly from the noise of the metric in 2 of 2 rounds' in text
+        'clearly more than the noise of the metric in 2 of 2 rounds' in text
         for text in texts(search_of(tmp_path, small, small), 'good')
     )
 
@@ -91,7 +91,7 @@ def test_replicas_that_hardly_ever_stand_out_are_a_warning(tmp_path):
     ]
     search = search_of(tmp_path, {'resamples': resamples})
     (text,) = texts(search, 'warning')
-    assert 'clearly from the noise of the metric in 0 of 1 rounds' in text
+    assert 'clearly more than the noise of the metric in 0 of 1 rounds' in text
 
 
 def test_an_old_run_is_told_that_nothing_is_known(tmp_path):
@@ -124,11 +124,15 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
     ('info', 'level', 'words'),
     [
         ({'kl': 1e-5}, 'warning', 'hardly learns'),
-        ({'kl': 3.0}, 'warning', 'turn it over'),
-        ({'kl': 0.1}, 'good', 'neither still nor jumpy'),
-        ({'confidence': 0.02}, 'warning', '2% sure'),
-        ({'confidence': 0.11}, 'note', '11% sure'),
-        ({'confidence': 0.6}, 'good', '60% sure'),
+        ({'kl': 3.0}, 'warning', 'overturns it'),
+        ({'kl': 0.1}, 'good', 'KL divergence of 0.1 in the median.'),
+        (
+            {'confidence': 0.02},
+            'warning',
+            '2% in the median: the rounds contradict',
+        ),
+        ({'confidence': 0.11}, 'note', '11% in the median.'),
+        ({'confidence': 0.6}, 'good', '60% in the median.'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', 'step is 1.3 long'),
         ({'curvature': -0.1, 'step': 2.4}, 'note', 'limits the step of 2.4'),
