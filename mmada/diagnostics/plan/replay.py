@@ -129,7 +129,8 @@ def play(
             for replica in wave:
                 state.results[replica] = dict(value=played.scores[replica])
             sources = dict.fromkeys(wave, 0)
-            kinds.keep(state, dict(size=trained), sources, sender)  # type: ignore[arg-type]
+            captured = dict.fromkeys(wave, dict(size=trained))
+            kinds.keep(state, captured, sources, sender)  # type: ignore[arg-type]
             waves += 1
             commits.append(_held(state))
         kinds.advance(state, state.best_value)

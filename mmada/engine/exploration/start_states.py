@@ -84,24 +84,27 @@ class StartStates(ABC):
     def capture(
         self,
         state: ExplorationState,
+        values: Mapping[int, float],
         replica: int,
-        value: float,
         live: LiveReplica,
-    ) -> Snapshot | None:
+        captured: dict[int, Snapshot],
+    ) -> None:
         """Copy the live replica, if its state may be needed.
 
         Args:
             state: Without what came of this wave.
-            replica: Which one the live replica plays.
-            value: Its metric.
+            values: Metrics of this rank's replicas of the wave, so far.
+            replica: Which of them the live replica plays.
             live: Just trained.
+            captured: Gets the copy, by replica; what was copied before in
+                this wave and is needed no more is taken out.
         """
 
     @abstractmethod
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        captured: Mapping[int, Snapshot],
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -109,7 +112,7 @@ class StartStates(ABC):
 
         Args:
             state: With what came of the wave.
-            captured: What `capture` returned on this rank.
+            captured: What `capture` copied on this rank.
             sources: By replica of the wave, the rank that has its state.
             channel: Between the ranks.
         """
@@ -149,30 +152,33 @@ class FromBest(StartStates):
     def capture(
         self,
         state: ExplorationState,
+        values: Mapping[int, float],
         replica: int,
-        value: float,
         live: LiveReplica,
-    ) -> Snapshot | None:
+        captured: dict[int, Snapshot],
+    ) -> None:
         """Copy the live replica if it beats the best so far."""
-        leader = state.leader
-        if leader is not None:
-            best = state.results[leader]['value']
-            if (value, -replica) < (best, -leader):
-                return None
-        state.best = None  # never three snapshots at a time
-        return live.capture()
+        rivals = dict(values)
+        if state.leader is not None:
+            rivals[state.leader] = state.results[state.leader]['value']
+        if max(rivals, key=lambda k: (rivals[k], -k)) == replica:
+            state.best = None  # never three snapshots at a time
+            captured.clear()
+            captured[replica] = live.capture()
 
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        captured: Mapping[int, Snapshot],
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
         """Keep the best of the round so far, if it is of this wave."""
         leader = state.leader
         if leader is not None and leader in sources:
-            state.best = channel.broadcast(captured, sources[leader])
+            state.best = channel.broadcast(
+                captured.get(leader), sources[leader]
+            )
             failpoint('explore.after_broadcast')
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
@@ -197,17 +203,17 @@ class FromInitial(StartStates):
     def capture(
         self,
         state: ExplorationState,
+        values: Mapping[int, float],
         replica: int,
-        value: float,
         live: LiveReplica,
-    ) -> Snapshot | None:
+        captured: dict[int, Snapshot],
+    ) -> None:
         """Copy nothing: no state outlives its round."""
-        return None
 
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        captured: Mapping[int, Snapshot],
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -255,17 +261,18 @@ class FromOwn(StartStates):
     def capture(
         self,
         state: ExplorationState,
+        values: Mapping[int, float],
         replica: int,
-        value: float,
         live: LiveReplica,
-    ) -> Snapshot | None:
+        captured: dict[int, Snapshot],
+    ) -> None:
         """Copy the live replica into main memory."""
-        return map_tensors(live.capture(), Tensor.cpu)
+        captured[replica] = map_tensors(live.capture(), Tensor.cpu)
 
     def keep(
         self,
         state: ExplorationState,
-        captured: Snapshot | None,
+        captured: Mapping[int, Snapshot],
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -276,7 +283,7 @@ class FromOwn(StartStates):
             rounds = self.origin(state, replica).rounds + 1
             state.own.pop(replica, None)
             if state.results[replica]['value'] is not None:
-                snapshot = channel.broadcast(captured, source)
+                snapshot = channel.broadcast(captured.get(replica), source)
                 state.own[replica] = dict(snapshot=snapshot, rounds=rounds)
                 failpoint('explore.after_broadcast')
 

@@ -53,8 +53,7 @@ def test_a_group_larger_than_the_world_is_refused(value):
 def test_one_process_is_one_group_without_a_process_group():
     groups, channel = ReplicaGroups(3), Channel()
     assert (groups.members, groups.leaders, len(groups)) == ([[0]], [0], 1)
-    assert groups.replica_of([2]) == 2
-    assert groups.replica_of([]) is None
+    assert groups.own_of([[2, 4]]) == [2, 4]
     value = object()
     assert channel.broadcast(value, 0) is value
     assert channel.from_main(lambda: value) is value
