@@ -40,16 +40,18 @@ def share_out(pending: Sequence[int], paces: Sequence[int]) -> list[list[int]]:
 
 
 class Paces:
-    """How fast the groups are, by what their last replicas took.
+    """How fast the groups are, by the shorter of their last two replicas.
 
-    Not part of a state: a resumed run may have other groups.
+    A single delay makes no group slow. Not part of a state: a resumed run may
+    have other groups.
 
     Args:
         num_groups: Number of groups.
     """
 
     def __init__(self, num_groups: int) -> None:
-        self._seconds: list[float | None] = [None] * num_groups
+        self._seconds: list[list[float]] = [[] for _ in range(num_groups)]
+        self._waves_without = [0] * num_groups
 
     def note(self, seconds: Mapping[int, float]) -> None:
         """Note what a replica took in a wave.
@@ -61,18 +63,24 @@ class Paces:
         """
         for group, known in enumerate(self._seconds):
             if group in seconds:
-                self._seconds[group] = seconds[group]
-            elif known is not None:
-                self._seconds[group] = known * _FORGETTING
+                self._seconds[group] = [*known[-1:], seconds[group]]
+                self._waves_without[group] = 0
+            else:
+                self._waves_without[group] += 1
 
     def relative(self) -> list[int]:
         """Return by group how many times as long as the fastest it takes.
 
         A group whose time is not known counts as fast.
         """
-        known = [s for s in self._seconds if s is not None]
-        fastest = min(known, default=0.0)
+        times = [
+            min(known, default=0.0) * _FORGETTING**waves
+            for known, waves in zip(
+                self._seconds, self._waves_without, strict=True
+            )
+        ]
+        fastest = min((t for t in times if t), default=0.0)
         return [
-            1 if s is None or s - fastest < LEAST_LEAD else round(s / fastest)
-            for s in self._seconds
+            round(t / fastest) if t - fastest >= LEAST_LEAD else 1
+            for t in times
         ]

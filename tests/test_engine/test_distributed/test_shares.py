@@ -49,6 +49,14 @@ def test_how_long_a_round_takes(num_replicas, paces, expected):
     assert waves(num_replicas, paces) == expected
 
 
+def test_one_delay_makes_no_group_slow():
+    paces, found = Paces(2), []
+    for seconds in (20.0, 80.0, 80.0, 20.0):
+        paces.note({0: 20.0, 1: seconds})
+        found.append(paces.relative())
+    assert found == [[1, 1], [1, 1], [1, 4], [1, 1]]
+
+
 def test_paces_are_those_of_the_last_replicas():
     paces = Paces(4)
     assert paces.relative() == [1, 1, 1, 1]
