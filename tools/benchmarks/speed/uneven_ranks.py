@@ -115,10 +115,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         '--rounds', type=int, default=2, help='counted; one more goes before'
     )
     options.add_argument('--replicas', type=int, default=4)
-    options.add_argument('--iters', type=int, default=20)
-    options.add_argument('--reward', type=int, default=8)
+    options.add_argument('--iters', type=int, default=8)
+    options.add_argument('--reward', type=int, default=4)
     options.add_argument(
-        '--seconds', type=float, default=0.3, help='that a pass is slowed'
+        '--seconds', type=float, default=1.0, help='that a pass is slowed'
     )
     options.add_argument(
         '--least-lead',
