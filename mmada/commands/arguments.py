@@ -466,7 +466,9 @@ def split(parser: argparse.ArgumentParser) -> None:
         'ann_file', type=Path, help='such as panoptic_train2017.json'
     )
     parser.add_argument(
-        '--num-reward', type=int, default=10000, help='default: 10000'
+        '--num-reward',
+        type=int,
+        help='default: a tenth of the images, at most 10000',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,9 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         description='Learned loss weights for MMDetection. `mmada COMMAND '
         '--help` describes a command.',
     )
-    parsers = parser.add_subparsers(
-        dest='command', required=True, metavar='COMMAND'
-    )
+    parser.add_argument('--version', action='version', version=_version())
+    parsers = parser.add_subparsers(dest='command', metavar='COMMAND')
     found = {}
     for name, command in COMMANDS.items():
         found[name] = parsers.add_parser(
@@ -64,8 +64,17 @@ def main(argv: list[str] | None = None) -> int:
         )
         command.add_arguments(found[name])
     args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     args.prog = f'mmada {args.command}'
     return _run(COMMANDS[args.command], args, found[args.command])
+
+
+def _version() -> str:
+    """Read the version without the package, which takes seconds to import."""
+    file = Path(__file__).resolve().parents[1] / 'version.py'
+    return f'mmada {runpy.run_path(str(file))["__version__"]}'
 
 
 def run_script(name: str, file: str, argv: list[str] | None = None) -> int:

@@ -40,7 +40,8 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         'share: of the sum of these sizes. noise: what differs between '
-        'batches, over what they agree on.'
+        'batches, over what they agree on. Losses of no objective are not '
+        'shown; in a stock config each loss is one.'
     )
     names = [row['name'] for row in rows]
     yield '\ncosines between the objectives:'

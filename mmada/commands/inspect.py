@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -77,17 +78,32 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     policy = report['policy']
     names = policy['objectives']
     yield from policy_lines(report)
-    yield '\nThe first epoch, with the initial losses of the search:'
+    yield from (f'\nwarning: {text}' for text in report['warnings'])
+    yield (
+        '\nThe first epoch in each `mode` of PolicyWeightingHook, with the '
+        'initial losses of the search:'
+    )
     yield from mode_lines(names, policy['initial_losses'], report['modes'])
     yield f'\nThe last policy when one loss changes, {_LEGEND}:'
     yield from grid_lines(report)
     yield '\nThe combined policies over the epochs (Eq. 7), same losses:'
-    epochs = enumerate(report['epochs'], start=1)
-    rows = [[str(epoch), *row] for epoch, row in epochs]
-    yield from table(['epoch', *names], rows)
-    yield from (f'\nwarning: {text}' for text in report['warnings'])
+    yield from table(['epoch', *names], epoch_rows(report['epochs']))
     if report['dry_run'] is not None:
         yield from dry_run_lines(report['dry_run'])
+
+
+def epoch_rows(weights: Sequence[Sequence[float]]) -> list[list[Any]]:
+    """Return rows of a table, one for epochs in succession that are alike."""
+    rows: list[list[Any]] = []
+    for alike, group in itertools.groupby(
+        enumerate(weights, start=1), key=lambda each: each[1]
+    ):
+        epochs = [epoch for epoch, _ in group]
+        first, last = epochs[0], epochs[-1]
+        rows.append(
+            [f'{first}' if first == last else f'{first} to {last}', *alike]
+        )
+    return rows
 
 
 def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:

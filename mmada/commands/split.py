@@ -19,6 +19,8 @@ from mmada.datasets.image_subset import (
 from mmada.datasets.json_stream import read_members
 
 RULE = 'smallest sha256 of seed:id'
+MOST = 10000
+"""Images that are held out unless more are asked for, as in the paper."""
 
 
 def choose_reward_ids(
@@ -100,7 +102,10 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or args.ann_file.with_name(f'{stem}.txt')
     with one_line_errors(args.prog):
         every = read_image_ids(str(args.ann_file))
-        reward = choose_reward_ids(every, args.num_reward, args.seed)
+        number = args.num_reward
+        if number is None:
+            number = max(1, min(MOST, len(every) // 10))
+        reward = choose_reward_ids(every, number, args.seed)
         notes = dict(source=args.ann_file.name, rule=RULE, seed=str(args.seed))
         content = ImageIdList(
             tuple(reward), len(every), digest_ids(every), notes

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mmada.commands.common import build_runner, check_checkpoint, load_config
 from mmada.engine import find_latest_checkpoint
 from mmada.engine.exploration.state import BegunError
+from mmada.utils.run_files import HISTORY_FILE
 
 
 def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
@@ -34,6 +36,17 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
             if args.resume == 'auto'
             else args.resume
         )
+        if cfg.load_from is None and not has_search(Path(cfg.work_dir)):
+            print(
+                f'{args.prog}: nothing to resume in {cfg.work_dir}, so the '
+                'run starts from the beginning.',
+                file=sys.stderr,
+            )
+
+
+def has_search(work_dir: Path) -> bool:
+    """Return whether a work directory holds the rounds of a search."""
+    return any(work_dir.glob(f'*/{HISTORY_FILE}'))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ of the design, estimate slope and curvature, and take the step.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -97,6 +98,17 @@ class SlopeSearch(WeightSearch):
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
+        directions = len(self._policy.groups) - 1
+        if num_replicas - self._num_centre <= directions:
+            warnings.warn(
+                f'`num_replicas` should be at least '
+                f'{directions + 1 + self._num_centre}, better '
+                f'{2 * directions + self._num_centre}, to tell the '
+                f'{directions} directions between '
+                f'{len(self._policy.groups)} weights apart. Found '
+                f'{num_replicas}.',
+                stacklevel=2,
+            )
         self._sigma = check_number('sigma', sigma, 0, above=True)
         self._noise = (
             None if noise is None else check_number('noise', noise, 0)

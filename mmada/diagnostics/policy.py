@@ -242,7 +242,7 @@ def search_warnings(ensemble: PolicyEnsemble) -> list[str]:
     return [
         f'The search learned nothing: {reason}. A training with this policy '
         "has all weights 1, unless its hook has `fallback='policy'`; the "
-        'weights above are those of the policy.'
+        'weights here are those of the policy.'
     ]
 
 

@@ -169,9 +169,10 @@ def swap_default_group(group: Any) -> Any:
 def keep_compiled_buffers() -> None:
     """Let compiled graphs be passed backwards several times.
 
-    Relies on `donated_buffer` of torch's functorch; a torch without it
-    ignores it.
+    Relies on `donated_buffer` of torch's functorch; a torch without it keeps
+    them, and refuses an option that it does not know.
     """
     from torch._functorch import config
 
-    config.donated_buffer = False
+    if hasattr(config, 'donated_buffer'):
+        config.donated_buffer = False

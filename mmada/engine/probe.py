@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -219,23 +220,57 @@ def find_owners(
     for i, loss in sorted(objectives.items()):
         if not loss.requires_grad:
             continue
-        grads = torch.autograd.grad(
-            loss,
-            list(trainable.values()),
-            retain_graph=True,
-            allow_unused=True,
-        )
-        real = _really_reached(loss)
+        with _scalar_nodes(loss) as scalars:
+            grads = torch.autograd.grad(
+                loss,
+                list(trainable.values()),
+                retain_graph=True,
+                allow_unused=True,
+            )
+        real = _really_reached(loss, scalars)
         for (name, p), grad in zip(trainable.items(), grads, strict=True):
             if grad is not None:
                 (owners if id(p) in real else nominal)[name].append(i)
     return {name: tuple(owners[name] or nominal[name]) for name in parameters}
 
 
-def _really_reached(loss: Tensor) -> set[int]:
+@contextlib.contextmanager
+def _scalar_nodes(loss: Tensor) -> Iterator[set[Any]]:
+    """Collect nodes of the graph whose values are scalars.
+
+    A backward pass inside tells: the gradient of a value has its shape.
+    """
+    found: set[Any] = set()
+
+    def note(node: Any, gradients: tuple[Tensor | None, ...]) -> None:
+        if gradients[0] is not None and gradients[0].ndim == 0:
+            found.add(node)
+
+    seen: set[Any] = set()
+    stack: list[Any] = [loss.grad_fn]
+    handles = []
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen or hasattr(node, 'variable'):
+            continue
+        seen.add(node)
+        handles.append(node.register_prehook(partial(note, node)))
+        stack += [following for following, _ in node.next_functions]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _really_reached(loss: Tensor, scalars: set[Any]) -> set[int]:
     """Return the ids of the leaves that a loss is computed from.
 
     Not those that it only adds 0 times the sum of.
+
+    Args:
+        loss: With its graph.
+        scalars: Nodes of the graph whose values are scalars.
     """
     found: set[int] = set()
     seen: set[Any] = set()
@@ -251,16 +286,15 @@ def _really_reached(loss: Tensor) -> set[int]:
             continue
         # What is more than sums of leaves was computed by layers: a batch
         # without positives multiplies their outputs by 0.
-        is_zero = _multiplies_by_zero(node) or (is_zero and _is_scalar(node))
+        is_scalar = node in scalars
+        is_zero = _multiplies_by_zero(node, is_scalar) or (
+            is_zero and is_scalar
+        )
         stack += [(following, is_zero) for following, _ in node.next_functions]
     return found
 
 
-def _is_scalar(node: Any) -> bool:
-    return len(node._input_metadata[0].shape) == 0
-
-
-def _multiplies_by_zero(node: Any) -> bool:
+def _multiplies_by_zero(node: Any, is_scalar: bool) -> bool:
     """Return whether a node of the graph is a product with a constant 0.
 
     Only products that are scalars, or of a parameter itself, are looked at:
@@ -272,7 +306,7 @@ def _multiplies_by_zero(node: Any) -> bool:
     (first, _), (second, _) = node.next_functions
     following = first or second
     if (first is None) == (second is None) or not (
-        hasattr(following, 'variable') or _is_scalar(node)
+        hasattr(following, 'variable') or is_scalar
     ):
         return False
     factor = node._saved_other if second is None else node._saved_self

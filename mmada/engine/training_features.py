@@ -23,6 +23,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.checkpoint import checkpoint
 
 from mmada.engine.mmengine_adapters import keep_compiled_buffers
@@ -39,6 +40,7 @@ def prepare_features(runner: Any) -> None:
         ValueError: If an option of its config cannot work.
     """
     check_full_graph(runner)
+    check_step_hooks(runner)
     allow_single_gradients(runner)
 
 
@@ -55,6 +57,43 @@ def check_full_graph(runner: Any) -> None:
             'and the optimizer steps, outside of the graph. '
             f'Found {options["fullgraph"]}.'
         )
+
+
+class _Called(Exception):
+    """A hook was called."""
+
+
+def check_step_hooks(runner: Any) -> None:
+    """Check that a head rule at the step will act.
+
+    Some versions of torch, such as 2.1, take the hooks off all optimizers
+    when the first graph of the process is compiled.
+
+    Raises:
+        ValueError: If the optimizer no longer calls what is registered.
+    """
+    rule = getattr(runner.optim_wrapper, 'head_rule', None)
+    if rule is None or not rule.acts_at_step:
+        return
+    if runner.cfg.get('compile'):
+        torch.compile(lambda: None, backend='eager')()
+
+    def stop(*_: Any) -> None:
+        raise _Called
+
+    handle = register_optimizer_step_pre_hook(stop)  # comes before all others
+    try:
+        type(rule.optimizer).step(rule.optimizer)  # there are no gradients
+    except _Called:
+        return
+    finally:
+        handle.remove()
+    raise ValueError(
+        "`head_rule.mode` should be 'grad' or 'off' where the optimizer does "
+        f'not call its hooks. Found {type(rule).__name__} with '
+        f'{type(rule.optimizer).__name__}. This torch, {torch.__version__}, '
+        'takes them off where something is compiled.'
+    )
 
 
 def step_outside_of_graphs(optim_wrapper: OptimWrapper) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from mmdet.datasets.api_wrappers import COCOeval
 from numpy.typing import NDArray
-from pycocotools.cocoeval import COCOeval
 
 from mmada.evaluation.resampling import draw_images
 

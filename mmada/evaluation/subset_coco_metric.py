@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from mmdet.datasets.api_wrappers import COCOeval
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.metrics import coco_metric
 from mmdet.structures.mask import encode_mask_results
 from mmengine.registry import METRICS
-from pycocotools.cocoeval import COCOeval
 
 from mmada.evaluation.precision_resampling import resample_precision
 from mmada.evaluation.resampling import check_resamples

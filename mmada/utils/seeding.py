@@ -63,13 +63,12 @@ def restore_rng(state: RngState) -> None:
 @contextlib.contextmanager
 def preserve_rng() -> Iterator[None]:
     """Give the global generators back as they were."""
-    states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
+    # torch's own `fork_rng` would warn where there are several accelerators.
+    state = capture_rng()
+    try:
+        yield
+    finally:
+        restore_rng(state)
 
 
 def seed_worker(

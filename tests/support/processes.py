@@ -23,6 +23,8 @@ import numpy as np
 import torch
 import torch.distributed as torch_dist
 
+# Else the server's question for a GPU would keep its children from using it.
+os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
 _forked = multiprocessing.get_context('forkserver')
 _forked.set_forkserver_preload(
     # The second is what torch's optimizers import when the first is made.

@@ -6,6 +6,7 @@ Points and steps by hand, and by what they promise.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import pytest
@@ -66,6 +67,17 @@ def search(**options: Any) -> SlopeSearch:
     """A search without a centre point, which the later tests add."""
     given = dict(num_objectives=4, num_rounds=3, num_replicas=4, centre=False)
     return SlopeSearch(**(given | options))
+
+
+def test_too_few_replicas_are_named() -> None:
+    with pytest.warns(UserWarning, match='at least 4, better 6, to tell the'):
+        search(num_replicas=3)
+    with pytest.warns(UserWarning, match='at least 5, better 7, to tell the'):
+        search(num_replicas=4, centre=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        search(num_replicas=4)
+        search(num_replicas=5, centre=True)
 
 
 def play(controller: SlopeSearch, metric: Any) -> list[Tensor]:

@@ -42,6 +42,9 @@ def test_the_diff_is_one_of_the_stock_config(
     assert {
         key for key in after if key not in before or after[key] != before[key]
     } == settings
-    assert after.optim_wrapper.optimizer == before.optim_wrapper.optimizer
+    assert after.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=0.0001, weight_decay=0.05
+    )
+    assert after.optim_wrapper.type == before.optim_wrapper.type
     (hook,) = after.custom_hooks
     assert HOOKS.build(hook)

@@ -249,7 +249,8 @@ def test_what_names_no_group_acts_in_the_one_that_is_default():
 
 def test_a_compiled_graph_is_passed_backwards_several_times(monkeypatch):
     config = pytest.importorskip('torch._functorch.config')
-    monkeypatch.setattr(config, 'donated_buffer', True)
+    if hasattr(config, 'donated_buffer'):
+        monkeypatch.setattr(config, 'donated_buffer', True)
     adapters.keep_compiled_buffers()
     function = torch.compile(
         lambda x: (x.sin() * x).sum(), backend='aot_eager'
@@ -260,3 +261,11 @@ def test_a_compiled_graph_is_passed_backwards_several_times(monkeypatch):
         torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(2)
     )
     assert torch.equal(first, second)
+
+
+def test_a_torch_that_keeps_buffers_anyway_is_left_alone(monkeypatch):
+    """Its config refuses an option that it does not know."""
+    import torch._functorch.config
+
+    monkeypatch.setattr(torch._functorch, 'config', object())
+    adapters.keep_compiled_buffers()

@@ -93,7 +93,10 @@ def test_tables_for_a_person(inspect, tmp_path):
     result = inspect(path, '--epochs', 2)
     assert result.status == 0
     assert result.out.splitlines()[5:] == [
-        'The first epoch, with the initial losses of the search:',
+        'warning: cls is weighted 16 times as much as box.',
+        '',
+        'The first epoch in each `mode` of PolicyWeightingHook, with the '
+        'initial losses of the search:',
         '                cls   box',
         'loss              1     1',
         'weight, final     1     1',
@@ -114,11 +117,8 @@ def test_tables_for_a_person(inspect, tmp_path):
         'box x4       4  0.25',
         '',
         'The combined policies over the epochs (Eq. 7), same losses:',
-        'epoch  cls   box',
-        '1        4  0.25',
-        '2        4  0.25',
-        '',
-        'warning: cls is weighted 16 times as much as box.',
+        'epoch   cls   box',
+        '1 to 2    4  0.25',
     ]
     assert 'negative sample: not known' in result.out
 

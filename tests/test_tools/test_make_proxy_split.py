@@ -54,6 +54,14 @@ def test_only_the_ids_are_written(tmp_path, split):
     )
 
 
+@pytest.mark.parametrize(('number', 'held_out'), [(30, 3), (9, 1)])
+def test_a_tenth_is_held_out_by_default(tmp_path, split, number, held_out):
+    ann_file = write_annotations(tmp_path, range(number))
+    code, text, _ = split(ann_file)
+    assert code == 0
+    assert text.endswith(f': {held_out} of {number} images held out\n')
+
+
 def test_order_of_images_does_not_matter_and_seed_does(tmp_path, split):
     ann_file = write_annotations(tmp_path, range(99, -1, -1))
     out = tmp_path / 'list.txt'

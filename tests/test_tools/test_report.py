@@ -43,6 +43,14 @@ def test_no_work_directory(run, tmp_path, capsys):
     assert line.startswith('report: error: `work_dir` should be')
 
 
+def test_a_directory_without_a_run(run, tmp_path, capsys):
+    (tmp_path / 'report').mkdir()
+    with pytest.raises(SystemExit, match='2'):
+        run(REPORT, tmp_path)
+    assert 'Found nothing in' in capsys.readouterr().err
+    assert not list((tmp_path / 'report').iterdir())
+
+
 def test_no_baseline(run, tmp_path, capsys):
     work_dir = make_run(tmp_path / 'run')
     with pytest.raises(SystemExit, match='2'):

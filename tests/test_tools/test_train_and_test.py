@@ -20,10 +20,17 @@ Run = Callable[..., None]
 pytestmark = pytest.mark.filterwarnings('ignore:.*has been created')
 
 
-def test_train_resume_and_test(run: Run, config: Path, tmp_path: Path) -> None:
+def test_train_resume_and_test(
+    run: Run,
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     work_dir = tmp_path / 'work'
-    run(TOOLS / 'train.py', config, '--work-dir', work_dir)
+    said = f'train: nothing to resume in {work_dir}, so the run starts'
+    run(TOOLS / 'train.py', config, '--work-dir', work_dir, '--resume')
     assert (work_dir / 'epoch_2.pth').is_file()
+    assert said in capsys.readouterr().err
 
     longer = ('--cfg-options', 'train_cfg.max_epochs=3')
     run(
@@ -32,6 +39,7 @@ def test_train_resume_and_test(run: Run, config: Path, tmp_path: Path) -> None:
     last = work_dir / 'epoch_3.pth'
     meta = torch.load(last, weights_only=False)['meta']
     assert (meta['epoch'], meta['iter']) == (3, 9)
+    assert said not in capsys.readouterr().err
 
     out = tmp_path / 'predictions.pkl'
     run(TOOLS / 'test.py', config, last, '--work-dir', work_dir, '--out', out)

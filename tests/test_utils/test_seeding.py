@@ -1,4 +1,5 @@
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -65,6 +66,20 @@ def test_preserved_generators_go_on_as_if_nothing_was_drawn(fails):
     except KeyError:
         pass
     assert draw() == second
+
+
+def test_the_accelerator_in_use_is_preserved_and_no_other(monkeypatch):
+    """Without torch's warning that there are several."""
+    state = torch.arange(3, dtype=torch.uint8)
+    restored = []
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 8)
+    monkeypatch.setattr(torch.cuda, 'get_rng_state', lambda: state)
+    monkeypatch.setattr(torch.cuda, 'set_rng_state', restored.append)
+    with warnings.catch_warnings(), preserve_rng():
+        warnings.simplefilter('error')
+        assert not restored
+    assert restored == [state]
 
 
 def test_workers_have_streams_of_their_own():

@@ -33,6 +33,7 @@ from mmada.commands.common import one_line_errors, read_config
 from mmada.policies.policy_file import load_policy
 
 # What begins late in a training, by the hook of the stock config.
+CHECKPOINTS = 'CheckpointHook'
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
 
 
@@ -101,8 +102,8 @@ def _check_options(args: argparse.Namespace, method: Method) -> None:
         )
     if method.policy_file != (args.policy is not None):
         raise ValueError(
-            '`--policy` should be given where the method uses a policy file, '
-            f'and only there. Found {args.policy} and the method '
+            '`--policy FILE` should be given with `--method policy`, and only '
+            f'with it. Found {args.policy or "none"} and the method '
             f'{args.method!r}.'
         )
 
@@ -181,6 +182,7 @@ class _Writer:
             self._optimizer(),
             *self._panoptic(),
             self._hooks(),
+            *self._durable(),
             *searched,
         ]
         if self.method.controller is not None:
@@ -255,16 +257,33 @@ class _Writer:
             hook |= dict(policy=str(self.args.policy), initial_losses='probe')
         if self.method.controller is None:  # else they are the search's
             hook['objectives'] = Code('objectives')
+        hooks: list[Any] = [hook]
+        if self.method.controller and 'max_epochs' in self._training:
+            hooks = [dict(type='EpochSeedHook'), hook]
         stock = self.stock.config.get('custom_hooks')
         if not stock:
-            return assignment('custom_hooks', [hook])
+            return assignment('custom_hooks', hooks)
         names = ', '.join(each['type'] for each in stock)
         self.decided.append(f'The hooks of the stock config stay: {names}.')
         text = comment(
             'A list replaces that of the base, so its hooks are named as well.'
         )
         kept = Code('*_base_.custom_hooks')
-        return f'{text}\n{assignment("custom_hooks", [kept, hook])}'
+        return f'{text}\n{assignment("custom_hooks", [kept, *hooks])}'
+
+    def _durable(self) -> list[str]:
+        """Return what a killed training goes on from to the same result."""
+        hooks = self.stock.config.get('default_hooks') or {}
+        stock = hooks.get('checkpoint') or {}
+        if not self.method.controller or stock.get('type') != CHECKPOINTS:
+            return []
+        text = comment('Whole checkpoints, whenever the training is killed.')
+        durable = dict(checkpoint=dict(type='DurableCheckpointHook'))
+        return [f'{text}\n{assignment("default_hooks", durable)}']
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        return dict(self.stock.config.train_cfg)
 
     def _search(self) -> Iterator[str]:
         if self.method.controller is None:
@@ -273,7 +292,7 @@ class _Writer:
         self.reward = search.find_reward(config, self.args.reward or ())
         data = search.find_data(config)
         self.gpus = search.num_gpus(config, self.args.gpus)
-        split = f'mmada split {data.ann_file} --num-reward {search.HELD_OUT}'
+        split = f'mmada split {data.ann_file}'
         values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(
@@ -319,14 +338,17 @@ class _Writer:
                 )
         if '::' in self.args.config and self.stock.base != self.args.config:
             self.left_open.append(
-                'the `_base_`, which is the path of this installation, since '
-                f'MMEngine does not find {self.args.config}'
+                'the `_base_`, a path of this installation that has to be '
+                'changed on another machine, since MMEngine does not find '
+                f'{self.args.config} by its name'
             )
         measured = self.method.measured_with
         if measured and self.stock.optimizer != measured:
             self.left_open.append(
                 f'{self.stock.optimizer} of the stock config stays; the '
-                f'benchmark recommends the method with {measured}'
+                f'benchmark recommends the method with {measured}, in '
+                '`optim_wrapper`: `optimizer=dict(_delete_=True, '
+                f"type='{measured}', lr=0.0001, weight_decay=0.05)`"
             )
         if self.method.needs:
             self.decided.append(f'The method takes {self.method.needs}.')

@@ -59,9 +59,9 @@ def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
     return Grouping(
         patterns,
         tuple(patterns),
-        f'The objectives, each of which gets a weight: {kinds}. Of the '
-        f'{len(weighted)} losses those of one kind share it, whatever their '
-        f'stage or layer, since few weights are learned sooner.{reason}',
+        f'The objectives, each of which gets a weight: {kinds}. The '
+        f'{len(weighted)} losses are grouped by kind, whatever their stage or '
+        f'layer, since few weights are learned sooner.{reason}',
     )
 
 
@@ -77,13 +77,13 @@ def each_loss(losses: Sequence[str]) -> Grouping:
 def _about_proposals(left_out: bool, there: bool) -> str:
     if left_out:
         return (
-            ' The losses of the region proposals keep weight 1, as where the '
-            'method was measured.'
+            ' The losses of the region proposals keep weight 1, as in the '
+            'benchmark of the method.'
         )
     if there:
         return (
-            ' The region proposals have a weight, too: without, the common '
-            'scale of all others would be one against them.'
+            ' The region proposals get a weight, too; else a search could '
+            'not change how much they count against the others.'
         )
     return ''
 

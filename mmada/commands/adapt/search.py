@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmada.commands.adapt.panoptic import loads_panoptic
 from mmada.commands.adapt.source import FIRST, Code, Noted
 from mmada.commands.adapt.stock import Leaf, Stock, evaluators, leaf_of
+from mmada.evaluation.subset_coco_metric import ITEMS
 
-HELD_OUT = 5000
 ROUNDS = 12
 GPUS = 8
 PANOPTIC = ('CocoPanopticMetric', 'PanopticQuality')
@@ -21,6 +21,14 @@ _RESAMPLES = Noted(100, 'how noisy the rewards are')
 # Of the metrics that an evaluator computes, what a search maximises.
 REWARDS = dict(
     bbox='coco/bbox_mAP', segm='coco/segm_mAP', proposal_fast='coco/AR@1000'
+)
+PANOPTIC_KEYS = (
+    ('coco_panoptic/PQ',),
+    tuple(
+        f'coco_panoptic/{quality}{kind}'
+        for quality in ('PQ', 'SQ', 'RQ')
+        for kind in ('', '_th', '_st')
+    ),
 )
 
 
@@ -65,35 +73,47 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
     found: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
     for place, evaluator in evaluators(config, 'val_evaluator'):
         if evaluator['type'] in PANOPTIC:
-            found['coco_panoptic'] = (place, ('coco_panoptic/PQ',), ())
+            found['coco_panoptic'] = (place, *PANOPTIC_KEYS)
         elif evaluator['type'] in COCO:
             names = evaluator.get('metric', 'bbox')
             names = [names] if isinstance(names, str) else names
             usual = tuple(REWARDS[n] for n in names if n in REWARDS)
-            found['coco'] = place, usual, tuple(f'coco/{n}_' for n in names)
+            found['coco'] = place, usual, _average_precisions(names)
     if not found:
         types = [e['type'] for _, e in evaluators(config, 'val_evaluator')]
         raise ValueError(
             '`val_evaluator` should have CocoMetric or CocoPanopticMetric, '
             f'which can reward a search. Found {", ".join(types) or "none"}. '
-            'A method without a search needs no reward.'
+            'A method without a search, such as `--method uncertainty`, '
+            'needs no reward.'
         )
     first = 'coco_panoptic' if 'coco_panoptic' in found else 'coco'
     prefix = wanted[0].partition('/')[0] if wanted else first
-    place, usual, starts = found.get(prefix, ('', (), ()))
+    place, usual, others = found.get(prefix, ('', (), ()))
     keys = tuple(wanted) or usual
-    known = all(
-        key.startswith(f'{prefix}/')
-        and (key in usual or not starts or key.startswith(starts))
-        for key in keys
-    )
-    if not place or not known:
-        offered = [key for _, usual, _ in found.values() for key in usual]
+    if not place or not {*keys} <= {*usual, *others}:
+        offered = [
+            key
+            for _, *known in found.values()
+            for keys in known
+            for key in keys
+        ]
         raise ValueError(
             '`--reward` should be computed by `val_evaluator`, such as '
-            f'{" or ".join(offered)}. Found {" ".join(keys)}.'
+            f'{" or ".join(dict.fromkeys(offered))}. Found '
+            f'{" ".join(wanted or keys)}.'
         )
     return Reward(place, prefix == 'coco_panoptic', keys)
+
+
+def _average_precisions(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of what CocoMetric calculates of boxes and masks."""
+    return tuple(
+        f'coco/{name}_{item}'
+        for name in names
+        if name in ('bbox', 'segm')
+        for item in ITEMS
+    )
 
 
 def find_data(config: Config) -> Data:
@@ -111,7 +131,7 @@ def find_data(config: Config) -> Data:
                 f'`{loader}.dataset` should be one data set with a JSON file '
                 'of COCO as `ann_file`, so that images can be held out for '
                 f'the reward of a search. Found {found}. A method without a '
-                'search needs none.'
+                'search, such as `--method uncertainty`, needs none.'
             )
     if 'batch_size' not in config.train_dataloader:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -88,7 +89,16 @@ def _shipped(name: str) -> Path:
         raise ValueError(
             f'`config` should be of an installed package. Found {name!r}.'
         )
-    return Path(spec.origin).parent / '.mim' / 'configs' / path
+    folder = Path(spec.origin).parent / '.mim' / 'configs'
+    if not (folder / path).is_file():
+        there = [str(p.relative_to(folder)) for p in folder.rglob('*.py')]
+        near = difflib.get_close_matches(path, there, n=3) or ['its configs']
+        raise ValueError(
+            f'`config` should be one that {package} has with it, such as '
+            f'{", ".join(f"{package}::{each}" for each in near)}. Found '
+            f'{name!r}.'
+        )
+    return folder / path
 
 
 def _check(name: str, config: Config) -> None:

@@ -115,9 +115,9 @@ def _shares(
         one = len(parts) == 1
         yield (
             f'{_join(parts)} {"is" if one else "are"} drowned: the trunk '
-            f'hardly hears {"it" if one else "them"}. Not even a weight of '
-            f'{1 / DROWNED:.0f} would give {"it" if one else "them"} an even '
-            'share.'
+            f'hardly hears {"it" if one else "them"}. Even with '
+            f'{1 / DROWNED:.0f} times the weight {"its" if one else "their"} '
+            'share would stay below an even one.'
         )
 
 
@@ -154,11 +154,12 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
         return (
             'What fits: a method that looks at the size of the losses. With '
             'one training to spare UncertaintyWeighting (in the benchmark 1.7 '
-            'PQ above ones where the losses come on wrong scales), with ten '
-            'SlopeSearch, or a policy of it (2.7 above). DWA, PBT, AM-LFS and '
-            'aggregators of gradients start at ones, and do not find back '
-            'within a training. A large share alone is no fault: whether it '
-            'is one, the metric says. See docs/benchmark.md.'
+            'PQ above ones where the losses come on wrong scales), with '
+            'eleven SlopeSearch, or a policy of it (2.7 above). DWA, PBT, '
+            'AM-LFS and aggregators of gradients start at ones, and do not '
+            'find back within a training. A large share alone is no fault: '
+            'whether it is one, the metric says. The page "Benchmark" of the '
+            'documentation has the figures.'
         )
     gain = (
         'UncertaintyWeighting, which costs nothing (0.7 PQ above ones over '
@@ -169,11 +170,12 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
             'What fits: the aggregators of gradients are made for conflicts, '
             'but in the benchmark UPGrad ends level with ones at 2.3 times '
             f'the processor time, PCGrad and CAGrad below. So first {gain}. '
-            'See docs/benchmark.md.'
+            'The page "Benchmark" of the documentation has the figures.'
         )
     return (
         'What fits: all ones are hard to beat where the scales are right, by '
-        f'a search as well. To gain a little, {gain}. See docs/benchmark.md.'
+        f'a search as well. To gain a little, {gain}. The page "Benchmark" of '
+        'the documentation has the figures.'
     )
 
 

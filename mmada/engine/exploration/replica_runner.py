@@ -133,7 +133,7 @@ class ReplicaRunner:
         except Exception as error:
             if self.groups.share.size > 1:
                 raise
-            oom = isinstance(error, torch.OutOfMemoryError)
+            oom = isinstance(error, torch.cuda.OutOfMemoryError)
             outcome = Outcome(error=traceback.format_exc(), out_of_memory=oom)
             # The frames hold the graph and the batch.
             traceback.clear_frames(error.__traceback__)

@@ -64,9 +64,14 @@ class PolicyWeightingHook(LossWeightingHook):
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Load the policy, whose objectives must be the model's."""
-        ensemble = load_policy(
-            self.policy_path(runner), objectives=self.weights.objectives.names
-        )
+        path = self.policy_path(runner)
+        if not path.exists():
+            raise FileNotFoundError(
+                '`policy` of PolicyWeightingHook should be a policy file, or '
+                'None for that of a search in the work directory. Found no '
+                f'{path}.'
+            )
+        ensemble = load_policy(path, self.weights.objectives.names)
         self._initial_losses = ensemble.initial_losses
         weighting: Weighting = POLICY_MODES[self._mode](ensemble)
         if ensemble.nothing_learned and self._fallback == 'ones':

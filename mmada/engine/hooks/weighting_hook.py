@@ -106,6 +106,12 @@ class WeightingHook(Hook, Generic[W]):
 
     priority = 'BELOW_NORMAL'
 
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        """Check the names of a config's options, which lists what there is."""
+        if options and not args:  # none where it is copied
+            check_options('custom_hooks', options, cls)
+        return super().__new__(cls)
+
     def __init__(
         self,
         weighting: dict[str, Any],

@@ -60,6 +60,11 @@ class Monitor:
             self.enter_phase(Phase.FINISHED, error=None)
         elif isinstance(error, (Preempted, KeyboardInterrupt)):
             self.enter_phase(Phase.STOPPED)
+            if self.runner.rank == 0:
+                self.runner.logger.warning(
+                    'Stopped. The same command with `--resume` continues '
+                    'after what is committed.'
+                )
         else:
             self.enter_phase(Phase.FAILED, error=_first_line(error))
         for view in self._views:

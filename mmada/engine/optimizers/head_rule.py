@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from mmengine.logging import print_log
 from torch import Tensor
@@ -64,7 +64,12 @@ class HeadRule(ABC):
         parameters: Name to parameter of the model.
         weights: Returns the weights in force.
         limits: Smallest and largest factor.
+
+    Attributes:
+        acts_at_step: Whether hooks of the optimizer's step are its means.
     """
+
+    acts_at_step: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -173,6 +178,8 @@ class LearningRateHeadRule(HeadRule):
     Weight decay is scaled too, and optimizers that divide by the gradient's
     size are left with the factor alone; `mode='grad'` is exact for all.
     """
+
+    acts_at_step = True
 
     def attach(self) -> None:
         if type(self.optimizer).__name__ != 'SGD':

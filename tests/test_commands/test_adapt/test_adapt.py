@@ -196,18 +196,33 @@ def test_a_loss_of_mmsegmentation_is_replaced(tmp_path: Path) -> None:
             '`config` should be that of a training. Found no',
         ),
         ((RETINANET, '--reward', 'coco/bbox_mAP'), '`--method` should be a'),
-        ((RETINANET, '--method', 'policy'), '`--policy` should be given'),
-        ((RETINANET, '--policy', 'p'), '`--policy` should be given'),
+        (
+            (RETINANET, '--method', 'policy'),
+            '`--policy FILE` should be given with `--method policy`',
+        ),
+        (
+            (RETINANET, '--policy', 'p'),
+            '`--policy FILE` should be given with `--method policy`',
+        ),
         ((RETINANET, '--gpus', 0), '--gpus should be positive. Found 0.'),
         (
             (RETINANET, '--method', 'slope', '--reward', 'coco/segm_mAP'),
-            '`--reward` should be computed by `val_evaluator`, such as '
-            'coco/bbox_mAP. Found coco/segm_mAP.',
+            'such as coco/bbox_mAP or coco/bbox_mAP_50 or coco/bbox_mAP_75 or '
+            'coco/bbox_mAP_s or coco/bbox_mAP_m or coco/bbox_mAP_l. Found '
+            'coco/segm_mAP.',
+        ),
+        (
+            (RETINANET, '--method', 'slope', '--reward', 'coco/bbox_map'),
+            'Found coco/bbox_map.',
+        ),
+        (
+            ('mmdet::retinanet/retinanet_r50_1x_coco.py',),
+            'such as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
         ),
         (
             ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
             + ('--method', 'slope'),
-            'Found VOCMetric. A method without a search needs no reward.',
+            'Found VOCMetric. A method without a search, such as',
         ),
         (
             (RETINANET, '--method', 'asl'),

@@ -50,7 +50,7 @@ def test_region_proposals_are_one_objective() -> None:
     assert found.patterns == dict(
         rpn='loss_rpn_.*', cls='loss_cls', bbox='loss_bbox'
     )
-    assert 'region proposals have a weight, too' in found.reason
+    assert 'region proposals get a weight, too' in found.reason
 
 
 def test_region_proposals_are_left_out() -> None:

@@ -56,7 +56,7 @@ def test_an_owner_and_a_drowned_one_need_the_size_of_the_losses() -> None:
     assert 'seg (1.00%) is drowned' in text
     assert 'box (' not in text
     assert 'a method that looks at the size of the losses' in text
-    assert 'SlopeSearch' in text and 'docs/benchmark.md' in text
+    assert 'SlopeSearch' in text and 'The page "Benchmark"' in text
 
 
 @pytest.mark.parametrize('largest', [0.45, 0.55])

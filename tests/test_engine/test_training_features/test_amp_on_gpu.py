@@ -1,4 +1,4 @@
-"""AmpOptimWrapper in float16 with a GradScaler, on a GPU."""
+"""AmpOptimWrapper on a GPU: float16 with a GradScaler, and bfloat16."""
 
 import pytest
 import torch
@@ -15,11 +15,13 @@ HALF = dict(
     dtype='float16',
     loss_scale=dict(init_scale=16.0, growth_interval=2),
 )
+BRAIN = dict(type='AmpOptimWrapper', dtype='bfloat16')
 
 
+@pytest.mark.parametrize('optim', [HALF, BRAIN], ids=['float16', 'bfloat16'])
 @pytest.mark.parametrize('use', [*uses.USES, 'both'])
-def test_float16_comes_near_to_float32(tmp_path, use):
+def test_half_precision_comes_near_to_float32(tmp_path, use, optim):
     full = uses.run(use, tmp_path / 'full', model=toy.SMOOTH)
-    half = uses.run(use, tmp_path / 'half', model=toy.SMOOTH, optim=HALF)
+    half = uses.run(use, tmp_path / 'half', model=toy.SMOOTH, optim=optim)
     assert uses.largest_difference(full, half) > 0
     uses.assert_close(full, half, rtol=0.1, atol=0.1)

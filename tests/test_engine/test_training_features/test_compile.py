@@ -113,3 +113,25 @@ def test_a_replica_is_compiled_as_the_run_is(options):
 def test_without_the_option_nothing_is_compiled(options):
     model = compiled_as(SimpleNamespace(cfg=dict(compile=options)), Step())
     assert 'train_step' not in vars(model)
+
+
+@pytest.mark.parametrize('mode', ['lr', 'corrected_lr'])
+def test_a_torch_that_takes_hooks_off_is_refused(tmp_path, monkeypatch, mode):
+    """As 2.1 does to all optimizers once something is compiled."""
+    optim = dict(toy.OPTIM_WRAPPER, head_rule=dict(mode=mode))
+    options = dict(optim_wrapper=optim, custom_hooks=[uses.SEEDS, uses.LOSSES])
+    toy.runner(tmp_path / 'sound', **options).train()
+    monkeypatch.setattr(torch.optim.SGD, 'step', plain_step())
+    runner = toy.runner(tmp_path / 'refused', **options)
+    with pytest.raises(ValueError, match=r"'grad' or 'off' .* Found .* SGD"):
+        runner.train()
+    optim['head_rule'] = dict(mode='grad')
+    toy.runner(tmp_path / 'other', **options).train()
+
+
+def plain_step():
+    """Returns SGD's step without what calls its hooks."""
+    step = torch.optim.SGD.step
+    plain = step.__wrapped__
+    plain.hooked = True
+    return plain

@@ -1,4 +1,4 @@
-"""Memory of an exploration of 2 and of 8 replicas.
+"""Memory of explorations of 2, of 8 or of other numbers of replicas.
 
 Each runs in a process of its own, on a ResNet-50 whose state (parameters,
 buffers, momentum) is by far the largest thing there. Its peak is the largest
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,36 +132,43 @@ def show(replicas: int, found: dict[str, int]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Print peaks and ratios."""
     options = parser(__doc__, repeats=3)
+    options.add_argument('--replicas', type=int, nargs='+', default=[2, 8])
     options.add_argument('--worker', type=int, nargs=2, help=argparse.SUPPRESS)
     args = options.parse_args(argv)
     if args.worker:
         print(json.dumps(explore(*args.worker)))
         return
-    depth, most_replicas = (18, 3) if args.quick else (DEPTH, 8)
-    repeats = 1 if args.quick else args.repeats
-    show_surroundings(
-        f'{ROUNDS} rounds of 2 and of {most_replicas} replicas, ResNet-{depth}'
-    )
-    few, many = [], []
-    for _ in range(repeats):
+    if args.quick:
+        args.replicas, args.repeats = [2, 3], 1
+    depth = 18 if args.quick else DEPTH
+    numbers = ' and of '.join(map(str, args.replicas))
+    show_surroundings(f'{ROUNDS} rounds of {numbers} replicas, ResNet-{depth}')
+    found: dict[int, list[dict[str, int]]] = {m: [] for m in args.replicas}
+    for _ in range(args.repeats):
         with ThreadPoolExecutor() as pool:  # they do not share memory
-            found = pool.map(lambda m: measure(m, depth), (2, most_replicas))
-        few.append(next(found))
-        many.append(next(found))
-        show(2, few[-1])
-        show(most_replicas, many[-1])
-    name = f'peak of {most_replicas} replicas / peak of 2'
-    show_ratio(
-        name,
-        [f['peak'] for f in many],
-        [f['peak'] for f in few],
-        'goal: at most 1.10',
+            results = pool.map(partial(measure, depth=depth), found)
+        for m, result in zip(found, results, strict=True):
+            found[m].append(result)
+            show(m, result)
+    first, *others = found
+    for m in others:
+        compare(m, found[m], first, found[first])
+
+
+def compare(
+    replicas: int,
+    above: list[dict[str, int]],
+    fewer: int,
+    below: list[dict[str, int]],
+) -> None:
+    """Print the ratios of the peaks of two numbers of replicas."""
+    name = f'peak of {replicas} replicas / peak of {fewer}'
+    peaks, lows = ([f['peak'] for f in each] for each in (above, below))
+    show_ratio(name, peaks, lows, 'goal: at most 1.10')
+    own, low = (
+        [f['peak'] - f['before'] for f in each] for each in (above, below)
     )
-    show_ratio(
-        f'{name}, both less what was there before',
-        [f['peak'] - f['before'] for f in many],
-        [f['peak'] - f['before'] for f in few],
-    )
+    show_ratio(f'{name}, both less what was there before', own, low)
 
 
 if __name__ == '__main__':
