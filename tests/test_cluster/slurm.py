@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,13 @@ def wait_until(
         time.sleep(0.2)
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 class Slurm:
     """Submits jobs to a Slurm and asks for them.
 
@@ -51,6 +59,7 @@ class Slurm:
         self._env |= dict(
             SLURM_CONF=str(folder / 'slurm.conf'),
             OMP_NUM_THREADS='1',
+            MASTER_PORT=str(_free_port()),
             PYTHON=sys.executable,
             PYTHONPATH=str(REPO),
         )
