@@ -15,8 +15,9 @@ PYTHON ?= $(shell \
             2> /dev/null && echo "$$python" && break; \
     done)
 
-.PHONY: help install env demo test test-quick test-all test-faults asl-quick \
-    asl compare-quick compare camvid lint format docs release-check
+.PHONY: help install env demo test test-quick test-all test-faults \
+    test-cluster asl-quick asl compare-quick compare camvid lint format \
+    docs release-check
 
 help:
 	@echo 'make demo           explore, train with what was found, compare: minutes'
@@ -64,7 +65,7 @@ test-quick: env
 
 # What has to pass for each commit.
 test-all: env
-	$(PYTEST) $(ON_ALL_CORES) -m "not faults" $(ARGS)
+	$(PYTEST) $(ON_ALL_CORES) -m "not faults and not cluster" $(ARGS)
 
 # All of the fault suite, the long tests of other files included; its quick
 # part is in `make test` as well.
@@ -72,6 +73,11 @@ test-faults: env
 	$(PYTEST) -m "faults or not faults" tests/test_faults \
 	    tests/test_engine/test_loops/test_bohb.py \
 	    tests/test_engine/test_loops/test_own_states.py $(ARGS)
+
+# A real Slurm, and two nodes on a network of their own: root only, with
+# apt-get install slurm-wlm munge iproute2.
+test-cluster: env
+	$(PYTEST) -m cluster tests/test_cluster $(ARGS)
 
 # The benchmark of searched losses: a small part, and all of it (resumable).
 asl-quick: env

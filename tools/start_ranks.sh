@@ -36,17 +36,27 @@ start_with_torchrun() {
 }
 
 # start_with_srun PARTITION JOB_NAME SCRIPT [ARGUMENT]...
+# In a job of sbatch or salloc the job's tasks, CPUs and GPUs are the default.
 # Without GPUs per node, Slurm spreads the tasks unless it is told how.
 start_with_srun() {
+    local tasks="${NTASKS:-${GPUS:-8}}" cpus="${CPUS_PER_TASK:-5}"
     local gpus_per_node="${GPUS_PER_NODE:-8}"
+    if [ -n "${SLURM_JOB_ID:-}" ]; then
+        tasks="${NTASKS:-${GPUS:-${SLURM_NTASKS:-}}}"
+        # More than the job has would be refused, and srun does not inherit it.
+        cpus="${CPUS_PER_TASK:-${SLURM_CPUS_PER_TASK:-1}}"
+        gpus_per_node="${GPUS_PER_NODE:-0}"
+    fi
     local options=(
         --partition="$1"
         --job-name="$2"
-        --ntasks="${NTASKS:-${GPUS:-8}}"
-        --cpus-per-task="${CPUS_PER_TASK:-5}"
+        --cpus-per-task="$cpus"
         --kill-on-bad-exit=1
     )
     shift 2
+    if [ -n "$tasks" ]; then
+        options+=(--ntasks="$tasks")
+    fi
     if [ "$gpus_per_node" -gt 0 ]; then
         options+=(--gres="gpu:$gpus_per_node")
         options+=(--ntasks-per-node="${NTASKS_PER_NODE:-$gpus_per_node}")

@@ -35,7 +35,8 @@ class Fault:
         at: After which iteration, from 1, or 'evaluation': before it.
         times: How often, over all ranks and resumed runs.
         seconds: How long, for one that waits.
-        path: Of a file for whose appearance it waits, at most 60 s.
+        path: Of a file for whose appearance it waits, at most 60 s; or
+            from whose appearance on it waits no more.
     """
 
     kind: str
@@ -76,6 +77,9 @@ HARM = dict(
     memory=lambda fault, module: _raise(torch.OutOfMemoryError('no memory')),
     error=lambda fault, module: _raise(ZeroDivisionError('by a test')),
     wait=lambda fault, module: time.sleep(fault.seconds),
+    slow=lambda fault, module: (
+        Path(fault.path).exists() or time.sleep(fault.seconds)
+    ),
     hold=lambda fault, module: wait_for(fault.path),
     kill=lambda fault, module: os.kill(os.getpid(), signal.SIGKILL),
     term=lambda fault, module: os.kill(os.getpid(), signal.SIGTERM),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,7 +100,8 @@ def test_a_dead_rank_ends_the_others_at_once(whole, tmp_path, replica):
     outputs, seconds = failed(tmp_path, faults=[fault])
     survivor = outputs[replica == 2]
     assert 'RemoteError' in survivor
-    assert f'rank {replica - 2}: replica {replica + 1}\n' in survivor
+    dead = f'rank {replica - 2} on {socket.gethostname()}'
+    assert f'{dead}: replica {replica + 1}\n' in survivor
     assert seconds < LONG_AGO
     children.run(tmp_path, world_size=2)
     children.assert_same_run(whole, tmp_path)
@@ -174,7 +176,8 @@ def test_a_straggler_over_the_timeout_is_named(whole, tmp_path, replica):
     outputs, seconds = failed(tmp_path, faults=[fault], replica_timeout=3)
     waiting = outputs[1 - replica]
     assert 'waited at most 3 s (`replica_timeout`)' in waiting
-    assert f'rank {replica}: replica {replica + 1}\n' in waiting
+    late = f'rank {replica} on {socket.gethostname()}'
+    assert f'{late}: replica {replica + 1}\n' in waiting
     assert 'RemoteError' in outputs[replica]
     assert seconds < LONG_AGO
     children.run(tmp_path, world_size=2)

@@ -19,6 +19,7 @@ CHOICES = {
     *('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'PORT', 'MAX_RESTARTS'),
     *('GPUS', 'GPUS_PER_NODE', 'CPUS_PER_TASK', 'SRUN_ARGS'),
     *('NTASKS', 'NTASKS_PER_NODE'),
+    *('SLURM_JOB_ID', 'SLURM_NTASKS', 'SLURM_CPUS_PER_TASK'),
 }
 
 CPU_ONLY = pytest.mark.skipif(

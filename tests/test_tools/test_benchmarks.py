@@ -30,6 +30,7 @@ RATIOS = {
         'the pseudo epoch, without set-up',
     ],
     'rank_speed': ['wall clock', 'work of'],
+    'uneven_ranks': ['one replica each'],
     'memory': ['peak of 2', 'less what was there'],
     'state_commit': ['plain write'],
     'auto_seg_loss_speed': [

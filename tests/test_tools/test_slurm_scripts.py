@@ -107,3 +107,30 @@ def test_what_slurm_is_asked_for(
         '--kill-on-bad-exit=1',
     }
     assert ' '.join(lines[start + 2 :]) == f'{TOOLS}/{arguments}'
+
+
+@pytest.mark.parametrize(
+    ('job', 'options'),
+    [
+        (
+            dict(SLURM_NTASKS='4', SLURM_CPUS_PER_TASK='2'),
+            {'--ntasks=4', '--cpus-per-task=2'},
+        ),
+        ({}, {'--cpus-per-task=1'}),
+        (
+            dict(SLURM_NTASKS='4', GPUS='2', GPUS_PER_NODE='1'),
+            {
+                *('--ntasks=2', '--cpus-per-task=1', '--gres=gpu:1'),
+                '--ntasks-per-node=1',
+            },
+        ),
+    ],
+)
+def test_inside_a_job_its_tasks_are_the_default(
+    job: dict[str, str], options: set[str], tmp_path: Path
+) -> None:
+    fake = fake_slurm(tmp_path / 'bin', 'printf "%s\\n" "$@"')
+    lines = shell.run(*TRAIN, **fake, **job, SLURM_JOB_ID='7').splitlines()
+    assert set(lines[: lines.index(sys.executable)]) == options | {
+        *('--partition=part', '--job-name=job', '--kill-on-bad-exit=1')
+    }

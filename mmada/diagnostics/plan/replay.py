@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from mmada.controllers import Controller, Plan, Start
-from mmada.engine.exploration.start_states import START_STATES
+from mmada.engine.exploration.start_states import (
+    START_STATES,
+    TrainedReplicas,
+)
 from mmada.engine.exploration.state import ExplorationState
 
 
@@ -121,7 +124,8 @@ def play(
             for replica in wave:
                 state.results[replica] = dict(value=played.scores[replica])
             sources, sent = dict.fromkeys(wave, 0), sender.sent
-            kinds.keep(state, _Live(trained), sources, sender)  # type: ignore[arg-type]
+            live: Any = _Live(trained)
+            kinds.keep(state, TrainedReplicas(live, {}), sources, sender)  # type: ignore[arg-type]
             memory = max(memory, sender.sent - sent, *map(_size, starts))
             waves += 1
             commits.append(_committed(state))

@@ -11,9 +11,11 @@ from mmada.engine.distributed.replica_groups import (
     without_all_reduce,
 )
 from mmada.engine.distributed.shared_directory import check_shared_directory
+from mmada.engine.distributed.shares import Paces, share_out
 
 __all__ = [
     'Channel',
+    'Paces',
     'RemoteError',
     'ReplicaGroups',
     'Share',
@@ -22,5 +24,6 @@ __all__ = [
     'check_sync_batch_norm',
     'default_group',
     'partition',
+    'share_out',
     'without_all_reduce',
 ]

@@ -5,10 +5,12 @@ What of the winner is sent, and when, is up to `exploration/start_states.py`.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
+import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -27,6 +29,8 @@ class RemoteError(RuntimeError):
 class Channel:
     """A channel of its own between all ranks, whatever trains beside it.
 
+    Its errors name the ranks that are missing, and their hosts.
+
     It uses gloo on the CPU, so that a rank that waits for hours blocks no
     accelerator and trips no watchdog, and a rank that dies is noticed at
     once. In a run that is not distributed every method is the identity.
@@ -39,9 +43,13 @@ class Channel:
         self.rank, self.size = dist.get_dist_info()
         self._timeout = datetime.timedelta(seconds=timeout)
         self._group: Any = None
+        self._hosts: list[Any] = [None] * self.size
         if dist.is_distributed():
             self._group = torch_dist.new_group(
                 backend='gloo', timeout=self._timeout
+            )
+            torch_dist.all_gather_object(
+                self._hosts, socket.gethostname(), self._group
             )
 
     def from_main(self, function: Callable[[], T]) -> T:
@@ -110,9 +118,7 @@ class Channel:
                 message[0], lambda spec: self._receive(spec, source)
             )
         for tensor in tensors:
-            torch_dist.broadcast(
-                tensor.detach().cpu().contiguous(), source, self._group
-            )
+            self._broadcast(tensor.detach().cpu().contiguous(), source)
         return value
 
     def close(self) -> None:
@@ -123,36 +129,57 @@ class Channel:
 
     def _receive(self, spec: _TensorSpec, source: int) -> Tensor:
         tensor = torch.empty(spec.shape, dtype=spec.dtype)
-        torch_dist.broadcast(tensor, source, self._group)
+        self._broadcast(tensor, source)
         return tensor.to(get_device()) if spec.accelerated else tensor
 
     def _broadcast_objects(self, message: list[Any], source: int) -> None:
-        try:
+        with self._losing(source):
             torch_dist.broadcast_object_list(message, source, self._group)
+
+    def _broadcast(self, tensor: Tensor, source: int) -> None:
+        with self._losing(source):
+            torch_dist.broadcast(tensor, source, self._group)
+
+    @contextlib.contextmanager
+    def _losing(self, source: int) -> Iterator[None]:
+        """Name the ranks that may have died, when a broadcast breaks."""
+        try:
+            yield
         except RuntimeError as error:
+            others = {source} if source != self.rank else self._others()
             raise RemoteError(
-                f'Rank {self.rank} lost rank {source}: {error}'
+                f'Rank {self._place(self.rank)} lost rank '
+                f'{" or ".join(map(self._place, sorted(others)))}: {error}'
             ) from error
+
+    def _others(self) -> set[int]:
+        return set(range(self.size)) - {self.rank}
+
+    def _place(self, rank: int) -> str:
+        return f'{rank} on {self._hosts[rank]}'
 
     def _explain(
         self, error: RuntimeError, doing: Callable[[int], str]
     ) -> str:
-        silent = _ranks_in(str(error), self.size) - {self.rank}
+        # The others hear of rank 0 alone, which hears of all.
+        unnamed = self._others() if self.rank == 0 else {0}
+        silent = _ranks_in(str(error)) or unnamed
         seconds = self._timeout.total_seconds()
-        text = ''.join(f'\n  rank {r}: {doing(r)}' for r in sorted(silent))
+        text = ''.join(
+            f'\n  rank {self._place(r)}: {doing(r)}' for r in sorted(silent)
+        )
+        hint = '; the log of rank 0 may name another' if self.rank else ''
         return (
-            f'Rank {self.rank} waited at most {seconds:g} s '
-            f'(`replica_timeout`) for:{text}\nA rank died or takes longer. '
-            f'{error}'
+            f'Rank {self._place(self.rank)} waited at most {seconds:g} s '
+            f'(`replica_timeout`) for:{text}\nA rank died or takes '
+            f'longer{hint}. {error}'
         )
 
 
-def _ranks_in(message: str, size: int) -> set[int]:
-    """Return the ranks that gloo's message blames; all if it names none."""
+def _ranks_in(message: str) -> set[int]:
+    """Return the ranks that gloo's message blames, if it names any."""
     found = re.search(r'Ranks? ((?:\d+(?:, )?)+) failed', message)
-    if found is None:
-        return set(range(size))
-    return {int(rank) for rank in found[1].split(', ')}
+    return {int(rank) for rank in found[1].split(', ')} if found else set()
 
 
 class _TensorSpec(NamedTuple):

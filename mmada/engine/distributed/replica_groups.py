@@ -109,11 +109,13 @@ class ReplicaGroups:
         """The first rank of each group, which speaks for it."""
         return [members[0] for members in self.members]
 
-    def replica_of(self, wave: Sequence[int]) -> int | None:
-        """Return which replica of a wave this rank trains, if any."""
-        if self.index is None or self.index >= len(wave):
-            return None
-        return wave[self.index]
+    def own_of(self, shares: Sequence[Sequence[int]]) -> Sequence[int]:
+        """Return which replicas of a wave this rank trains.
+
+        Args:
+            shares: The wave's replicas by group.
+        """
+        return () if self.index is None else shares[self.index]
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
         """Let the default group be this rank's own.

@@ -12,11 +12,19 @@ import torch
 from torch import Tensor
 
 from mmada.controllers import Controller
-from mmada.engine.distributed import Channel, ReplicaGroups
+from mmada.engine.distributed import (
+    Channel,
+    Paces,
+    ReplicaGroups,
+    share_out,
+)
 from mmada.engine.exploration.history import resamples_of
 from mmada.engine.exploration.replica_runner import Outcome, ReplicaRunner
 from mmada.engine.exploration.reporter import ExplorationReporter
-from mmada.engine.exploration.start_states import START_STATES
+from mmada.engine.exploration.start_states import (
+    START_STATES,
+    TrainedReplicas,
+)
 from mmada.engine.exploration.state import ExplorationState
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replicas.live_replica import (
@@ -67,6 +75,7 @@ class Exploration:
         self.store = store
         self.start_states = START_STATES[controller.start]
         self._attempts: Counter[int] = Counter()
+        self._paces = Paces(len(groups))
         self._missing = MissingLosses(runner.target.names)
 
     def begin(self) -> ExplorationState:
@@ -105,7 +114,7 @@ class Exploration:
         if state.actions is None:
             self._propose(state)
         while pending := self._pending(state):
-            self._run_wave(state, pending[: len(self.groups)])
+            self._run_wave(state, share_out(pending, self._paces.relative()))
             self._commit(state)
         record = self._close_round(state)
         self._commit(state)
@@ -188,22 +197,46 @@ class Exploration:
         replicas = range(self.controller.num_replicas)
         return [k for k in replicas if k not in state.results]
 
-    def _run_wave(self, state: ExplorationState, wave: Sequence[int]) -> None:
-        """Train one replica a group and keep what is needed of them."""
+    def _run_wave(
+        self, state: ExplorationState, shares: Sequence[Sequence[int]]
+    ) -> None:
+        """Train each group's replicas and keep what is needed of them."""
         began = time.monotonic()
-        replica, own = self.groups.replica_of(wave), Outcome()
-        self.reporter.wave(state, wave)
-        if replica is not None:
-            own = self._play(state, replica)
+        self.reporter.wave(state, sorted(k for share in shares for k in share))
+        own: dict[int, Outcome] = {}
+        trained = TrainedReplicas(self.runner.live, {})
+        mine = self.groups.own_of(shares)
+        for k in mine:
+            own[k] = self._play(state, k)
+            values = {
+                j: o.value for j, o in own.items() if o.value is not None
+            }
+            if k in values and k != mine[-1]:
+                self.start_states.set_aside(state, values, k, trained)
         failpoint('explore.before_agreement')
         outcomes = self.channel.gather(
-            own, lambda rank: self._describe(rank, wave)
+            own, lambda rank: self._describe(rank, shares)
         )
-        sources = dict(zip(wave, self.groups.leaders, strict=False))
+        leaders = zip(self.groups.leaders, shares, strict=True)
+        sources = dict(
+            sorted((k, rank) for rank, share in leaders for k in share)
+        )
         for k, source in sources.items():
-            self._take(state, k, outcomes[source])
-        self.start_states.keep(state, self.runner.live, sources, self.channel)
+            self._take(state, k, outcomes[source][k])
+        self.start_states.keep(state, trained, sources, self.channel)
+        self._note_paces([outcomes[rank] for rank in self.groups.leaders])
         state.seconds += time.monotonic() - began
+
+    def _note_paces(self, outcomes: Sequence[dict[int, Outcome]]) -> None:
+        """Note what the last replica of each group took that completed."""
+        self._paces.note(
+            {
+                group: outcome.seconds
+                for group, own in enumerate(outcomes)
+                for outcome in own.values()
+                if outcome.metrics
+            }
+        )
 
     def _play(self, state: ExplorationState, replica: int) -> Outcome:
         """Train and score this rank's replica of the wave."""
@@ -300,10 +333,11 @@ class Exploration:
         self.reporter.failed(state)
         state.clear_round()
 
-    def _describe(self, rank: int, wave: Sequence[int]) -> str:
-        for members, k in zip(self.groups.members, wave, strict=False):
-            if rank in members:
-                return f'replica {k + 1}'
+    def _describe(self, rank: int, shares: Sequence[Sequence[int]]) -> str:
+        for members, share in zip(self.groups.members, shares, strict=True):
+            if share and rank in members:
+                names = ', '.join(str(k + 1) for k in share)
+                return f'replica{"s" * (len(share) > 1)} {names}'
         return 'no replica of this wave'
 
     def _commit(self, state: ExplorationState) -> None:

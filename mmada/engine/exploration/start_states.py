@@ -41,6 +41,23 @@ class Origin(NamedTuple):
     rounds: int
 
 
+class TrainedReplicas(NamedTuple):
+    """What a rank has trained in a wave.
+
+    Attributes:
+        live: The model, as the last of its replicas.
+        aside: Copies of earlier ones, in main memory, by replica.
+    """
+
+    live: LiveReplica
+    aside: dict[int, Snapshot]
+
+    def copy(self, replica: int) -> Snapshot:
+        """Return a copy of a replica, the live one if none was set aside."""
+        found = self.aside.get(replica)
+        return self.live.capture('cpu') if found is None else found
+
+
 class StartStates(ABC):
     """Where the replicas of a round start, and which states are kept.
 
@@ -83,10 +100,28 @@ class StartStates(ABC):
         """Return where a replica's segment of the present round begins."""
 
     @abstractmethod
+    def set_aside(
+        self,
+        state: ExplorationState,
+        values: Mapping[int, float],
+        replica: int,
+        trained: TrainedReplicas,
+    ) -> None:
+        """Copy the live replica before another one takes its place.
+
+        Args:
+            state: Without what came of this wave.
+            values: Metrics of this rank's replicas of the wave, so far.
+            replica: Which of them the live replica plays.
+            trained: Gets the copy, if it may be needed; what was set aside
+                before in this wave and is needed no more is taken out.
+        """
+
+    @abstractmethod
     def keep(
         self,
         state: ExplorationState,
-        live: LiveReplica,
+        trained: TrainedReplicas,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -94,7 +129,7 @@ class StartStates(ABC):
 
         Args:
             state: With what came of the wave.
-            live: What this rank has just trained, if anything.
+            trained: By this rank, if any.
             sources: By replica of the wave, the rank that has its state.
             channel: Between the ranks.
         """
@@ -131,17 +166,34 @@ class FromBest(StartStates):
         """Return the best state, on the schedule of all rounds."""
         return Origin(state.start, state.round, state.round)
 
+    def set_aside(
+        self,
+        state: ExplorationState,
+        values: Mapping[int, float],
+        replica: int,
+        trained: TrainedReplicas,
+    ) -> None:
+        """Copy the live replica if it beats the best so far."""
+        rivals = dict(values)
+        if state.leader is not None:
+            rivals[state.leader] = state.results[state.leader]['value']
+        if max(rivals, key=lambda k: (rivals[k], -k)) == replica:
+            trained.aside.clear()
+            trained.aside[replica] = trained.live.capture('cpu')
+
     def keep(
         self,
         state: ExplorationState,
-        live: LiveReplica,
+        trained: TrainedReplicas,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
         """Keep the best of the round so far, if it is of this wave."""
         leader = state.leader
         if leader is not None and leader in sources:
-            state.best = _captured(live, sources[leader], channel)
+            if leader not in trained.aside:
+                trained.aside.clear()
+            state.best = _captured(trained, leader, sources[leader], channel)
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
         """Pass the best replica on."""
@@ -162,10 +214,19 @@ class FromInitial(StartStates):
         """Return the initial state, at the schedule's begin."""
         return Origin(state.start, state.round, 0)
 
+    def set_aside(
+        self,
+        state: ExplorationState,
+        values: Mapping[int, float],
+        replica: int,
+        trained: TrainedReplicas,
+    ) -> None:
+        """Copy nothing: no state outlives its round."""
+
     def keep(
         self,
         state: ExplorationState,
-        live: LiveReplica,
+        trained: TrainedReplicas,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -209,10 +270,20 @@ class FromOwn(StartStates):
         own = state.own[replica]
         return Origin(own['snapshot'], own['rounds'], own['rounds'])
 
+    def set_aside(
+        self,
+        state: ExplorationState,
+        values: Mapping[int, float],
+        replica: int,
+        trained: TrainedReplicas,
+    ) -> None:
+        """Copy the live replica."""
+        trained.aside[replica] = trained.live.capture('cpu')
+
     def keep(
         self,
         state: ExplorationState,
-        live: LiveReplica,
+        trained: TrainedReplicas,
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
@@ -223,7 +294,7 @@ class FromOwn(StartStates):
             rounds = self.origin(state, replica).rounds + 1
             state.own.pop(replica, None)
             if state.results[replica]['value'] is not None:
-                snapshot = _captured(live, source, channel)
+                snapshot = _captured(trained, replica, source, channel)
                 state.own[replica] = dict(snapshot=snapshot, rounds=rounds)
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
@@ -243,9 +314,11 @@ class FromOwn(StartStates):
         return dict(plan=state.plan, ages=ages)
 
 
-def _captured(live: LiveReplica, source: int, channel: Channel) -> Snapshot:
-    """Return a copy of one rank's live replica, in main memory on all."""
-    own = live.capture('cpu') if channel.rank == source else {}
+def _captured(
+    trained: TrainedReplicas, replica: int, source: int, channel: Channel
+) -> Snapshot:
+    """Return a copy of one rank's replica, in main memory on all."""
+    own = trained.copy(replica) if channel.rank == source else {}
     captured = channel.broadcast(own, source)
     if channel.size > 1:
         # One rank writes what all go on with.

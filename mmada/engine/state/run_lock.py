@@ -28,7 +28,8 @@ class RunLock:
     The file ``run.lock`` names the holder by process id, host and start
     time. While the holder lives, its file lock excludes others; once it is
     dead, the lock is taken over, also after SIGKILL. A holder on another
-    host cannot be examined and is taken to be alive.
+    host cannot be examined and is taken to be alive, unless Slurm has started
+    the same job again since.
 
     The file lock is a POSIX record lock: unlike flock, it does not pass to
     data loader workers, which may outlive a killed parent for seconds.
@@ -137,17 +138,35 @@ def _identity() -> dict[str, Any]:
         'pid': pid,
         'host': socket.gethostname(),
         'start_time': _start_time(pid),
+        **_slurm_start(),
+    }
+
+
+def _slurm_start() -> dict[str, Any]:
+    """Return which start of which job this is; nothing outside Slurm."""
+    if 'SLURM_JOB_ID' not in os.environ:
+        return {}
+    cluster = os.environ.get('SLURM_CLUSTER_NAME', '')
+    return {
+        'job': f'{cluster}/{os.environ["SLURM_JOB_ID"]}',
+        'restart': int(os.environ.get('SLURM_RESTART_COUNT', 0)),
     }
 
 
 def _may_live(owner: dict[str, Any]) -> bool:
     """Whether the named owner lives, or cannot be examined from here."""
-    if not owner:
+    if not owner or _is_earlier_start(owner, _slurm_start()):
         return False
     if owner.get('host') != socket.gethostname():
         return True
     started = _start_time(owner.get('pid', 0))
     return started is not None and started == owner.get('start_time')
+
+
+def _is_earlier_start(owner: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Whether Slurm has ended the owner before it started this job again."""
+    same = 'job' in own and owner.get('job') == own['job']
+    return same and owner.get('restart', 0) < own['restart']
 
 
 def _start_time(pid: int) -> int | None:

@@ -45,6 +45,24 @@ def test_the_number_of_ranks_changes_no_bit(one, tmp_path, world_size):
     assert (one / policy).read_bytes() == (tmp_path / policy).read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['AdaSegment', 'SlopeSearch'])
+def test_a_slow_rank_trains_fewer_replicas_and_changes_no_bit(tmp_path, kind):
+    """One of the four of each round; replicas go on from the best or own."""
+    controller = dict(type=kind, num_replicas=4)
+    explore(tmp_path / 'one', 1, controller=controller)
+    outputs = processes.run(
+        explore_worker.explore_unevenly,
+        2,
+        tmp_path / 'two',
+        controller=controller,
+    )
+    assert history(tmp_path / 'one') == history(tmp_path / 'two')
+    looks, segment = 1, 3  # at the model, on both ranks; iterations
+    passes = [int(text.split()[-2]) for text in outputs]
+    assert passes == [looks + (1 + 9) * segment, looks + 3 * segment]
+
+
 def test_the_initial_model_is_scored_once_for_all_ranks(tmp_path):
     """The first round is compared with the same number on all of them."""
     paper = dict(type='AdaSegment', preset='paper', num_replicas=2)

@@ -175,6 +175,39 @@ def test_owner_on_another_host_is_respected(tmp_path: Path) -> None:
         RunLock(tmp_path).acquire()
 
 
+@pytest.mark.parametrize(
+    ('job', 'restart', 'free'),
+    [
+        ('7', '2', True),
+        ('7', '1', False),  # of the same start: another step of the job
+        ('8', '2', False),
+        (None, None, False),
+    ],
+)
+def test_a_job_that_slurm_starts_again_takes_over_from_another_host(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    job: str | None,
+    restart: str | None,
+    free: bool,
+) -> None:
+    monkeypatch.setenv('SLURM_CLUSTER_NAME', 'c')
+    for name, value in (('JOB_ID', job), ('RESTART_COUNT', restart)):
+        monkeypatch.delenv(f'SLURM_{name}', raising=False)
+        if value is not None:
+            monkeypatch.setenv(f'SLURM_{name}', value)
+    owner = {'pid': 1, 'host': 'elsewhere', 'start_time': 5}
+    owner |= {'job': 'c/7', 'restart': 1}
+    (tmp_path / 'run.lock').write_text(json.dumps(owner))
+    if not free:
+        with pytest.raises(RunLockedError, match='process 1 on host elsewhe'):
+            RunLock(tmp_path).acquire()
+        return
+    with RunLock(tmp_path):
+        own = json.loads((tmp_path / 'run.lock').read_text())
+        assert (own['job'], own['restart']) == ('c/7', 2)
+
+
 @pytest.mark.parametrize('text', ['', '{"pid": 1, "ho', '[]', '\0\0'])
 def test_half_written_lock_names_nobody(tmp_path: Path, text: str) -> None:
     (tmp_path / 'run.lock').write_text(text)

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,18 @@ class RoundClock(Hook):
         self.ends.append((time.monotonic(), time.process_time()))
 
 
-def work(folder: Path, sizes: argparse.Namespace) -> None:
-    """Explore as one of the ranks and write what the rounds took."""
+def work(
+    folder: Path,
+    sizes: argparse.Namespace,
+    prepare: Callable[[Runner], object] = lambda runner: None,
+) -> None:
+    """Explore as one of the ranks and write what the rounds took.
+
+    Args:
+        folder: Of scenes and results.
+        sizes: Options of the command line.
+        prepare: Called with the runner before it trains.
+    """
     problem = TinyProblem(folder, sizes.iters, sizes.reward)
     world_size, rank = os.environ['WORLD_SIZE'], os.environ['RANK']
     name = f'ranks_{world_size}_{os.environ["MASTER_PORT"]}'
@@ -57,13 +68,22 @@ def work(folder: Path, sizes: argparse.Namespace) -> None:
     runner = Runner.from_cfg(config)
     clock = RoundClock()
     runner.register_hook(clock)
+    prepare(runner)
     runner.train()
     found = [b - a for a, b in zip(clock.ends[0], clock.ends[-1], strict=True)]
     (folder / f'rank_{rank}.json').write_text(json.dumps(found))
 
 
-def explore(folder: Path, ranks: int, options: list[str]) -> list[float]:
+def explore(
+    folder: Path, ranks: int, options: list[str], script: str = __file__
+) -> list[float]:
     """Explore on some ranks, in processes of their own.
+
+    Args:
+        folder: Of scenes and results.
+        ranks: How many.
+        options: Of the command line.
+        script: Calls `work` for its option `--worker`.
 
     Returns:
         Seconds of the rounds on the wall clock, and the processor time of
@@ -85,7 +105,7 @@ def explore(folder: Path, ranks: int, options: list[str]) -> list[float]:
     )
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, '--worker', str(folder), *options],
+            [sys.executable, script, '--worker', str(folder), *options],
             env=dict(shared, RANK=str(rank), LOCAL_RANK=str(rank)),
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
