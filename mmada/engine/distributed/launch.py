@@ -76,6 +76,9 @@ def _select_device(place: Placement) -> int | None:
         return None
     device = place.local_rank % count
     torch.cuda.set_device(device)
+    # MMEngine takes it for the number of a GPU, and its log ends with an
+    # IndexError where there are fewer.
+    os.environ['LOCAL_RANK'] = str(device)
     return device
 
 

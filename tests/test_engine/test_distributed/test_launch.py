@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging.logger import _get_device_id
 from torch import distributed as torch_dist
 
 from mmada.engine.distributed import launch
@@ -113,6 +114,8 @@ def test_too_few_gpus_are_shared_in_turn(machine):
     cfg = prepared()
     assert machine.started == ('gloo', None)
     assert machine.selected == 2  # 5 modulo 3
+    assert os.environ['LOCAL_RANK'] == '2'
+    assert _get_device_id() == 2  # of a logger of MMEngine
     assert cfg.model_wrapper_cfg == dict(
         type='MMDistributedDataParallel',
         device_ids=[2],
