@@ -111,7 +111,7 @@ def _advise_noise(found: Sequence[RoundNoise | None]) -> Advice:
         )
     return Advice(
         'good' if clear > len(known) / 2 else 'note',
-        f'{stand_out}, and by less in {lost}.',
+        stand_out + (f', and by less in {lost}.' if lost else '.'),
     )
 
 
