@@ -33,7 +33,6 @@ from mmada.commands.common import one_line_errors, read_config
 from mmada.policies.policy_file import load_policy
 
 # What begins late in a training, by the hook of the stock config.
-CHECKPOINTS = 'CheckpointHook'
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
 
 
@@ -258,7 +257,8 @@ class _Writer:
         if self.method.controller is None:  # else they are the search's
             hook['objectives'] = Code('objectives')
         hooks: list[Any] = [hook]
-        if self.method.controller and 'max_epochs' in self._training:
+        by_epoch = 'max_epochs' in self.stock.config.train_cfg
+        if self.method.controller and by_epoch:
             hooks = [dict(type='EpochSeedHook'), hook]
         stock = self.stock.config.get('custom_hooks')
         if not stock:
@@ -275,15 +275,12 @@ class _Writer:
         """Return what a killed training goes on from to the same result."""
         hooks = self.stock.config.get('default_hooks') or {}
         stock = hooks.get('checkpoint') or {}
-        if not self.method.controller or stock.get('type') != CHECKPOINTS:
+        of_mmengine = stock.get('type') == 'CheckpointHook'
+        if not self.method.controller or not of_mmengine:
             return []
         text = comment('Whole checkpoints, whenever the training is killed.')
         durable = dict(checkpoint=dict(type='DurableCheckpointHook'))
         return [f'{text}\n{assignment("default_hooks", durable)}']
-
-    @property
-    def _training(self) -> dict[str, Any]:
-        return dict(self.stock.config.train_cfg)
 
     def _search(self) -> Iterator[str]:
         if self.method.controller is None:
