@@ -13,19 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from measure import ROOT, parser, show_surroundings
+from measure import parser, show_surroundings
 from memory import make_config, resident
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from rank_speed import run_ranks
 from wide_problem import num_bytes
 
 from mmada.engine.distributed.launch import prepare_launch
@@ -118,40 +116,6 @@ def _written() -> int:
     )
 
 
-def explore(folder: Path, options: list[str]) -> list[dict[str, Any]]:
-    """Explore on all ranks, in processes of their own.
-
-    Raises:
-        RuntimeError: If a rank failed.
-    """
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    shared = dict(
-        os.environ,
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-        WORLD_SIZE=str(RANKS),
-        LOCAL_WORLD_SIZE=str(RANKS),
-        OMP_NUM_THREADS='1',
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, '--worker', str(folder), *options],
-            env=dict(shared, RANK=str(rank), LOCAL_RANK=str(rank)),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-        )
-        for rank in range(RANKS)
-    ]
-    if any([process.wait() for process in processes]):
-        raise RuntimeError('a rank failed; see above')
-    return [
-        json.loads((folder / f'rank_{rank}.json').read_text())
-        for rank in range(RANKS)
-    ]
-
-
 def show(rank: int, found: dict[str, Any], rounds: int) -> None:
     """Print what a rank took."""
     state, seconds = found['state'], found['seconds']
@@ -197,7 +161,8 @@ def main(argv: list[str] | None = None) -> None:
     ]
     for _ in range(1 if args.quick else args.repeats):
         with tempfile.TemporaryDirectory(dir=args.work_dir) as name:
-            for rank, found in enumerate(explore(Path(name), given)):
+            ranks = run_ranks(Path(name), RANKS, given, __file__)
+            for rank, found in enumerate(ranks):
                 show(rank, found, args.rounds)
 
 

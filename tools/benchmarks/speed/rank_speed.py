@@ -74,20 +74,19 @@ def work(
     (folder / f'rank_{rank}.json').write_text(json.dumps(found))
 
 
-def explore(
-    folder: Path, ranks: int, options: list[str], script: str = __file__
-) -> list[float]:
-    """Explore on some ranks, in processes of their own.
+def run_ranks(
+    folder: Path, ranks: int, options: list[str], script: str
+) -> list[Any]:
+    """Run a script on some ranks, in processes of their own.
 
     Args:
-        folder: Of scenes and results.
+        folder: Each rank writes `rank_<number>.json` into it.
         ranks: How many.
-        options: Of the command line.
-        script: Calls `work` for its option `--worker`.
+        options: Of the command line, after `--worker` and the folder.
+        script: What is run.
 
     Returns:
-        Seconds of the rounds on the wall clock, and the processor time of
-        the rank that used most.
+        What the ranks wrote.
 
     Raises:
         RuntimeError: If a rank failed.
@@ -114,10 +113,31 @@ def explore(
     ]
     if any([process.wait() for process in processes]):
         raise RuntimeError('a rank failed; see above')
-    times = [
+    return [
         json.loads((folder / f'rank_{rank}.json').read_text())
         for rank in range(ranks)
     ]
+
+
+def explore(
+    folder: Path, ranks: int, options: list[str], script: str = __file__
+) -> list[float]:
+    """Explore on some ranks, in processes of their own.
+
+    Args:
+        folder: Of scenes and results.
+        ranks: How many.
+        options: Of the command line.
+        script: Calls `work` for its option `--worker`.
+
+    Returns:
+        Seconds of the rounds on the wall clock, and the processor time of
+        the rank that used most.
+
+    Raises:
+        RuntimeError: If a rank failed.
+    """
+    times = run_ranks(folder, ranks, options, script)
     return [max(column) for column in zip(*times, strict=True)]
 
 
