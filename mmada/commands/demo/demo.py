@@ -51,12 +51,12 @@ class Size:
         points: Replicas of `SlopeSearch`: the centre, and one a factor.
     """
 
-    train: int = 240
-    reward: int = 96
-    test: int = 200
+    train: int = 160
+    reward: int = 64
+    test: int = 120
     pretraining: int = 5
-    epochs: int = 6
-    rounds: int = 6
+    epochs: int = 5
+    rounds: int = 5
     replicas: int = 4
     points: int = 5
 
