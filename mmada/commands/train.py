@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from mmada.commands.common import build_runner, check_checkpoint, load_config
 from mmada.engine import find_latest_checkpoint
@@ -36,17 +37,17 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
             if args.resume == 'auto'
             else args.resume
         )
-        if cfg.load_from is None and not has_search(Path(cfg.work_dir)):
-            print(
-                f'{args.prog}: nothing to resume in {cfg.work_dir}, so the '
-                'run starts from the beginning.',
-                file=sys.stderr,
-            )
 
 
-def has_search(work_dir: Path) -> bool:
-    """Return whether a work directory holds the rounds of a search."""
-    return any(work_dir.glob(f'*/{HISTORY_FILE}'))
+def note_fresh_start(cfg: Config, prog: str) -> None:
+    """Say, on one rank, that a run to be resumed has nothing to go on from."""
+    search = any(Path(cfg.work_dir).glob(f'*/{HISTORY_FILE}'))
+    if cfg.load_from is None and not search and is_main_process():
+        print(
+            f'{prog}: nothing to resume in {cfg.work_dir}, so the run starts '
+            'from the beginning.',
+            file=sys.stderr,
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +55,10 @@ def run(args: argparse.Namespace) -> int:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     try:
-        build_runner(cfg).train()
+        runner = build_runner(cfg)
+        if args.resume == 'auto':
+            note_fresh_start(cfg, args.prog)
+        runner.train()
     except BegunError as error:
         print(f'{args.prog}: error: {error}', file=sys.stderr)
         return 2

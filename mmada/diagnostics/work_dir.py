@@ -230,7 +230,7 @@ def _inspect_policy(path: Path) -> FileReport | None:
     except PolicyFileError as error:
         return FileReport(str(path), path.stat().st_size, error.reason)
     content = dict(
-        objectives=list(ensemble.objectives), rounds=ensemble.num_rounds
+        objectives=list(ensemble.objectives), policies=ensemble.num_rounds
     )
     return FileReport(str(path), path.stat().st_size, content=content)
 

@@ -156,7 +156,7 @@ def test_a_policy(tmp_path: Path) -> None:
     path = save_policy(tmp_path / 'policy.safetensors', ENSEMBLE)
     report = inspect(tmp_path)
     assert report.policy is not None and report.policy.content == dict(
-        objectives=['cls', 'box', 'seg'], rounds=2
+        objectives=['cls', 'box', 'seg'], policies=2
     )
     damage(path)
     report = inspect(tmp_path)
