@@ -18,6 +18,7 @@ RATIOS = {
         'multiplied at once',
         'in one group',
     ],
+    'head_rule_share': ['head rule / iteration'],
     'gradient_weighting_cost': [
         'GradNorm, last layers',
         'GradNorm, whole trunk',

@@ -224,10 +224,7 @@ class Demo:
         began = self._running[job.name] = time.monotonic()
         folder = self.work_dir / job.name
         folder.mkdir(exist_ok=True)
-        options = {**job.options, 'randomness.seed': self.seed}
-        command = [sys.executable, '-m', 'mmada', 'train', job.config]
-        command += ['--work-dir', str(folder), '--resume', '--cfg-options']
-        command += [f'{key}={value}' for key, value in options.items()]
+        command = self._command(job, folder)
         print(f'[{job.name}] {job.config}', flush=True)
         with (
             subprocess.Popen(
@@ -247,10 +244,20 @@ class Demo:
                 f'{job.name} failed with exit code {process.returncode}; see '
                 f'{folder / "output.log"}. The same command goes on from here.'
             )
-        now = time.monotonic()
-        seconds = now - began
         if job in self._left:
             self._left.remove(job)
+        self._show_time(job, began)
+
+    def _command(self, job: Job, folder: Path) -> list[str]:
+        options = {**job.options, 'randomness.seed': self.seed}
+        command = [sys.executable, '-m', 'mmada', 'train', job.config]
+        command += ['--work-dir', str(folder), '--resume', '--cfg-options']
+        return command + [f'{key}={value}' for key, value in options.items()]
+
+    def _show_time(self, job: Job, began: float) -> None:
+        """Print how long a training took, and what is left of all."""
+        now = time.monotonic()
+        seconds = now - began
         left = seconds_left(
             [
                 (other.cost, self._running.get(other.name))

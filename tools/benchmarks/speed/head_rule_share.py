@@ -2,13 +2,14 @@
 
 Mode `grad` multiplies the gradient of each parameter of a head in a hook of
 its own. The hooks are timed inside of iterations on random images, with
-uneven weights, so that all of them have something to do.
+weights of which all of them have something to do.
 
 OMP_NUM_THREADS=1 python tools/benchmarks/speed/head_rule_share.py
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -29,7 +30,7 @@ from mmada.engine.probe import probe_objectives
 from mmada.models import LossWeightWrapper
 from mmada.utils.seeding import seed_all
 
-UNEVEN = (0.5, 1.5, 0.8, 1.2)
+UNEVEN = (0.5, 1.2, 1.5, 0.8)
 CLASSES = 53  # also in range for the labels of stuff
 Hook = Callable[[Tensor], Tensor | None]
 
@@ -104,34 +105,43 @@ def main(argv: list[str] | None = None) -> None:
     show_surroundings(
         f'An iteration of {args.batch_size} images of {width}x{height} pixels'
     )
-    seed_all(0)
-    batch = demo_mm_inputs(
-        args.batch_size,
-        (3, height, width),
-        num_items=[7] * args.batch_size,
-        num_classes=CLASSES,
-        with_mask=True,
-        with_semantic=True,
-    )
-    hooks, whole, shares = TimedHooks(), [], []
+    hooks = TimedHooks()
     with mock.patch.object(
         GradientHeadRule,
         '_scaler',
         lambda rule, index: hooks.scaler(rule, index),
     ):
-        model, optim_wrapper = build(args.config, batch)
-        for i in range(args.repeats + 1):
-            hooks.reset()
-            began = busy()
-            model.train_step(batch, optim_wrapper)
-            if i:  # the first one allocates
-                whole.append(busy() - began)
-                shares.append(hooks.seconds)
+        whole, shares = measure(hooks, args)
     print(
         f'{hooks.calls} gradients multiplied, {1e3 * min(shares):.1f} ms of '
         f'{min(whole):.2f} s at best'
     )
     show_ratio('head rule / iteration', shares, whole, 'goal: at most 0.005')
+
+
+def measure(
+    hooks: TimedHooks, args: argparse.Namespace
+) -> tuple[list[float], list[float]]:
+    """Return seconds of each iteration, and of the hooks in it."""
+    seed_all(0)
+    batch = demo_mm_inputs(
+        args.batch_size,
+        (3, *args.size),
+        num_items=[7] * args.batch_size,
+        num_classes=CLASSES,
+        with_mask=True,
+        with_semantic=True,
+    )
+    whole, shares = [], []
+    model, optim_wrapper = build(args.config, batch)
+    for i in range(args.repeats + 1):
+        hooks.reset()
+        began = busy()
+        model.train_step(batch, optim_wrapper)
+        if i:  # the first one allocates
+            whole.append(busy() - began)
+            shares.append(hooks.seconds)
+    return whole, shares
 
 
 if __name__ == '__main__':
