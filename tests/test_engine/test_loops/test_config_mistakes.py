@@ -68,6 +68,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
     ('search', 'message'),
     [
         (dict(reward_dataloader=None), '`reward_dataloader` should be a conf'),
+        (dict(controller='SlopeSearch'), '`controller` should be a config'),
         (dict(reward_evaluator=None), '`reward_evaluator` should be a conf'),
         (
             dict(reward_dataloader=listed()),
