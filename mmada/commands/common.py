@@ -14,13 +14,12 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-import mmada
 from mmada.engine.checkpoints import CheckpointError
 from mmada.engine.distributed.launch import prepare_launch
 from mmada.engine.exploration.state import BegunError
 from mmada.engine.state import RunLockedError, StateError
 
-PACKAGE = Path(mmada.__file__).parent
+PACKAGE = Path(__file__).resolve().parents[1]
 REFUSALS = (
     OSError,
     ValueError,
