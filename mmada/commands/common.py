@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,20 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmada.engine.checkpoints import CheckpointError
 from mmada.engine.distributed.launch import prepare_launch
+from mmada.engine.exploration.state import BegunError
+from mmada.engine.state import RunLockedError, StateError
 
+PACKAGE = Path(__file__).resolve().parents[1]
+REFUSALS = (
+    OSError,
+    ValueError,
+    BegunError,
+    CheckpointError,
+    RunLockedError,
+    StateError,
+)
 DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -37,6 +50,30 @@ def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
         text = ' '.join(str(said).split())
         print(f'{command}: error: {text}', file=sys.stderr)
         raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def refusals(command: str) -> Iterator[None]:
+    """End the process with the message where mmada refuses a run.
+
+    It says what to change. What MMEngine, a detector or torch raises keeps
+    its traceback.
+
+    Args:
+        command: Name of the command, which begins the message.
+    """
+    try:
+        yield
+    except REFUSALS as error:
+        if not _raised_by_mmada(error):
+            raise
+        print(f'{command}: error: {error}', file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _raised_by_mmada(error: BaseException) -> bool:
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
 
 
 def read_config(path: str | Path) -> Config:

@@ -7,7 +7,7 @@ import argparse
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
 
-from mmada.commands.common import build_runner, load_config
+from mmada.commands.common import build_runner, load_config, refusals
 
 
 def draw_results(cfg: Config, folder: str) -> None:
@@ -27,10 +27,11 @@ def run(args: argparse.Namespace) -> int:
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_results(cfg, args.show_dir)
-    runner = build_runner(cfg)
-    if args.out:
-        runner.test_evaluator.metrics.append(
-            DumpDetResults(out_file_path=args.out)
-        )
-    runner.test()
+    with refusals(args.prog):
+        runner = build_runner(cfg)
+        if args.out:
+            runner.test_evaluator.metrics.append(
+                DumpDetResults(out_file_path=args.out)
+            )
+        runner.test()
     return 0

@@ -9,9 +9,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from mmada.commands.common import build_runner, check_checkpoint, load_config
+from mmada.commands.common import (
+    build_runner,
+    check_checkpoint,
+    load_config,
+    refusals,
+)
 from mmada.engine import find_latest_checkpoint
-from mmada.engine.exploration.state import BegunError
 from mmada.utils.run_files import HISTORY_FILE
 
 
@@ -54,12 +58,9 @@ def run(args: argparse.Namespace) -> int:
     """Train."""
     cfg = load_config(args)
     apply_training_options(cfg, args)
-    try:
+    with refusals(args.prog):
         runner = build_runner(cfg)
         if args.resume == 'auto':
             note_fresh_start(cfg, args.prog)
         runner.train()
-    except BegunError as error:
-        print(f'{args.prog}: error: {error}', file=sys.stderr)
-        return 2
     return 0

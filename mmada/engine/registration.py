@@ -42,17 +42,24 @@ for _class in (
 T = TypeVar('T')
 
 
-def registered_class(option: str, kind: Any, base: type[T]) -> type[T]:
+def registered_class(option: str, config: Any, base: type[T]) -> type[T]:
     """Return the class that a config names.
 
     Args:
         option: Name of the config's entry, for the message.
-        kind: Its `type`, a name or a class.
+        config: Its `type` is the name of a class, or one.
         base: What the class has to be.
 
     Raises:
-        ValueError: If there is no such class, listing those that there are.
+        ValueError: If it is no config, or there is no such class, listing
+            those that there are.
     """
+    if not isinstance(config, dict):
+        raise ValueError(
+            f"`{option}` should be a config, such as dict(type='...'). Found "
+            f'{config!r}.'
+        )
+    kind = config.get('type')
     found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     if not inspect.isclass(found) or not issubclass(found, base):
         known = sorted(

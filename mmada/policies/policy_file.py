@@ -109,8 +109,9 @@ def load_policy(
 
     Raises:
         OSError: If the file cannot be read.
-        PolicyFileError: If it is no policy file, is damaged, holds values
-            that no search can have left, or is for other objectives.
+        PolicyFileError: If it is no policy file, is damaged, or holds values
+            that no search can have left.
+        ValueError: If it is for other objectives.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -121,29 +122,22 @@ def load_policy(
     data = path.read_bytes()
     try:
         ensemble = decode_policy(data)
-        if objectives is not None:
-            _check_objectives(ensemble.objectives, tuple(objectives))
     except ValueError as error:
         raise PolicyFileError(path, str(error)) from error
+    if objectives is not None:
+        _check_objectives(path, ensemble.objectives, tuple(objectives))
     return ensemble
 
 
-def _check_objectives(found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    if found == wanted:
-        return
-    missing = [name for name in wanted if name not in found]
-    unknown = [name for name in found if name not in wanted]
-    parts = [
-        f'it does not know {missing}' if missing else '',
-        f'it also expects {unknown}' if unknown else '',
-    ]
-    difference = '; '.join(filter(None, parts)) or (
-        f'the order differs, the policy has {list(found)}'
-    )
-    raise ValueError(
-        'it was learned for other objectives: '
-        f'{difference}; wanted are {list(wanted)}'
-    )
+def _check_objectives(
+    path: Path, known: tuple[str, ...], wanted: tuple[str, ...]
+) -> None:
+    if known != wanted:
+        raise ValueError(
+            f'`objectives` should be those of the policy {path}, in its '
+            f'order: {", ".join(known)}. Found {", ".join(wanted)}. Give the '
+            "model or the hook the search's `objectives`, names and losses."
+        )
 
 
 def encode_policy(

@@ -240,6 +240,27 @@ def test_the_config_explores_and_trains(finished: Path) -> None:
     assert (work_dir / 'epoch_1.pth').is_file()
 
 
+@pytest.mark.slow
+def test_the_policy_weighs_another_backbone(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished)
+    by_hand = Path('hand.py')
+    by_hand.write_text(snippet('test_the_policy_weighs_another_backbone'))
+    stock = 'mmdet::mask_rcnn/mask-rcnn_r101_fpn_1x_coco.py'
+    policy = 'work_dirs/mask_rcnn_ada/policy.safetensors'
+    options = ('--method', 'policy', '--policy', policy, '-o', 'written.py')
+    assert main(['adapt', stock, *options]) == 0
+    cfg, written = map(Config.fromfile, (by_hand, 'written.py'))
+    assert dict(cfg) == dict(written)
+    shrink_detector(cfg)
+    cfg.train_cfg.max_epochs = 1
+    cfg.work_dir = 'work_dirs/r101'
+    Runner.from_cfg(cfg).train()
+    (epoch,) = Path(cfg.work_dir, 'weights.jsonl').read_text().splitlines()
+    assert json.loads(epoch)['objectives'] == ['rpn', 'cls', 'bbox', 'mask']
+
+
 def test_the_config_is_what_adapt_writes(tmp_path: Path) -> None:
     by_hand, written = tmp_path / 'hand.py', tmp_path / 'written.py'
     by_hand.write_text(snippet())

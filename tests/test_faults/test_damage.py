@@ -197,7 +197,7 @@ def use(work_dir, path):
         work_dir,
         custom_hooks=[dict(type='PolicyWeightingHook', policy=str(path))],
     )
-    with pytest.raises(PolicyFileError) as caught:
+    with pytest.raises(ValueError) as caught:
         runner.train()
     assert str(path) in str(caught.value)
     return runner.iter

@@ -129,23 +129,21 @@ def test_loading_leaves_the_global_random_stream_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('wanted', 'message'),
+    'wanted',
     [
-        (
-            ('cls', 'box', 'mask'),
-            r"does not know \['mask'\]; it also expects \['seg'\]",
-        ),
-        (('cls', 'box'), r"it also expects \['seg'\]"),
-        (('cls', 'box', 'seg', 'rpn'), r"does not know \['rpn'\]"),
-        (('box', 'cls', 'seg'), r"order differs.*\['cls', 'box', 'seg'\]"),
+        ('cls', 'box', 'mask'),
+        ('cls', 'box'),
+        ('cls', 'box', 'seg', 'rpn'),
+        ('box', 'cls', 'seg'),
     ],
 )
 def test_other_objectives_are_refused(
-    tmp_path: Path, wanted: tuple[str, ...], message: str
+    tmp_path: Path, wanted: tuple[str, ...]
 ) -> None:
     path = write(tmp_path / 'p', DATA)
-    with pytest.raises(PolicyFileError, match=message):
+    with pytest.raises(ValueError, match=r'its order: cls, box, seg\. Found '):
         load_policy(path, objectives=wanted)
+    load_policy(path, objectives=('cls', 'box', 'seg'))
 
 
 def group(**changes: Any) -> dict[str, Any]:

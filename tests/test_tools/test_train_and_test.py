@@ -46,6 +46,34 @@ def test_train_resume_and_test(
     assert len(pickle.loads(out.read_bytes())) == 12
 
 
+def test_what_mmada_refuses_ends_with_its_message(
+    run: Run,
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mistyped = "custom_hooks=[dict(type='StepWeightingHook', weighting='x')]"
+    path = tmp_path / 'mistyped.py'
+    path.write_text(f'_base_ = {str(config)!r}\n{mistyped}\n')
+    with pytest.raises(SystemExit) as caught:
+        run(TOOLS / 'train.py', path, '--work-dir', tmp_path / 'work')
+    assert caught.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith('train: error: `weighting')
+
+    # What is no refusal of mmada's shows where it came from.
+    path.write_text(
+        f'_base_ = {str(config)!r}\ntrain_cfg = dict(max_epochs=1)'
+    )
+    with pytest.raises(ValueError) as raised:
+        run(
+            TOOLS / 'train.py',
+            path,
+            *('--cfg-options', 'optim_wrapper.optimizer.lr=-1.0'),
+        )
+    assert 'learning rate' in str(raised.value)
+
+
 def test_resume_names_a_checkpoint(
     run: Run, config: Path, tmp_path: Path
 ) -> None:

@@ -19,8 +19,10 @@ from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.replicas.live_replica import KeptSnapshot
 from mmada.engine.state import StateStore, failpoint
 from mmada.engine.state.state_files import stored_steps
+from mmada.utils.files import sha256
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
+SAMPLED_IMAGES = 1000
 
 
 @dataclass
@@ -155,8 +157,30 @@ def identity_of(
         batch_size=loader.batch_size,
         controller=_plain(config),
         reward_metric=runner.evaluator.metric.config,
+        images=dict(
+            training=_images_of(loader.template.dataset),
+            reward=_images_of(runner.evaluator.dataloader.dataset),
+        ),
         seed=runner.seed,
     )
+
+
+def _images_of(dataset: Any) -> str:
+    """Return how many images a data set has, and a digest of their ids.
+
+    Evenly spaced ones stand for the others of a large set.
+    """
+    size = len(dataset)
+    if not hasattr(dataset, 'get_data_info'):
+        return f'{size} images'
+    indices = range(0, size, max(1, size // SAMPLED_IMAGES))
+    ids = [_id_of(dataset.get_data_info(i)) for i in indices]
+    return f'{size} images, ids {sha256(repr(ids).encode())[:8]}'
+
+
+def _id_of(image: Mapping[str, Any]) -> str:
+    # Without the folders, which another machine may have elsewhere.
+    return str(image.get('img_id', Path(image.get('img_path', '')).name))
 
 
 def _plain(config: Any) -> Any:

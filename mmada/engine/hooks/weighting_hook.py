@@ -122,7 +122,7 @@ class WeightingHook(Hook, Generic[W]):
             check_int('interval', interval, 1)
         if weighting:
             kind = registered_class(
-                'weighting', weighting.get('type'), self.weighting_type
+                'weighting', weighting, self.weighting_type
             )
             check_options('weighting', weighting, kind)
         self._config = weighting

@@ -124,9 +124,7 @@ def controller_class(
     Raises:
         ValueError: If there is no such class, or its actions do not fit.
     """
-    found = registered_class(
-        'controller', controller.get('type'), target.controllers
-    )
+    found = registered_class('controller', controller, target.controllers)
     check_options(
         'controller',
         controller,

@@ -307,6 +307,8 @@ def identity_difference(
 ) -> list[str]:
     """Compare two identities field by field.
 
+    A field that a stored one lacks altogether is of a later version.
+
     Args:
         stored: Identity in a stored state.
         current: Identity of this run.
@@ -315,7 +317,8 @@ def identity_difference(
         One line for each field that differs, nested fields with
         dotted names; empty if they are equal.
     """
-    old, new = _flatten(stored), _flatten(current)
+    known = {k: v for k, v in current.items() if k in stored}
+    old, new = _flatten(stored), _flatten(known)
     return [
         f'{name}: stored {old.get(name, _ABSENT)}, '
         f'this run {new.get(name, _ABSENT)}'

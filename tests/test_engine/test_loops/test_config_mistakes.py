@@ -10,10 +10,23 @@ from mmengine.registry import DATASETS, MODELS, TASK_UTILS
 from mmada.controllers import SlopeSearch
 from mmada.engine.exploration.state import BegunError
 from mmada.engine.loops.config_checks import check_reward
+from mmada.engine.state import StateError
 from tests.support import toy
 
 TRAINING = dict(type='EpochBasedTrainLoop', max_epochs=1)
 REWARD = toy.dataloader(offset=1, shuffle=False)
+
+
+@DATASETS.register_module()
+class ListedRows(toy.ToyDataset):
+    """Rows whose ids begin with `first`."""
+
+    def __init__(self, first, size=12):
+        super().__init__(size)
+        self.first = first
+
+    def get_data_info(self, index):
+        return dict(img_id=self.first + index)
 
 
 @DATASETS.register_module()
@@ -57,6 +70,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
     ('search', 'message'),
     [
         (dict(reward_dataloader=None), '`reward_dataloader` should be a conf'),
+        (dict(controller='SlopeSearch'), '`controller` should be a config'),
         (dict(reward_evaluator=None), '`reward_evaluator` should be a conf'),
         (
             dict(reward_dataloader=listed()),
@@ -205,6 +219,24 @@ def test_a_resume_with_another_model_says_what_differs(tmp_path):
         r'head_b.weight \(2x8, in the config 3x8\)',
     ):
         run(tmp_path, resume=True, model=WIDER)
+
+
+@pytest.mark.parametrize(
+    ('size', 'differs'),
+    [(12, r'"12 images, ids \w{8}", this run "12 images, ids \w{8}"')]
+    + [(8, r'"12 images, ids \w{8}", this run "8 images, ids \w{8}"')],
+)
+def test_a_resume_with_other_held_out_images_says_so(tmp_path, size, differs):
+    def rows(first, size=12):
+        dataset = dict(type='ListedRows', first=first, size=size)
+        return dict(REWARD, dataset=dataset)
+
+    run(tmp_path, reward_dataloader=rows(1))
+    (tmp_path / 'last_checkpoint').unlink()
+    run(tmp_path, resume=True, reward_dataloader=rows(1))
+    (tmp_path / 'last_checkpoint').unlink()
+    with pytest.raises(StateError, match=f'images.reward: stored {differs}'):
+        run(tmp_path, resume=True, reward_dataloader=rows(2, size))
 
 
 def test_a_good_resume_does_not_speak_of_no_checkpoint(tmp_path, capsys):
