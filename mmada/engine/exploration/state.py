@@ -178,9 +178,12 @@ def _images_of(dataset: Any) -> str:
     return f'{size} images, ids {sha256(repr(ids).encode())[:8]}'
 
 
-def _id_of(image: Mapping[str, Any]) -> str:
+def _id_of(image: Any) -> str:
+    if not isinstance(image, Mapping):  # a video, as a list of frames
+        return ''
     # Without the folders, which another machine may have elsewhere.
-    return str(image.get('img_id', Path(image.get('img_path', '')).name))
+    path = str(image.get('img_path', ''))
+    return str(image.get('img_id', Path(path).name))
 
 
 def _plain(config: Any) -> Any:
