@@ -14,6 +14,8 @@ from pathlib import Path
 
 STOCK = 'mmdet'
 """The package whose stock configs are suggested."""
+EXAMPLE = 'retinanet/retinanet_r50_fpn_1x_coco.py'
+"""One of them, where none has a near name."""
 
 
 def existing_file(text: str) -> Path:
@@ -71,11 +73,10 @@ def stock_config(text: str) -> str:
     if '::' in text:
         shipped_config(text)
     elif not Path(text).is_file():
-        near = _near(text, _shipped_names(STOCK))
+        near = _near(text, _shipped_names(STOCK)) or [EXAMPLE]
         raise ArgumentTypeError(
             'should be a config file, or one that a package has with it, such '
-            f'as {STOCK}::{near[0] if near else "FOLDER/NAME.py"}. Found '
-            f'nothing at {text}.'
+            f'as {STOCK}::{near[0]}. Found nothing at {text}.'
         )
     return text
 

@@ -65,7 +65,7 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
     ('words', 'message'),
     [
         ('adapt mmdet::none/none.py -o new.py', 'STOCK_CONFIG: should be one'),
-        ('adapt none.py -o new.py', 'as mmdet::FOLDER/NAME.py. Found nothing'),
+        ('adapt none.py -o new.py', f'such as {RETINANET}. Found nothing at'),
         (f'adapt {RETINANET} -o setup.py', 'Found setup.py, which exists.'),
         ('train none.py', 'config: should be an existing file. Found nothing'),
         ('test none.py none.pth', 'argument config: should be'),
