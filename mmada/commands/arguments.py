@@ -11,6 +11,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+# The console script imports this folder under another name.
+from .argument_types import (
+    checkpoint,
+    existing_file,
+    existing_path,
+    name_of,
+    new_file,
+    run_directory,
+    stock_config,
+)
+
 METHODS = (
     'uncertainty',
     'inverse-loss',
@@ -97,13 +108,14 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument(
         'config',
+        type=stock_config,
         metavar='STOCK_CONFIG',
         help='a config file, or one that a package has with it, such as '
         'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
     )
     parser.add_argument(
         '--method',
-        choices=METHODS,
+        type=name_of(METHODS),
         default=METHODS[0],
         metavar='NAME',
         help='one of the above; default: uncertainty',
@@ -111,7 +123,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '-o',
         '--out',
-        type=Path,
+        type=new_file,
         required=True,
         metavar='MY_CONFIG',
         help='file to write; it must not exist yet',
@@ -131,7 +143,10 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         'the learning rate of the stock config is meant for',
     )
     parser.add_argument(
-        '--policy', type=Path, metavar='FILE', help='for --method policy'
+        '--policy',
+        type=existing_file,
+        metavar='FILE',
+        help='for --method policy',
     )
 
 
@@ -147,7 +162,7 @@ def train(parser: argparse.ArgumentParser) -> None:
     example:
       mmada train my_config.py --work-dir work_dirs/my_run --resume
     """
-    parser.add_argument('config', help='train config file')
+    parser.add_argument('config', type=existing_file, help='train config file')
     parser.add_argument(
         '--amp', action='store_true', help='automatic mixed precision'
     )
@@ -173,8 +188,8 @@ def test(parser: argparse.ArgumentParser) -> None:
     example:
       mmada test my_config.py work_dirs/my_config/epoch_12.pth
     """
-    parser.add_argument('config', help='test config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', type=existing_file, help='test config file')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file')
     parser.add_argument(
         '--out', help='write the predictions to this file, .pkl or .pickle'
     )
@@ -201,7 +216,7 @@ def report(parser: argparse.ArgumentParser) -> None:
       mmada report work_dirs/run --baseline work_dirs/ones --images 12
     """
     parser.add_argument(
-        'work_dir', type=Path, help='of a run, finished or not'
+        'work_dir', type=run_directory, help='of a run, finished or not'
     )
     parser.add_argument(
         '--compare',
@@ -251,7 +266,7 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     example:
       mmada inspect work_dirs/search/policy.safetensors --config my_config.py
     """
-    parser.add_argument('file', type=Path, help='a policy file')
+    parser.add_argument('file', type=existing_file, help='a policy file')
     parser.add_argument(
         '--epochs',
         type=int,
@@ -259,10 +274,12 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         help='epochs of the training to look ahead to; default: 12',
     )
     parser.add_argument(
-        '--config', type=Path, help='of a training, for a dry run'
+        '--config', type=existing_file, help='of a training, for a dry run'
     )
     parser.add_argument(
-        '--checkpoint', help='that its model starts from; default: its own'
+        '--checkpoint',
+        type=checkpoint,
+        help='that its model starts from; default: its own',
     )
     parser.add_argument(
         '--disagreement',
@@ -289,7 +306,7 @@ def inspect_problem(args: argparse.Namespace) -> str | None:
 
 
 def diagnose(parser: argparse.ArgumentParser) -> None:
-    """Say which loss owns the trunk, which is drowned, and which conflict.
+    """Say which loss dominates, which hardly counts, and which conflict.
 
     Measures, on a few batches and without a step, the gradient that each
     loss gives the parameters that all share. A stock config does, or one with
@@ -299,9 +316,11 @@ def diagnose(parser: argparse.ArgumentParser) -> None:
     example:
       mmada diagnose my_config.py --checkpoint detector.pth
     """
-    parser.add_argument('config', type=Path, help='of a training')
+    parser.add_argument('config', type=existing_file, help='of a training')
     parser.add_argument(
-        '--checkpoint', help='that its model starts from; default: its own'
+        '--checkpoint',
+        type=checkpoint,
+        help='that its model starts from; default: its own',
     )
     parser.add_argument(
         '--batches', type=int, default=8, help='to look at; default: 8'
@@ -329,7 +348,7 @@ def diagnose_problem(args: argparse.Namespace) -> str | None:
 def plan(parser: argparse.ArgumentParser) -> None:
     """Say what a search will cost, before it is begun.
 
-    Rounds, waves, iterations, evaluated images, time, GPU hours, disk,
+    Rounds, waves, iterations, evaluated images, wall and GPU time, disk,
     network and memory, for 1, 8, 64 and 256 GPUs. Builds model and data as a
     run does, and asks the controller with made-up scores. The exit status is
     1 if the search cannot run on --gpus, 2 if the config cannot be used.
@@ -337,7 +356,7 @@ def plan(parser: argparse.ArgumentParser) -> None:
     example:
       mmada plan my_config.py --gpus 16 --iteration-seconds 1.2
     """
-    parser.add_argument('config', help='of a search')
+    parser.add_argument('config', type=existing_file, help='of a search')
     parser.add_argument(
         '--gpus', type=int, metavar='N', help='a further number of GPUs'
     )
@@ -391,7 +410,10 @@ def check_data(parser: argparse.ArgumentParser) -> None:
       mmada check-data ANN_FILE SEG_DIR IMG_DIR --dataset CocoPanopticDataset
     """
     parser.add_argument(
-        'paths', nargs='+', help='CONFIG, or ANN_FILE SEG_DIR IMG_DIR'
+        'paths',
+        type=existing_path,
+        nargs='+',
+        help='CONFIG, or ANN_FILE SEG_DIR IMG_DIR',
     )
     parser.add_argument(
         '--dataset',
@@ -432,9 +454,10 @@ def check_reward(parser: argparse.ArgumentParser) -> None:
     example:
       mmada check-reward my_config.py detector.pth --max-images 200
     """
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', type=existing_file, help='config file')
     parser.add_argument(
         'checkpoints',
+        type=checkpoint,
         nargs='+',
         metavar='CHECKPOINT',
         help='of the detector, bare or wrapped; of several it is checked, '
@@ -463,7 +486,9 @@ def split(parser: argparse.ArgumentParser) -> None:
       mmada split data/coco/annotations/panoptic_train2017.json
     """
     parser.add_argument(
-        'ann_file', type=Path, help='such as panoptic_train2017.json'
+        'ann_file',
+        type=existing_file,
+        help='such as panoptic_train2017.json',
     )
     parser.add_argument(
         '--num-reward',
@@ -488,7 +513,7 @@ def verify(parser: argparse.ArgumentParser) -> None:
     example:
       mmada verify work_dirs/run
     """
-    parser.add_argument('work_dir', type=Path, help='of a run')
+    parser.add_argument('work_dir', type=run_directory, help='of a run')
     parser.add_argument(
         '--json', action='store_true', help='print one JSON object'
     )

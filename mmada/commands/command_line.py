@@ -28,11 +28,14 @@ class Command(NamedTuple):
             the arguments and returns the exit code.
         add_arguments: Adds them to a parser; its docstring is the help text.
         find_problem: Returns in what they do not fit together, if anything.
+        notice: Said first of all, on the standard error, by a command that
+            is silent for long.
     """
 
     module: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     find_problem: Callable[[argparse.Namespace], str | None] | None = None
+    notice: str = ''
 
     @property
     def options(self) -> dict[str, Any]:
@@ -99,6 +102,8 @@ def _run(
 ) -> int:
     if command.find_problem and (problem := command.find_problem(args)):
         parser.error(problem)
+    if command.notice:
+        print(command.notice, file=sys.stderr, flush=True)
     # What mmdet prints when it is imported is no output of a command.
     with contextlib.redirect_stdout(sys.stderr):
         module = importlib.import_module(f'mmada.commands.{command.module}')
@@ -107,14 +112,26 @@ def _run(
 
 
 COMMANDS = {
-    'adapt': Command('adapt.adapt', arguments.adapt, arguments.adapt_problem),
+    'adapt': Command(
+        'adapt.adapt',
+        arguments.adapt,
+        arguments.adapt_problem,
+        'Reading the stock config, and for most methods also building its '
+        'model and showing it two images: about a minute on a CPU.',
+    ),
     'train': Command('train', arguments.train),
     'test': Command('test', arguments.test, arguments.test_problem),
     'report': Command('report', arguments.report, arguments.report_problem),
     'inspect': Command(
         'inspect', arguments.inspect, arguments.inspect_problem
     ),
-    'plan': Command('plan', arguments.plan, arguments.plan_problem),
+    'plan': Command(
+        'plan',
+        arguments.plan,
+        arguments.plan_problem,
+        'Building model and data sets, and counting what the search runs: '
+        'about a minute on a CPU, more where annotations are large.',
+    ),
     'diagnose': Command(
         'diagnose', arguments.diagnose, arguments.diagnose_problem
     ),

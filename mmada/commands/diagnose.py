@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmada.commands.common import (
-    check_checkpoint,
-    one_line_errors,
-    read_config,
-)
+from mmada.commands.common import one_line_errors, read_config
 from mmada.commands.inspect import table
 from mmada.diagnostics.gradients import describe_gradients, measure_gradients
 from mmada.visualization.figures import save_figure
@@ -78,7 +74,6 @@ def diagnose(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report."""
-    check_checkpoint(args.checkpoint, args.prog)
     with one_line_errors(args.prog, KeyError, TypeError):
         report = diagnose(args)
     if args.json:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmada.commands.common import one_line_errors, read_config
 from mmada.diagnostics.policy import describe_policy, dry_run
+from mmada.utils.run_files import POLICY_FILE
 
 _LEGEND = 'the others at the initial losses'
 
@@ -45,9 +48,11 @@ def grid_lines(report: dict[str, Any]) -> Iterator[str]:
 def policy_lines(report: dict[str, Any]) -> Iterator[str]:
     """Yield what the file says of itself."""
     policy, file = report['policy'], report['file']
+    count = policy['num_rounds']
+    policies = f'{count} polic{"y" if count == 1 else "ies"}'
     yield f'{file["path"]}: {file["size"]} bytes, sha256 {file["sha256"]}'
     yield (
-        f'{policy["num_rounds"]} policies of {json.dumps(policy["spec"])}, '
+        f'{policies} of {json.dumps(policy["spec"])}, '
         f'normaliser {policy["normaliser"]}, gamma {policy["gamma"]:g}, '
         f'floor {policy["floor"]:g}'
     )
@@ -86,7 +91,10 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     yield from mode_lines(names, policy['initial_losses'], report['modes'])
     yield f'\nThe last policy when one loss changes, {_LEGEND}:'
     yield from grid_lines(report)
-    yield '\nThe combined policies over the epochs (Eq. 7), same losses:'
+    yield (
+        '\nThe combined policies (Eq. 7) over a training of '
+        f'{len(report["epochs"])} epochs (`--epochs`), same losses:'
+    )
     yield from table(['epoch', *names], epoch_rows(report['epochs']))
     if report['dry_run'] is not None:
         yield from dry_run_lines(report['dry_run'])
@@ -117,8 +125,26 @@ def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
     yield from (f'\nwarning: {text}' for text in found['warnings'])
 
 
+def _check_is_no_checkpoint(path: Path) -> None:
+    """Say what a checkpoint is, and where the policy may be."""
+    if not zipfile.is_zipfile(path):
+        return
+    beside = path.with_name(POLICY_FILE)
+    place = (
+        f'the policy of its run is {beside}'
+        if beside.exists()
+        else f'a search leaves its policy as {POLICY_FILE} in its work '
+        'directory'
+    )
+    raise ValueError(
+        f'`file` should be a policy file. Found {path}, which is a '
+        f'checkpoint; {place}.'
+    )
+
+
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Return the report of the file, and of the config if there is one."""
+    _check_is_no_checkpoint(args.file)
     ensemble, report = describe_policy(
         args.file, args.epochs, args.disagreement
     )

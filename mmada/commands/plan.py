@@ -82,7 +82,8 @@ def lines(plan: Plan) -> Iterator[str]:
     )
     for bill in plan.bills:
         if bill.problem:
-            yield f'\n{bill.gpus:,} GPUs are not possible: {bill.problem}'
+            gpus = 'GPU' if bill.gpus == 1 else 'GPUs'
+            yield f'\nNot possible on {bill.gpus:,} {gpus}: {bill.problem}'
     yield f'\n{_times(plan.rates)}'
     yield ASSUMED
 
@@ -129,10 +130,15 @@ def _number(value: float) -> str:
     return f'{value:,.0f}' if value == round(value) else f'{value:,.1f}'
 
 
-def _hours(hours: float | None) -> str:
-    if hours is None:
+def duration(seconds: float | None) -> str:
+    """Return a time in the unit that suits it."""
+    if seconds is None:
         return '-'
-    return f'{hours:,.1f} h' if hours >= 1 else f'{60 * hours:.1f} min'
+    if seconds < 120:
+        return f'{seconds:.3g} s'
+    if seconds < 7200:
+        return f'{seconds / 60:.1f} min'
+    return f'{seconds / 3600:,.1f} h'
 
 
 def _bytes(size: float) -> str:
@@ -147,8 +153,8 @@ ROWS: dict[str, Callable[[Bill], str]] = {
     'waves of all rounds': lambda b: _number(b.waves),
     'iterations': lambda b: f'{b.iterations:,}',
     'evaluated images': lambda b: f'{b.images:,}',
-    'wall time': lambda b: _hours(b.seconds and b.seconds / 3600),
-    'GPU hours': lambda b: _hours(b.gpu_hours),
+    'wall time': lambda b: duration(b.seconds),
+    'time of all GPUs': lambda b: duration(b.seconds and b.seconds * b.gpus),
     'cost in trainings': lambda b: f'{b.trainings:.2f}',
     'disk, at most': lambda b: _bytes(b.disk_peak),
     'disk, at the end': lambda b: _bytes(b.disk_left),

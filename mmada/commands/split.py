@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmada.commands.common import one_line_errors
@@ -14,6 +15,7 @@ from mmada.datasets.image_subset import (
     ImageIdList,
     digest_ids,
     format_ids,
+    read_ids,
     sort_ids,
 )
 from mmada.datasets.json_stream import read_members
@@ -40,9 +42,15 @@ def choose_reward_ids(
         ValueError: If not at least one image is left on either side.
     """
     ids = set(image_ids)
+    if len(ids) < 2:
+        raise ValueError(
+            'An annotation file should have two images or more, to be split. '
+            f'Found {len(ids)}.'
+        )
     if not 0 < num_reward < len(ids):
         raise ValueError(
-            f'`num_reward` should be 1 to {len(ids) - 1}. Found {num_reward}.'
+            f'`--num-reward` should be 1 to {len(ids) - 1}, as there are '
+            f'{len(ids)} images. Found {num_reward}.'
         )
     ranked = sorted(ids, key=lambda i: _digest(seed, i))
     return set(ranked[:num_reward])
@@ -96,6 +104,20 @@ def _digest(seed: int, image_id: ImageId) -> bytes:
     return hashlib.sha256(f'{seed}:{image_id}'.encode()).digest()
 
 
+def _write(out: Path, text: str) -> None:
+    """Write the list, unless another one is there."""
+    if out.exists() and out.read_text() != text:
+        there = read_ids(str(out))
+        seed = there.notes.get('seed', 'unknown')
+        raise ValueError(
+            f'`--out` should be a new file, or hold the same list. Found '
+            f'{out}, {len(there.ids)} of {there.num_images} images with the '
+            f'seed {seed}. A search may use it: name another file, or remove '
+            'this one.'
+        )
+    out.write_text(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the list."""
     stem = f'{args.ann_file.stem}_proxy_reward'
@@ -110,6 +132,6 @@ def run(args: argparse.Namespace) -> int:
         content = ImageIdList(
             tuple(reward), len(every), digest_ids(every), notes
         )
-        out.write_text(format_ids(content))
+        _write(out, format_ids(content))
     print(f'{out}: {len(reward)} of {len(every)} images held out')
     return 0

@@ -7,12 +7,7 @@ import argparse
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
 
-from mmada.commands.common import (
-    build_runner,
-    check_checkpoint,
-    load_config,
-    refusals,
-)
+from mmada.commands.common import build_runner, load_config, refusals
 
 
 def draw_results(cfg: Config, folder: str) -> None:
@@ -29,7 +24,6 @@ def draw_results(cfg: Config, folder: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test."""
     cfg = load_config(args)
-    check_checkpoint(args.checkpoint, args.prog)
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_results(cfg, args.show_dir)

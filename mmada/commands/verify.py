@@ -21,19 +21,31 @@ def state_line(state: StateReport) -> str:
     """Return a line on a state."""
     if state.problem is not None:
         return f'BAD   {state.problem}'
-    done = (
-        f', {state.round} rounds and {state.replicas} replicas of the next'
-        if state.round is not None
-        else ''
-    )
+    done = '' if state.round is None else f', {_progress(state)}'
     return f'good  {state.path}, {state.size} bytes{done}'
+
+
+def _progress(state: StateReport) -> str:
+    """Return how far the search of a state is."""
+    total = (state.identity or {}).get('num_rounds')
+    if state.round == total:
+        return f'complete: all {total} rounds are done'
+    of_all = '' if total is None else f' of {total}'
+    begun = f' and {state.replicas} replicas of the next'
+    return f'{state.round}{of_all} rounds{begun if state.replicas else ""}'
 
 
 def file_line(file: FileReport) -> str:
     """Return a line on a checkpoint or a policy."""
     if file.problem is not None:
         return f'BAD   {file.path}, {file.size} bytes: {file.problem}'
-    content = f', {file.content}' if file.content else ''
+    content = ''
+    if file.content:
+        count = file.content['policies']
+        content = (
+            f', {count} polic{"y" if count == 1 else "ies"} for '
+            f'{", ".join(file.content["objectives"])}'
+        )
     return f'good  {file.path}, {file.size} bytes{content}'
 
 
@@ -79,8 +91,6 @@ def lines(report: WorkDirReport) -> Iterator[str]:
 def run(args: argparse.Namespace) -> int:
     """Print the report; return the exit code."""
     with one_line_errors(args.prog):
-        if not args.work_dir.is_dir():
-            raise ValueError(f'{args.work_dir} is no directory')
         report = inspect_work_dir(args.work_dir)
     if args.json:
         print(json.dumps(asdict(report), indent=2))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import inspect
-from collections.abc import Collection
+import logging
+import warnings
+from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
+from mmengine.logging import print_log
 from mmengine.registry import TASK_UTILS
 
 from mmada import controllers, weightings
@@ -62,10 +67,12 @@ def registered_class(option: str, config: Any, base: type[T]) -> type[T]:
             for name, each in TASK_UTILS.module_dict.items()
             if inspect.isclass(each) and issubclass(each, base)
         )
+        near = difflib.get_close_matches(str(kind), known, n=1)
+        hint = f' Did you mean {near[0]!r}?' if near else ''
         raise ValueError(
             f'`{option}.type` should be a registered {base.__name__}, such as '
-            f'{", ".join(known)}. Found {kind!r}. A class of your own is '
-            'registered by its module in `custom_imports`.'
+            f'{", ".join(known)}. Found {kind!r}.{hint} A class of your own '
+            'is registered by its module in `custom_imports`.'
         )
     return found
 
@@ -117,6 +124,20 @@ def check_options(
             + (f'no {lacks}' if missing else '')
             + '.'
         )
+
+
+@contextlib.contextmanager
+def warnings_in_log() -> Iterator[None]:
+    """Log what a class warns of while it is built.
+
+    The mathematics has no logger of MMEngine's, and a plain warning would
+    show a line of the registry in place of its reason.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always', UserWarning)
+        yield
+    for each in caught:
+        print_log(str(each.message), 'current', logging.WARNING)
 
 
 @TASK_UTILS.register_module()

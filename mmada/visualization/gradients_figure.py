@@ -42,7 +42,7 @@ def _draw_shares(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.axvline(100 / len(rows), color='0.5', linestyle=':')
     axes.set(
         xlabel="share of the gradients' size (dotted: an even one)",
-        title='who owns the trunk',
+        title='gradient of each loss',
         xlim=(0, 1.2 * max(*shares, 100 / len(rows))),
     )
     axes.invert_yaxis()

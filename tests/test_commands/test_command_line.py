@@ -18,6 +18,7 @@ from tests.test_docs.commands import problem_of, split_commands
 from tests.test_docs.pages import read_blocks
 
 REPO = Path(mmada_cli.__file__).parent
+RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 # Says on standard error which of the slow packages were imported.
 SCRIPT = """
 import sys, mmada_cli
@@ -54,10 +55,51 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
     done = console('trian')
     assert done.returncode == 2
     assert "invalid choice: 'trian'" in done.stderr
-    done = console('report', 'run', '--images', '-1')
+    done = console('report', 'docs', '--images', '-1')
     assert done.returncode == 2
     assert '--images should not be negative. Found -1.' in done.stderr
     assert done.stderr.endswith('set()\n')
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ('adapt mmdet::none/none.py -o new.py', 'STOCK_CONFIG: should be one'),
+        ('adapt none.py -o new.py', f'such as {RETINANET}. Found nothing at'),
+        (f'adapt {RETINANET} -o setup.py', 'Found setup.py, which exists.'),
+        ('train none.py', 'config: should be an existing file. Found nothing'),
+        ('test none.py none.pth', 'argument config: should be'),
+        ('test setup.py none.pth', 'checkpoint: should be an existing file.'),
+        ('plan docs', 'config: should be an existing file. Found the dir'),
+        ('diagnose none.py', 'argument config: should be an existing file.'),
+        ('inspect none.safetensors', 'argument file: should be an existing'),
+        ('check-data a.json b c', 'paths: should be an existing path. Found'),
+        ('check-reward setup.py none.pth', 'CHECKPOINT: should be an exist'),
+        ('split none.json', 'argument ann_file: should be an existing file.'),
+        ('verify none', 'work_dir: should be the directory of a run. Found n'),
+        ('report setup.py', 'work_dir: should be the directory of a run.'),
+    ],
+)
+def test_what_is_not_there_is_named_without_the_package(
+    words: str, message: str
+) -> None:
+    done = console(*words.split())
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.endswith('set()\n')
+
+
+def test_an_address_is_no_file_that_could_be_missing() -> None:
+    parser = argparse.ArgumentParser()
+    COMMANDS['test'].add_arguments(parser)
+    args = parser.parse_args([__file__, 'https://x.org/a.pth'])
+    assert args.checkpoint == 'https://x.org/a.pth'
+
+
+def test_a_command_that_is_silent_for_long_says_so_first() -> None:
+    done = console('plan', 'setup.py')  # no config of a search
+    assert done.stdout == ''
+    assert done.stderr.startswith('Building model and data sets, ')
 
 
 def test_the_list_has_a_line_for_each_command() -> None:
@@ -83,7 +125,7 @@ def test_a_command_runs_and_names_itself(
     assert 'There is nothing to resume.' in capsys.readouterr().out
     with pytest.raises(SystemExit, match='2'):
         main(['verify', str(tmp_path / 'none')])
-    assert capsys.readouterr().err.startswith('mmada verify: error: ')
+    assert '\nmmada verify: error: ' in capsys.readouterr().err
 
 
 def test_the_module_is_the_same_command(tmp_path: Path) -> None:
@@ -94,7 +136,7 @@ def test_the_module_is_the_same_command(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith('mmada verify: error: ')
+    assert '\nmmada verify: error: ' in done.stderr
 
 
 def test_overrides_of_a_config_are_those_of_mmengine() -> None:

@@ -27,7 +27,7 @@ def test_a_table_words_and_a_picture(
     assert '2 batches of' in out and '2 numbers of the trunk' in out
     row = next(r.split() for r in out.splitlines() if r.startswith('loss_c '))
     assert row[:4] == ['loss_c', '0.02', '0.02', '0.002']
-    assert 'loss_c (0.20%) is drowned' in out
+    assert 'The gradient of loss_c (0.20%) is small' in out
     assert 'In conflict, by cosine: loss_a and loss_b (-0.60)' in out
     assert f'picture: {picture}' in out
     pixels = cv2.imread(str(picture))
@@ -51,7 +51,7 @@ def test_json_has_the_same_numbers(
     assert first['name'] == 'loss_a'
     assert first['norm'] == pytest.approx(5)
     assert report['cosines'][0] == pytest.approx([1, -0.6, 0.8])
-    assert any('drowned' in text for text in report['advice'])
+    assert any('is small' in text for text in report['advice'])
     assert report['figure'] == 'work_dirs/config/gradients.png'
     assert Path(report['figure']).is_file()
 
@@ -61,8 +61,8 @@ def test_json_has_the_same_numbers(
     [
         (['{}', '--batches', '1'], '--batches should be at least 2. Found 1.'),
         (['{}', '--figure', 'a.svg'], '--figure should end with .png'),
-        (['{}', '--checkpoint', 'none.pth'], 'Found no none.pth'),
-        (['none.py'], 'none.py'),
+        (['{}', '--checkpoint', 'none.pth'], 'Found nothing at none.pth'),
+        (['none.py'], 'argument config: should be an existing file'),
     ],
 )
 def test_what_cannot_be_used_is_one_line(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mmada.commands.command_line import main
+from mmada.commands.plan import duration
 from tests.test_diagnostics.test_plan import planned
 
 PAPER = dict(type='AdaSegment', preset='paper', num_replicas=2)
@@ -33,8 +34,20 @@ def test_a_table_for_four_numbers_of_gpus_and_one_more(config, capsys):
     assert cells['GPUs'] == ['1', '2', '8', '64', '256']
     assert cells['waves of all rounds'] == ['4', '2', '2', '-', '-']
     assert cells['groups of ranks'][:3] == ['1 of 1', '2 of 1', '2 of 4']
+    # Whole rounds alone take 12 iterations of 90 s.
+    assert cells['wall time'][0].endswith(' min')
+    assert cells['wall time'][3] == cells['time of all GPUs'][3] == '-'
     # Look, pseudo epoch, four segments; a look and nine iterations.
     assert cells['iterations'][0] == str(1 + 3 + 4 * 3 + 1 + 9)
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'shown'),
+    [(None, '-'), (1.5, '1.5 s'), (119, '119 s'), (180, '3.0 min')]
+    + [(7199, '120.0 min'), (9000, '2.5 h'), (3.6e6, '1,000.0 h')],
+)
+def test_a_time_has_a_unit_that_fits(seconds, shown):
+    assert duration(seconds) == shown
 
 
 def test_json_has_the_same_in_seconds_and_bytes(config, capsys):
@@ -56,7 +69,7 @@ def test_json_has_the_same_in_seconds_and_bytes(config, capsys):
 def test_too_many_gpus_are_named(config, capsys):
     assert main(['plan', config, '--gpus', '64']) == 1
     out = capsys.readouterr().out
-    assert '64 GPUs are not possible: `dataloader.batch_size`' in out
+    assert 'Not possible on 64 GPUs: `dataloader.batch_size`' in out
     assert 'No times: give --iteration-seconds or --probe.' in out
 
 
@@ -89,5 +102,5 @@ def test_a_training_is_refused_in_a_line(tmp_path, capsys):
 )
 def test_options_that_do_not_fit(options, problem, capsys):
     with pytest.raises(SystemExit, match='2'):
-        main(['plan', 'none.py', *options])
+        main(['plan', __file__, *options])
     assert problem in capsys.readouterr().err

@@ -495,7 +495,8 @@ def test_what_cannot_be_checked(root, check, tmp_path):
     ann_file, maps, images = paths(root)
     for arguments, message in (
         ((tmp_path / 'none.json', maps, images), 'none.json'),
-        ((ann_file, maps, tmp_path / 'none'), 'none should be a folder'),
+        ((ann_file, maps, tmp_path / 'none'), 'paths: .*nothing at .*none'),
+        ((ann_file, maps, ann_file), 'should be a folder'),
         ((ann_file, maps, images, '--dataset', 'Nobody'), "Found 'Nobody'"),
         ((root / 'scenes.json', maps, images), "should have \\['images'"),
     ):

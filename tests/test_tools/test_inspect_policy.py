@@ -116,7 +116,8 @@ def test_tables_for_a_person(inspect, tmp_path):
         'box x2       4  0.25',
         'box x4       4  0.25',
         '',
-        'The combined policies over the epochs (Eq. 7), same losses:',
+        'The combined policies (Eq. 7) over a training of 2 epochs '
+        '(`--epochs`), same losses:',
         'epoch   cls   box',
         '1 to 2    4  0.25',
     ]
@@ -248,10 +249,20 @@ def other_schema(path):
     path.write_bytes(data)
 
 
+def test_a_checkpoint_is_said_to_be_one(inspect, tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    torch.save(dict(state_dict=dict(a=torch.ones(1))), path)
+    result = inspect(path)
+    assert (result.status, result.out) == (2, '')
+    (line,) = result.err.splitlines()
+    assert f'Found {path}, which is a checkpoint; a search leaves' in line
+    policy = constant(tmp_path / 'policy.safetensors', [1.0, 2.0], ('a', 'b'))
+    assert f'the policy of its run is {policy}.' in inspect(path).err
+
+
 @pytest.mark.parametrize(
     ('harm', 'reason'),
     [
-        (lambda p: p.unlink(), 'No such file'),
         (lambda p: p.write_text('{}'), 'not in the safetensors format'),
         (lambda p: p.write_bytes(p.read_bytes()[:-8]), 'malformed'),
         (
@@ -281,11 +292,11 @@ def test_files_that_are_no_policy_end_with_one_line(
             ['--disagreement', 0.5],
             '--disagreement should be at least 1. Found 0.5',
         ),
-        (['--checkpoint', 'x.pth'], '--checkpoint needs --config'),
+        (['--checkpoint', __file__], '--checkpoint needs --config'),
     ],
 )
-def test_options_out_of_range(inspect, tmp_path, arguments, reason):
-    result = inspect(tmp_path / 'p.safetensors', *arguments)
+def test_options_out_of_range(inspect, arguments, reason):
+    result = inspect(__file__, *arguments)
     assert result.status == 2
     assert reason in result.err
 

@@ -67,8 +67,25 @@ def test_order_of_images_does_not_matter_and_seed_does(tmp_path, split):
     out = tmp_path / 'list.txt'
     split(ann_file, '--num-reward', 10, '--out', out)
     assert read_ids(str(out)).ids == REWARD_IDS
-    split(ann_file, '--num-reward', 10, '--out', out, '--seed', 1)
-    assert read_ids(str(out)).ids != REWARD_IDS
+    other = tmp_path / 'other.txt'
+    split(ann_file, '--num-reward', 10, '--out', other, '--seed', 1)
+    assert read_ids(str(other)).ids != REWARD_IDS
+
+
+def test_another_list_is_not_overwritten(tmp_path, split):
+    ann_file = write_annotations(tmp_path, range(16))
+    out = tmp_path / 'ann_proxy_reward.txt'
+    assert split(ann_file, '--num-reward', 4)[0] == 0
+    before = out.read_text()
+    assert split(ann_file, '--num-reward', 4)[0] == 0
+    for options in (['--num-reward', 5], ['--num-reward', 4, '--seed', 1]):
+        code, text, error = split(ann_file, *options)
+        assert (code, text) == (2, '')
+        assert f'Found {out}, 4 of 16 images with the seed 0.' in error
+    assert out.read_text() == before
+    out.write_text('of somebody else')
+    assert split(ann_file, '--num-reward', 4)[0] == 2
+    assert out.read_text() == 'of somebody else'
 
 
 def test_ids_of_text(tmp_path, split):
@@ -85,7 +102,11 @@ def test_ids_of_text(tmp_path, split):
 @pytest.mark.parametrize(
     ('ids', 'message'),
     [
-        ([1, 2, 3], '`num_reward` should be 1 to 2. Found 3'),
+        (
+            [1, 2, 3],
+            '`--num-reward` should be 1 to 2, as there are 3 images. Found 3',
+        ),
+        ([1], 'should have two images or more, to be split. Found 1.'),
         ([1, 2, 2, 3, 4], 'Found 4 ids of 5 images'),
     ],
 )

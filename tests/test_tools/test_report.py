@@ -39,8 +39,11 @@ def test_watches_until_the_run_is_over(run, tmp_path, capsys, monkeypatch):
 def test_no_work_directory(run, tmp_path, capsys):
     with pytest.raises(SystemExit, match='2'):
         run(REPORT, tmp_path / 'absent')
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('report: error: `work_dir` should be')
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(
+        'report.py: error: argument work_dir: should be the directory of a '
+        'run. Found nothing at '
+    )
 
 
 def test_a_directory_without_a_run(run, tmp_path, capsys):

@@ -122,5 +122,5 @@ def test_out_that_is_no_pickle_is_refused(
     run: Run, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        run(TOOLS / 'test.py', config, 'some.pth', '--out', 'some.json')
+        run(TOOLS / 'test.py', config, __file__, '--out', 'some.json')
     assert 'Found some.json' in capsys.readouterr().err

@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
+from mmada.engine import save_policy
+from mmada.engine.state import StateStore
 from tests.test_diagnostics.test_work_dir import damage, fill, state
+from tests.test_policies.test_policy_file import ENSEMBLE
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools/verify_state.py'
 
@@ -49,6 +52,22 @@ def test_good_states(tmp_path: Path, verify: Callable[..., Result]) -> None:
     assert result.lines[-1] == (
         f'A resume goes on from the training at {last}.'
     )
+
+
+def test_a_complete_search_and_its_policy(
+    tmp_path: Path, verify: Callable[..., Result]
+) -> None:
+    store = StateStore(tmp_path / 'exploration/states', dict(num_rounds=3))
+    store.commit(0, dict(round=2, results={0: {}, 1: {}}))
+    store.commit(1, dict(round=3, results={}))
+    save_policy(tmp_path / 'policy.safetensors', ENSEMBLE)
+    lines = verify(tmp_path).lines
+    assert lines[1].endswith(' bytes, complete: all 3 rounds are done')
+    assert lines[2].endswith(
+        ' bytes, 2 of 3 rounds and 2 replicas of the next'
+    )
+    (policy,) = [line for line in lines if 'policy.safetensors' in line]
+    assert policy.endswith(' bytes, 2 policies for cls, box, seg')
 
 
 def test_damage_still_tells_what_a_resume_would_use(

@@ -55,11 +55,6 @@ class Adapted(NamedTuple):
 def run(args: argparse.Namespace) -> int:
     """Write the config and print what was decided and what was not."""
     with one_line_errors(args.prog, KeyError):
-        if args.out.exists():
-            raise ValueError(
-                f'`--out` should be a new file. Found {args.out}, which is '
-                'there.'
-            )
         adapted = adapt(args)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(adapted.source)

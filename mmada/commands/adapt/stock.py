@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import HOOKS
 from mmengine.utils import is_installed
 
+from mmada.commands.argument_types import shipped_config
 from mmada.commands.common import read_config
 from mmada.engine.hooks.weighting_hook import WeightingHook
 
@@ -67,7 +66,7 @@ def read_stock(name: str, folder: Path) -> Stock:
         ValueError: If it is no config of a training that mmada can weigh.
     """
     if '::' in name:
-        path = _shipped(name)
+        path = shipped_config(name)
         package = name.partition('::')[0]
         # MMEngine looks for the distribution, whose name a fork may change.
         known = is_installed(MODULE2PACKAGE.get(package, package))
@@ -79,26 +78,6 @@ def read_stock(name: str, folder: Path) -> Stock:
     config = read_config(path)
     _check(name, config)
     return Stock(base, config, config.get('default_scope') or 'mmdet')
-
-
-def _shipped(name: str) -> Path:
-    """Return the file of a config that comes with a package."""
-    package, _, path = name.partition('::')
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            f'`config` should be of an installed package. Found {name!r}.'
-        )
-    folder = Path(spec.origin).parent / '.mim' / 'configs'
-    if not (folder / path).is_file():
-        there = [str(p.relative_to(folder)) for p in folder.rglob('*.py')]
-        near = difflib.get_close_matches(path, there, n=3) or ['its configs']
-        raise ValueError(
-            f'`config` should be one that {package} has with it, such as '
-            f'{", ".join(f"{package}::{each}" for each in near)}. Found '
-            f'{name!r}.'
-        )
-    return folder / path
 
 
 def _check(name: str, config: Config) -> None:

@@ -105,7 +105,7 @@ def _open(
     """Return what is in a file; a missing one is known already."""
     try:
         return decode(Path(path).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         faults.append(Fault(kind, f'{path}: {error}'))

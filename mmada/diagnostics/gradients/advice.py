@@ -13,11 +13,13 @@ from torch import Tensor
 
 from mmada.diagnostics.gradients.measure import Gradients
 
-OWNS = 0.5
-"""Share from which on a loss owns the trunk, if it is also half as much again
-as an even one."""
-DROWNED = 0.1
-"""Part of an even share below which a loss is drowned."""
+DOMINANT = 0.5
+"""Share from which on a loss dominates, if it is also half as much again as an
+even one."""
+ALIKE = 0.8
+"""Part of the largest share from which on another is about as large."""
+SMALL = 0.1
+"""Part of an even share below which a gradient is small."""
 CONFLICT = -0.1
 """Cosine from which on two losses conflict, if noise does not explain it."""
 SURE = 2.0
@@ -27,35 +29,40 @@ NOISY = 4.0
 
 
 def advise(found: Gradients, trained: bool) -> list[str]:
-    """Say who owns the trunk, who is drowned, who conflicts, and what fits.
+    """Say whose gradient dominates, or is small, who conflicts, what fits.
 
     Args:
         found: What was measured.
         trained: Whether the model came from a named checkpoint.
     """
-    owner, drowned = find_owner(found), find_drowned(found)
+    dominant, small = find_dominant(found), find_small(found)
     pairs = find_conflicts(found)
     return [
         *_missing(found),
-        *_shares(found, owner, drowned),
+        *_shares(found, dominant, small),
         *_conflicts(found, pairs),
         *_noise(found),
-        _method(owner is not None or bool(drowned), bool(pairs)),
+        _method(bool(dominant or small), bool(pairs)),
         *([] if trained else [_UNTRAINED]),
     ]
 
 
-def find_owner(found: Gradients) -> int | None:
-    """Return the objective that owns the trunk, None if none does."""
+def find_dominant(found: Gradients) -> list[int]:
+    """Return the objective whose gradient dominates, [] if none does.
+
+    Those that are about as large come after it.
+    """
     shares = found.shares.nan_to_num(0.0)
-    largest = int(shares.argmax())
-    limit = max(OWNS, 1.5 / len(found.names))
-    return largest if shares[largest] > limit else None
+    largest = shares.max()
+    if largest <= max(DOMINANT, 1.5 / len(found.names)):
+        return []
+    order: list[int] = shares.argsort(descending=True).tolist()
+    return [i for i in order if shares[i] >= ALIKE * largest]
 
 
-def find_drowned(found: Gradients) -> list[int]:
-    """Return the objectives that the trunk hardly hears."""
-    below = found.shares < DROWNED / len(found.names)
+def find_small(found: Gradients) -> list[int]:
+    """Return the objectives with a small gradient in the shared layers."""
+    below = found.shares < SMALL / len(found.names)
     return below.nonzero().flatten().tolist()
 
 
@@ -97,26 +104,33 @@ def _missing(found: Gradients) -> Iterator[str]:
 
 
 def _shares(
-    found: Gradients, owner: int | None, drowned: list[int]
+    found: Gradients, dominant: list[int], small: list[int]
 ) -> Iterator[str]:
-    if owner is not None:
+    shown = [f'{found.names[i]} ({found.shares[i]:.0%})' for i in dominant]
+    if len(shown) == 1:
         yield (
-            f'{found.names[owner]} owns the trunk: {found.shares[owner]:.0%} '
-            'of all gradients. What it wants is what the trunk learns.'
+            f'{shown[0]} dominates the gradient of the shared layers, which '
+            'probably learn most for it.'
         )
-    elif not drowned:
+    elif shown:
+        yield (
+            f'{_join(shown)} have gradients of about equal size, which '
+            'together dominate that of the shared layers.'
+        )
+    elif not small:
         known = found.shares[found.shares.isfinite()]
         yield (
-            'No loss owns the trunk, and none is drowned: shares are '
+            'No loss dominates the gradient of the shared layers, and none '
+            'has a small one: shares are '
             f'{float(known.min()):.1%} to {float(known.max()):.1%}.'
         )
-    if drowned:
-        parts = [f'{found.names[i]} ({found.shares[i]:.2%})' for i in drowned]
+    if small:
+        parts = [f'{found.names[i]} ({found.shares[i]:.2%})' for i in small]
         one = len(parts) == 1
         yield (
-            f'{_join(parts)} {"is" if one else "are"} drowned: the trunk '
-            f'hardly hears {"it" if one else "them"}. Even with '
-            f'{1 / DROWNED:.0f} times the weight {"its" if one else "their"} '
+            f'The gradient{"" if one else "s"} of {_join(parts)} '
+            f'{"is" if one else "are"} small in the shared layers: even with '
+            f'{1 / SMALL:.0f} times the weight {"its" if one else "their"} '
             'share would stay below an even one.'
         )
 

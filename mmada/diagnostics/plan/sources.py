@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import LOOPS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmada.diagnostics.plan.bill import Rates, Search, Sizes, Training
@@ -75,7 +77,7 @@ def read_plan(
         for exploration, together in zip(loops, ranks, strict=True):
             with _live(runner, exploration) as (live, course):
                 reader = _Reader(exploration, live, course)
-                searches.append(reader.search(together, follows))
+                searches.append(reader.search(together, follows, probe))
                 if probe and rates is None:
                     rates = reader.rates()
         set_train_loop(runner, loop)
@@ -122,13 +124,26 @@ def _build_runner(cfg: Config, work_dir: str) -> Runner:
     cfg.update(
         launcher='none',
         load_from=None,
-        log_level='ERROR',
+        log_level='WARNING',
         visualizer=None,
         experiment_name=Path(work_dir).name,
     )
     runner = Runner.from_cfg(cfg)
     set_train_loop(runner, runner.build_train_loop(cfg.train_cfg))
     return runner
+
+
+@contextlib.contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Let no parameter have a gradient."""
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
 
 
 @contextlib.contextmanager
@@ -176,17 +191,21 @@ class _Reader:
         self._course = course
         self._evaluator: RewardEvaluator = exploration.build_evaluator()
 
-    def search(self, ranks: int | None, follows: bool) -> Search:
+    def search(self, ranks: int | None, follows: bool, trains: bool) -> Search:
         """Count what the search runs.
 
         Args:
             ranks: Ranks of a replica, as configured.
             follows: Whether a training follows.
+            trains: Whether the model will be trained, for :meth:`rates`.
         """
         batches = _Counted(self._batches())
-        controller = self._loop.build_controller(
-            self._live, self._course, batches
-        )
+        # Which gradients reach what costs a backward pass for each objective
+        # and is not counted.
+        with nullcontext() if trains else _frozen(self._live.module):
+            controller = self._loop.build_controller(
+                self._live, self._course, batches
+            )
         loader, reward = self._loop.loader, self._evaluator.dataloader
         images = len(reward.dataset)
         losses = torch.ones_like(self._loop.target.meter().mean())

@@ -56,8 +56,11 @@ def partition(
     size = ranks_per_replica or max(1, world_size // num_replicas)
     if not 1 <= size <= world_size:
         raise ValueError(
-            f'`ranks_per_replica` should be 1 to {world_size}, the number of '
-            f'ranks, or None. Found {ranks_per_replica}.'
+            f'`ranks_per_replica` should be 1 to {world_size}, as this run '
+            f'has {world_size} rank{"s" if world_size > 1 else ""}, or None. '
+            f'Found {ranks_per_replica}. Start as many ranks with torchrun or '
+            'tools/dist_train.sh, or set another value, as '
+            '`mmada adapt --gpus 1` does for one GPU.'
         )
     count = min(world_size // size, num_replicas)
     return [list(range(i * size, (i + 1) * size)) for i in range(count)]

@@ -50,6 +50,7 @@ from mmada.engine.mmengine_adapters import (
     take_over_seed,
 )
 from mmada.engine.monitor import Monitor
+from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.replica_hooks import check_hooks
@@ -282,14 +283,15 @@ class ParallelExplorationLoop(BaseLoop):
             batches = self.loader.shared(share).segment(0)
         with preserve_rng(), course.look(0):
             self.target.bind(live, batches)
-        controller: Controller = TASK_UTILS.build(
-            self._controller_config,
-            default_args=dict(
-                **self.target.controller_arguments,
-                num_rounds=self.num_rounds,
-                seed=derive_seed(self.seed, 'controller'),
-            ),
-        )
+        with warnings_in_log():
+            controller: Controller = TASK_UTILS.build(
+                self._controller_config,
+                default_args=dict(
+                    **self.target.controller_arguments,
+                    num_rounds=self.num_rounds,
+                    seed=derive_seed(self.seed, 'controller'),
+                ),
+            )
         controller.begin(self.target.names)
         return controller
 

@@ -185,9 +185,14 @@ def test_a_loss_of_mmsegmentation_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('none.py',), 'none.py'),
+        (
+            ('retinanet/retinanet_r50_fpn_1x.py',),
+            'argument STOCK_CONFIG: should be a config file, or one that a '
+            'package has with it, such as mmdet::retinanet/'
+            'retinanet_r50_fpn_1x_coco.py. Found nothing at',
+        ),
         (('mmdet::none.py',), 'none.py'),
-        (('mmnone::a.py',), '`config` should be of an installed package'),
+        (('mmnone::a.py',), 'should be a config of an installed package'),
         (
             (
                 'mmdet::deepsort/deepsort_faster-rcnn_r50_fpn_8xb2-4e_'
@@ -201,8 +206,12 @@ def test_a_loss_of_mmsegmentation_is_replaced(tmp_path: Path) -> None:
             '`--policy FILE` should be given with `--method policy`',
         ),
         (
-            (RETINANET, '--policy', 'p'),
+            (RETINANET, '--policy', __file__),
             '`--policy FILE` should be given with `--method policy`',
+        ),
+        (
+            (RETINANET, '--method', 'uncertanty'),
+            'Found uncertanty. Did you mean uncertainty?',
         ),
         ((RETINANET, '--gpus', 0), '--gpus should be positive. Found 0.'),
         (
@@ -246,7 +255,7 @@ def test_a_file_that_is_there_is_not_overwritten(
 ) -> None:
     out = tmp_path / 'mine.py'
     out.write_text('x = 1\n')
-    assert '`--out` should be a new file' in refusal(
+    assert f'--out: should be a new file. Found {out}, which' in refusal(
         capsys, RETINANET, '-o', out
     )
     assert out.read_text() == 'x = 1\n'

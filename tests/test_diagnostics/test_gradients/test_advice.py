@@ -42,7 +42,7 @@ def said(found: Gradients, trained: bool = True) -> str:
 
 def test_even_losses_leave_ones() -> None:
     text = said(gradients())
-    assert 'No loss owns the trunk, and none is drowned: shares are' in text
+    assert 'No loss dominates the gradient of the shared layers, and' in text
     assert '30.0% to 40.0%' in text
     assert 'No two losses conflict' in text
     assert 'all ones are hard to beat' in text
@@ -50,20 +50,30 @@ def test_even_losses_leave_ones() -> None:
     assert '--checkpoint' not in text
 
 
-def test_an_owner_and_a_drowned_one_need_the_size_of_the_losses() -> None:
+def test_a_large_and_a_small_one_need_the_size_of_the_losses() -> None:
     text = said(gradients((0.9, 0.09, 0.01)))
-    assert 'cls owns the trunk: 90%' in text
-    assert 'seg (1.00%) is drowned' in text
+    assert 'cls (90%) dominates the gradient of the shared layers' in text
+    assert 'The gradient of seg (1.00%) is small' in text
     assert 'box (' not in text
     assert 'a method that looks at the size of the losses' in text
     assert 'SlopeSearch' in text and 'The page "Benchmark"' in text
 
 
 @pytest.mark.parametrize('largest', [0.45, 0.55])
-def test_who_owns_has_more_than_half(largest: float) -> None:
+def test_what_dominates_has_more_than_half(largest: float) -> None:
     rest = (1 - largest) / 2
     text = said(gradients((largest, rest, rest)))
-    assert ('cls owns' in text) is (largest > 0.5)
+    assert ('cls (55%) dominates' in text) is (largest > 0.5)
+
+
+@pytest.mark.parametrize('second', [0.40, 0.43])
+def test_two_that_are_about_equal_are_named_together(second: float) -> None:
+    text = said(gradients((second, 0.52, 0.48 - second)))
+    together = (
+        f'box (52%) and cls ({second:.0%}) have gradients of about equal'
+    )
+    assert (together in text) is (second > 0.8 * 0.52)
+    assert ('box (52%) dominates' in text) is (second < 0.8 * 0.52)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 from mmengine.config import Config
+from torch.nn.modules.module import register_module_full_backward_hook
 
 from mmada.diagnostics.plan import make_bill, read_plan
 from mmada.engine.state.state_files import stored_steps
@@ -79,6 +80,19 @@ def test_no_step_is_done_unless_asked_for(tmp_path, monkeypatch):
     assert planned.PlannedDetector.steps == before + 4
     assert min(rates) > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings('ignore:.*backward hook')
+def test_gradients_are_taken_only_where_the_model_is_trained():
+    found = []
+    hook = register_module_full_backward_hook(lambda *_: found.append(1))
+    try:
+        read_plan(copy.deepcopy(CASES['static']), probe=False)
+        assert not found
+        read_plan(copy.deepcopy(CASES['static']), probe=True)
+        assert found
+    finally:
+        hook.remove()
 
 
 def test_ranks_and_a_database_of_the_config_are_only_planned(tmp_path):

@@ -1,11 +1,13 @@
 """Mistakes in the config of a search, found before data are read."""
 
 import copy
+import warnings
 
 import pytest
 import torch
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, MODELS, TASK_UTILS
 
+from mmada.controllers import SlopeSearch
 from mmada.engine.exploration.state import BegunError
 from mmada.engine.loops.config_checks import check_reward
 from mmada.engine.state import StateError
@@ -74,7 +76,11 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
             dict(reward_dataloader=listed()),
             '`ids_file` should be.*Found no file none.txt. `mmada split ANN',
         ),
-        (dict(ranks_per_replica=2), '`ranks_per_replica` should be 1 to 1'),
+        (
+            dict(ranks_per_replica=2),
+            '`ranks_per_replica` should be 1 to 1, as this run has 1 rank, or '
+            'None. Found 2. .*torchrun .*`mmada adapt --gpus 1`',
+        ),
         (dict(ranks_per_replica=0), '`ranks_per_replica`.*0'),
         (
             dict(num_round=3),
@@ -84,7 +90,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
         (
             dict(controller=dict(type='SlopSearch')),
             'registered WeightController, such as AdaSegment, AmLfs.*'
-            "SlopeSearch.*Found 'SlopSearch'.*custom_imports",
+            "Found 'SlopSearch'. Did you mean 'SlopeSearch'[?].*custom_imp",
         ),
         (
             dict(controller=dict(SLOPE, sigmas=1.0)),
@@ -129,6 +135,23 @@ def test_a_stock_metric_of_other_images_is_warned_of(tmp_path):
     assert 'SubsetCocoMetric' in logs
 
 
+@TASK_UTILS.register_module()
+class CautiousSearch(SlopeSearch):
+    """Warns where it is built."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        warnings.warn('few replicas', stacklevel=2)
+
+
+def test_what_a_controller_warns_of_is_in_the_log(tmp_path, recwarn):
+    config = dict(SLOPE, type='CautiousSearch')
+    run(tmp_path, log_level='WARNING', controller=config)
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    assert 'WARNING - few replicas\n' in logs
+    assert not [w for w in recwarn if 'few replicas' in str(w.message)]
+
+
 def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
     with pytest.raises(
         ValueError,
@@ -139,9 +162,10 @@ def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
         loop(work_dir=tmp_path, max_epochs=12, val_interval=1)
 
 
-def run(work_dir, resume=False, model=toy.MODEL, **options):
+def run(work_dir, resume=False, model=toy.MODEL, log_level='ERROR', **options):
     runner = toy.runner(
         work_dir,
+        log_level=log_level,
         model=copy.deepcopy(model),
         train_cfg=dict(
             type='ExploreThenTrainLoop',
