@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmada.engine import CheckpointError, PolicyFileError
+from mmada.engine import CheckpointError
 from mmada.engine.state import (
     RunLock,
     RunLockedError,
