@@ -68,6 +68,11 @@ def checkpoint(text: str) -> str:
     return text if '://' in text else str(existing_file(text))
 
 
+def checkpoint_or_auto(text: str) -> str:
+    """Return the path or address of a checkpoint, or 'auto' as it is."""
+    return text if text == 'auto' else checkpoint(text)
+
+
 def stock_config(text: str) -> str:
     """Return the path of a config, or the name that a package gives one."""
     if '::' in text:

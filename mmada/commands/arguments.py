@@ -14,6 +14,7 @@ from typing import Any
 # The console script imports this folder under another name.
 from .argument_types import (
     checkpoint,
+    checkpoint_or_auto,
     existing_file,
     existing_path,
     name_of,
@@ -176,6 +177,7 @@ def train(parser: argparse.ArgumentParser) -> None:
         '--resume',
         nargs='?',
         const='auto',
+        type=checkpoint_or_auto,
         help='go on from this checkpoint, or from the latest of the work '
         'directory when none is named',
     )

@@ -113,14 +113,6 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def check_checkpoint(path: str | None, command: str) -> None:
-    """End the process with a line where a local checkpoint is missing."""
-    if path is None or '://' in path or Path(path).exists():
-        return
-    with one_line_errors(command):
-        raise ValueError(f'the checkpoint should be there. Found no {path}.')
-
-
 def build_runner(cfg: Config) -> Runner:
     """Build MMEngine's runner, or the one that the config names.
 

@@ -11,7 +11,6 @@ from mmengine.dist import is_main_process
 
 from mmada.commands.common import (
     build_runner,
-    check_checkpoint,
     load_config,
     refusals,
 )
@@ -33,9 +32,6 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True
-        check_checkpoint(
-            None if args.resume == 'auto' else args.resume, args.prog
-        )
         cfg.load_from = (
             find_latest_checkpoint(cfg.work_dir)
             if args.resume == 'auto'
