@@ -78,7 +78,11 @@ def test_a_config_that_is_not_there(tmp_path):
         ('train', ['none.py'], 'Found nothing at none.py'),
         ('train', ['broken.py'], 'broken.py should be a config. Found'),
         ('train', ['good.py', '--cfg-options', 'x.5=1'], 'Index 5 exceeds'),
-        ('train', ['good.py', '--resume', 'none.pth'], 'Found nothing at none.pth'),
+        (
+            'train',
+            ['good.py', '--resume', 'none.pth'],
+            'Found nothing at none.pth',
+        ),
         ('test', ['good.py', 'none.pth'], 'Found nothing at none.pth'),
     ],
 )

@@ -23,6 +23,8 @@ def write(folder: Path, spreads: list[float]) -> Path:
             objectives=['cls', 'seg'],
             weights=[[1.0, 1.0], [0.5, 1.0 + spread]],
             info=dict(spread=spread),
+            # Noise of the difference: sqrt(2), of a replica: 1.
+            resamples=[[1.0, 3.0], [2.0, 2.0]],
         )
         for i, spread in enumerate(spreads, 1)
     ]
@@ -35,8 +37,8 @@ def test_means_of_two_searches(tool, tmp_path, capsys) -> None:  # type: ignore[
     second = write(tmp_path / 'b', [2.0, 1.5])
     tool.main([str(first), str(second)])
     rows = capsys.readouterr().out.splitlines()
-    assert rows[2] == '| 1 | 1.50 | - | 0.50 | 2.50 |'
-    assert rows[3] == '| 2 | 1.00 | - | 0.50 | 2.00 |'
+    assert rows[2] == '| 1 | 1.50 | 1.00 | 0.71 | - | 0.50 | 2.50 |'
+    assert rows[3] == '| 2 | 1.00 | 1.00 | 0.71 | - | 0.50 | 2.00 |'
 
 
 def test_searches_of_other_lengths_are_refused(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -2,6 +2,8 @@
 
 Reads the history of one or several searches of the same shape (seeds of one
 method) and prints their means: how far apart the replicas of a round ended,
+what equal replicas would differ by on other reward images (noise) and what
+they would exceed in 5 of 100 cases (limit), where the reward has `resamples`,
 how sure the controller was of the slope, and the weights that won.
 
 python tools/benchmarks/search_signal.py work_dirs/compare/*/search-Ada-*
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmada.visualization import HISTORY_FILE, Search, read_search
+from mmada.visualization.report.analysis import noises
 
 
 def read(folders: Sequence[Path]) -> list[Search]:
@@ -46,14 +49,20 @@ def signal_markdown(searches: Sequence[Search]) -> str:
     """Lay out means over searches by round."""
     names = searches[0].names
     lines = [
-        '| round | spread | confidence | ' + ' | '.join(names) + ' |',
-        '| ----: ' * (3 + len(names)) + '|',
+        '| round | spread | noise | limit | confidence | '
+        + ' | '.join(names)
+        + ' |',
+        '| ----: ' * (5 + len(names)) + '|',
     ]
+    noisy = zip(*map(noises, searches), strict=True)
     for rounds in zip(*(s.rounds for s in searches), strict=True):
+        known = [found for found in next(noisy) if found is not None]
         winners = [entry.actions[entry.best].tolist() for entry in rounds]
         cells = [
             str(rounds[0].number),
             _mean([entry.info.get('spread') for entry in rounds]),
+            _mean([found.noise for found in known]),
+            _mean([found.limit for found in known]),
             _mean([entry.info.get('confidence') for entry in rounds]),
             *(_mean(column) for column in zip(*winners, strict=True)),
         ]
