@@ -138,6 +138,7 @@ def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     tools.compare.main([str(kept), *arguments[1:], '--tables'])
     assert (kept / 'table.md').read_text() == table
     assert list(kept.rglob('policy.safetensors'))
+    assert list(kept.rglob('exploration/history.jsonl'))
     kept_results = tools.results.Results(kept / 'results.jsonl')
     assert kept_results.read() == results.read()
 

@@ -11,7 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmada.utils.run_files import POLICY_FILE, WEIGHTS_FILE
+from mmada.utils.run_files import (
+    EXPLORATION_DIR,
+    HISTORY_FILE,
+    POLICY_FILE,
+    WEIGHTS_FILE,
+)
 
 RESULTS = 'results.jsonl'
 COUNTS = 'test_counts.npz'
@@ -19,7 +24,8 @@ REWARD_COUNTS = 'reward_counts.npz'
 MAPS = 'test_maps.npz'
 NOTED = 'cost.json'
 STATE = 'state.pth'
-KEPT = (COUNTS, REWARD_COUNTS, MAPS, POLICY_FILE, WEIGHTS_FILE)
+HISTORY = f'{EXPLORATION_DIR}/{HISTORY_FILE}'
+KEPT = (COUNTS, REWARD_COUNTS, MAPS, POLICY_FILE, WEIGHTS_FILE, HISTORY)
 
 Record = dict[str, Any]
 
@@ -81,8 +87,9 @@ def keep(work_dir: Path, target: Path) -> None:
         for name in KEPT:
             file = job_folder(work_dir, key) / name
             if file.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(file, folder / name)
+                copy = folder / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, copy)
         kept.append(record)
 
 
