@@ -285,7 +285,12 @@ _ROWS = [
         kinds=True,
     ),
     Method('uncertainty +rpn', 'single run', _UNCERTAINTY, rpn=True),
-    # As the guide has it.
+    # As README and `mmada adapt` have it, and with the region proposals.
+    Method(
+        'uncertainty, mean 1',
+        'single run',
+        _weighted('UncertaintyWeighting', _STEP),
+    ),
     Method(
         'uncertainty +rpn, mean 1',
         'single run',
