@@ -96,7 +96,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     """Write a config that adds learned loss weights to a stock one.
 
     Says what it decided and what it left open. The methods:
-      uncertainty           learned beside the network; the one to begin with
+      uncertainty           learned beside the network, at no extra cost
       inverse-loss, dwa     from the losses, once an epoch
       random, famo          once an iteration
       gradnorm, upgrad      from the gradients of the losses
