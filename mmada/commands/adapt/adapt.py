@@ -338,7 +338,7 @@ class _Writer:
         if measured and self.stock.optimizer != measured:
             self.left_open.append(
                 f'{self.stock.optimizer} of the stock config stays; the '
-                f'benchmark recommends the method with {measured}, in '
+                f'benchmark measured the method with {measured}, in '
                 '`optim_wrapper`: `optimizer=dict(_delete_=True, '
                 f"type='{measured}', lr=0.0001, weight_decay=0.05)`"
             )

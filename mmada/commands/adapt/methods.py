@@ -19,8 +19,8 @@ class Method(NamedTuple):
         policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
-        measured_with: The optimizer of the benchmark's row, if it recommends
-            the method.
+        measured_with: The optimizer of the benchmark's rows, for methods that
+            it found a gain of.
     """
 
     summary: str
