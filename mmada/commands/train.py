@@ -9,11 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from mmada.commands.common import (
-    build_runner,
-    load_config,
-    refusals,
-)
+from mmada.commands.common import build_runner, load_config, refusals
 from mmada.engine import find_latest_checkpoint
 from mmada.utils.run_files import HISTORY_FILE
 
