@@ -44,7 +44,8 @@ class SlopeSearch(WeightSearch):
 
     Args:
         num_objectives: Number n of losses that are weighted.
-        num_rounds: Number T of rounds, of a whole training together.
+        num_rounds: Number T of rounds, of a whole training together or of
+            the first part of one.
         num_replicas: Number m of replicas, at least 3, the centre point
             among them (2 without one). From as many others as there are
             groups on, no direction is left out; an even number of others,
@@ -60,6 +61,9 @@ class SlopeSearch(WeightSearch):
             `CHANCE` times the mean of the replicas' metrics.
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
+        rounds_per_training: Rounds of a whole training, at least T. With
+            more than T the search ends before the trainings do, whose
+            schedules stay as long. Defaults to T.
         seed: Seed of the directions. Defaults to 0.
 
     Raises:
@@ -78,6 +82,7 @@ class SlopeSearch(WeightSearch):
         sigma: float = 1.2,
         noise: float | None = None,
         centre: bool = True,
+        rounds_per_training: int | None = None,
         seed: int = 0,
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
@@ -94,6 +99,11 @@ class SlopeSearch(WeightSearch):
             noise=noise,
             centre=centre,
         )
+        whole = self.training_rounds(
+            num_rounds, dict(rounds_per_training=rounds_per_training)
+        )
+        if whole > num_rounds:
+            options['rounds_per_training'] = whole
         check_int('num_replicas', num_replicas, 2 + self._num_centre)
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
@@ -121,8 +131,11 @@ class SlopeSearch(WeightSearch):
     def training_rounds(
         cls, num_rounds: int, options: Mapping[str, Any]
     ) -> int:
-        """Return T: the search is as long as a training."""
-        return num_rounds
+        """Return `rounds_per_training`, or T."""
+        whole = options.get('rounds_per_training')
+        if whole is None:
+            return num_rounds
+        return check_int('rounds_per_training', whole, num_rounds)
 
     @property
     def needs_losses(self) -> bool:

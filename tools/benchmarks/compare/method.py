@@ -27,7 +27,7 @@ class Search(NamedTuple):
         controller: Config of the controller, without `num_replicas`.
         trainings: How many whole trainings it runs, m a round; 0 for a
             search in rounds of an epoch, m replicas each.
-        length: Rounds of an epoch, in units of E.
+        length: Epochs that it runs, in units of E.
         replicas: How many, where it is not the problem's number m.
         told: Option of the controller that is E, '' for none.
         grid: Whether it tries `GRID_VALUES` for detection and segmentation.
@@ -35,11 +35,12 @@ class Search(NamedTuple):
         rpn: Whether the losses of the region proposals are weighted, too.
         options: Changes of the config, by dotted name.
         kinds: Whether all losses of a kind are one objective.
+        epochs_per_round: Of a search that is not in whole trainings.
     """
 
     controller: Options
     trainings: int = 0
-    length: int = 1
+    length: float = 1
     replicas: int = 0
     told: str = ''
     grid: bool = False
@@ -47,6 +48,7 @@ class Search(NamedTuple):
     rpn: bool = False
     options: Options = {}
     kinds: bool = False
+    epochs_per_round: int = 1
 
 
 class Method(NamedTuple):
@@ -110,8 +112,10 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
     choose_objectives(cfg, search.rpn, search.kinds)
     cfg.train_cfg = dict(
         type='ParallelExplorationLoop',
-        num_rounds=rounds or search.length * problem.epochs,
-        iters_per_round=problem.epochs * epoch if rounds else epoch,
+        num_rounds=rounds
+        or round(search.length * problem.epochs / search.epochs_per_round),
+        iters_per_round=epoch
+        * (problem.epochs if rounds else search.epochs_per_round),
         controller=controller_config(search, problem),
         reward_dataloader=cfg.reward_dataloader,
         reward_evaluator=cfg.reward_evaluator,

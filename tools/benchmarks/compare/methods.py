@@ -14,6 +14,7 @@ import statistics
 from typing import Any
 
 import numpy as np
+from candidates import CANDIDATE_ROWS, CANDIDATE_SEARCHES
 from equal_terms import EQUAL_ROWS, EQUAL_SEARCHES, RANDOM_HYPERBAND
 from method import (
     GRID_VALUES,
@@ -90,6 +91,7 @@ SEARCHES: dict[str, Search] = {
     'random': Search(dict(type='RandomSearch'), trainings=4),
     'static tuned': Search(dict(type='RandomSearch'), trainings=GRID_SIZE),
     **EQUAL_SEARCHES,
+    **CANDIDATE_SEARCHES,
 }
 
 
@@ -414,7 +416,14 @@ _ROWS = [
 # Which of them are run if none is named.
 DEFAULT = tuple(row.name for row in _ROWS)
 METHODS: dict[str, Method] = {
-    row.name: row for row in (*_ROWS, *VARIANTS, *design_rows(), *sgd_rows())
+    row.name: row
+    for row in (
+        *_ROWS,
+        *VARIANTS,
+        *CANDIDATE_ROWS,
+        *design_rows(),
+        *sgd_rows(),
+    )
 }
 # What a policy from elsewhere is compared with where it is used.
 _MOVED = ('ones', 'inverse-loss', OURS, f'{OURS} of cascade')
