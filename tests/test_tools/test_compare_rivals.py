@@ -45,7 +45,7 @@ def controller_of(cfg):
 def test_searches_on_equal_terms_draw_factors_of_kinds_around_inverse_loss(
     tools, tmp_path
 ):
-    names = [n for n in tools.methods.SEARCHES if ', equal terms' in n]
+    names = [n for n in tools.equal_terms.EQUAL_SEARCHES if ', equal' in n]
     assert len(names) == 9
     for name in names:
         if 'BOHB' in name or 'Hyperband' in name:
@@ -64,6 +64,23 @@ def test_searches_on_equal_terms_draw_factors_of_kinds_around_inverse_loss(
         assert len(shapes.unique(dim=0)) == 8, name
         if name[:3] not in ('Ada', 'AM-'):  # whose replicas are all drawn
             torch.testing.assert_close(shapes[0], torch.ones(5).double())
+
+
+def test_candidates_train_less_or_in_longer_rounds(tools, tmp_path):
+    for length, rounds in (('half', 3), ('two thirds', 4)):
+        name = f'SlopeSearch, equal terms, first {length}'
+        cfg = config_of(tools, name, tmp_path)
+        assert cfg.train_cfg.num_rounds == rounds
+        assert cfg.train_cfg.iters_per_round == 40
+        assert cfg.train_cfg.controller.rounds_per_training == 6
+        assert tools.methods.METHODS[name].search == name
+        assert tools.methods.METHODS[f'{name}, or ones'].search == name
+        weights = controller_of(cfg).propose(LOSSES)
+        assert weights.shape == (9, 11)
+        assert (weights[-1] == 1).all() and not (weights[0] == 1).all()
+    cfg = config_of(tools, 'Ada-Segment, rounds of 3 epochs', tmp_path)
+    assert cfg.train_cfg.num_rounds == 2
+    assert cfg.train_cfg.iters_per_round == 120
 
 
 def test_random_trainings_are_as_many_as_replicas(tools, tmp_path):

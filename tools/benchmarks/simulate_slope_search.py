@@ -106,6 +106,7 @@ def gain(world: World, design: Design, seed: int) -> float:
         sigma=SIGMA,
         noise=world.noise,
         centre=design.centre,
+        control=False,
         seed=seed,
     )
     factors = controller.propose(losses).log() @ basis.T

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from mmengine.registry import METRICS
+from mmengine.registry import METRICS, MODELS
 
 from mmada.engine import load_policy
 from tests.support import toy
@@ -19,14 +19,21 @@ class BlindMetric(toy.ToyMetric):
 
 
 SENTENCE = 'all replicas of all rounds scored 0 (toy/score)'
-SLOPE = dict(type='SlopeSearch', num_replicas=3)
+SLOPE = dict(type='SlopeSearch', num_replicas=4)
 TRAINING = dict(type='EpochBasedTrainLoop', max_epochs=2)
 
 
-def explore(work_dir, hooks=('PolicyWeightingHook',), resume=False, **options):
+def explore(
+    work_dir,
+    hooks=('PolicyWeightingHook',),
+    resume=False,
+    model=toy.MODEL,
+    **options,
+):
     """Searches and trains; hooks are names, or configs."""
     runner = toy.runner(
         work_dir,
+        model=model,
         train_cfg=dict(
             type='ExploreThenTrainLoop',
             exploration=toy.exploration(num_rounds=1, **options),
@@ -74,6 +81,32 @@ def test_the_training_has_ones_and_all_files_say_why(tmp_path, controller):
     assert policy.nothing_learned == SENTENCE
     assert status(tmp_path)['nothing_learned'] == SENTENCE
     assert status(tmp_path)['phase'] == 'finished'
+
+
+@MODELS.register_module()
+class LoudDetector(toy.SmoothDetector):
+    """Its loss `a`, which the score measures, is the larger by far."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode == 'loss':
+            found['loss_b'] = [0.001 * each for each in found['loss_b']]
+        return found
+
+
+def test_what_all_weights_1_beat_is_not_learned(tmp_path):
+    """Inverse-loss weighting takes from what counts, and no step suffices."""
+    explore(
+        tmp_path,
+        model=dict(toy.MODEL, detector=dict(type='LoudDetector')),
+        controller=dict(type='SlopeSearch', num_replicas=4, noise=0.0),
+    )
+    said = 'the replica with all weights 1 ended at'
+    assert f'The search learned nothing: {said}' in log(tmp_path)
+    assert trained_with(tmp_path) == [[1.0, 1.0]] * 2
+    policy = load_policy(tmp_path / 'policy.safetensors')
+    assert policy.nothing_learned.startswith(said)
+    assert policy.best_weights[1] > 2 * policy.best_weights[0]
 
 
 def test_a_step_that_chance_explains_is_none(tmp_path):

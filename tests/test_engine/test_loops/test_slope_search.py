@@ -12,7 +12,9 @@ from tests.test_engine.test_loops import test_faults as faults
 
 SEARCH = dict(
     num_rounds=3,
-    controller=dict(type='SlopeSearch', num_replicas=3, noise=0.0),
+    controller=dict(
+        type='SlopeSearch', num_replicas=3, noise=0.0, control=False
+    ),
 )
 HOOKS = [
     dict(type='EpochSeedHook'),
@@ -82,6 +84,24 @@ def test_the_training_keeps_the_weights_that_were_found(whole):
     assert len(rows) == 3
     for row in rows:
         assert row['weights'] == policy.best_weights.tolist()
+
+
+def test_a_search_that_ends_early_has_the_first_rounds_of_a_whole_one(
+    whole, tmp_path
+):
+    controller = dict(SEARCH['controller'], rounds_per_training=3)
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=toy.exploration(num_rounds=2, controller=controller),
+    )
+    runner.train()
+    assert runner.max_iters == 3 * 3
+    for ours, theirs in zip(
+        faults.history(tmp_path), faults.history(whole)[:2], strict=True
+    ):
+        for key in ('weights', 'metrics', 'plan'):
+            assert ours[key] == theirs[key]
+    assert 'confidence' in ours['info'] and 'confidence' not in theirs['info']
 
 
 def test_an_interrupted_search_goes_on_to_the_same_bits(

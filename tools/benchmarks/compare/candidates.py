@@ -6,23 +6,37 @@ run if named.
 
 from __future__ import annotations
 
-from equal_terms import EQUAL, EQUAL_ROWS, EQUAL_SEARCHES, FROM_ONES
+from equal_terms import EQUAL, EQUAL_SEARCHES, FROM_ONES
 from method import Method, Options, Search
 
 TOLD = 'rounds_per_training'
+EQUAL_SLOPE = f'SlopeSearch{EQUAL}'
+LENGTHS = {'first half': 0.5, 'first two thirds': 2 / 3}
+"""Parts of the trainings after which a search ends."""
 _STABLE: Options = dict(type='AdaSegment')
-_FULL = (f'SlopeSearch{EQUAL}', FROM_ONES)
 
 
 def _ended_early(name: str, length: float) -> Search:
     return EQUAL_SEARCHES[name]._replace(length=length, told=TOLD)
 
 
-# The trainings of a search stop where their order is known.
+def _controlled(search: Search) -> Search:
+    """Add a replica with all weights 1, which has no part in the step."""
+    controller = dict(search.controller, control=True)
+    return search._replace(controller=controller, replicas=search.replicas + 1)
+
+
+# The trainings of a search stop where their order is known. Around ones the
+# centre point is the control.
 _SHORT = {
-    f'{name}, {words}': (name, _ended_early(name, length))
-    for name in _FULL
-    for words, length in (('first half', 0.5), ('first two thirds', 2 / 3))
+    f'{name}, {words}': _ended_early(name, length)
+    for name in (EQUAL_SLOPE, FROM_ONES)
+    for words, length in LENGTHS.items()
+}
+_SHORT |= {
+    name: _controlled(search)
+    for name, search in _SHORT.items()
+    if name.startswith(EQUAL_SLOPE)
 }
 # What makes a round of Ada-Segment tell more, or a mistake cost less.
 _ROUNDS = {
@@ -36,23 +50,23 @@ _ROUNDS = {
     'Ada-Segment from ones': Search(dict(_STABLE, start=0.0), grouped=True),
 }
 
-CANDIDATE_SEARCHES: dict[str, Search] = {
-    name: search for name, (_, search) in _SHORT.items()
-} | _ROUNDS
+CANDIDATE_SEARCHES: dict[str, Search] = _SHORT | _ROUNDS
 
-_ROW_OF = {row.name: row for row in EQUAL_ROWS}
+
+def _trained(name: str, mode: str, **hook: str) -> Method:
+    hook = dict(type='PolicyWeightingHook', mode=mode, **hook)
+    return Method(name, 'Ada-Segment', hook, name)
+
+
 CANDIDATE_ROWS = [
     *(
-        _ROW_OF[full]._replace(name=name, search=name)
-        for name, (full, _) in _SHORT.items()
+        _trained(name, 'pred', fallback='policy')._replace(rpn=True)
+        for name in _SHORT
     ),
+    # With all weights 1 where these promise more.
     *(
-        Method(
-            name,
-            'Ada-Segment',
-            dict(type='PolicyWeightingHook', mode='comb', fallback='policy'),
-            name,
-        )
-        for name in _ROUNDS
+        _trained(f'{name}, or ones', 'pred')._replace(search=name, rpn=True)
+        for name in _SHORT
     ),
+    *(_trained(name, 'comb', fallback='policy') for name in _ROUNDS),
 ]

@@ -29,7 +29,7 @@ _INVERSE: Options = dict(initial='inverse_loss')
 _BOHB: Options = dict(
     type='BohbSearch', spread=SPREAD, reduction_factor=2, **_INVERSE
 )
-_SLOPE: Options = dict(type='SlopeSearch', noise=0.5)
+_SLOPE: Options = dict(type='SlopeSearch', noise=0.5, control=False)
 
 
 def _search(controller: Options, **fields: Any) -> Search:

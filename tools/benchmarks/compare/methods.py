@@ -61,7 +61,7 @@ _PAPER = dict(
     updates_per_round=1,
     first_reference='pseudo',
 )
-_SLOPE = dict(type='SlopeSearch', noise=0.5, centre=False)
+_SLOPE = dict(type='SlopeSearch', noise=0.5, centre=False, control=False)
 
 SEARCHES: dict[str, Search] = {
     OURS: Search(_STABLE, grouped=True),

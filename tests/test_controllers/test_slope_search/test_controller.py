@@ -1,7 +1,4 @@
-"""Whole trainings around a start, and a step up the slope between them.
-
-Points and steps by hand, and by what they promise.
-"""
+"""Whole trainings around a start, and a step up the slope between them."""
 
 from __future__ import annotations
 
@@ -11,18 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mmada.controllers import RoundResult, SlopeSearch, WeightController
 from mmada.controllers.base import Rest, Start
-from mmada.controllers.slope_search import (
-    confidence,
-    design,
-    mean_curvature,
-    slope_at_middle,
-    step_up,
-    waves,
-)
 from mmada.testing import WeightControllerConformance
 from mmada.testing.controllers import LOSSES as SUITE_LOSSES
 from mmada.testing.controllers import play as play_rounds
@@ -58,14 +47,17 @@ class TestSlopeSearch(SharedBehaviour, WeightControllerConformance):
         )
 
 
-class TestSlopeSearchWithoutCentrePoint(TestSlopeSearch):
+class TestSlopeSearchOfTheOuterPointsAlone(TestSlopeSearch):
     def build(self, **options: Any) -> WeightController:
-        return SlopeSearch(centre=False, **options)
+        return SlopeSearch(centre=False, control=False, **options)
 
 
 def search(**options: Any) -> SlopeSearch:
-    """A search without a centre point, which the later tests add."""
-    given = dict(num_objectives=4, num_rounds=3, num_replicas=4, centre=False)
+    """A search without centre point and control, which later tests add."""
+    given: dict[str, Any] = dict(
+        num_objectives=4, num_rounds=3, num_replicas=4
+    )
+    given |= dict(centre=False, control=False)
     return SlopeSearch(**(given | options))
 
 
@@ -205,6 +197,43 @@ def test_the_last_third_of_the_rounds_decides() -> None:
     assert float(shares[0] / shares.sum()) > 0.5
 
 
+def test_a_search_may_end_before_its_trainings() -> None:
+    early = search(num_rounds=2, rounds_per_training=6)
+    assert SlopeSearch.training_rounds(2, dict(rounds_per_training=6)) == 6
+    assert SlopeSearch.training_rounds(2, {}) == 2
+    proposed = play(early, lambda weights, index: weights[:, 3].log())
+    assert torch.equal(proposed[1], search(num_rounds=6).propose(LOSSES))
+    assert early.learned([True] * 2, torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize('value', [1, 2.5, 'x', True])
+def test_trainings_are_not_shorter_than_the_search(value: Any) -> None:
+    said = '`rounds_per_training` should be an integer of at least 2'
+    with pytest.raises(ValueError, match=f'{said}. Found {value!r}'):
+        search(num_rounds=2, rounds_per_training=value)
+    with pytest.raises(ValueError, match=said):
+        SlopeSearch.training_rounds(2, dict(rounds_per_training=value))
+
+
+def test_the_length_of_trainings_is_part_of_a_search() -> None:
+    """But not where it is that of the search, as in older states."""
+    state = search(num_rounds=2).state_dict()
+    search(num_rounds=2, rounds_per_training=2).load_state_dict(state)
+    with pytest.raises(ValueError, match='rounds_per_training'):
+        search(num_rounds=2, rounds_per_training=4).load_state_dict(state)
+
+
+def test_as_many_rounds_decide_where_a_search_ends_early() -> None:
+    # Four, a third of twelve, whether they are all rounds or half of them.
+    for num_rounds, expected in ((4, 3), (8, 0)):
+        controller = search(
+            num_rounds=num_rounds, rounds_per_training=12, noise=0.0
+        )
+        play(controller, lambda w, i: w[:, 0 if i > 3 else 3].log())
+        shares = controller.ensemble().weights(1, 1, LOSSES) * LOSSES
+        assert int(shares.argmax()) == expected
+
+
 def test_groups_share_a_factor() -> None:
     controller = search(groups=[[0, 1], [2, 3]], num_replicas=2)
     weights = controller.propose(LOSSES) * LOSSES
@@ -220,6 +249,8 @@ def test_one_replica_has_no_slope() -> None:
         search(num_replicas=2, centre=True)
     with pytest.raises(ValueError, match='`centre`.*Found 2'):
         search(centre=2)
+    with pytest.raises(ValueError, match='`control`.*Found 1'):
+        search(control=1)
 
 
 def centred(metrics: list[float], **options: Any) -> RoundResult:
@@ -316,97 +347,75 @@ def test_a_search_of_before_the_centre_point_goes_on_without_it() -> None:
     )
 
 
-SIZES = [(2, 1), (4, 3), (5, 4), (7, 3), (8, 3), (8, 4), (12, 4), (16, 10)]
+def test_the_control_trains_with_all_weights_1() -> None:
+    weights = search(num_replicas=6, centre=True, control=True).propose(LOSSES)
+    assert torch.equal(weights[-1], torch.ones(4).double())
+    without = search(num_replicas=5, centre=True).propose(LOSSES)
+    assert torch.equal(weights[:-1], without)
+    # Two others are needed.
+    few = search(num_replicas=3, centre=True, control=True).propose(LOSSES)
+    assert not (few == 1).all(1).any()
+    # Around all ones the centre point is one already.
+    around = search(num_replicas=5, centre=True, control=True, start=0.0)
+    weights = around.propose(LOSSES)
+    assert torch.equal(weights[0], torch.ones(4).double())
+    assert not (weights[1:] == 1).all(1).any()
 
 
-@pytest.mark.parametrize(('count', 'size'), SIZES)
-def test_the_design_is_orthogonal_in_all_directions(
-    count: int, size: int
-) -> None:
-    points = design(count, size, Generator().manual_seed(0))
-    assert torch.allclose(points.sum(0), torch.zeros(size).double())
-    torch.testing.assert_close(
-        points.T @ points / count, torch.eye(size).double()
+def controlled(control: float) -> tuple[SlopeSearch, RoundResult]:
+    """A search of one round whose step promises 40.45.
+
+    As in :func:`centred`: 40 + |g|^2 / 4 c = 40 + 3 / (4 * 5 / 3).
+    """
+    controller = search(
+        num_rounds=1, num_replicas=6, centre=True, control=True, noise=0.0
+    )
+    controller.propose(LOSSES)
+    metrics = torch.tensor([40.0, 36.0, 36.0, 36.0, 32.0, control])
+    result = controller.observe(metrics.double(), None)
+    return controller, result
+
+
+def test_what_a_control_beats_is_not_learned() -> None:
+    for control, better in ((40.44, True), (40.46, False), (math.nan, True)):
+        controller, result = controlled(control)
+        # With a centre point and a control by default.
+        resumed = SlopeSearch(4, 1, 6, noise=0.0)
+        resumed.load_state_dict(controller.state_dict())
+        for each in (controller, resumed):
+            scores = torch.zeros(1, 6)
+            assert each.learned([result.updated], scores) is better
+        assert result.updated is better
+    assert result.info.keys().isdisjoint({'control', 'promised'})
+    _, result = controlled(41.0)
+    assert result.info['control'] == 41
+    assert result.info['promised'] == pytest.approx(40.45)
+    assert result.reason == (
+        'the replica with all weights 1 ended at 41, above the 40.45 that the '
+        'step promises'
     )
 
 
-@pytest.mark.parametrize(('count', 'size'), SIZES)
-def test_no_two_replicas_are_alike_and_none_is_far_out(
-    count: int, size: int
-) -> None:
-    points = design(count, size, Generator().manual_seed(0))
-    distances = torch.pdist(points)
-    assert float(distances.min()) > 1.2
-    # The mean of the squares is `size`; a lone wave swings by one more.
-    assert float(points.norm(dim=1).max()) <= math.sqrt(size + 1) + 1e-9
+def test_the_control_has_no_part_in_the_step() -> None:
+    weights = [
+        controlled(control)[0].ensemble().best_weights
+        for control in (20.0, 60.0)
+    ]
+    assert torch.equal(*weights)
 
 
-@pytest.mark.parametrize(('count', 'size'), [(2, 1), (6, 3), (8, 3), (12, 4)])
-def test_with_twice_as_many_each_has_one_opposite(
-    count: int, size: int
-) -> None:
-    points = design(count, size, Generator().manual_seed(0))
-    nearest = torch.cdist(points, -points).min(1).values
-    torch.testing.assert_close(
-        nearest, torch.zeros_like(nearest), atol=1e-6, rtol=0
+def test_a_search_of_before_the_control_goes_on_without_it() -> None:
+    begun = search(num_replicas=5, centre=True)
+    begun.propose(LOSSES)
+    begun.observe(torch.arange(5.0), None)
+    resumed = search(num_replicas=5, centre=True, control=True)
+    resumed.load_state_dict(begun.state_dict())
+    for controller in (begun, resumed):
+        for _ in range(2):
+            weights = controller.propose(LOSSES)
+            result = controller.observe(torch.arange(5.0), None)
+        assert not (weights == 1).all(1).any()
+        assert 'control' not in result.info
+    assert torch.equal(
+        begun.ensemble().best_weights, resumed.ensemble().best_weights
     )
-    # So a metric that is curved alone has no slope.
-    curved = points.square() @ torch.arange(1.0, size + 1).double()
-    assert float((points.T @ curved).abs().max()) < 1e-9
-
-
-def test_four_waves_by_hand() -> None:
-    root = math.sqrt(2)
-    expected = [[root, 0, 1], [0, root, -1], [-root, 0, 1], [0, -root, -1]]
-    torch.testing.assert_close(waves(4, 3), torch.tensor(expected).double())
-
-
-def test_few_points_span_as_many_directions_as_they_can() -> None:
-    points = design(3, 5, Generator().manual_seed(0))
-    values = torch.linalg.svdvals(points)
-    torch.testing.assert_close(
-        values[:2], torch.full((2,), math.sqrt(3)).double()
-    )
-    assert torch.linalg.matrix_rank(points) == 2
-
-
-def test_the_slope_of_a_plane_is_found() -> None:
-    points = design(4, 3, Generator().manual_seed(0))
-    truth = torch.tensor([2.0, 0.0, -1.0]).double()
-    torch.testing.assert_close(
-        slope_at_middle(points, 30 + points @ truth), truth
-    )
-
-
-def test_the_step_goes_as_far_as_the_points_were() -> None:
-    points = design(4, 3, Generator().manual_seed(0))
-    slope = torch.tensor([2.0, 0.0, -1.0]).double()
-    torch.testing.assert_close(
-        step_up(points, slope, 0.0), slope * math.sqrt(3 / 5)
-    )
-    for curvature in (0.0, 1.0):
-        assert not step_up(points, torch.zeros(3).double(), curvature).any()
-
-
-def test_the_step_goes_to_the_top_of_a_curved_response() -> None:
-    points = design(6, 3, Generator().manual_seed(0))
-    slope = torch.tensor([2.0, 0.0, -1.0]).double()
-    metrics = 30 + points @ slope - 3 * points.square().sum(1)
-    curvature = mean_curvature(points, metrics, torch.tensor([30.0]))
-    assert curvature == pytest.approx(3)
-    # Where g - 2 c u is zero.
-    torch.testing.assert_close(
-        step_up(points, slope_at_middle(points, metrics), curvature),
-        slope / 6,
-    )
-    assert mean_curvature(points, metrics, torch.empty(0)) == 0
-
-
-def test_noise_takes_confidence_away() -> None:
-    points = design(4, 3, Generator().manual_seed(0))
-    slope = torch.tensor([2.0, 0.0, 0.0]).double()
-    # 1 - 3 noise^2 / (4 * 2^2)
-    assert confidence(points, slope, 2.0) == pytest.approx(1 - 12 / 16)
-    assert confidence(points, slope, 2.4) == 0
-    assert confidence(points, slope, 0.0) == 1
-    assert confidence(points, torch.zeros(3).double(), 0.0) == 0

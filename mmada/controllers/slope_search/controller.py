@@ -1,30 +1,56 @@
-"""A response-surface design of whole trainings, and a step of steepest ascent.
-
-:class:`SlopeSearch` is the controller; the functions after it place the points
-of the design, estimate slope and curvature, and take the step.
-"""
+"""Whole trainings around a start, and one step up the slope between them."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mmada.controllers.base import Plan, Rest, RoundResult, Start
 from mmada.controllers.rewards import RoundRewards
+from mmada.controllers.slope_search.response_surface import (
+    confidence,
+    design,
+    mean_curvature,
+    response_at,
+    slope_at_middle,
+    step_up,
+)
 from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import GroupPolicy, centred_basis
 from mmada.utils.checks import check_int, check_number
 
 LAST = 3
-"""The last third of a training's metrics is averaged."""
+"""The metrics of the last rounds are averaged, a third of a training's."""
 CHANCE = 0.015
 """Usual spread of a metric over seeds, as a share of the metric."""
+
+
+class Ascent(NamedTuple):
+    """What the metrics of a design say.
+
+    Attributes:
+        step: From the start, in units of `sigma`, shape ``(k,)``.
+        confidence: How much of the slope chance may not have feigned.
+        curvature: Of the response; None without a centre point's metric.
+        promised: Metric at the end of the step.
+        control: Metric with all weights 1; None if it is not known.
+    """
+
+    step: Tensor
+    confidence: float
+    curvature: float | None
+    promised: float
+    control: float | None
+
+    @property
+    def is_beaten(self) -> bool:
+        """Whether all weights 1 did better than the step promises."""
+        return self.control is not None and self.control > self.promised
 
 
 class SlopeSearch(WeightSearch):
@@ -40,17 +66,21 @@ class SlopeSearch(WeightSearch):
     the other points.
 
     The start is inverse-loss weighting of l^1, so the scale of each loss
-    drops out. Needs the states of all replicas (`Start.OWN`).
+    drops out. Where losses are balanced already it may be worse than no
+    weighting, and by more than the step gains. So one replica is a control
+    with all weights 1: if it ends above what the step promises, the search
+    has learned nothing, and a training with its policy has all weights 1.
+    Needs the states of all replicas (`Start.OWN`).
 
     Args:
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds, of a whole training together or of
             the first part of one.
-        num_replicas: Number m of replicas, at least 3, the centre point
-            among them (2 without one). From as many others as there are
-            groups on, no direction is left out; an even number of others,
-            twice as many as groups less one, keeps curvature out of the
-            slope.
+        num_replicas: Number m of replicas, at least 3, the centre point and
+            the control among them (2 without a centre point). From as many
+            others as there are groups on, no direction is left out; an even
+            number of others, twice as many as groups less one, keeps
+            curvature out of the slope.
         groups: Indices of the objectives of each group that shares a
             factor. Defaults to one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.
@@ -61,6 +91,9 @@ class SlopeSearch(WeightSearch):
             `CHANCE` times the mean of the replicas' metrics.
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
+        control: Whether the last replica trains with all weights 1. None
+            does where the centre point has them (`start` is 0), or where
+            less than two others would be left. Defaults to True.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.
@@ -82,16 +115,21 @@ class SlopeSearch(WeightSearch):
         sigma: float = 1.2,
         noise: float | None = None,
         centre: bool = True,
+        control: bool = True,
         rounds_per_training: int | None = None,
         seed: int = 0,
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
         self._policy.requires_grad_(False)
-        if not isinstance(centre, bool):
-            raise ValueError(
-                f'`centre` should be True or False. Found {centre!r}.'
-            )
+        for name, value in (('centre', centre), ('control', control)):
+            if not isinstance(value, bool):
+                raise ValueError(
+                    f'`{name}` should be True or False. Found {value!r}.'
+                )
         self._num_centre = int(centre)
+        least = 2 + self._num_centre
+        check_int('num_replicas', num_replicas, least)
+        self._num_control = int(control and start > 0 and num_replicas > least)
         options = dict(
             groups=self._policy.groups,
             start=start,
@@ -99,21 +137,23 @@ class SlopeSearch(WeightSearch):
             noise=noise,
             centre=centre,
         )
-        whole = self.training_rounds(
+        self._whole = self.training_rounds(
             num_rounds, dict(rounds_per_training=rounds_per_training)
         )
-        if whole > num_rounds:
-            options['rounds_per_training'] = whole
-        check_int('num_replicas', num_replicas, 2 + self._num_centre)
+        if self._whole > num_rounds:
+            options['rounds_per_training'] = self._whole
+        if self._num_control:
+            options['control'] = True
+        alone = self._num_centre + self._num_control
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
         directions = len(self._policy.groups) - 1
-        if num_replicas - self._num_centre <= directions:
+        if num_replicas - alone <= directions:
             warnings.warn(
                 f'`num_replicas` should be at least '
-                f'{directions + 1 + self._num_centre}, better '
-                f'{2 * directions + self._num_centre}, to tell the '
+                f'{directions + 1 + alone}, better '
+                f'{2 * directions + alone}, to tell the '
                 f'{directions} directions between '
                 f'{len(self._policy.groups)} weights apart. Found '
                 f'{num_replicas}.',
@@ -156,7 +196,7 @@ class SlopeSearch(WeightSearch):
         assert self._initial_losses is not None
         if not len(self._points):
             outer = design(
-                self.num_replicas - self._num_centre,
+                self.num_replicas - self._num_centre - self._num_control,
                 len(self._basis),
                 self.generator,
             )
@@ -164,7 +204,9 @@ class SlopeSearch(WeightSearch):
             self._points = torch.cat([centre, outer])
         factors = self._sigma * self._points @ self._basis
         mean = self._policy(self._initial_losses)
-        return self._policy.decode(mean + self._policy.expand(factors))
+        drawn = self._policy.decode(mean + self._policy.expand(factors))
+        control = drawn.new_ones(self._num_control, self.num_objectives)
+        return torch.cat([drawn, control])
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Note the metrics; after the last round, take the step.
@@ -183,65 +225,104 @@ class SlopeSearch(WeightSearch):
         )
 
     def _step(self, result: RoundResult) -> RoundResult:
-        """Move the policy; say so, or why it stays where it is."""
-        centre, outer = self._final_metrics()
-        points = self._points[self._num_centre :]
-        noise = self._noise
-        if noise is None:
-            noise = CHANCE * abs(float(outer.mean()))
-        slope = slope_at_middle(points, outer)
-        curvature = mean_curvature(points, outer, centre)
-        trust = confidence(points, slope, noise)
-        step = trust * self._sigma * step_up(points, slope, curvature)
+        """Move the policy; say so, or why a training has all weights 1."""
+        ascent = self._ascent()
         self._policy.bias.zero_()
-        self._policy.move(step @ self._basis)
-        info = dict(confidence=trust)
+        self._policy.move(self._sigma * ascent.step @ self._basis)
+        info = dict(confidence=ascent.confidence)
         if self._num_centre:
-            info['step'] = float(step.norm())
-        if len(centre):
-            info['curvature'] = curvature
-        result = result._replace(info=result.info | info)
-        if trust:
-            return result
-        ends = torch.cat([centre, outer])
-        low, high = float(ends.min()), float(ends.max())
-        ended = (
-            f'all replicas ended at {low:.4g}'
-            if low == high
-            else f'the replicas ended at {low:.4g} to {high:.4g}, which '
-            'chance explains if its standard deviation, the option `noise`, '
-            f'is {noise:.3g}'
+            info['step'] = self._sigma * float(ascent.step.norm())
+        if ascent.curvature is not None:
+            info['curvature'] = ascent.curvature
+        if ascent.control is not None:
+            info |= dict(control=ascent.control, promised=ascent.promised)
+        reason = ''
+        if not ascent.confidence:
+            reason = f'the policy stays at its start: {self._ended()}'
+        elif ascent.is_beaten:
+            reason = (
+                f'the replica with all weights 1 ended at {ascent.control:.4g}'
+                f', above the {ascent.promised:.4g} that the step promises'
+            )
+        return result._replace(
+            info=result.info | info,
+            updated=result.updated and not reason,
+            reason=reason or result.reason,
         )
-        reason = f'the policy stays at its start: {ended}'
-        return result._replace(updated=False, reason=reason)
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether the step was taken."""
-        return bool(self._policy.bias.any())
+        """Return whether the step was taken and promises more than ones."""
+        return bool(self._policy.bias.any()) and not self._ascent().is_beaten
 
-    def _final_metrics(self) -> tuple[Tensor, Tensor]:
+    def _ascent(self) -> Ascent:
+        """Estimate the response and the step from the last metrics."""
+        centre, control, outer = self._final_metrics()
+        points = self._points[self._num_centre :]
+        slope = slope_at_middle(points, outer)
+        curvature = mean_curvature(points, outer, centre)
+        trust = confidence(points, slope, self._chance(outer))
+        step = trust * step_up(points, slope, curvature)
+        middle = centre if len(centre) else outer.mean(0, keepdim=True)
+        return Ascent(
+            step=step,
+            confidence=trust,
+            curvature=curvature if len(centre) else None,
+            promised=response_at(step, float(middle), slope, curvature),
+            control=float(control) if len(control) else None,
+        )
+
+    def _chance(self, outer: Tensor) -> float:
+        if self._noise is not None:
+            return self._noise
+        return CHANCE * abs(float(outer.mean()))
+
+    def _ended(self) -> str:
+        """Say how close together the replicas ended."""
+        centre, _, outer = self._final_metrics()
+        ends = torch.cat([centre, outer])
+        low, high = float(ends.min()), float(ends.max())
+        if low == high:
+            return f'all replicas ended at {low:.4g}'
+        return (
+            f'the replicas ended at {low:.4g} to {high:.4g}, which chance '
+            'explains if its standard deviation, the option `noise`, is '
+            f'{self._chance(outer):.3g}'
+        )
+
+    def _final_metrics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean of each replica's last rounds.
 
         Returns:
-            That of the centre point, ``(1,)``, or ``(0,)`` where there is
-            none or it failed, and those of the others.
+            That of the centre point and of the control, each ``(1,)``, or
+            ``(0,)`` where there is none or it failed, and those of the others.
         """
-        count = -(-self.num_rounds // LAST)
+        count = min(self.num_rounds, -(-self._whole // LAST))
         metrics = torch.stack(self._metrics[-count:]).mean(0)
-        valid = metrics.isfinite()
-        centre, outer = metrics.tensor_split([self._num_centre])
         # One that failed is as bad as the worst.
-        worst = metrics[valid].min()
+        worst = metrics[metrics.isfinite()].min()
+        centre, outer, control = metrics.split(
+            [
+                self._num_centre,
+                self.num_replicas - self._num_centre - self._num_control,
+                self._num_control,
+            ]
+        )
         return (
             centre[centre.isfinite()],
+            control[control.isfinite()],
             outer.where(outer.isfinite(), worst),
         )
 
     def _adopt(self, identity: dict[str, Any]) -> None:
+        # Earlier searches had no such replicas.
         options = self._identity['options']
-        if 'centre' not in identity.get('options', options):
-            options.pop('centre', None)  # there was no such replica then
+        theirs = identity.get('options', options)
+        if 'centre' not in theirs:
+            options.pop('centre', None)
             self._num_centre = 0
+        if 'control' not in theirs:
+            options.pop('control', None)
+            self._num_control = 0
 
     def learn(self, drawn: Tensor, rewarded: RoundRewards) -> None:
         """Do nothing: the last rounds decide."""
@@ -275,121 +356,3 @@ class SlopeSearch(WeightSearch):
         self._points = memory['points']
         self._metrics = list(memory['metrics'])
         self._policy.bias.copy_(memory['bias'])
-
-
-def design(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Place points so that a slope between them is best known.
-
-    Columns have mean 0 and variance 1 over the points and are orthogonal, as
-    far as there are points: in ``count - 1`` directions. Chance turns them,
-    so that no direction is always left out.
-
-    Args:
-        count: Number m of points, at least 2.
-        size: Number of dimensions.
-        generator: Source of the turn.
-
-    Returns:
-        Points, shape ``(count, size)``.
-    """
-    known = min(count - 1, size)
-    turn = torch.randn(size, size, dtype=torch.float64, generator=generator)
-    axes, _ = torch.linalg.qr(turn)
-    return waves(count, known) @ axes[:known]
-
-
-def waves(count: int, size: int) -> Tensor:
-    """Return points on waves: columns ``cos(2 pi h j / m)`` and ``sin``.
-
-    Columns have mean 0 and variance 1 over the points and are orthogonal. Odd
-    frequencies come first: with an even count each point then has another one
-    opposite, as long as ``size <= count / 2``, so that curvature is not taken
-    for a slope.
-
-    Args:
-        count: Number m of points, at least 2.
-        size: Number of columns, at most ``count - 1``.
-
-    Returns:
-        Points, shape ``(count, size)``.
-    """
-    steps = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
-    columns = []
-    for frequency in sorted(
-        range(1, count // 2 + 1), key=lambda h: (h % 2 == 0, h)
-    ):
-        if 2 * frequency == count:  # whose sine is 0
-            columns.append((frequency * steps).cos())
-            continue
-        for wave in ((frequency * steps).cos(), (frequency * steps).sin()):
-            columns.append(math.sqrt(2) * wave)
-    return torch.stack(columns[:size], -1)
-
-
-def slope_at_middle(points: Tensor, metrics: Tensor) -> Tensor:
-    r"""Return the slope :math:`g = \frac1m \sum_j v_j u_j` of the metrics.
-
-    Args:
-        points: Points u of a design, shape ``(m, k)``.
-        metrics: Metrics v, shape ``(m,)``.
-    """
-    return points.T @ (metrics - metrics.mean()) / len(points)
-
-
-def confidence(points: Tensor, slope: Tensor, noise: float) -> float:
-    r"""Return how much of a slope noise may not have feigned.
-
-    .. math:: \max\left(0, 1 - \frac{d\, s^2}{m |g|^2}\right)
-
-    for m points of variance 1 in each of d directions (James and Stein's
-    factor).
-
-    Args:
-        points: Points of a design, shape ``(m, k)``.
-        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``.
-        noise: Standard deviation s of a metric by chance alone.
-    """
-    square = float(slope @ slope)
-    if square == 0:
-        return 0.0
-    size = int(torch.linalg.matrix_rank(points))
-    return max(0.0, 1 - size * noise**2 / (len(points) * square))
-
-
-def mean_curvature(points: Tensor, metrics: Tensor, centre: Tensor) -> float:
-    r"""Return c of the response :math:`v = v_0 + g^\top u - c |u|^2`.
-
-    .. math:: c = (v_0 - \bar v) / d
-
-    for points of variance 1 in each of d directions.
-
-    Args:
-        points: Points u of a design, in d directions, shape ``(m, k)``.
-        metrics: Metrics v at them, shape ``(m,)``.
-        centre: Metric v_0 at the centre, shape ``(1,)``; shape ``(0,)`` where
-            it is not known, which counts as no curvature.
-    """
-    if not len(centre):
-        return 0.0
-    size = int(torch.linalg.matrix_rank(points))
-    return float(centre[0] - metrics.mean()) / size
-
-
-def step_up(points: Tensor, slope: Tensor, curvature: float) -> Tensor:
-    r"""Return the step of steepest ascent, up to the top of the response.
-
-    .. math:: \min\left(\frac{|g|}{2c}, \sqrt{d}\right) \frac{g}{|g|}
-
-    It ends where the points of the design are, at the latest, and there if
-    the response has no top: if c is not positive.
-
-    Args:
-        points: Points of a design, in d directions, shape ``(m, k)``.
-        slope: Slope g of :func:`slope_at_middle`, shape ``(k,)``; where it
-            is zero, so is the step.
-        curvature: c of :func:`mean_curvature`.
-    """
-    length = math.sqrt(int(torch.linalg.matrix_rank(points)))
-    if curvature > 0:
-        length = min(length, float(slope.norm()) / (2 * curvature))
-    return torch.nn.functional.normalize(slope, dim=0) * length
