@@ -216,8 +216,8 @@ def test_the_search_over_whole_trainings_is_built() -> None:
     groups = exploration.controller.groups
     found = [{kinds[i] for i in group} for group in groups]
     assert found == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}, {'rpn'}]
-    # Each replica has one opposite but for the centre point.
-    assert exploration.controller.num_replicas == 2 * (len(groups) - 1) + 1
+    # Each replica has one opposite but for centre point and control.
+    assert exploration.controller.num_replicas == 2 * (len(groups) - 1) + 2
 
 
 def test_weights_learned_in_a_training_are_built() -> None:

@@ -139,8 +139,8 @@ def test_a_search_has_the_paper_s_controller(name):
     if method == 'grid-search':
         assert controller.num_rounds * controller.num_replicas == 20
         return
-    # SlopeSearch: two for each of three directions, and the centre point.
-    assert controller.num_replicas == (7 if method == 'slope-search' else 8)
+    # SlopeSearch: two for each of three directions, centre and control.
+    assert controller.num_replicas == 8
     if method != 'bohb-search':
         assert controller.num_rounds == EPOCHS[schedule]
         assert read(name).train_cfg.iters_per_round is None

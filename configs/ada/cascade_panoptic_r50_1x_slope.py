@@ -1,4 +1,4 @@
-# As the config without _slope, but the reward sees whole trainings: nine
+# As the config without _slope, but the reward sees whole trainings: ten
 # replicas train twelve epochs each on the proxy split, and a fresh model
 # trains with the weights that the slope between them points to. The losses of
 # the region proposals have a weight as well, so that no scale of the others
@@ -12,10 +12,11 @@ train_cfg = dict(
         controller=dict(
             _delete_=True,
             type='SlopeSearch',
-            num_replicas=9,
+            num_replicas=10,
             # Class, box and mask losses of the three stages together. Five
             # factors are four directions, for which eight replicas are two
-            # each, one opposite the other; the ninth is the centre point.
+            # each, one opposite the other. The others are the centre point
+            # and the control, with all weights 1.
             groups=[[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]],
         ),
     ),

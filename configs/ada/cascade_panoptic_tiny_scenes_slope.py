@@ -1,13 +1,13 @@
-# Whole trainings in place of rounds: seven replicas train from the first round
+# Whole trainings in place of rounds: eight replicas train from the first round
 # to the last with factors of their own, and a fresh model with those that the
 # slope between them points to. Four factors are three directions, for which
-# six replicas are two each, one opposite the other; the seventh is the centre
-# point.
+# six replicas are two each, one opposite the other; the others are the centre
+# point and the control, with all weights 1.
 _base_ = './cascade_panoptic_tiny_scenes.py'
 
 train_cfg = dict(
     exploration=dict(
-        controller=dict(_delete_=True, type='SlopeSearch', num_replicas=7),
+        controller=dict(_delete_=True, type='SlopeSearch', num_replicas=8),
     ),
 )
 

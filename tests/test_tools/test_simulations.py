@@ -77,3 +77,19 @@ def test_a_centre_point_keeps_a_good_start() -> None:
     ]
     assert gains[0] < -2 < 0 < gains[1]
     assert gains[2] < -2 < 0 < gains[3]
+
+
+def test_a_control_keeps_what_is_better_than_the_step() -> None:
+    world = slope.World(directions=4, cost=1.0, room=0.5, noise=0.5)
+    rows = slope.control_table(5, [world])[2:]
+    found = {}
+    for row in rows:
+        *_, ones, without, controlled = row.strip('|').split('|')
+        found[int(ones)] = [
+            float(cell.split(',')[0]) for cell in (without, controlled)
+        ]
+    # The step is worth at most 0.5.
+    assert found[3][0] < -2 and found[3][1] == 0
+    assert found[-1][0] > 1 and found[-1][1] == pytest.approx(
+        found[-1][0], abs=0.2
+    )

@@ -1,9 +1,11 @@
-"""What SlopeSearch gains with a centre point and without, at equal cost.
+"""What SlopeSearch gains with a centre point and with a control.
 
 Searches with the package's own controller on simulated metrics of whole
 trainings: a concave response over the log-factors, curved by chance more in
-some directions than in others, and noise. Printed are the mean gain over the
-start in PQ and the share of searches that end below it.
+some directions than in others, and noise. The first table compares designs
+with a centre point and without at equal cost: the mean gain over the start in
+PQ, and the share of searches that end below it. The second one has a control
+with all weights 1, or none, and the gain over all weights 1.
 
 python tools/benchmarks/simulate_slope_search.py
 """
@@ -14,7 +16,7 @@ import argparse
 import math
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -67,6 +69,16 @@ WORLDS = [
     for cost in (1.0, 3.0)
     for room in (0.5, 2.0, 5.0)
 ]
+CONTROLLED = [
+    World(4, cost, room, noise)
+    for cost, room, noise in (
+        (1.0, 0.5, 0.5),
+        (1.0, 2.0, 0.5),
+        (3.0, 2.0, 1.0),
+    )
+]
+# PQ of all weights 1 above that of the start.
+ABOVE = (-1.0, 0.0, 1.0, 2.0, 3.0)
 # Pairs of equal cost.
 DESIGNS = [
     Design(replicas, centre) for replicas in (9, 8) for centre in (False, True)
@@ -95,25 +107,49 @@ class Response:
 
 def gain(world: World, design: Design, seed: int) -> float:
     """Return what a search gains over its start, in true PQ."""
+    options = dict(
+        num_replicas=design.num_replicas, centre=design.centre, control=False
+    )
+    return _search(world, seed, options)[0]
+
+
+def gain_over_ones(
+    world: World, above: float, control: bool, seed: int
+) -> float:
+    """Return what the training after a search gains over all weights 1.
+
+    Args:
+        world: The response around the search's start.
+        above: PQ of all weights 1 above that of the start.
+        control: Whether the search has a replica with all weights 1 more.
+        seed: Of the response and of chance.
+    """
+    options = dict(num_replicas=9 + control, control=control)
+    found, learned = _search(world, seed, options, above)
+    return found - above if learned else 0.0
+
+
+def _search(
+    world: World, seed: int, options: dict[str, Any], above: float = 0.0
+) -> tuple[float, bool]:
+    """Return a search's gain over its start, and whether it has learned."""
     generator = Generator().manual_seed(seed)
     response = Response(world, generator)
     size = world.directions + 1
     basis, losses = centred_basis(size), torch.ones(size)
     controller = SlopeSearch(
-        size,
-        num_rounds=1,
-        num_replicas=design.num_replicas,
-        sigma=SIGMA,
-        noise=world.noise,
-        centre=design.centre,
-        control=False,
-        seed=seed,
+        size, 1, sigma=SIGMA, noise=world.noise, seed=seed, **options
     )
     factors = controller.propose(losses).log() @ basis.T
-    chance = world.noise * _normal(generator, len(factors))
-    controller.observe(LEVEL + response(factors) + chance, None)
+    metrics = response(factors)
+    start = response(torch.zeros(world.directions, dtype=torch.float64))
+    if options['control']:  # the last, which is no point of the response
+        metrics[-1] = start + above
+    metrics += LEVEL + world.noise * _normal(generator, len(metrics))
+    result = controller.observe(metrics, None)
     found = controller.ensemble().best_weights.log() @ basis.T
-    return float(response(found) - response(torch.zeros_like(found)))
+    learned = controller.learned([result.updated], metrics[None])
+    return float(response(found) - start), learned
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -122,22 +158,52 @@ def _normal(generator: Generator, *shape: int) -> Tensor:
 
 def table(num_searches: int, worlds: Sequence[World]) -> list[str]:
     """Return the rows of a Markdown table."""
-    names = ' | '.join(design.name for design in DESIGNS)
-    rows = [
-        f'| directions | noise | {SIGMA} away costs | room | {names} |',
-        '| ---: ' * (4 + len(DESIGNS)) + '|',
-    ]
+    rows = _head([design.name for design in DESIGNS])
     for world in worlds:
-        cells = []
-        for design in DESIGNS:
-            gains = [gain(world, design, seed) for seed in range(num_searches)]
-            below = sum(each < -HARM for each in gains) / num_searches
-            cells.append(f'{statistics.fmean(gains):+.2f}, {below:.0%}')
-        rows.append(
-            f'| {world.directions} | {world.noise} | {world.cost:g} | '
-            f'{world.room:g} | {" | ".join(cells)} |'
-        )
+        cells = [
+            _cell([gain(world, design, seed) for seed in range(num_searches)])
+            for design in DESIGNS
+        ]
+        rows.append(f'{_left(world)} | {" | ".join(cells)} |')
     return rows
+
+
+def control_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
+    """Return the rows of a Markdown table."""
+    rows = _head(['ones', 'without control', 'with control'])
+    for world in worlds:
+        for above in ABOVE:
+            cells = [
+                _cell(
+                    [
+                        gain_over_ones(world, above, control, seed)
+                        for seed in range(num_searches)
+                    ]
+                )
+                for control in (False, True)
+            ]
+            rows.append(f'{_left(world)} | {above:+g} | {" | ".join(cells)} |')
+    return rows
+
+
+def _head(names: Sequence[str]) -> list[str]:
+    return [
+        f'| directions | noise | {SIGMA} away costs | room | '
+        f'{" | ".join(names)} |',
+        '| ---: ' * (4 + len(names)) + '|',
+    ]
+
+
+def _left(world: World) -> str:
+    return (
+        f'| {world.directions} | {world.noise} | {world.cost:g} | '
+        f'{world.room:g}'
+    )
+
+
+def _cell(gains: Sequence[float]) -> str:
+    below = sum(each < -HARM for each in gains) / len(gains)
+    return f'{statistics.fmean(gains):+.2f}, {below:.0%}'
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -148,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--searches', type=int, default=50)
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    print('\n'.join(table(args.searches, WORLDS)))
+    print('\n'.join(table(args.searches, WORLDS)), '\n')
+    print('\n'.join(control_table(args.searches, CONTROLLED)))
 
 
 if __name__ == '__main__':

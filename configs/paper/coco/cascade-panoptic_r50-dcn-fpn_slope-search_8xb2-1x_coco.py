@@ -6,8 +6,9 @@ train_cfg = dict(
         _delete_=True,
         type='SlopeSearch',
         # Class, box and mask losses of the three stages share a factor. Four
-        # factors are three directions: two replicas each, and the centre.
-        num_replicas=7,
+        # factors are three directions: two replicas each, the centre point
+        # and the control.
+        num_replicas=8,
         groups=[[0, 3, 6], [1, 4, 7], [2, 5, 8], [9]],
     )
 )

@@ -48,8 +48,8 @@ def _gradient(**weighting: Any) -> dict[str, Any]:
 
 def _slope(n: int) -> dict[str, Any]:
     # Two replicas, one opposite the other, for each of the n - 1 directions,
-    # and the one at the centre.
-    replicas = max(5, 2 * n - 1) if n else 9
+    # the one at the centre and the one with all weights 1.
+    replicas = max(6, 2 * n) if n else 10
     return dict(type='SlopeSearch', num_replicas=replicas)
 
 

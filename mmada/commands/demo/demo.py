@@ -48,7 +48,7 @@ class Size:
         epochs: Epochs E of each training.
         rounds: Rounds T of the explorations, in as many iterations.
         replicas: Replicas m of `AdaSegment`.
-        points: Replicas of `SlopeSearch`: the centre, and one a factor.
+        points: Replicas of `SlopeSearch`: centre, control, and one a factor.
     """
 
     train: int = 160
@@ -58,7 +58,7 @@ class Size:
     epochs: int = 5
     rounds: int = 5
     replicas: int = 4
-    points: int = 5
+    points: int = 6
 
     @property
     def iters_per_round(self) -> int:

@@ -170,7 +170,7 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
             'one training to spare InverseLossWeighting of each kind of '
             'losses (in the benchmark 2.6 PQ above ones where the losses come '
             'on wrong scales, but below them on balanced real images), with '
-            'eleven SlopeSearch (3.1 above), or a policy of it (2.7 above). '
+            'twelve SlopeSearch (3.1 above), or a policy of it (2.7 above). '
             'DWA, PBT, AM-LFS and aggregators of gradients start at ones, and '
             'do not find back within a training. A large share alone is no '
             'fault: whether it is one, the metric says. The page "Benchmark" '

@@ -62,6 +62,7 @@ def advise(search: Search) -> list[Advice]:
         _advise_step(info_values(search, 'kl')),
         _advise_confidence(info_values(search, 'confidence')),
         _advise_curvature(search.rounds[-1].info),
+        _advise_control(search.rounds[-1].info),
         _advise_updates(search),
         _advise_parts(search),
     ]
@@ -200,6 +201,23 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
         'standard deviation of a log-factor away from the centre point, '
         f'whatever the direction. The step is {step:.2g} long in log-factors.',
     )
+
+
+def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
+    """Say whether the step promises more than all weights 1 reached."""
+    control, promised = info.get('control'), info.get('promised')
+    if control is None or promised is None:
+        return None
+    text = (
+        f'The step promises {promised:.4g} of the metric, where the replica '
+        f'with all weights 1 ended at {control:.4g}'
+    )
+    if control > promised:
+        return Advice(
+            'warning',
+            f'{text}: a training with the policy has all weights 1.',
+        )
+    return Advice('good', f'{text}.')
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -136,6 +136,13 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
         ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', 'step is 1.3 long'),
         ({'curvature': -0.1, 'step': 2.4}, 'note', 'limits the step of 2.4'),
+        (
+            {'control': 39.5, 'promised': 38.1},
+            'warning',
+            'promises 38.1 of the metric, where the replica with all weights '
+            '1 ended at 39.5: a training',
+        ),
+        ({'control': 38.1, 'promised': 39.5}, 'good', 'ended at 38.1.'),
     ],
 )
 def test_what_the_learner_says_of_itself(tmp_path, info, level, words):
