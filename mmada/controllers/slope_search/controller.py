@@ -92,8 +92,8 @@ class SlopeSearch(WeightSearch):
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
         control: Whether the last replica trains with all weights 1. None
-            does where the centre point has them (`start` is 0), or where
-            less than two others would be left. Defaults to True.
+            does where the centre point has them, because `start` is 0, or
+            where fewer than two others would be left. Defaults to True.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.
@@ -129,7 +129,8 @@ class SlopeSearch(WeightSearch):
         self._num_centre = int(centre)
         least = 2 + self._num_centre
         check_int('num_replicas', num_replicas, least)
-        self._num_control = int(control and start > 0 and num_replicas > least)
+        wants_control = control and not (centre and start == 0)
+        self._num_control = int(wants_control and num_replicas > least)
         options = dict(
             groups=self._policy.groups,
             start=start,
@@ -138,18 +139,21 @@ class SlopeSearch(WeightSearch):
             centre=centre,
         )
         self._whole = self.training_rounds(
-            num_rounds, dict(rounds_per_training=rounds_per_training)
+            check_int('num_rounds', num_rounds, 1),
+            dict(rounds_per_training=rounds_per_training),
         )
         if self._whole > num_rounds:
             options['rounds_per_training'] = self._whole
         if self._num_control:
             options['control'] = True
-        alone = self._num_centre + self._num_control
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
         directions = len(self._policy.groups) - 1
-        if num_replicas - alone <= directions:
+        outer = num_replicas - self._num_centre - self._num_control
+        if outer <= directions:
+            # With more replicas there is a control.
+            alone = self._num_centre + wants_control
             warnings.warn(
                 f'`num_replicas` should be at least '
                 f'{directions + 1 + alone}, better '
@@ -277,17 +281,36 @@ class SlopeSearch(WeightSearch):
         return CHANCE * abs(float(outer.mean()))
 
     def _ended(self) -> str:
-        """Say how close together the replicas ended."""
-        centre, _, outer = self._final_metrics()
-        ends = torch.cat([centre, outer])
+        """Say why the replicas around the start show no slope."""
+        _, outer, _ = self._split(self._last_means())
+        ends = outer[outer.isfinite()]
+        if len(ends) < 2:
+            return (
+                f'{len(ends)} of the {len(outer)} replicas around it ended '
+                'with a metric'
+            )
         low, high = float(ends.min()), float(ends.max())
         if low == high:
-            return f'all replicas ended at {low:.4g}'
+            return f'all replicas around it ended at {low:.4g}'
+        chance = self._chance(self._final_metrics()[2])
         return (
-            f'the replicas ended at {low:.4g} to {high:.4g}, which chance '
-            'explains if its standard deviation, the option `noise`, is '
-            f'{self._chance(outer):.3g}'
+            f'the replicas around it ended at {low:.4g} to {high:.4g}, a '
+            'slope which chance explains if its standard deviation, the '
+            f'option `noise`, is {chance:.3g}'
         )
+
+    def _last_means(self) -> Tensor:
+        """Return the mean of each replica's last rounds, ``(m,)``."""
+        count = min(self.num_rounds, -(-self._whole // LAST))
+        return torch.stack(self._metrics[-count:]).mean(0)
+
+    def _split(self, metrics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return those of the centre point, of the others, of the control."""
+        outer = len(metrics) - self._num_centre - self._num_control
+        centre, around, control = metrics.split(
+            [self._num_centre, outer, self._num_control]
+        )
+        return centre, around, control
 
     def _final_metrics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean of each replica's last rounds.
@@ -296,22 +319,14 @@ class SlopeSearch(WeightSearch):
             That of the centre point and of the control, each ``(1,)``, or
             ``(0,)`` where there is none or it failed, and those of the others.
         """
-        count = min(self.num_rounds, -(-self._whole // LAST))
-        metrics = torch.stack(self._metrics[-count:]).mean(0)
-        # One that failed is as bad as the worst.
-        worst = metrics[metrics.isfinite()].min()
-        centre, outer, control = metrics.split(
-            [
-                self._num_centre,
-                self.num_replicas - self._num_centre - self._num_control,
-                self._num_control,
-            ]
+        centre, outer, control = self._split(self._last_means())
+        centre, control = (
+            alone[alone.isfinite()] for alone in (centre, control)
         )
-        return (
-            centre[centre.isfinite()],
-            control[control.isfinite()],
-            outer.where(outer.isfinite(), worst),
-        )
+        # One that failed is as bad as the worst of the design.
+        ended = torch.cat([centre, outer[outer.isfinite()]])
+        worst = (ended if len(ended) else control).min()
+        return centre, control, outer.where(outer.isfinite(), worst)
 
     def _adopt(self, identity: dict[str, Any]) -> None:
         # Earlier searches had no such replicas.
