@@ -39,6 +39,7 @@ class Ascent(NamedTuple):
         curvature: Of the response; None without a centre point's metric.
         promised: Metric at the end of the step.
         control: Metric with all weights 1; None if it is not known.
+        chance: Standard deviation of a metric by chance alone.
     """
 
     step: Tensor
@@ -46,11 +47,20 @@ class Ascent(NamedTuple):
     curvature: float | None
     promised: float
     control: float | None
+    chance: float
 
     @property
     def is_beaten(self) -> bool:
         """Whether all weights 1 did better than the step promises."""
         return self.control is not None and self.control > self.promised
+
+    @property
+    def beats_control(self) -> bool:
+        """Whether all weights 1 did worse, by more than chance."""
+        return (
+            self.control is not None
+            and self.promised - self.control > self.chance
+        )
 
 
 class SlopeSearch(WeightSearch):
@@ -70,6 +80,8 @@ class SlopeSearch(WeightSearch):
     weighting, and by more than the step gains. So one replica is a control
     with all weights 1: if it ends above what the step promises, the search
     has learned nothing, and a training with its policy has all weights 1.
+    Where chance explains the slope there is no step, and the start is used
+    if it ended above the control by more than `noise`.
     Needs the states of all replicas (`Start.OWN`).
 
     Args:
@@ -242,7 +254,12 @@ class SlopeSearch(WeightSearch):
             info |= dict(control=ascent.control, promised=ascent.promised)
         reason = ''
         if not ascent.confidence:
-            reason = f'the policy stays at its start: {self._ended()}'
+            reason = f'the policy stays at its start: {self._ended(ascent)}'
+            if ascent.beats_control:
+                reason += (
+                    '; it is used, since the replica with all weights 1 ended '
+                    f'at {ascent.control:.4g}, below {ascent.promised:.4g}'
+                )
         elif ascent.is_beaten:
             reason = (
                 f'the replica with all weights 1 ended at {ascent.control:.4g}'
@@ -255,8 +272,13 @@ class SlopeSearch(WeightSearch):
         )
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether the step was taken and promises more than ones."""
-        return bool(self._policy.bias.any()) and not self._ascent().is_beaten
+        """Return whether the policy promises more than all weights 1.
+
+        Without a step it has to, by more than chance.
+        """
+        ascent = self._ascent()
+        stepped = bool(self._policy.bias.any())
+        return ascent.beats_control or (stepped and not ascent.is_beaten)
 
     def _ascent(self) -> Ascent:
         """Estimate the response and the step from the last metrics."""
@@ -264,7 +286,8 @@ class SlopeSearch(WeightSearch):
         points = self._points[self._num_centre :]
         slope = slope_at_middle(points, outer)
         curvature = mean_curvature(points, outer, centre)
-        trust = confidence(points, slope, self._chance(outer))
+        chance = self._chance(outer)
+        trust = confidence(points, slope, chance)
         step = trust * step_up(points, slope, curvature)
         middle = centre if len(centre) else outer.mean(0, keepdim=True)
         return Ascent(
@@ -273,6 +296,7 @@ class SlopeSearch(WeightSearch):
             curvature=curvature if len(centre) else None,
             promised=response_at(step, float(middle), slope, curvature),
             control=float(control) if len(control) else None,
+            chance=chance,
         )
 
     def _chance(self, outer: Tensor) -> float:
@@ -280,7 +304,7 @@ class SlopeSearch(WeightSearch):
             return self._noise
         return CHANCE * abs(float(outer.mean()))
 
-    def _ended(self) -> str:
+    def _ended(self, ascent: Ascent) -> str:
         """Say why the replicas around the start show no slope."""
         _, outer, _ = self._split(self._last_means())
         ends = outer[outer.isfinite()]
@@ -292,11 +316,10 @@ class SlopeSearch(WeightSearch):
         low, high = float(ends.min()), float(ends.max())
         if low == high:
             return f'all replicas around it ended at {low:.4g}'
-        chance = self._chance(self._final_metrics()[2])
         return (
             f'the replicas around it ended at {low:.4g} to {high:.4g}, a '
             'slope which chance explains if its standard deviation, the '
-            f'option `noise`, is {chance:.3g}'
+            f'option `noise`, is {ascent.chance:.3g}'
         )
 
     def _last_means(self) -> Tensor:

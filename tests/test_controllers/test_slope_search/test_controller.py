@@ -440,6 +440,30 @@ def test_what_a_control_beats_is_not_learned() -> None:
     )
 
 
+def flat(control: float) -> tuple[SlopeSearch, RoundResult]:
+    """A search whose replicas all end at 40, with a noise of 0.6."""
+    controller = SlopeSearch(4, 1, 6, noise=0.6)
+    controller.propose(LOSSES)
+    metrics = torch.tensor([40.0] * 5 + [control]).double()
+    return controller, controller.observe(metrics, None)
+
+
+def test_a_start_that_beats_all_weights_1_is_learned_without_a_step() -> None:
+    for control, learned in ((39.3, True), (39.5, False), (41.0, False)):
+        controller, result = flat(control)
+        assert not result.updated
+        assert controller.learned([False], torch.zeros(1, 6)) is learned
+        assert result.reason.endswith(
+            '; it is used, since the replica with all weights 1 ended at '
+            '39.3, below 40'
+            if learned
+            else 'all replicas around it ended at 40'
+        )
+        # Of which the weights are those of the start.
+        shares = controller.ensemble().weights(1, 1, LOSSES) * LOSSES
+        torch.testing.assert_close(shares, shares.mean().expand(4))
+
+
 def test_the_control_has_no_part_in_the_step() -> None:
     # Nor has it where it is the worst and another one failed.
     for last in (32.0, math.nan):
