@@ -22,7 +22,10 @@ with these lines::
 first, four stuff classes follow (``scene_metainfo()``).
 """
 
-from mmada.datasets.camvid_panoptic import CamVidPanopticDataset
+from mmada.datasets.camvid_panoptic import (
+    CamVidPanopticDataset,
+    CamVidSemanticDataset,
+)
 from mmada.datasets.image_subset import ImageSubset
 from mmada.datasets.scenes import (
     Scene,
@@ -34,10 +37,12 @@ from mmada.datasets.scenes import (
     scene_metainfo,
     scene_rng,
 )
+from mmada.datasets.semantic_labels import SemanticLabels
 from mmada.datasets.transforms import LoadPanopticAnnotations, MergeThingLabels
 
 __all__ = [
     'CamVidPanopticDataset',
+    'CamVidSemanticDataset',
     'ImageSubset',
     'LoadPanopticAnnotations',
     'MergeThingLabels',
@@ -45,6 +50,7 @@ __all__ = [
     'SceneOptions',
     'ScenePanopticDataset',
     'SceneSemanticDataset',
+    'SemanticLabels',
     'draw_scene',
     'make_scenes',
     'scene_metainfo',

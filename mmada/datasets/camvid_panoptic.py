@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS
 from numpy.typing import NDArray
 
 from mmada.datasets.coco_panoptic import describe_segment
+from mmada.datasets.semantic_labels import SemanticLabels
 
 
 class CamVidClass(NamedTuple):
@@ -72,6 +73,11 @@ class CamVidPanopticDataset(CocoPanopticDataset):
         stuff_classes=tuple(c.name for c in STUFF),
         palette=[c.color for c in THINGS + STUFF],
     )
+
+
+@DATASETS.register_module()
+class CamVidSemanticDataset(SemanticLabels, CamVidPanopticDataset):
+    """CamVid as label maps; see :class:`SemanticLabels`."""
 
 
 def camvid_categories() -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import ModuleType
 
@@ -37,8 +38,29 @@ def test_means_of_two_searches(tool, tmp_path, capsys) -> None:  # type: ignore[
     second = write(tmp_path / 'b', [2.0, 1.5])
     tool.main([str(first), str(second)])
     rows = capsys.readouterr().out.splitlines()
-    assert rows[2] == '| 1 | 1.50 | 1.00 | 0.71 | - | 0.50 | 2.50 |'
-    assert rows[3] == '| 2 | 1.00 | 1.00 | 0.71 | - | 0.50 | 2.00 |'
+    assert rows[2] == '| 1 | 1.50 | 1.00 | 0.71 | - | - | 0.50 | 2.50 |'
+    assert rows[3] == '| 2 | 1.00 | 1.00 | 0.71 | - | - | 0.50 | 2.00 |'
+
+
+def test_slopes_of_the_rounds_and_of_the_end(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Four points on two axes, and a control that is none of them."""
+    e = math.e
+    weights = [[e, 1, 1 / e], [1 / e, 1, e]]
+    weights += [[e, e**-2, e], [1 / e, e**2, 1 / e], [1.0, 1.0, 1.0]]
+    metrics = [[3, 1, 2, 2, 9], [2, 2, 3, 1, 9], [3, 1, 2, 2, 9]]
+    rounds = [
+        records.round_record(
+            i,
+            objectives=['cls', 'box', 'seg'],
+            weights=weights,
+            rewards=[0.0] * 5,
+            metrics=[{'coco_panoptic/PQ': float(v)} for v in found],
+        )
+        for i, found in enumerate(metrics, 1)
+    ]
+    records.write(tmp_path / 'exploration' / 'history.jsonl', rounds)
+    (search,) = tool.read([tmp_path])
+    assert tool.slope_agreement(search) == pytest.approx([1, 0, 1])
 
 
 def test_searches_of_other_lengths_are_refused(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]

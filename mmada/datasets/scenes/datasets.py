@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS
 from mmada.datasets.coco_panoptic import read_categories
 from mmada.datasets.json_stream import read_members
 from mmada.datasets.scenes.classes import scene_metainfo
+from mmada.datasets.semantic_labels import SemanticLabels
 
 
 @DATASETS.register_module()
@@ -38,34 +39,5 @@ class ScenePanopticDataset(CocoPanopticDataset):
 
 
 @DATASETS.register_module()
-class SceneSemanticDataset(ScenePanopticDataset):
-    """The scenes for pipelines that know label maps only.
-
-    All classes are in one list, things first; what belongs to no class is
-    255. MMSegmentation's transforms follow the loading of the labels::
-
-        pipeline=[
-            dict(type='LoadImageFromFile'),
-            dict(type='mmada.LoadPanopticAnnotations',
-                 with_bbox=False, with_label=False, with_mask=False),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PackSegInputs'),
-        ]
-
-    It takes the arguments of :class:`ScenePanopticDataset`.
-    """
-
-    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
-        """Return what the pipeline gets of one image.
-
-        Args:
-            raw_data_info: Image and annotations, as the parent class wants
-                them.
-
-        Returns:
-            The parent's fields but for the instances, and the names of the
-            maps that MMSegmentation has to crop and flip with the image.
-        """
-        info: dict[str, Any] = super().parse_data_info(raw_data_info)
-        del info['instances']
-        return dict(info, seg_fields=['gt_seg_map'])
+class SceneSemanticDataset(SemanticLabels, ScenePanopticDataset):
+    """The scenes as label maps; see :class:`SemanticLabels`."""

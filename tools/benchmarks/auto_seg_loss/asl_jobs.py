@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +20,8 @@ from mmengine.visualization import Visualizer
 import mmada  # noqa: F401  registers everything
 from mmada.utils.run_files import CURVE_FILE
 
-CONFIG = Path(__file__).parents[3] / 'configs' / 'asl' / 'scenes' / 'tiny.py'
+CONFIGS = Path(__file__).parents[3] / 'configs' / 'asl'
+SCENES_CONFIG = CONFIGS / 'scenes' / 'tiny.py'
 METRICS = ('mIoU', 'FWIoU', 'mAcc', 'gAcc', 'BIoU', 'BF1')
 TOLERANT = ('BIoU', 'BF1')
 # Their own losses weigh classes by pixels and learn small ones late.
@@ -27,6 +32,11 @@ TOLERANCE = 2  # of the evaluation too: images are small
 CROSS_ENTROPY: dict[str, Any] = dict(
     type='CrossEntropyLoss', avg_non_ignore=True
 )
+RIVALS: dict[str, dict[str, Any]] = {
+    'cross entropy': CROSS_ENTROPY,
+    'Dice': dict(type='DiceLoss'),
+    'Lovasz': dict(type='LovaszLoss', reduction='none'),
+}
 
 
 class Size(NamedTuple):
@@ -60,10 +70,12 @@ class Job(NamedTuple):
         name: What stands in the tables.
         losses: Configs of the losses.
         seed: Of everything.
-        scenes: Name of the scene set.
+        scenes: Name of the set of images.
         head: Name of the head.
         search: Metric that is searched for, else ''.
-        pretrained: Whether the backbone starts from `PRETRAIN`.
+        start: Key of the job whose backbone it starts from; '' for the
+            backbone of the config.
+        config: Config file of a training on cross entropy.
     """
 
     name: str
@@ -72,7 +84,8 @@ class Job(NamedTuple):
     scenes: str = 'scenes'
     head: str = 'fcn'
     search: str = ''
-    pretrained: bool = True
+    start: str = 'pretrain-far scenes-fcn-0'
+    config: Path = SCENES_CONFIG
 
     @property
     def key(self) -> str:
@@ -82,6 +95,7 @@ class Job(NamedTuple):
 
 HEADS: dict[str, dict[str, Any]] = {
     'fcn': {},
+    'fpn': {},
     'psp': dict(
         type='PSPHead',
         pool_scales=(1, 2, 4),
@@ -92,8 +106,9 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 
 
+RESULTS = 'results.jsonl'
 STATE = 'state.pth'
-PRETRAIN = Job('pretrain', [CROSS_ENTROPY], 0, 'far scenes', pretrained=False)
+PRETRAIN = Job('pretrain', [CROSS_ENTROPY], 0, 'far scenes', start='')
 
 
 def surrogate(metric: str, theta: str | None = None) -> dict[str, Any]:
@@ -128,6 +143,37 @@ def search_job(metric: str, seed: int, family: str) -> Job:
     return Job(name, [surrogate(family)], seed, search=metric)
 
 
+def read_results(work_dir: Path) -> list[dict[str, Any]]:
+    """Return the records of all jobs that are done."""
+    path = work_dir / RESULTS
+    if not path.exists():
+        return []
+    return [json.loads(row) for row in path.open()]
+
+
+def run_jobs(
+    jobs: Sequence[Job], work_dir: Path, size: Size, processes: int
+) -> None:
+    """Run the jobs that have no result yet.
+
+    Args:
+        jobs: None needs another one of them.
+        work_dir: Directory of the benchmark.
+        size: How large it is.
+        processes: How many at once.
+    """
+    done = {record['key'] for record in read_results(work_dir)}
+    left = [job for job in jobs if job.key not in done]
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(processes, context) as pool:
+        futures = [pool.submit(run, job, work_dir, size) for job in left]
+        for future in as_completed(futures):
+            record = future.result()
+            with (work_dir / RESULTS).open('a') as file:
+                file.write(json.dumps(record) + '\n')
+            print(json.dumps(record), flush=True)
+
+
 def run(job: Job, work_dir: Path, size: Size) -> dict[str, Any]:
     """Run a job in this process, or go on with it.
 
@@ -139,7 +185,7 @@ def run(job: Job, work_dir: Path, size: Size) -> dict[str, Any]:
     began = time.process_time()
     runner = Runner.from_cfg(_config(job, work_dir, size))
     runner.train()
-    if not job.pretrained:
+    if job == PRETRAIN:
         runner.save_checkpoint(runner.work_dir, STATE)
     metrics = {} if job.search else runner.test()
     return dict(
@@ -155,24 +201,24 @@ def run(job: Job, work_dir: Path, size: Size) -> dict[str, Any]:
 
 def _config(job: Job, work_dir: Path, size: Size) -> Config:
     os.environ['MMADA_SCENES'] = f'{work_dir / job.scenes}/'
-    cfg = Config.fromfile(CONFIG)
+    cfg = Config.fromfile(job.config)
     head = cfg.model.decode_head
     for key, value in HEADS[job.head].items():
         head.pop(key, None) if value is None else head.update({key: value})
     head.loss_decode = [
         dict(loss, loss_name=f'loss_{i}') for i, loss in enumerate(job.losses)
     ]
-    if job.pretrained:
+    if job.start:
         cfg.model.backbone.init_cfg = dict(
             type='Pretrained',
-            checkpoint=str(work_dir / PRETRAIN.key / STATE),
+            checkpoint=str(work_dir / job.start / STATE),
             prefix='backbone.',
         )
     cfg.work_dir = str(work_dir / job.key)
     cfg.experiment_name = job.key
     cfg.randomness = dict(seed=job.seed)
     cfg.log_level = 'WARNING'
-    iters = size.iters if job.pretrained else size.pretrain_iters
+    iters = size.pretrain_iters if job == PRETRAIN else size.iters
     cfg.train_cfg.update(max_iters=iters, val_interval=10**9)
     if job.search:
         cfg.resume = True

@@ -41,7 +41,7 @@ def write_tables(
         ('other scenes', 'fcn'),
         ('scenes', 'psp'),
     ):
-        scores = _scores(
+        scores = scores_of(
             r for r in records if (r['scenes'], r['head']) == (scenes, head)
         )
         table = scores_markdown(scores, METRICS)
@@ -56,7 +56,7 @@ def write_tables(
     save_figure(curves_figure(searches), work_dir / 'curves.png')
 
 
-def _scores(records: Iterable[Record]) -> Scores:
+def scores_of(records: Iterable[Record]) -> Scores:
     """Return the scores of the trainings by loss and metric, over seeds."""
     scores: dict[str, dict[str, list[float]]] = {}
     for record in sorted(records, key=lambda r: r['seed']):

@@ -12,22 +12,20 @@ python tools/benchmarks/auto_seg_loss/auto_seg_loss.py work_dirs/asl
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from asl_jobs import (
-    CROSS_ENTROPY,
     METRICS,
     PRETRAIN,
+    RIVALS,
     SLOW,
     Job,
     Size,
     curve_of,
-    run,
+    read_results,
+    run_jobs,
     search_job,
     surrogate,
 )
@@ -56,11 +54,6 @@ QUICK = Size(
     search_iters=40,
 )
 QUICK_METRICS = ('mIoU', 'BF1')
-RIVALS: dict[str, dict[str, Any]] = {
-    'cross entropy': CROSS_ENTROPY,
-    'Dice': dict(type='DiceLoss'),
-    'Lovasz': dict(type='LovaszLoss', reduction='none'),
-}
 # Name: seed and radius of the smallest things.
 SCENES = {
     'scenes': (11, 6.0),
@@ -91,7 +84,6 @@ class Benchmark:
         self.size = size
         self.metrics = metrics
         self.seeds = seeds
-        self.results = self.work_dir / 'results.jsonl'
 
     def prepare(self) -> None:
         """Draw the scene sets."""
@@ -156,27 +148,6 @@ class Benchmark:
         theta = curve_of(self.work_dir, metric, self.seeds[0], family)
         return surrogate(family, theta)
 
-    def read(self) -> list[dict[str, Any]]:
-        """Return all results."""
-        if not self.results.exists():
-            return []
-        return [json.loads(row) for row in self.results.open()]
-
-    def run(self, jobs: Sequence[Job], processes: int) -> None:
-        """Run the jobs that have no result yet."""
-        done = {record['key'] for record in self.read()}
-        left = [job for job in jobs if job.key not in done]
-        context = multiprocessing.get_context('spawn')
-        with ProcessPoolExecutor(processes, context) as pool:
-            futures = [
-                pool.submit(run, job, self.work_dir, self.size) for job in left
-            ]
-            for future in as_completed(futures):
-                record = future.result()
-                with self.results.open('a') as file:
-                    file.write(json.dumps(record) + '\n')
-                print(json.dumps(record), flush=True)
-
 
 def _searched_name(metric: str, family: str) -> str:
     """Name a loss that was searched, with its best actions trained again."""
@@ -211,14 +182,13 @@ def main() -> None:
         args.seeds,
     )
     benchmark.prepare()
-    benchmark.run([PRETRAIN], 1)
-    benchmark.run(benchmark.searches(), args.processes)
-    benchmark.run(benchmark.trainings(), args.processes)
+    for jobs in ([PRETRAIN], benchmark.searches(), benchmark.trainings()):
+        run_jobs(jobs, benchmark.work_dir, benchmark.size, args.processes)
     write_tables(
         benchmark.work_dir,
         benchmark.metrics,
         benchmark.seeds[0],
-        benchmark.read(),
+        read_results(benchmark.work_dir),
     )
 
 
