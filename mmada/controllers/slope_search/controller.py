@@ -251,7 +251,9 @@ class SlopeSearch(WeightSearch):
         if ascent.curvature is not None:
             info['curvature'] = ascent.curvature
         if ascent.control is not None:
-            info |= dict(control=ascent.control, promised=ascent.promised)
+            info['control'] = ascent.control
+        if self._num_control:
+            info['promised'] = ascent.promised
         reason = ''
         if not ascent.confidence:
             reason = f'the policy stays at its start: {self._ended(ascent)}'

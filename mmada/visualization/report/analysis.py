@@ -219,8 +219,14 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
 def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
     """Say whether the policy promises more than all weights 1 reached."""
     control, promised = info.get('control'), info.get('promised')
-    if control is None or promised is None:
+    if promised is None:
         return None
+    if control is None:
+        return Advice(
+            'warning',
+            'The replica with all weights 1 ended without a metric, so that '
+            'nothing tells whether the policy is better than they are.',
+        )
     text = (
         f'The policy promises {promised:.4g} of the metric, where the '
         f'replica with all weights 1 ended at {control:.4g}'

@@ -147,6 +147,7 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
             'good',
             'ended at 38.1.',
         ),
+        ({'promised': 39.5}, 'warning', 'all weights 1 ended without a'),
         # The search may have learned nothing.
         (
             {'control': 38.1, 'promised': 38.2, 'confidence': 0.0},
