@@ -39,6 +39,7 @@ class Ascent(NamedTuple):
         curvature: Of the response; None without a centre point's metric.
         promised: Metric at the end of the step.
         control: Metric with all weights 1; None if it is not known.
+        chance: Standard deviation of a metric by chance alone.
     """
 
     step: Tensor
@@ -46,11 +47,20 @@ class Ascent(NamedTuple):
     curvature: float | None
     promised: float
     control: float | None
+    chance: float
 
     @property
     def is_beaten(self) -> bool:
         """Whether all weights 1 did better than the step promises."""
         return self.control is not None and self.control > self.promised
+
+    @property
+    def beats_control(self) -> bool:
+        """Whether all weights 1 did worse, by more than chance."""
+        return (
+            self.control is not None
+            and self.promised - self.control > self.chance
+        )
 
 
 class SlopeSearch(WeightSearch):
@@ -70,6 +80,8 @@ class SlopeSearch(WeightSearch):
     weighting, and by more than the step gains. So one replica is a control
     with all weights 1: if it ends above what the step promises, the search
     has learned nothing, and a training with its policy has all weights 1.
+    Where chance explains the slope there is no step, and the start is used
+    if it ended above the control by more than `noise`.
     Needs the states of all replicas (`Start.OWN`).
 
     Args:
@@ -92,8 +104,8 @@ class SlopeSearch(WeightSearch):
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
         control: Whether the last replica trains with all weights 1. None
-            does where the centre point has them (`start` is 0), or where
-            less than two others would be left. Defaults to True.
+            does where the centre point has them, because `start` is 0, or
+            where fewer than two others would be left. Defaults to True.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.
@@ -129,7 +141,8 @@ class SlopeSearch(WeightSearch):
         self._num_centre = int(centre)
         least = 2 + self._num_centre
         check_int('num_replicas', num_replicas, least)
-        self._num_control = int(control and start > 0 and num_replicas > least)
+        wants_control = control and not (centre and start == 0)
+        self._num_control = int(wants_control and num_replicas > least)
         options = dict(
             groups=self._policy.groups,
             start=start,
@@ -138,18 +151,21 @@ class SlopeSearch(WeightSearch):
             centre=centre,
         )
         self._whole = self.training_rounds(
-            num_rounds, dict(rounds_per_training=rounds_per_training)
+            check_int('num_rounds', num_rounds, 1),
+            dict(rounds_per_training=rounds_per_training),
         )
         if self._whole > num_rounds:
             options['rounds_per_training'] = self._whole
         if self._num_control:
             options['control'] = True
-        alone = self._num_centre + self._num_control
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
         directions = len(self._policy.groups) - 1
-        if num_replicas - alone <= directions:
+        outer = num_replicas - self._num_centre - self._num_control
+        if outer <= directions:
+            # With more replicas there is a control.
+            alone = self._num_centre + wants_control
             warnings.warn(
                 f'`num_replicas` should be at least '
                 f'{directions + 1 + alone}, better '
@@ -235,10 +251,17 @@ class SlopeSearch(WeightSearch):
         if ascent.curvature is not None:
             info['curvature'] = ascent.curvature
         if ascent.control is not None:
-            info |= dict(control=ascent.control, promised=ascent.promised)
+            info['control'] = ascent.control
+        if self._num_control:
+            info['promised'] = ascent.promised
         reason = ''
         if not ascent.confidence:
-            reason = f'the policy stays at its start: {self._ended()}'
+            reason = f'the policy stays at its start: {self._ended(ascent)}'
+            if ascent.beats_control:
+                reason += (
+                    '; it is used, since the replica with all weights 1 ended '
+                    f'at {ascent.control:.4g}, below {ascent.promised:.4g}'
+                )
         elif ascent.is_beaten:
             reason = (
                 f'the replica with all weights 1 ended at {ascent.control:.4g}'
@@ -251,8 +274,13 @@ class SlopeSearch(WeightSearch):
         )
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether the step was taken and promises more than ones."""
-        return bool(self._policy.bias.any()) and not self._ascent().is_beaten
+        """Return whether the policy promises more than all weights 1.
+
+        Without a step it has to, by more than chance.
+        """
+        ascent = self._ascent()
+        stepped = bool(self._policy.bias.any())
+        return ascent.beats_control or (stepped and not ascent.is_beaten)
 
     def _ascent(self) -> Ascent:
         """Estimate the response and the step from the last metrics."""
@@ -260,7 +288,8 @@ class SlopeSearch(WeightSearch):
         points = self._points[self._num_centre :]
         slope = slope_at_middle(points, outer)
         curvature = mean_curvature(points, outer, centre)
-        trust = confidence(points, slope, self._chance(outer))
+        chance = self._chance(outer)
+        trust = confidence(points, slope, chance)
         step = trust * step_up(points, slope, curvature)
         middle = centre if len(centre) else outer.mean(0, keepdim=True)
         return Ascent(
@@ -269,6 +298,7 @@ class SlopeSearch(WeightSearch):
             curvature=curvature if len(centre) else None,
             promised=response_at(step, float(middle), slope, curvature),
             control=float(control) if len(control) else None,
+            chance=chance,
         )
 
     def _chance(self, outer: Tensor) -> float:
@@ -276,18 +306,36 @@ class SlopeSearch(WeightSearch):
             return self._noise
         return CHANCE * abs(float(outer.mean()))
 
-    def _ended(self) -> str:
-        """Say how close together the replicas ended."""
-        centre, _, outer = self._final_metrics()
-        ends = torch.cat([centre, outer])
+    def _ended(self, ascent: Ascent) -> str:
+        """Say why the replicas around the start show no slope."""
+        _, outer, _ = self._split(self._last_means())
+        ends = outer[outer.isfinite()]
+        if len(ends) < 2:
+            return (
+                f'{len(ends)} of the {len(outer)} replicas around it ended '
+                'with a metric'
+            )
         low, high = float(ends.min()), float(ends.max())
         if low == high:
-            return f'all replicas ended at {low:.4g}'
+            return f'all replicas around it ended at {low:.4g}'
         return (
-            f'the replicas ended at {low:.4g} to {high:.4g}, which chance '
-            'explains if its standard deviation, the option `noise`, is '
-            f'{self._chance(outer):.3g}'
+            f'the replicas around it ended at {low:.4g} to {high:.4g}, a '
+            'slope which chance explains if its standard deviation, the '
+            f'option `noise`, is {ascent.chance:.3g}'
         )
+
+    def _last_means(self) -> Tensor:
+        """Return the mean of each replica's last rounds, ``(m,)``."""
+        count = min(self.num_rounds, -(-self._whole // LAST))
+        return torch.stack(self._metrics[-count:]).mean(0)
+
+    def _split(self, metrics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return those of the centre point, of the others, of the control."""
+        outer = len(metrics) - self._num_centre - self._num_control
+        centre, around, control = metrics.split(
+            [self._num_centre, outer, self._num_control]
+        )
+        return centre, around, control
 
     def _final_metrics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean of each replica's last rounds.
@@ -296,22 +344,14 @@ class SlopeSearch(WeightSearch):
             That of the centre point and of the control, each ``(1,)``, or
             ``(0,)`` where there is none or it failed, and those of the others.
         """
-        count = min(self.num_rounds, -(-self._whole // LAST))
-        metrics = torch.stack(self._metrics[-count:]).mean(0)
-        # One that failed is as bad as the worst.
-        worst = metrics[metrics.isfinite()].min()
-        centre, outer, control = metrics.split(
-            [
-                self._num_centre,
-                self.num_replicas - self._num_centre - self._num_control,
-                self._num_control,
-            ]
+        centre, outer, control = self._split(self._last_means())
+        centre, control = (
+            alone[alone.isfinite()] for alone in (centre, control)
         )
-        return (
-            centre[centre.isfinite()],
-            control[control.isfinite()],
-            outer.where(outer.isfinite(), worst),
-        )
+        # One that failed is as bad as the worst of the design.
+        ended = torch.cat([centre, outer[outer.isfinite()]])
+        worst = (ended if len(ended) else control).min()
+        return centre, control, outer.where(outer.isfinite(), worst)
 
     def _adopt(self, identity: dict[str, Any]) -> None:
         # Earlier searches had no such replicas.

@@ -173,6 +173,8 @@ def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
     middle = _median(confidence)
     if middle is None:
         return None
+    if sum(map(math.isfinite, confidence)) == 1:
+        return _advise_only_step(middle)
     text = f'The confidence in the steps is {middle:.0%} in the median'
     if middle < _SURE:
         return Advice(
@@ -183,10 +185,21 @@ def _advise_confidence(confidence: Sequence[float]) -> Advice | None:
     return Advice('good' if middle >= _CONVINCED else 'note', f'{text}.')
 
 
+def _advise_only_step(confidence: float) -> Advice:
+    """Say how well the slope is known that one step was taken along."""
+    text = f'The confidence in the step is {confidence:.0%}'
+    if confidence < _SURE:
+        return Advice(
+            'warning',
+            f'{text}: chance explains the slope between the replicas.',
+        )
+    return Advice('good' if confidence >= _CONVINCED else 'note', f'{text}.')
+
+
 def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
     """Say how a response-surface design found the length of its step."""
     curvature, step = info.get('curvature'), info.get('step')
-    if curvature is None or step is None:
+    if curvature is None or not step:
         return None
     if curvature <= 0:
         return Advice(
@@ -204,20 +217,26 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
 
 
 def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
-    """Say whether the step promises more than all weights 1 reached."""
+    """Say whether the policy promises more than all weights 1 reached."""
     control, promised = info.get('control'), info.get('promised')
-    if control is None or promised is None:
+    if promised is None:
         return None
+    if control is None:
+        return Advice(
+            'warning',
+            'The replica with all weights 1 ended without a metric, so that '
+            'nothing tells whether the policy is better than they are.',
+        )
     text = (
-        f'The step promises {promised:.4g} of the metric, where the replica '
-        f'with all weights 1 ended at {control:.4g}'
+        f'The policy promises {promised:.4g} of the metric, where the '
+        f'replica with all weights 1 ended at {control:.4g}'
     )
     if control > promised:
         return Advice(
             'warning',
             f'{text}: a training with the policy has all weights 1.',
         )
-    return Advice('good', f'{text}.')
+    return Advice('good' if info.get('confidence') else 'note', f'{text}.')
 
 
 def _median(values: Sequence[float]) -> float | None:

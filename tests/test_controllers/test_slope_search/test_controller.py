@@ -66,10 +66,15 @@ def test_too_few_replicas_are_named() -> None:
         search(num_replicas=3)
     with pytest.warns(UserWarning, match='at least 5, better 7, to tell the'):
         search(num_replicas=4, centre=True)
+    # Three have no control, but six do.
+    for count in (3, 5):
+        with pytest.warns(UserWarning, match='at least 6, better 8, to tell'):
+            search(num_replicas=count, centre=True, control=True)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         search(num_replicas=4)
         search(num_replicas=5, centre=True)
+        search(num_replicas=6, centre=True, control=True)
 
 
 def play(controller: SlopeSearch, metric: Any) -> list[Tensor]:
@@ -141,7 +146,7 @@ def test_a_search_without_a_step_says_so() -> None:
         result = controller.observe(torch.arange(4.0), None)
         assert result.updated is (index < 2)
     assert result.info['confidence'] == 0
-    assert 'ended at 0 to 3' in result.reason
+    assert 'replicas around it ended at 0 to 3' in result.reason
     assert '`noise`, is 1e+06' in result.reason
 
 
@@ -151,7 +156,7 @@ def test_equal_metrics_are_called_equal() -> None:
         controller.propose(LOSSES)
         result = controller.observe(torch.zeros(4), None)
     assert result.reason == (
-        'the policy stays at its start: all replicas ended at 0'
+        'the policy stays at its start: all replicas around it ended at 0'
     )
     assert not controller.learned([True] * 3, torch.zeros(3, 4))
 
@@ -213,6 +218,13 @@ def test_trainings_are_not_shorter_than_the_search(value: Any) -> None:
         search(num_rounds=2, rounds_per_training=value)
     with pytest.raises(ValueError, match=said):
         SlopeSearch.training_rounds(2, dict(rounds_per_training=value))
+
+
+@pytest.mark.parametrize('value', [None, '3', True])
+def test_odd_numbers_of_rounds_are_named(value: Any) -> None:
+    for more in ({}, dict(rounds_per_training=3)):
+        with pytest.raises(ValueError, match=f'`num_rounds`.*{value!r}'):
+            search(num_rounds=value, **more)
 
 
 def test_the_length_of_trainings_is_part_of_a_search() -> None:
@@ -316,6 +328,31 @@ def test_the_centre_alone_survives() -> None:
     assert not result.updated and result.info['step'] == 0
 
 
+def test_a_centre_far_above_explains_nothing_of_a_slope() -> None:
+    result = centred([60.0, 36.0, 36.0, 36.0, 36.0])
+    assert result.reason == (
+        'the policy stays at its start: all replicas around it ended at 36'
+    )
+
+
+def test_too_few_survivors_are_counted() -> None:
+    nan = math.nan
+    for outer, known in (([nan] * 4, 0), ([nan, 36.0, nan, nan], 1)):
+        result = centred([40.0, *outer])
+        assert result.reason == (
+            f'the policy stays at its start: {known} of the 4 replicas around '
+            'it ended with a metric'
+        )
+    controller = search(
+        num_rounds=1, num_replicas=6, centre=True, control=True
+    )
+    controller.propose(LOSSES)
+    metrics = torch.tensor([nan] * 5 + [30.0])
+    result = controller.observe(metrics, None)
+    assert '0 of the 4 replicas around it' in result.reason
+    assert not controller.learned([False], metrics[None])
+
+
 def test_with_equal_seeds_confidence_is_that_of_the_others_alone() -> None:
     metrics = [39.0, 40.0, 40.0, 41.0]
     without = search(num_rounds=1)
@@ -360,9 +397,16 @@ def test_the_control_trains_with_all_weights_1() -> None:
     weights = around.propose(LOSSES)
     assert torch.equal(weights[0], torch.ones(4).double())
     assert not (weights[1:] == 1).all(1).any()
+    # Without a centre point none is.
+    around = search(num_replicas=5, control=True, start=0.0)
+    weights = around.propose(LOSSES)
+    assert torch.equal(weights[-1], torch.ones(4).double())
+    assert not (weights[:-1] == 1).all(1).any()
 
 
-def controlled(control: float) -> tuple[SlopeSearch, RoundResult]:
+def controlled(
+    control: float, last: float = 32.0
+) -> tuple[SlopeSearch, RoundResult]:
     """A search of one round whose step promises 40.45.
 
     As in :func:`centred`: 40 + |g|^2 / 4 c = 40 + 3 / (4 * 5 / 3).
@@ -371,7 +415,7 @@ def controlled(control: float) -> tuple[SlopeSearch, RoundResult]:
         num_rounds=1, num_replicas=6, centre=True, control=True, noise=0.0
     )
     controller.propose(LOSSES)
-    metrics = torch.tensor([40.0, 36.0, 36.0, 36.0, 32.0, control])
+    metrics = torch.tensor([40.0, 36.0, 36.0, 36.0, last, control])
     result = controller.observe(metrics.double(), None)
     return controller, result
 
@@ -386,7 +430,9 @@ def test_what_a_control_beats_is_not_learned() -> None:
             scores = torch.zeros(1, 6)
             assert each.learned([result.updated], scores) is better
         assert result.updated is better
-    assert result.info.keys().isdisjoint({'control', 'promised'})
+    # The last control failed.
+    assert 'control' not in result.info
+    assert result.info['promised'] == pytest.approx(40.45)
     _, result = controlled(41.0)
     assert result.info['control'] == 41
     assert result.info['promised'] == pytest.approx(40.45)
@@ -396,12 +442,38 @@ def test_what_a_control_beats_is_not_learned() -> None:
     )
 
 
+def flat(control: float) -> tuple[SlopeSearch, RoundResult]:
+    """A search whose replicas all end at 40, with a noise of 0.6."""
+    controller = SlopeSearch(4, 1, 6, noise=0.6)
+    controller.propose(LOSSES)
+    metrics = torch.tensor([40.0] * 5 + [control]).double()
+    return controller, controller.observe(metrics, None)
+
+
+def test_a_start_that_beats_all_weights_1_is_learned_without_a_step() -> None:
+    for control, learned in ((39.3, True), (39.5, False), (41.0, False)):
+        controller, result = flat(control)
+        assert not result.updated
+        assert controller.learned([False], torch.zeros(1, 6)) is learned
+        assert result.reason.endswith(
+            '; it is used, since the replica with all weights 1 ended at '
+            '39.3, below 40'
+            if learned
+            else 'all replicas around it ended at 40'
+        )
+        # Of which the weights are those of the start.
+        shares = controller.ensemble().weights(1, 1, LOSSES) * LOSSES
+        torch.testing.assert_close(shares, shares.mean().expand(4))
+
+
 def test_the_control_has_no_part_in_the_step() -> None:
-    weights = [
-        controlled(control)[0].ensemble().best_weights
-        for control in (20.0, 60.0)
-    ]
-    assert torch.equal(*weights)
+    # Nor has it where it is the worst and another one failed.
+    for last in (32.0, math.nan):
+        weights = [
+            controlled(control, last)[0].ensemble().best_weights
+            for control in (20.0, 60.0)
+        ]
+        assert torch.equal(*weights)
 
 
 def test_a_search_of_before_the_control_goes_on_without_it() -> None:

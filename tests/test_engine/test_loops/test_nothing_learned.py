@@ -109,6 +109,35 @@ def test_what_all_weights_1_beat_is_not_learned(tmp_path):
     assert policy.best_weights[1] > 2 * policy.best_weights[0]
 
 
+@MODELS.register_module()
+class QuietDetector(toy.SmoothDetector):
+    """Its loss `a`, which the score measures, is small."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode == 'loss':
+            found['loss_a'] = 0.05 * found['loss_a']
+        return found
+
+
+def test_a_start_that_beats_all_weights_1_is_used_without_a_step(tmp_path):
+    """Replicas that are all but alike show no slope."""
+    explore(
+        tmp_path,
+        [dict(type='PolicyWeightingHook', mode='pred')],
+        model=dict(toy.MODEL, detector=dict(type='QuietDetector')),
+        controller=dict(SLOPE, sigma=1e-3, noise=0.01),
+    )
+    assert 'learned nothing' not in log(tmp_path)
+    assert 'it is used, since the replica with all weights 1' in log(tmp_path)
+    assert status(tmp_path)['nothing_learned'] is None
+    policy = load_policy(tmp_path / 'policy.safetensors')
+    shares = policy.best_weights * policy.initial_losses
+    torch.testing.assert_close(shares, shares.mean().expand(2))
+    best = policy.best_weights.tolist()
+    assert trained_with(tmp_path) == [pytest.approx(best)] * 2
+
+
 def test_a_step_that_chance_explains_is_none(tmp_path):
     """The start would be inverse-loss weighting."""
     explore(tmp_path, controller=dict(SLOPE, noise=1e6))

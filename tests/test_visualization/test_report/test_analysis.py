@@ -129,10 +129,10 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
         (
             {'confidence': 0.02},
             'warning',
-            '2% in the median: the rounds contradict',
+            'in the step is 2%: chance explains the slope',
         ),
-        ({'confidence': 0.11}, 'note', '11% in the median.'),
-        ({'confidence': 0.6}, 'good', '60% in the median.'),
+        ({'confidence': 0.11}, 'note', 'in the step is 11%.'),
+        ({'confidence': 0.6}, 'good', 'in the step is 60%.'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', '0.85 of the metric'),
         ({'curvature': 0.85, 'step': 1.3}, 'good', 'step is 1.3 long'),
         ({'curvature': -0.1, 'step': 2.4}, 'note', 'limits the step of 2.4'),
@@ -142,12 +142,43 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
             'promises 38.1 of the metric, where the replica with all weights '
             '1 ended at 39.5: a training',
         ),
-        ({'control': 38.1, 'promised': 39.5}, 'good', 'ended at 38.1.'),
+        (
+            {'control': 38.1, 'promised': 39.5, 'confidence': 0.6},
+            'good',
+            'ended at 38.1.',
+        ),
+        ({'promised': 39.5}, 'warning', 'all weights 1 ended without a'),
+        # The search may have learned nothing.
+        (
+            {'control': 38.1, 'promised': 38.2, 'confidence': 0.0},
+            'note',
+            'ended at 38.1.',
+        ),
     ],
 )
 def test_what_the_learner_says_of_itself(tmp_path, info, level, words):
     search = search_of(tmp_path, {'info': info})
     assert any(words in text for text in texts(search, level))
+
+
+@pytest.mark.parametrize(
+    ('confidence', 'level', 'words'),
+    [
+        (0.02, 'warning', '2% in the median: the rounds contradict'),
+        (0.11, 'note', '11% in the median.'),
+        (0.6, 'good', '60% in the median.'),
+    ],
+)
+def test_the_confidence_of_many_rounds(tmp_path, confidence, level, words):
+    rounds = [{'info': {'confidence': confidence}}] * 2
+    search = search_of(tmp_path, *rounds)
+    assert any(words in text for text in texts(search, level))
+
+
+def test_no_step_has_no_length(tmp_path):
+    info = {'curvature': -0.1, 'step': 0.0, 'confidence': 0.0}
+    search = search_of(tmp_path, {'info': info})
+    assert not any('limits the step' in text for text in texts(search, 'note'))
 
 
 def test_scalars_that_a_round_lacks(tmp_path):

@@ -51,6 +51,27 @@ def test_a_search_alone_is_measured_by_its_own_schedule(tmp_path):
     assert costs_of(run)[1] == ('exploration', 8, 40, 8, 2.0)
 
 
+@pytest.mark.parametrize(
+    ('controller', 'trainings'),
+    [
+        # Eight segments, of which 4, 8 and 1 are a training.
+        ("type='SlopeSearch'", 2.0),
+        ("type='SlopeSearch', rounds_per_training=8", 1.0),
+        ("type='RandomSearch'", 8.0),
+        ("type='MySearch'", 2.0),
+    ],
+)
+def test_the_controller_knows_how_long_a_training_is(
+    tmp_path, controller, trainings
+):
+    config = (
+        f'train_cfg = dict(controller=dict({controller}), num_rounds=4, '
+        'iters_per_round=5)'
+    )
+    run = make_run(tmp_path, config=config)
+    assert costs_of(run)[1] == ('exploration', 8, 40, 8, trainings)
+
+
 def test_what_nothing_tells_is_not_known(tmp_path):
     run = make_run(tmp_path, config='')
     assert costs_of(run)[1] == ('exploration', 8, None, 8, None)

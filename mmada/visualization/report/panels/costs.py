@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from mmada.controllers import Controller
+from mmada.engine.registration import registered_class
 from mmada.policies.policy_file import load_policy
 from mmada.utils.run_files import POLICY_FILE
 from mmada.visualization.history import Search
@@ -125,9 +127,7 @@ def segment_length(run: Run, search: Search) -> int | None:
 def training_length(run: Run) -> int | None:
     """Return the iterations of one whole training, None if not known.
 
-    It is the run's own training, or else the schedule of its first search,
-    whose rounds are as long as one training where each starts from the
-    winner of the last or from its own state.
+    It is the run's own training, or else the schedule of its first search.
     """
     training = run.config.training
     if 'max_iters' in training:
@@ -137,8 +137,22 @@ def training_length(run: Run) -> int | None:
     if not run.searches or 'max_epochs' in training:
         return None
     length = segment_length(run, run.searches[0])
-    rounds = run.searches[0].config.get('num_rounds')
+    rounds = _training_rounds(run.searches[0])
     return None if length is None or rounds is None else length * rounds
+
+
+def _training_rounds(search: Search) -> int | None:
+    """Return the rounds of one whole training, None if not known."""
+    rounds = search.config.get('num_rounds')
+    if rounds is None:
+        return None
+    controller = search.config.get('controller', {})
+    base: Any = Controller  # abstract
+    try:
+        found = registered_class('controller', controller, base)
+        return int(found.training_rounds(rounds, controller))
+    except ValueError:  # a class of the user's own
+        return int(rounds)
 
 
 def _provenance(run: Run) -> dict:
