@@ -293,8 +293,8 @@ class Exploration:
             self._fail(state)
             return None
         record = self.reporter.record(state, result)
-        record |= resamples_of(results) | self.start_states.notes(state)
         self.start_states.advance(state, values[result.best])
+        record |= resamples_of(results) | self.start_states.notes(state)
         state.losses = self._losses(
             results[result.best]['losses'], state.losses
         )
@@ -323,15 +323,19 @@ class Exploration:
     def _fail(self, state: ExplorationState) -> None:
         """Go back to the round's start after all replicas diverged."""
         state.failures += 1
-        if state.failures >= MAX_FAILED_ROUNDS:
-            raise RuntimeError(
-                f'All replicas of round {state.round + 1} '
-                f'{self.reporter.fate(state)} '
-                f'{state.failures} times in succession. The state before it '
-                f'is kept in {self.store.root}.'
-            )
-        self.reporter.failed(state)
+        if state.failures < MAX_FAILED_ROUNDS:
+            self.reporter.failed(state)
+            state.clear_round()
+            return
+        fate, failures = self.reporter.fate(state), state.failures
         state.clear_round()
+        state.failures = 0
+        self._commit(state)
+        raise RuntimeError(
+            f'All replicas of round {state.round + 1} {fate} {failures} times '
+            f'in succession. The state before it is kept in '
+            f'{self.store.root}; with `--resume` the round is tried again.'
+        )
 
     def _describe(self, rank: int, shares: Sequence[Sequence[int]]) -> str:
         for members, share in zip(self.groups.members, shares, strict=True):

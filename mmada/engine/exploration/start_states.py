@@ -287,18 +287,25 @@ class FromOwn(StartStates):
         sources: Mapping[int, int],
         channel: Channel,
     ) -> None:
-        """Keep the states of all replicas that are sound."""
+        """Keep the states of all replicas that are sound.
+
+        One that failed keeps the state from before the round: where all do,
+        the round is tried again from there.
+        """
         for replica, source in sources.items():
-            if replica not in state.results:
-                continue  # its segment is done again
+            result = state.results.get(replica)
+            if result is None or result['value'] is None:
+                continue
             rounds = self.origin(state, replica).rounds + 1
-            state.own.pop(replica, None)
-            if state.results[replica]['value'] is not None:
-                snapshot = _captured(trained, replica, source, channel)
-                state.own[replica] = dict(snapshot=snapshot, rounds=rounds)
+            snapshot = _captured(trained, replica, source, channel)
+            state.own[replica] = dict(snapshot=snapshot, rounds=rounds)
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
-        """Leave the start as it is."""
+        """Forget those that failed, and leave the start as it is."""
+        paused = Rest.PAUSED.name.lower()
+        for replica, result in state.results.items():
+            if result['value'] is None and state.plan[replica] != paused:
+                state.own.pop(replica, None)
 
     def passed_on(self, state: ExplorationState) -> Any:
         """Return the initial and all own states."""

@@ -1,9 +1,11 @@
 """Whole trainings as replicas, then a training with what was found."""
 
 import json
+import math
 
 import pytest
 import torch
+from mmengine.registry import METRICS
 
 from mmada.controllers import SlopeSearch
 from mmada.engine import load_policy
@@ -125,3 +127,61 @@ def test_an_interrupted_search_goes_on_to_the_same_bits(
         for folder in (whole, tmp_path)
     ]
     assert policies[0] == policies[1]
+
+
+@METRICS.register_module()
+class PatchyMetric(toy.ToyMetric):
+    """Without a number in some of its evaluations.
+
+    Attributes:
+        dark: Their numbers, from 1.
+        count: Of all evaluations so far.
+    """
+
+    dark: range = range(0)
+    count = 0
+
+    def compute_metrics(self, results):
+        PatchyMetric.count += 1
+        if PatchyMetric.count in self.dark:
+            return dict(score=math.nan)
+        return super().compute_metrics(results)
+
+
+def patchy(work_dir, monkeypatch, dark, **options):
+    """Searches alone; two evaluations come before the first round's."""
+    monkeypatch.setattr(PatchyMetric, 'dark', dark)
+    monkeypatch.setattr(PatchyMetric, 'count', 0)
+    reward = dict(reward_evaluator=dict(type='PatchyMetric'))
+    toy.runner(
+        work_dir, train_cfg=toy.exploration(**SEARCH, **reward), **options
+    ).train()
+
+
+def played(work_dir):
+    """What happened in the rounds, whatever was tried before."""
+    keys = 'weights', 'metrics', 'ages', 'plan', 'info'
+    return [{k: r[k] for k in keys} for r in faults.history(work_dir)]
+
+
+def test_a_round_without_rewards_is_tried_again(whole, tmp_path, monkeypatch):
+    patchy(tmp_path, monkeypatch, range(6, 9))
+    assert PatchyMetric.count == 2 + 4 * 3
+    assert played(tmp_path) == played(whole)
+
+
+def test_a_search_without_rewards_goes_on_once_there_are_some(
+    whole, tmp_path, monkeypatch
+):
+    with pytest.raises(RuntimeError, match='3 times in succession.*--resume'):
+        patchy(tmp_path, monkeypatch, range(6, 99))
+    assert len(faults.history(tmp_path)) == 1
+    patchy(tmp_path, monkeypatch, range(0), resume=True)
+    assert played(tmp_path) == played(whole)
+
+
+def test_what_failed_in_a_round_is_not_gone_on_with(tmp_path, monkeypatch):
+    patchy(tmp_path, monkeypatch, range(7, 8))
+    plans = [record['plan'] for record in faults.history(tmp_path)]
+    assert plans[1:] == [['own'] * 3, ['own', 'empty', 'own']]
+    assert faults.history(tmp_path)[-1]['ages'] == [3, 0, 3]
