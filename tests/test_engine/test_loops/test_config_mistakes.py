@@ -95,7 +95,8 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
         (
             dict(controller=dict(SLOPE, sigmas=1.0)),
             '`controller` should have options of SlopeSearch: centre, '
-            "groups, noise, num_replicas, sigma, start. Found 'sigmas'",
+            'control, groups, noise, num_replicas, rounds_per_training, '
+            "sigma, start. Found 'sigmas'",
         ),
         (
             dict(controller=dict(type='SlopeSearch')),
