@@ -74,7 +74,7 @@ class LiveReplica:
                 parameters=self._parameters,
                 buffers=self._buffers.named(),
                 optimizer=self.optim_wrapper.state_dict(),
-                schedulers=[s.state_dict() for s in self.schedulers],
+                schedulers=[_data_of(s) for s in self.schedulers],
                 **rest,
             ),
             device,
@@ -269,6 +269,12 @@ def _first_difference(parts: Sequence[dict[str, str]]) -> tuple[int, str]:
 
 _SHOWN = 4
 """Parameters that a message names."""
+
+
+def _data_of(scheduler: Any) -> dict[str, Any]:
+    """Return a scheduler's state without functions, which it makes itself."""
+    state: dict[str, Any] = scheduler.state_dict()
+    return {k: value for k, value in state.items() if not callable(value)}
 
 
 def _shape(tensors: Mapping[str, Tensor], name: str) -> str:

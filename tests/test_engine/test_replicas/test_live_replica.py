@@ -7,6 +7,7 @@ import torch
 
 from mmada.engine.replicas.live_replica import digest, digests
 from mmada.engine.replicas.plain_data import clone_nested, map_tensors
+from mmada.engine.state.payload import check_payload
 from tests.test_engine import lives
 
 WEIGHTS = ([2.0, 0.5], [0.25, 4.0], [1.0, 1.0])
@@ -48,6 +49,25 @@ def test_taking_turns_equals_training_in_separate_models(kind):
         snapshots[0]['parameters']['head_a.weight'],
         snapshots[1]['parameters']['head_a.weight'],
     )
+
+
+def test_a_schedule_keeps_functions_of_its_own():
+    """They are no part of a snapshot, which is stored without code."""
+    cycle = dict(
+        type='OneCycleLR', eta_max=0.1, total_steps=12, by_epoch=False
+    )
+    live, alone = lives.build([cycle]), lives.build([cycle])
+    start = live.capture()
+    for index in range(2):
+        lives.train(alone, WEIGHTS[0], index)
+    lives.train(live, WEIGHTS[1])
+    live.restore(start)
+    for index in range(2):
+        lives.train(live, WEIGHTS[0], index)
+        snapshot = live.capture()
+        check_payload(snapshot['schedulers'])
+        live.restore(snapshot)
+    lives.assert_equal(alone.capture(), snapshot)
 
 
 def test_a_snapshot_holds_all_that_training_changes():
