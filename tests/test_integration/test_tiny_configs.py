@@ -67,9 +67,9 @@ def test_a_run_is_built(read, name):
     runner.build_optim_wrapper(cfg.optim_wrapper)
     assert runner.train_loop.max_iters > 0
     if exploration_of(cfg) is not None:
-        # Two for each of the three directions between four factors, and one
-        # at the centre.
-        expected = 7 if name == 'slope' else 4
+        # Two for each of the three directions between four factors, one at
+        # the centre and one with all weights 1.
+        expected = 8 if name == 'slope' else 4
         assert controller_of(cfg).num_replicas == expected
 
 
