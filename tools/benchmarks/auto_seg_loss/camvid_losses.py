@@ -92,9 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     size = SIZE._replace(iters=args.iters, search_iters=args.search_iters)
     jobs = trainings(work_dir, args.seeds)
-    # Those that need no search first.
-    alone = [job for job in jobs if not job.name.startswith('searched')]
-    for part in (alone, [search(args.seeds[0])], jobs):
+    for part in ([search(args.seeds[0])], jobs):
         run_jobs(part, work_dir, size, args.processes)
     wanted = {job.key for job in jobs}
     records = [r for r in read_results(work_dir) if r['key'] in wanted]

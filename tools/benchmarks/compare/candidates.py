@@ -16,10 +16,6 @@ LENGTHS = {'first half': 0.5, 'first two thirds': 2 / 3}
 _STABLE: Options = dict(type='AdaSegment')
 
 
-def _ended_early(name: str, length: float) -> Search:
-    return EQUAL_SEARCHES[name]._replace(length=length, told=TOLD)
-
-
 def _controlled(search: Search) -> Search:
     """Add a replica with all weights 1, which has no part in the step."""
     controller = dict(search.controller, control=True)
@@ -29,14 +25,12 @@ def _controlled(search: Search) -> Search:
 # The trainings of a search stop where their order is known. Around ones the
 # centre point is the control.
 _SHORT = {
-    f'{name}, {words}': _ended_early(name, length)
-    for name in (EQUAL_SLOPE, FROM_ONES)
+    f'{name}, {words}': search._replace(length=length, told=TOLD)
+    for name, search in (
+        (EQUAL_SLOPE, _controlled(EQUAL_SEARCHES[EQUAL_SLOPE])),
+        (FROM_ONES, EQUAL_SEARCHES[FROM_ONES]),
+    )
     for words, length in LENGTHS.items()
-}
-_SHORT |= {
-    name: _controlled(search)
-    for name, search in _SHORT.items()
-    if name.startswith(EQUAL_SLOPE)
 }
 # What makes a round of Ada-Segment tell more, or a mistake cost less.
 _ROUNDS = {
