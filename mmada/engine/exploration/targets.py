@@ -47,8 +47,10 @@ class Target(ABC):
         record_keys: What names and actions are called in the records of a
             run.
         controllers: What kind of controller gives such actions.
+        file: What `save` writes into the work directory.
     """
 
+    file: ClassVar[str]
     names: tuple[str, ...]
     record_keys: ClassVar[tuple[str, str]]
     controllers: ClassVar[type[Controller]]
@@ -149,6 +151,7 @@ class LossWeights(Target):
 
     record_keys = ('objectives', 'weights')
     controllers = WeightController
+    file = POLICY_FILE
 
     def __init__(self, objectives: ObjectiveSpec | None = None) -> None:
         self._spec = objectives
@@ -276,6 +279,7 @@ class SurrogatePoints(Target):
 
     record_keys = ('parameters', 'actions')
     controllers = ActionController
+    file = CURVE_FILE
 
     def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Find the losses, which have to be of one metric.

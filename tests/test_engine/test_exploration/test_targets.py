@@ -67,6 +67,16 @@ def test_a_search_writes_the_curve_and_applies_it(tmp_path, monkeypatch):
     assert not (tmp_path / 'policy.safetensors').exists()
 
 
+def test_the_log_calls_actions_so_and_names_the_file(tmp_path):
+    metrics = [dict(type='PixelAccuracy', prefix=p) for p in ('pixels', 'b')]
+    loop = segmentor.exploration(reward_evaluator=metrics)  # a wide table
+    segmentor.runner(tmp_path, train_cfg=loop, log_level='INFO').train()
+    (log,) = tmp_path.glob('*/*.log')
+    said = log.read_text()
+    assert '\nactions  ' in said
+    assert f'What the search found is in {tmp_path / "curve.json"}.' in said
+
+
 def test_every_replica_of_every_round_starts_from_the_same_state(tmp_path):
     """Equal actions on the same data give equal scores in all rounds."""
     runner = segmentor.runner(tmp_path)
