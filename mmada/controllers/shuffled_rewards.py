@@ -12,11 +12,11 @@ from torch import Tensor
 from mmada.controllers.base import (
     FirstReference,
     RoundResult,
-    Rounds,
     Start,
     WeightController,
 )
 from mmada.controllers.rewards import select_best
+from mmada.controllers.rounds import Rounds
 from mmada.policies.ensemble import PolicyEnsemble
 
 

@@ -15,10 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from mmada.controllers.base import (
-    NOTHING_FOUND,
     RoundResult,
     Start,
-    WeightRounds,
 )
 from mmada.controllers.rewards import (
     RoundRewards,
@@ -27,6 +25,7 @@ from mmada.controllers.rewards import (
     select_best,
     standardised_reward,
 )
+from mmada.controllers.rounds import NOTHING_FOUND, WeightRounds
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import (
     ConstantPolicy,

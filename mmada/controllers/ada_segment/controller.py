@@ -13,13 +13,13 @@ from mmada.controllers.ada_segment.presets import build_preset, preset_options
 from mmada.controllers.base import (
     FirstReference,
     RoundResult,
-    WeightRounds,
 )
 from mmada.controllers.rewards import (
     RoundRewards,
     reward_round,
     select_best,
 )
+from mmada.controllers.rounds import WeightRounds
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import build_policy
 

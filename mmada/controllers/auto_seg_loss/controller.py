@@ -17,7 +17,6 @@ from mmada.controllers.auto_seg_loss.ppo import (
 from mmada.controllers.base import (
     ActionController,
     RoundResult,
-    Rounds,
     Start,
 )
 from mmada.controllers.rewards import (
@@ -27,6 +26,7 @@ from mmada.controllers.rewards import (
     select_best,
     standardised_reward,
 )
+from mmada.controllers.rounds import Rounds
 from mmada.controllers.weight_search import BestAction
 from mmada.utils.checks import check_choice, check_int, check_numbers
 

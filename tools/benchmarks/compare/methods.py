@@ -175,6 +175,24 @@ def sgd_rows() -> list[Method]:
     return [*rows, ours]
 
 
+def surrogate_rows() -> list[Method]:
+    """Return rows whose semantic head has a searched loss for mIoU."""
+    loss = dict(type='AutoSegLoss', metric='mIoU', theta='voc_miou')
+    options = {'model.detector.semantic_head.loss_seg': loss}
+    name = 'mIoU loss of VOC'
+    uncertainty = _weighted('UncertaintyWeighting', _STEP)
+    return [
+        Method(name, 'loss', options=options),
+        Method(
+            f'{name}, uncertainty +rpn, mean 1',
+            'loss',
+            uncertainty,
+            rpn=True,
+            options=options,
+        ),
+    ]
+
+
 def design() -> np.ndarray:
     """Return the levels, -1 or 1: a row a training, a column a factor.
 
@@ -423,6 +441,7 @@ METHODS: dict[str, Method] = {
         *CANDIDATE_ROWS,
         *design_rows(),
         *sgd_rows(),
+        *surrogate_rows(),
     )
 }
 # What a policy from elsewhere is compared with where it is used.

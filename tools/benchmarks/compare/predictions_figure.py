@@ -1,7 +1,8 @@
 """Test images with the truth and what the models of two rows predict.
 
 Reads what `compare.py` left of two rows on one problem; the images have to be
-there. It shows the first of the images whose predictions were written.
+there. Those shown are spread evenly over the images whose predictions were
+written, in the order of what the second row gains in PQ.
 
 python tools/benchmarks/compare/predictions_figure.py work_dirs/compare \\
     camvid --methods ones uncertainty --out predictions.png
@@ -57,8 +58,7 @@ def predictions_figure(
         for method in select_methods(names)
     ]
     ids = sorted(a['image_id'] for a in file['annotations'])
-    with np.load(folders[0] / MAPS) as stored:
-        chosen = [i for i in ids if str(i) in stored][:shown]
+    chosen = spread_by_gain(folders, ids, shown)
     annotations = {a['image_id']: a for a in file['annotations']}
     rows = [
         PanelRow(
@@ -72,6 +72,29 @@ def predictions_figure(
         for image_id in chosen
     ]
     return panoptic_panel(rows, names_by_id, ('image', 'truth', *names))
+
+
+def spread_by_gain(
+    folders: Sequence[Path], ids: Sequence[int], shown: int
+) -> list[int]:
+    """Return images from the one that gains least to the one that gains most.
+
+    Args:
+        folders: Of the two trainings.
+        ids: Of all test images, as they were counted.
+        shown: How many, at most as many as have predicted maps.
+    """
+    scores = []
+    for folder in folders:
+        with np.load(folder / COUNTS) as counted:
+            scores.append([float(quality(c)) for c in counted['counts']])
+    gains = dict(zip(ids, np.subtract(scores[1], scores[0]), strict=True))
+    with np.load(folders[0] / MAPS) as stored:
+        ranked = sorted(
+            (i for i in ids if str(i) in stored), key=gains.__getitem__
+        )
+    shown = min(shown, len(ranked))
+    return [ranked[int((k + 0.5) * len(ranked) / shown)] for k in range(shown)]
 
 
 def read_image(cfg: Config, file: dict[str, Any], image_id: int) -> np.ndarray:
