@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import TASK_UTILS
 from torch import Tensor, nn
 
@@ -33,6 +35,7 @@ from mmada.surrogates import (
     SurrogateShape,
     decode,
     identity_action,
+    identity_points,
     load_curve,
     save_curve,
 )
@@ -298,6 +301,14 @@ class SurrogatePoints(Target):
             )
         (self._shape,) = shapes
         self.names = _names(self._shape)
+        begins = identity_points(self._shape).double()
+        if not all(torch.equal(loss.shape, begins) for loss in self._losses):
+            print_log(
+                '`theta` of AutoSegLoss plays no part in this search, which '
+                'begins at the identity.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @property
     def controller_arguments(self) -> dict[str, Any]:
