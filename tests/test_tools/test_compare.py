@@ -73,6 +73,11 @@ def short_path(tmp_path_factory):
     return tmp_path_factory.mktemp('c')
 
 
+def test_each_row_has_a_colour(tools):
+    groups = {row.group for row in tools.methods.METHODS.values()}
+    assert groups == set(tools.figure.COLORS)
+
+
 @pytest.mark.slow
 def test_methods_run_once(tools, problem, monkeypatch, short_path, capsys):
     problem = problem._replace(name='cascade')

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.registry import TASK_UTILS
+from mmengine.registry import MODELS, TASK_UTILS
 
 from mmada.controllers import Rest
 from mmada.models import build_objectives
@@ -169,6 +169,16 @@ def test_variants_can_be_built(tools, tmp_path):
         assert TASK_UTILS.build(cfg.custom_hooks[-1].weighting)
         off = cfg.optim_wrapper.head_rule.mode == 'off'
         assert off == row.name.endswith('head rule off')
+
+
+def test_a_row_can_replace_the_loss_of_the_semantic_head(tools, tmp_path):
+    cfg = tools.problems.base_config(
+        tools.problems.PROBLEMS['cascade'], tmp_path, 0
+    )
+    row = tools.methods.METHODS['mIoU loss of VOC']
+    tools.method.apply_method(row, cfg, None, None)
+    loss = MODELS.build(cfg.model.detector.semantic_head.loss_seg)
+    assert (loss.metric, loss.loss_weight) == ('mIoU', 1.0)
 
 
 def test_gradnorm_of_the_first_rows_is_what_it_was(tools):

@@ -23,6 +23,7 @@ COLORS = {
     'control': '#8C8C8C',
     'balance': '#009E73',
     'SGD': '#E69F00',
+    'design': '#56B4E9',
 }
 TICKS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50)
 GAP = 0.027  # of a panel's height, between lines of text
