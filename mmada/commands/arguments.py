@@ -261,6 +261,9 @@ def report_problem(args: argparse.Namespace) -> str | None:
 def inspect(parser: argparse.ArgumentParser) -> None:
     """Describe what a policy file would do, before a training is spent on it.
 
+    Of a curve file, which a search for Auto Seg-Loss leaves, it prints the
+    control points.
+
     With a config it also measures the losses of the first batches, and prints
     the weights that the training would start with. The exit status is 2 if
     the file or the config cannot be used, else 0; warnings do not change it.
@@ -268,7 +271,9 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     example:
       mmada inspect work_dirs/search/policy.safetensors --config my_config.py
     """
-    parser.add_argument('file', type=existing_file, help='a policy file')
+    parser.add_argument(
+        'file', type=existing_file, help='a policy file, or a curve file'
+    )
     parser.add_argument(
         '--epochs',
         type=int,

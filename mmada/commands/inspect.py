@@ -1,4 +1,4 @@
-"""Describes what a policy file would do, in tables or as JSON."""
+"""Describes what a policy or curve file would do, in tables or as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from mmada.commands.common import one_line_errors, read_config
 from mmada.diagnostics.policy import describe_policy, dry_run
+from mmada.surrogates import check_points, find_surrogate, load_curve
 from mmada.utils.run_files import POLICY_FILE
 
 _LEGEND = 'the others at the initial losses'
@@ -142,6 +143,41 @@ def _check_is_no_checkpoint(path: Path) -> None:
     )
 
 
+def describe_curves(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what is in a curve file."""
+    if args.config is not None:
+        raise ValueError(
+            '`--config` should be given with a policy file, which is tried '
+            f'on its batches. Found the curve file {args.file}.'
+        )
+    stored = load_curve(args.file)
+    shape = find_surrogate(stored.metric).shape
+    return dict(
+        file=str(args.file),
+        metric=stored.metric,
+        points=check_points(stored.points, shape).tolist(),
+        provenance=dict(stored.provenance),
+    )
+
+
+def curve_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the control points and the config that uses them."""
+    points = report['points']
+    yield f'{report["file"]}: curves of AutoSegLoss for {report["metric"]}'
+    yield f'from: {json.dumps(report["provenance"])}'
+    yield '\nControl points, between (0, 0) and (1, 1):'
+    header = [f'{axis}{k + 1}' for k in range(len(points[0])) for axis in 'xy']
+    rows = [
+        [f'h{k}', *itertools.chain(*curve)]
+        for k, curve in enumerate(points, start=1)
+    ]
+    yield from table(['curve', *header], rows)
+    yield (
+        "\nUse them with: dict(type='AutoSegLoss', "
+        f'metric={report["metric"]!r}, theta={report["file"]!r})'
+    )
+
+
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Return the report of the file, and of the config if there is one."""
     _check_is_no_checkpoint(args.file)
@@ -163,10 +199,12 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report."""
+    of_curves = args.file.suffix == '.json'
+    describe = describe_curves if of_curves else inspect
     with one_line_errors(args.prog, KeyError, TypeError):
-        report = inspect(args)
+        report = describe(args)
     if args.json:
         print(json.dumps(report, indent=2))
     else:
-        print('\n'.join(lines(report)))
+        print('\n'.join((curve_lines if of_curves else lines)(report)))
     return 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,8 @@ from mmada.surrogates import (
 
 Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
 """A name, a curve file or numbers; None makes every curve the identity."""
+
+IGNORED = 255
 
 
 @MODELS.register_module()
@@ -45,7 +49,8 @@ class AutoSegLoss(nn.Module):
             after curve. None makes every curve the identity.
         loss_weight: Largest value of the loss. Defaults to 1.0.
         ignore_index: Label of pixels that do not count, if
-            the head names none. None: all count. Defaults to 255.
+            the head names none; decode heads of MMSegmentation do. None: all
+            count. Defaults to 255.
         avg_non_ignore: A metric knows no ignored pixels. If False, the
             loss is multiplied by the share of pixels that count, as a cross
             entropy averaged over all pixels is. Defaults to True.
@@ -55,8 +60,10 @@ class AutoSegLoss(nn.Module):
             BF1. None: as released, True for BIoU and False for BF1.
         loss_name: Its name in the losses of a decode head, with
             ``loss_`` in front. Defaults to 'loss_asl'.
+        **unknown: Refused.
 
     Raises:
+        FileNotFoundError: If there is no such curve file.
         ValueError: If an option is not valid.
     """
 
@@ -67,13 +74,15 @@ class AutoSegLoss(nn.Module):
         metric: str,
         theta: Theta = None,
         loss_weight: float = 1.0,
-        ignore_index: int | None = 255,
+        ignore_index: int | None = IGNORED,
         avg_non_ignore: bool = True,
         tolerance: int | None = None,
         drop_bg: bool | None = None,
         loss_name: str = 'loss_asl',
+        **unknown: Any,
     ) -> None:
         super().__init__()
+        _check_unknown(unknown)
         self.surrogate = find_surrogate(metric)
         self.loss_weight = _check_weight(loss_weight)
         self.ignore_index = ignore_index
@@ -137,7 +146,7 @@ class AutoSegLoss(nn.Module):
                 average over pixels.
             reduction_override: None or 'mean', for the same
                 reason.
-            ignore_index: Overrides the option.
+            ignore_index: That of the head, which overrides the default.
             **kwargs: Ignored, as by the losses of the frameworks.
 
         Returns:
@@ -151,6 +160,12 @@ class AutoSegLoss(nn.Module):
         _check_shapes(cls_score, label, weight, self.surrogate.needs_maps)
         if ignore_index is None:
             ignore_index = self.ignore_index
+        elif self.ignore_index not in (None, IGNORED, ignore_index):
+            raise ValueError(
+                '`ignore_index` of AutoSegLoss should be that of its head, '
+                f'which is {ignore_index}. Found {self.ignore_index}. Set the '
+                "head's."
+            )
         with torch.autocast(cls_score.device.type, enabled=False):
             return self._loss(cls_score, label, weight, ignore_index)
 
@@ -189,6 +204,11 @@ def _read_theta(theta: Theta, metric: str) -> Tensor | Sequence[float]:
                 f'`theta` should be one of {", ".join(NAMED_POINTS)}, a path '
                 f'that ends in .json, or numbers. Found {theta!r}.'
             )
+        if not Path(theta).is_file():
+            raise FileNotFoundError(
+                '`theta` should be a curve file that a search wrote. Found '
+                f'none at {theta}.'
+            )
         stored = load_curve(theta)
         found, points = stored.metric, stored.points
     else:
@@ -224,6 +244,18 @@ def _fill_options(
     return options
 
 
+def _check_unknown(options: dict[str, Any]) -> None:
+    """Check that no option of another loss is among those of this one."""
+    if options:
+        known = list(inspect.signature(AutoSegLoss).parameters)[:-1]
+        raise ValueError(
+            '`AutoSegLoss` should have options of its own: '
+            f'{", ".join(known)}. Found {", ".join(map(repr, options))}. '
+            '`_delete_=True` beside `type` drops those that a base config '
+            'brings.'
+        )
+
+
 def _check_weight(value: float) -> float:
     """Return a loss weight if it is finite and not negative."""
     if not 0 <= value < float('inf'):
@@ -244,7 +276,8 @@ def _check_reduction(avg_factor: float | None, override: str | None) -> None:
     if override not in (None, 'mean'):
         raise ValueError(
             "`reduction_override` should be None or 'mean': a metric is one "
-            f'number. Found {override!r}.'
+            f'number. Found {override!r}. A pixel sampler of the head asks '
+            'for that: set its `sampler=None`.'
         )
 
 
@@ -255,7 +288,8 @@ def _check_shapes(
     if needs_maps and score.dim() != 4:
         raise ValueError(
             '`cls_score` should have shape (N, C, H, W), for edges to be '
-            f'seen. Found {tuple(score.shape)}.'
+            f'seen. Found {tuple(score.shape)}. In place of PanopticFPNHead, '
+            'which hands over single pixels, take MapPanopticFPNHead.'
         )
     if label.is_floating_point():
         raise ValueError(f'`label` should hold integers. Found {label.dtype}.')
@@ -264,6 +298,12 @@ def _check_shapes(
         raise ValueError(
             f'`label` should have shape {expected} for logits of shape '
             f'{tuple(score.shape)}. Found {tuple(label.shape)}.'
+        )
+    if score.shape[1] == 1:
+        raise ValueError(
+            '`cls_score` should have a channel for each class, two for a '
+            'binary one. Found 1. Set `out_channels` of the head to its '
+            '`num_classes`.'
         )
     if weight is not None and weight.shape != label.shape:
         raise ValueError(

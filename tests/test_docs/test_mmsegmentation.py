@@ -25,7 +25,7 @@ def test_the_settings_train_a_segmentor(
     (text,) = (
         block.text
         for block in read_blocks(DOCS / 'mmsegmentation.md')
-        if block.mark and block.mark[0] == 'test'
+        if block.mark and block.mark[1].endswith('train_a_segmentor')
     )
     path = tmp_path / 'settings.py'
     path.write_text(text)

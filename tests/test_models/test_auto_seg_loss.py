@@ -143,6 +143,15 @@ def test_the_ignored_label_of_the_call_overrides_that_of_the_option(metric):
     assert expected.item() == found.item() == option.item()
 
 
+def test_an_ignored_label_that_the_head_does_not_share_is_refused():
+    loss = build(metric='mIoU', ignore_index=11)
+    label = blobs(1, ignored=True)
+    with pytest.raises(ValueError, match='head, which is 255. Found 11'):
+        loss(logits(), label, ignore_index=255)
+    theirs = label.masked_fill(label == 255, 11)
+    assert loss(logits(), theirs, ignore_index=11) == loss(logits(), theirs)
+
+
 def test_averaging_over_all_pixels_scales_by_the_share_that_counts():
     label = blobs(1)
     label[:, :5] = 255
@@ -201,11 +210,20 @@ def test_descent_on_the_loss_raises_the_metric(metric):
         (dict(metric='BF1', tolerance=1.5), '`tolerance`.*Found 1.5'),
         (dict(metric='BF1', loss_weight=-1), '`loss_weight`'),
         (dict(metric='BF1', loss_weight=float('nan')), '`loss_weight`'),
+        (
+            dict(metric='mIoU', use_sigmoid=False, class_weight=[1.0]),
+            "theta.*Found 'use_sigmoid', 'class_weight'. `_delete_=True`",
+        ),
     ],
 )
 def test_invalid_options_are_named(options, said):
     with pytest.raises(ValueError, match=said):
         AutoSegLoss(**options)
+
+
+def test_a_curve_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'`theta`.*none at .*b\.json'):
+        AutoSegLoss('mIoU', theta=tmp_path / 'b.json')
 
 
 @pytest.mark.parametrize(
@@ -215,7 +233,11 @@ def test_invalid_options_are_named(options, said):
         ((2, 4, 8, 8), (2, 1, 8, 8), {}, r'Found \(2, 1, 8, 8\)'),
         ((4,), (4,), {}, '`label` should have shape'),
         ((2, 4, 8, 8), (2, 8, 8), {'avg_factor': 3}, '`avg_factor`'),
-        ((2, 4, 8, 8), (2, 8, 8), {'reduction_override': 'none'}, "'none'"),
+        (
+            *((2, 4, 8, 8), (2, 8, 8), {'reduction_override': 'none'}),
+            "'none'.*`sampler=None`",
+        ),
+        ((2, 1, 8, 8), (2, 8, 8), {}, 'Found 1. Set `out_channels`'),
         ((2, 4, 8, 8), (2, 8, 8), {'weight': torch.ones(2)}, '`weight`'),
     ],
 )
@@ -237,7 +259,9 @@ def test_labels_beyond_the_logits_are_refused():
 
 @pytest.mark.parametrize('metric', MAPPED)
 def test_edges_cannot_be_seen_in_a_list_of_pixels(metric):
-    with pytest.raises(ValueError, match=r'\(N, C, H, W\).*\(9, 4\)'):
+    with pytest.raises(
+        ValueError, match=r'\(N, C, H, W\).*\(9, 4\).*MapPanopticFPNHead'
+    ):
         build(metric=metric)(torch.zeros(9, 4), torch.zeros(9).long())
 
 

@@ -14,6 +14,7 @@ from mmada.controllers import ConstantPolicy, PolicyEnsemble
 from mmada.engine import load_policy, save_policy
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.policies.policy_file import _digest, _read_header
+from mmada.surrogates import save_curve
 from tests.support import toy
 from tests.support.scripts import exit_code, load
 
@@ -247,6 +248,27 @@ def other_schema(path):
         tensors, {'mmada_policy': json.dumps(header)}
     )
     path.write_bytes(data)
+
+
+def test_a_curve_file_is_shown_as_points(inspect, tmp_path):
+    points = [0.1, 0.2, 0.4, 0.3, 0.9, 0.8]
+    path = save_curve(tmp_path / 'c.json', 'mAcc', points, dict(config='a.py'))
+    lines = inspect(path).out.splitlines()
+    assert lines[1] == 'from: {"config": "a.py"}'
+    assert [line.split() for line in lines[4:6]] == [
+        ['curve', 'x1', 'y1', 'x2', 'y2', 'x3', 'y3'],
+        ['h1', *map(str, points)],
+    ]
+    assert lines[-1].endswith(f"metric='mAcc', theta='{path}')")
+    report = json.loads(inspect(path, '--json').out)
+    assert report['points'] == [[[0.1, 0.2], [0.4, 0.3], [0.9, 0.8]]]
+
+
+def test_a_curve_file_is_not_tried_on_batches(inspect, tmp_path):
+    path = save_curve(tmp_path / 'c.json', 'mAcc', [0.5] * 6)
+    result = inspect(path, '--config', __file__)
+    assert result.status == 2
+    assert f'Found the curve file {path}.' in result.err
 
 
 def test_a_checkpoint_is_said_to_be_one(inspect, tmp_path):

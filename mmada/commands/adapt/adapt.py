@@ -20,6 +20,7 @@ from mmada.commands.adapt.panoptic import (
     PANOPTIC,
     parts_without_panopticapi,
 )
+from mmada.commands.adapt.replaced_loss import replace_loss
 from mmada.commands.adapt.source import (
     Code,
     assignment,
@@ -82,9 +83,9 @@ def adapt(args: argparse.Namespace) -> Adapted:
     method = METHODS[args.method]
     _check_options(args, method)
     stock = read_stock(args.config, args.out.parent)
-    if method.hook is None:
-        return _with_loss(stock, method)
     with DefaultScope.overwrite_default_scope(stock.scope):
+        if method.hook is None:
+            return _with_loss(stock, method, args.config)
         return _Writer(stock, method, args).write()
 
 
@@ -102,16 +103,10 @@ def _check_options(args: argparse.Namespace, method: Method) -> None:
         )
 
 
-def _with_loss(stock: Stock, method: Method) -> Adapted:
+def _with_loss(stock: Stock, method: Method, name: str) -> Adapted:
     """Return the config of a segmentor with another loss."""
-    head = stock.config.model.get('decode_head')
-    if not isinstance(head, dict) or stock.scope != 'mmseg':
-        raise ValueError(
-            '`model.decode_head` should be one head of MMSegmentation, whose '
-            f'loss is replaced. Found {type(head).__name__} in '
-            f'{stock.config.model.type}.'
-        )
-    loss = dict(_delete_=True, **(method.loss or {}))
+    assert method.loss is not None
+    replaced = replace_loss(stock, method.loss)
     source = _join(
         _head(stock, method),
         comment(
@@ -119,12 +114,17 @@ def _with_loss(stock: Stock, method: Method) -> Adapted:
             'points of its surrogate, or a curve.json of your own search.'
         )
         + '\n'
-        + assignment('model', dict(decode_head=dict(loss_decode=loss))),
+        + assignment('model', dict(decode_head=replaced.decode_head)),
     )
     return Adapted(
         source,
-        ['The loss of `decode_head`; auxiliary heads keep theirs.'],
-        ['a search of your own: see "Auto Seg-Loss" in the documentation'],
+        replaced.decided,
+        [
+            'whether these control points, which were found on PASCAL VOC, '
+            'suit your data: compare with the stock loss, or search your own '
+            '(see "Auto Seg-Loss" in the documentation)',
+            *_path_of_base(stock, name),
+        ],
     )
 
 
@@ -328,12 +328,7 @@ class _Writer:
                     f'{LATE[hook["type"]]} begins late and keeps weight 1; '
                     'an objective with `late=True` would weigh it'
                 )
-        if '::' in self.args.config and self.stock.base != self.args.config:
-            self.left_open.append(
-                'the `_base_`, a path of this installation that has to be '
-                'changed on another machine, since MMEngine does not find '
-                f'{self.args.config} by its name'
-            )
+        self.left_open += _path_of_base(self.stock, self.args.config)
         measured = self.method.measured_with
         if measured and self.stock.optimizer != measured:
             self.left_open.append(
@@ -344,6 +339,16 @@ class _Writer:
             )
         if self.method.needs:
             self.decided.append(f'The method takes {self.method.needs}.')
+
+
+def _path_of_base(stock: Stock, name: str) -> list[str]:
+    """Return what is left open where the base is a path, not a name."""
+    if '::' not in name or stock.base == name:
+        return []
+    return [
+        'the `_base_`, a path of this installation that has to be changed on '
+        f'another machine, since MMEngine does not find {name} by its name'
+    ]
 
 
 def _head(stock: Stock, method: Method) -> str:

@@ -229,6 +229,7 @@ class ExplorationReporter:
                 record['metrics'],
                 record['best'],
                 resting=resting(record),
+                heading=self.record_keys[1],
             )
         )
         if record['reason']:

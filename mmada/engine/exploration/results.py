@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
+
 from mmada.controllers import Controller
 from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
@@ -63,3 +65,7 @@ def _write(
             backend_args=dict(backend=DURABLE),
         )
     target.save(*found)
+    print_log(
+        f'What the search found is in {work_dir / target.file}.',
+        logger='current',
+    )

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import TASK_UTILS
 from torch import Tensor, nn
 
@@ -33,6 +35,7 @@ from mmada.surrogates import (
     SurrogateShape,
     decode,
     identity_action,
+    identity_points,
     load_curve,
     save_curve,
 )
@@ -47,8 +50,10 @@ class Target(ABC):
         record_keys: What names and actions are called in the records of a
             run.
         controllers: What kind of controller gives such actions.
+        file: What `save` writes into the work directory.
     """
 
+    file: ClassVar[str]
     names: tuple[str, ...]
     record_keys: ClassVar[tuple[str, str]]
     controllers: ClassVar[type[Controller]]
@@ -149,6 +154,7 @@ class LossWeights(Target):
 
     record_keys = ('objectives', 'weights')
     controllers = WeightController
+    file = POLICY_FILE
 
     def __init__(self, objectives: ObjectiveSpec | None = None) -> None:
         self._spec = objectives
@@ -276,6 +282,7 @@ class SurrogatePoints(Target):
 
     record_keys = ('parameters', 'actions')
     controllers = ActionController
+    file = CURVE_FILE
 
     def bind(self, live: LiveReplica, batches: Iterable[Any]) -> None:
         """Find the losses, which have to be of one metric.
@@ -294,6 +301,14 @@ class SurrogatePoints(Target):
             )
         (self._shape,) = shapes
         self.names = _names(self._shape)
+        begins = identity_points(self._shape).double()
+        if not all(torch.equal(loss.shape, begins) for loss in self._losses):
+            print_log(
+                '`theta` of AutoSegLoss plays no part in this search, which '
+                'begins at the identity.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @property
     def controller_arguments(self) -> dict[str, Any]:

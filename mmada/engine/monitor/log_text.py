@@ -65,6 +65,7 @@ def format_round(
     best: int,
     width: int = 120,
     resting: Collection[int] = (),
+    heading: str = 'weights',
 ) -> str:
     """Lay out a finished round as a table; the winner has a star.
 
@@ -84,6 +85,7 @@ def format_round(
         width: Longest line. Defaults to 120.
         resting: Indices of those that rest. Defaults to
             none.
+        heading: What the weights are called in a table of their own.
 
     Returns:
         Lines without a newline at the end.
@@ -99,7 +101,7 @@ def format_round(
     title = f'round {round}/{num_rounds}, winner: replica {best + 1}'
     if len(beside[0]) <= width:
         return '\n'.join([title, *beside])
-    below = _weight_lines(objectives, values, best, width)
+    below = _weight_lines([heading, *objectives], values, best, width)
     return '\n'.join([title, *_align(scores), *below])
 
 
@@ -135,23 +137,24 @@ def _metric_columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, str]:
 
 
 def _weight_lines(
-    objectives: Sequence[str],
+    first: Sequence[str],
     values: Sequence[Sequence[str]],
     best: int,
     width: int,
 ) -> list[str]:
     """Return the weights with objectives as lines, replicas as columns.
 
-    Replicas that do not fit beside the others follow in further blocks.
+    The first column has the heading and the objectives. Replicas that do not
+    fit beside the others follow in further blocks.
     """
     columns = [[_replica(k, best), *row] for k, row in enumerate(values)]
-    available = width - max(map(len, ['weights', *objectives]))
+    available = width - max(map(len, first))
     widest = max(len(cell) for column in columns for cell in column)
     count = max(1, available // (len(_GAP) + widest))
     lines: list[str] = []
     for start in range(0, len(columns), count):
         block = columns[start : start + count]
-        rows = zip(['weights', *objectives], *block, strict=True)
+        rows = zip(first, *block, strict=True)
         lines += _align([list(row) for row in rows], first_left=True)
     return lines
 

@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS, MODELS
 
 from mmada.engine.exploration.targets import SurrogatePoints
 from mmada.surrogates import (
+    NAMED_POINTS,
     decode,
     find_surrogate,
     identity_points,
@@ -65,6 +66,26 @@ def test_a_search_writes_the_curve_and_applies_it(tmp_path, monkeypatch):
     assert stored.provenance['reward_metric'] == 'pixels/accuracy'
     assert not (tmp_path / 'explored.pth').exists()
     assert not (tmp_path / 'policy.safetensors').exists()
+
+
+def test_the_log_calls_actions_so_and_names_the_file(tmp_path):
+    metrics = [dict(type='PixelAccuracy', prefix=p) for p in ('pixels', 'b')]
+    loop = segmentor.exploration(reward_evaluator=metrics)  # a wide table
+    segmentor.runner(tmp_path, train_cfg=loop, log_level='INFO').train()
+    (log,) = tmp_path.glob('*/*.log')
+    said = log.read_text()
+    assert '\nactions  ' in said
+    assert f'What the search found is in {tmp_path / "curve.json"}.' in said
+    assert '`theta`' not in said
+
+
+def test_points_that_a_search_does_not_begin_at_are_mentioned(tmp_path):
+    runner = segmentor.runner(tmp_path, log_level='WARNING')
+    points = NAMED_POINTS['voc_miou'].points
+    runner.model.losses[1].set_shape(points)
+    runner.train()
+    (log,) = tmp_path.glob('*/*.log')
+    assert log.read_text().count('`theta` of AutoSegLoss plays no part') == 1
 
 
 def test_every_replica_of_every_round_starts_from_the_same_state(tmp_path):

@@ -67,6 +67,8 @@ def test_weights_below_where_the_width_asks_for_it() -> None:
         'seg       22.8   0.500  1.00e-05',
     ]
     assert len(table(width=60)) == 5
+    actions = table(width=59, heading='actions')
+    assert actions[5] == 'actions      1       2        *3'
 
 
 def test_many_replicas_are_wrapped() -> None:

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from mmada.surrogates import save_curve
 from mmada.visualization.report import read_run
 from mmada.visualization.report.analysis import Advice
 from mmada.visualization.report.panels import (
@@ -203,6 +204,14 @@ def test_a_search_alone_has_the_weights_of_its_winner(tmp_path):
     assert summary_panel(run).tables[0].rows[0] == (
         'weights, last winner',
         's0.cls 0.5, s1.cls 0.25, seg 12',
+    )
+
+
+def test_a_search_of_curves_shows_what_it_found(tmp_path):
+    path = save_curve(tmp_path / 'curve.json', 'mAcc', [0.1, 0.25] * 3)
+    assert summary_panel(read_run(tmp_path)).tables[0].rows[0] == (
+        'curves found for mAcc',
+        f'0.1, 0.25, 0.1, 0.25, 0.1, 0.25 ({path})',
     )
 
 

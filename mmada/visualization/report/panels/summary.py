@@ -7,6 +7,8 @@ from datetime import datetime
 
 import numpy as np
 
+from mmada.surrogates import load_curve
+from mmada.utils.run_files import CURVE_FILE
 from mmada.visualization.history import Search, short
 from mmada.visualization.report.analysis import Advice, advise
 from mmada.visualization.report.panels.costs import count_costs, total_cost
@@ -47,7 +49,8 @@ def summary_panel(run: Run, result: Sequence[Advice] = ()) -> Panel:
                 'note', 'Nothing was recorded yet, neither rounds nor losses.'
             )
         )
-    rows = [*_found_weights(run), ('state', state(run)), *_facts(run)]
+    found = [*_found_weights(run), *_found_curves(run)]
+    rows = [*found, ('state', state(run)), *_facts(run)]
     return Panel(
         'summary',
         'Summary',
@@ -63,6 +66,16 @@ def _found_weights(run: Run) -> list[tuple[str, str]]:
     name = f'weights, {"end of the training" if trained else "last winner"}'
     text = ', '.join(f'{k} {w:.3g}' for k, w in weights.items())
     return [(name, text)] if text else []
+
+
+def _found_curves(run: Run) -> list[tuple[str, str]]:
+    path = run.work_dir / CURVE_FILE
+    try:
+        stored = load_curve(path)
+    except (OSError, ValueError):
+        return []
+    points = ', '.join(f'{value:.3g}' for value in stored.points)
+    return [(f'curves found for {stored.metric}', f'{points} ({path})')]
 
 
 def state(run: Run) -> str:
