@@ -50,10 +50,10 @@ class Target(ABC):
         record_keys: What names and actions are called in the records of a
             run.
         controllers: What kind of controller gives such actions.
-        file: What `save` writes into the work directory.
+        file: What `save` writes into the work directory, for the log.
     """
 
-    file: ClassVar[str]
+    file: ClassVar[str] = ''
     names: tuple[str, ...]
     record_keys: ClassVar[tuple[str, str]]
     controllers: ClassVar[type[Controller]]

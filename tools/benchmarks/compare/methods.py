@@ -161,18 +161,27 @@ def _sgd(lr: float) -> Options:
 
 
 def sgd_rows() -> list[Method]:
-    """Return ones at several rates of SGD, and the guide's rule at one."""
+    """Return ones at several rates of SGD, and the free rules at one."""
     rows = [
         Method(f'ones, SGD {lr:g}', 'SGD', options=_sgd(lr)) for lr in SGD_LRS
     ]
-    ours = Method(
-        'uncertainty +rpn, mean 1, SGD',
-        'SGD',
-        _weighted('UncertaintyWeighting', _STEP),
-        rpn=True,
-        options=_sgd(SGD_LR),
-    )
-    return [*rows, ours]
+    rules = [
+        Method(
+            'uncertainty +rpn, mean 1, SGD',
+            'SGD',
+            _weighted('UncertaintyWeighting', _STEP),
+            rpn=True,
+            options=_sgd(SGD_LR),
+        ),
+        Method(
+            'inverse-loss of kinds, SGD',
+            'SGD',
+            _weighted('InverseLossWeighting'),
+            kinds=True,
+            options=_sgd(SGD_LR),
+        ),
+    ]
+    return [*rows, *rules]
 
 
 def design() -> np.ndarray:
