@@ -24,8 +24,8 @@ from .argument_types import (
 )
 
 METHODS = (
-    'uncertainty',
     'inverse-loss',
+    'uncertainty',
     'dwa',
     'random',
     'famo',
@@ -96,8 +96,8 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     """Write a config that adds learned loss weights to a stock one.
 
     Says what it decided and what it left open. The methods:
-      uncertainty           learned beside the network, at no extra cost
       inverse-loss, dwa     from the losses, once an epoch
+      uncertainty           learned beside the network, at no extra cost
       random, famo          once an iteration
       gradnorm, upgrad      from the gradients of the losses
       slope, ada-segment    a search, then a training with what it found
@@ -119,7 +119,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         type=name_of(METHODS),
         default=METHODS[0],
         metavar='NAME',
-        help='one of the above; default: uncertainty',
+        help='one of the above; default: inverse-loss',
     )
     parser.add_argument(
         '-o',

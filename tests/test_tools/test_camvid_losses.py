@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def test_every_loss_trains_with_every_seed(tmp_path: Path) -> None:
     assert searched['theta'].startswith(str(tmp_path / 'search_mIoU'))
     assert searched['theta'].count('-3/') == 1  # the first seed is its own
     assert all(job.start == '' for job in found)
+    (released,) = losses.trainings(tmp_path, [3], ['mIoU of VOC'])
+    assert released == found[4]
+    assert released.losses[0]['theta'] == 'voc_miou'
+
+
+def test_a_table_is_made_from_kept_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = dict(
+        key='Dice-CamVid-fpn-3', name='Dice', seed=3, scenes='CamVid'
+    ) | dict(metrics=dict.fromkeys(jobs.METRICS, 12.5))
+    (tmp_path / 'results.jsonl').write_text(json.dumps(record) + '\n')
+    losses.main([str(tmp_path), '--seeds', '3', '--losses', 'Dice'])
+    assert '| Dice | **12.5** |' in capsys.readouterr().out
 
 
 def test_the_rewards_are_of_other_images() -> None:

@@ -56,16 +56,16 @@ def _slope(n: int) -> dict[str, Any]:
 _PSEUDO = 'a pseudo epoch before the first one'
 
 METHODS = {
+    'inverse-loss': Method(
+        'Weights inverse to the losses of the epoch before.',
+        _epoch(type='InverseLossWeighting'),
+        needs=_PSEUDO,
+    ),
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
         _step(type='UncertaintyWeighting', normalize='mean'),
         every_iteration=True,
         measured_with='AdamW',
-    ),
-    'inverse-loss': Method(
-        'Weights inverse to the losses of the epoch before.',
-        _epoch(type='InverseLossWeighting'),
-        needs=_PSEUDO,
     ),
     'dwa': Method(
         'Dynamic weight average: more for losses that fell little.',

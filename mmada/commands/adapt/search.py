@@ -84,7 +84,7 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
         raise ValueError(
             '`val_evaluator` should have CocoMetric or CocoPanopticMetric, '
             f'which can reward a search. Found {", ".join(types) or "none"}. '
-            'A method without a search, such as `--method uncertainty`, '
+            'A method without a search, such as `--method inverse-loss`, '
             'needs no reward.'
         )
     first = 'coco_panoptic' if 'coco_panoptic' in found else 'coco'
@@ -131,7 +131,7 @@ def find_data(config: Config) -> Data:
                 f'`{loader}.dataset` should be one data set with a JSON file '
                 'of COCO as `ann_file`, so that images can be held out for '
                 f'the reward of a search. Found {found}. A method without a '
-                'search, such as `--method uncertainty`, needs none.'
+                'search, such as `--method inverse-loss`, needs none.'
             )
     if 'batch_size' not in config.train_dataloader:
         raise ValueError(

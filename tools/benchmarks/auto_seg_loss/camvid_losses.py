@@ -5,9 +5,12 @@ with ImageNet weights with it, with the same loss unsearched (identity curves)
 and as the authors searched it on VOC, and with cross entropy, Dice and Lovasz.
 The rewards come from a sequence that no training sees. The images have to be
 there, as configs/asl/camvid says. Every line of `results.jsonl` is one job; a
-second call does what is missing and prints the table.
+second call does what is missing and prints the table. Another length of the
+trainings (`--iters`) needs another directory.
 
 python tools/benchmarks/auto_seg_loss/camvid_losses.py work_dirs/asl_camvid
+python tools/benchmarks/auto_seg_loss/camvid_losses.py work_dirs/longer \\
+    --iters 1600 --seeds 0 --losses "cross entropy" "mIoU of VOC"
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from mmada.utils.run_files import CURVE_FILE
 
 METRIC = 'mIoU'
 RELEASED = 'voc_miou'
+SEARCHED = f'searched {METRIC}'
+LOSSES = (*RIVALS, f'unsearched {METRIC}', f'{METRIC} of VOC', SEARCHED)
 ON_CAMVID: dict[str, Any] = dict(
     scenes='CamVid',
     head='fpn',
@@ -45,7 +50,7 @@ SIZE = Size(
     reward=101,
     test=233,
     pretrain_iters=0,
-    iters=400,
+    iters=800,
     rounds=8,
     replicas=8,
     search_iters=100,
@@ -57,23 +62,26 @@ def search(seed: int) -> Job:
     return search_job(METRIC, seed, METRIC)._replace(**ON_CAMVID)
 
 
-def trainings(work_dir: Path, seeds: Sequence[int]) -> list[Job]:
+def trainings(
+    work_dir: Path, seeds: Sequence[int], names: Sequence[str] = LOSSES
+) -> list[Job]:
     """Return the trainings.
 
     Args:
         work_dir: Directory of the benchmark.
         seeds: Of the trainings; the first is that of the search.
+        names: Of the losses, some of `LOSSES`.
     """
     found = work_dir / search(seeds[0]).key / CURVE_FILE
+    shapes = (None, RELEASED, str(found))
     losses = RIVALS | {
-        f'unsearched {METRIC}': surrogate(METRIC),
-        f'{METRIC} of VOC': surrogate(METRIC, RELEASED),
-        f'searched {METRIC}': surrogate(METRIC, str(found)),
+        name: surrogate(METRIC, shape)
+        for name, shape in zip(LOSSES[len(RIVALS) :], shapes, strict=True)
     }
     return [
-        Job(name, [loss], seed, **ON_CAMVID)
+        Job(name, [losses[name]], seed, **ON_CAMVID)
         for seed in seeds
-        for name, loss in losses.items()
+        for name in names
     ]
 
 
@@ -84,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('work_dir', type=Path)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--losses', nargs='+', choices=LOSSES, default=LOSSES, metavar='NAME'
+    )
     parser.add_argument('--iters', type=int, default=SIZE.iters)
     parser.add_argument('--search-iters', type=int, default=SIZE.search_iters)
     parser.add_argument('--processes', type=int, default=1)
@@ -91,8 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work_dir = args.work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
     size = SIZE._replace(iters=args.iters, search_iters=args.search_iters)
-    jobs = trainings(work_dir, args.seeds)
-    for part in ([search(args.seeds[0])], jobs):
+    jobs = trainings(work_dir, args.seeds, args.losses)
+    searches = [search(args.seeds[0])] if SEARCHED in args.losses else []
+    for part in (searches, jobs):
         run_jobs(part, work_dir, size, args.processes)
     wanted = {job.key for job in jobs}
     records = [r for r in read_results(work_dir) if r['key'] in wanted]
