@@ -62,14 +62,15 @@ def test_a_weighting_is_the_hook_of_its_kind(
 
 
 def test_the_guide_does_the_same_by_hand(tmp_path: Path) -> None:
-    """But for the optimizer, which is that of the stock config here."""
+    """But for the optimizer, of the stock config here, and its head rule."""
     path = tmp_path / 'by_hand.py'
     path.write_text(snippet('test_the_short_config_trains'))
     guide = Config.fromfile(path)
     cfg = adapt(MASK_RCNN, tmp_path / 'mine.py')
     assert cfg.custom_hooks == guide.custom_hooks
-    for key in ('constructor', 'head_rule'):
-        assert cfg.optim_wrapper[key] == guide.optim_wrapper[key]
+    found = guide.optim_wrapper
+    assert cfg.optim_wrapper.constructor == found.constructor
+    assert found.head_rule.mode == head_rule(found.optimizer.type, False)[0]
     assert cfg.model == guide.model
 
 
@@ -102,7 +103,7 @@ def test_what_a_list_would_replace_is_kept(tmp_path: Path) -> None:
     assert cfg.custom_imports.imports == ['tests.support.toy', 'mmada']
     first, second = cfg.custom_hooks
     assert first == dict(type='EMAHook', momentum=0.1)
-    assert second.type == 'StepWeightingHook'
+    assert second.type == 'LossWeightingHook'
     assert cfg.optim_wrapper.base_constructor == dict(
         type='mmdet.LearningRateDecayOptimizerConstructor'
     )
@@ -257,7 +258,7 @@ def test_a_config_that_weighs_its_losses_is_refused(
 ) -> None:
     adapt(RETINANET, tmp_path / 'once.py')
     said = refusal(capsys, tmp_path / 'once.py', '-o', tmp_path / 'twice.py')
-    assert 'should not weigh the losses yet. Found StepWeightingHook.' in said
+    assert 'should not weigh the losses yet. Found LossWeightingHook.' in said
 
 
 def test_a_single_loss_has_nothing_to_be_weighed_against(
