@@ -60,6 +60,7 @@ METHODS = {
         'Weights inverse to the losses of the epoch before.',
         _epoch(type='InverseLossWeighting'),
         needs=_PSEUDO,
+        measured_with='AdamW',
     ),
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
