@@ -6,7 +6,7 @@ import argparse
 import itertools
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,12 +199,14 @@ def inspect(args: argparse.Namespace) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report."""
-    of_curves = args.file.suffix == '.json'
-    describe = describe_curves if of_curves else inspect
+    describe: Callable[[argparse.Namespace], dict[str, Any]] = inspect
+    text: Callable[[dict[str, Any]], Iterator[str]] = lines
+    if args.file.suffix == '.json':
+        describe, text = describe_curves, curve_lines
     with one_line_errors(args.prog, KeyError, TypeError):
         report = describe(args)
     if args.json:
         print(json.dumps(report, indent=2))
     else:
-        print('\n'.join((curve_lines if of_curves else lines)(report)))
+        print('\n'.join(text(report)))
     return 0
