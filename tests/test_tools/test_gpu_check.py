@@ -163,6 +163,9 @@ def test_packages_and_operators_come_from_the_folder(
     monkeypatch.setattr(offline, 'OPERATORS', 'toy_operators')
     probe = 'import lacking, toy_operators; toy_operators.check()'
     monkeypatch.setattr(offline, 'PROBE_OPERATORS', probe)
+    # As Python 3.12, which has no distutils but setuptools', finds it.
+    pth_is_read = 'import sys; assert "_distutils_hack" in sys.modules'
+    monkeypatch.setattr(offline, 'PROBE_STACK', pth_is_read)
     wheels, out = tmp_path / 'wheels', tmp_path / 'out'
     source = tmp_path / 'toy_operators-1.0'
     for folder in (wheels, out, source):
@@ -189,6 +192,9 @@ def test_packages_and_operators_come_from_the_folder(
     assert list((out / 'wheels').glob('toy_operators-*.whl'))
     call = [environment.python, '-c', probe]
     subprocess.run(call, cwd=tmp_path, check=True)
+    monkeypatch.setattr(offline, 'PROBE_STACK', 'import no_such_package')
+    with pytest.raises(offline.SetupError, match='no_such_package'):
+        environment.prepare()
 
 
 @pytest.mark.parametrize('files', [[], ['lacking-1.0-py3-none-any.whl']])

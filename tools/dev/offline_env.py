@@ -13,7 +13,13 @@ import site
 import sys
 from pathlib import Path
 
-from setup_env import PROBE_OPERATORS, STACKS, SetupError, count_jobs
+from setup_env import (
+    PROBE_OPERATORS,
+    PROBE_STACK,
+    STACKS,
+    SetupError,
+    count_jobs,
+)
 from timed_call import Clock, Done, call
 
 OPERATORS = STACKS['onedl'].operators.replace('-', '_')
@@ -72,6 +78,7 @@ class OfflineEnvironment:
                     'the compiled operators cannot be used, see '
                     f'{self._log("probe")}'
                 )
+        self._run('stack', self.python, '-c', PROBE_STACK)
 
     def _create(self) -> None:
         venv = self.out / 'venv'
@@ -79,7 +86,11 @@ class OfflineEnvironment:
         # As `--system-site-packages` does, but also where this Python is
         # that of an environment: it would be passed over.
         (packages,) = venv.glob('lib/python*/site-packages')
-        parents = ''.join(f'{path}\n' for path in site.getsitepackages())
+        parents = ''.join(
+            # With its own .pth files: setuptools' brings distutils back.
+            f'import site; site.addsitedir({path!r})\n'
+            for path in site.getsitepackages()
+        )
         (packages / 'parent.pth').write_text(parents)
 
     def _install(self, step: str, folder: Path, *packages: str) -> None:
