@@ -28,6 +28,7 @@ NEEDS = {
     'CamVid',
     'VOC',
     'Cityscapes',
+    'a CUDA toolkit',
     'several GPUs',
     'Slurm',
     'Open MPI',
