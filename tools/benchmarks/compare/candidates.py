@@ -44,7 +44,19 @@ _ROUNDS = {
     'Ada-Segment from ones': Search(dict(_STABLE, start=0.0), grouped=True),
 }
 
-CANDIDATE_SEARCHES: dict[str, Search] = _SHORT | _ROUNDS
+# By the same trainings, another reward.
+_REPLAYED = {
+    f'{name}, things and stuff': search._replace(
+        recorded=name, reward='things and stuff'
+    )
+    for name, search in (
+        (EQUAL_SLOPE, EQUAL_SEARCHES[EQUAL_SLOPE]),
+        (FROM_ONES, EQUAL_SEARCHES[FROM_ONES]),
+        *_SHORT.items(),
+    )
+}
+
+CANDIDATE_SEARCHES: dict[str, Search] = _SHORT | _ROUNDS | _REPLAYED
 
 
 def _trained(name: str, mode: str, **hook: str) -> Method:
@@ -62,5 +74,6 @@ CANDIDATE_ROWS = [
         _trained(f'{name}, or ones', 'pred')._replace(search=name, rpn=True)
         for name in _SHORT
     ),
+    *(_trained(name, 'pred')._replace(rpn=True) for name in _REPLAYED),
     *(_trained(name, 'comb', fallback='policy') for name in _ROUNDS),
 ]

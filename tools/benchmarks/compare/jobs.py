@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from method import Method
-from methods import METHODS
+from methods import METHODS, SEARCHES
 from problems import Problem, counterpart
 from results import job_folder
 
@@ -17,14 +17,20 @@ from mmada.utils.run_files import (
     STATES_DIR,
 )
 
-PRETRAIN, UNIT, SEARCH, TRAIN = 'pretrain', 'unit', 'search', 'train'
+PRETRAIN, UNIT, SEARCH, REPLAY, TRAIN = (
+    'pretrain',
+    'unit',
+    'search',
+    'replay',
+    'train',
+)
 
 
 class Job(NamedTuple):
     """Something to run.
 
     Attributes:
-        kind: One of the four above.
+        kind: One of the five above.
         problem: What on.
         name: Name of the search or of the method.
         seed: Of everything; 0 for what all seeds share.
@@ -65,8 +71,18 @@ def unit_job(problem: Problem) -> Job:
 
 
 def search_job(problem: Problem, name: str, seed: int) -> Job:
-    """Return a search."""
+    """Return a search, or the replay of one."""
+    if recorded := SEARCHES[name].recorded:
+        needs = (search_job(problem, recorded, seed).key,)
+        return Job(REPLAY, problem, name, seed, needs)
     return Job(SEARCH, problem, name, seed, _start(problem))
+
+
+def _search_jobs(problem: Problem, name: str, seed: int) -> list[Job]:
+    """Return a search, after the one that it replays."""
+    recorded = SEARCHES[name].recorded
+    before = [search_job(problem, recorded, seed)] if recorded else []
+    return [*before, search_job(problem, name, seed)]
 
 
 def source_of(problem: Problem, method: Method) -> Problem | None:
@@ -104,7 +120,7 @@ def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
     jobs = [result_job(problem, method, seed)]
     if method.search and not method.explored:
         source = source_of(problem, method)
-        jobs.insert(0, search_job(source or problem, method.search, seed))
+        jobs = _search_jobs(source or problem, method.search, seed) + jobs
         if source and source.pretraining:
             jobs.insert(0, pretrain_job(source))
     if method.after:

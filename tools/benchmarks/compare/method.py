@@ -36,6 +36,9 @@ class Search(NamedTuple):
         options: Changes of the config, by dotted name.
         kinds: Whether all losses of a kind are one objective.
         epochs_per_round: Of a search that is not in whole trainings.
+        recorded: Name of the search whose recorded rounds it is: it trains
+            nothing, and has all else of that one but the reward.
+        reward: Name of the reward that it judges them by, see `rewards.py`.
     """
 
     controller: Options
@@ -49,6 +52,8 @@ class Search(NamedTuple):
     options: Options = {}
     kinds: bool = False
     epochs_per_round: int = 1
+    recorded: str = ''
+    reward: str = ''
 
 
 class Method(NamedTuple):

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from cost import Counter
-from jobs import PRETRAIN, SEARCH, TRAIN, UNIT, Job, result_job, search_job
+from jobs import (
+    PRETRAIN,
+    REPLAY,
+    SEARCH,
+    TRAIN,
+    UNIT,
+    Job,
+    result_job,
+    search_job,
+)
 from method import apply_method, apply_search
 from methods import METHODS, SEARCHES
 from mmengine.config import Config
@@ -22,6 +31,7 @@ from mmengine.registry import METRICS
 from mmengine.runner import Runner, TestLoop
 from mmengine.visualization import Visualizer
 from problems import REWARD_METRIC, base_config, state_file
+from replays import replay
 from results import COUNTS, MAPS, NOTED, REWARD_COUNTS, job_folder, log_file
 
 import mmada  # noqa: F401  registers everything
@@ -29,7 +39,7 @@ from mmada.engine.reward import RewardEvaluator
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.class_counts import sum_counts
 from mmada.evaluation.matching import ImageCounts
-from mmada.utils.costs import Unit
+from mmada.utils.costs import Counts, Unit
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
 
 SHOWN_EVERY = 40
@@ -152,6 +162,17 @@ def _search(job: Job, work_dir: Path) -> dict[str, Any]:
     return record
 
 
+def _replay(job: Job, work_dir: Path) -> dict[str, Any]:
+    """Judge the rounds of another search anew, which costs nothing."""
+    (recorded,) = job.needs
+    replay(
+        job_folder(work_dir, recorded),
+        SEARCHES[job.name].reward,
+        job_folder(work_dir, job.key),
+    )
+    return dict(counts=Counts()._asdict(), starts=1)
+
+
 def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     method, problem, seed = METHODS[job.name], job.problem, job.seed
     # What a killed one has left: a training begins anew.
@@ -218,4 +239,10 @@ def _write_counts(
     return {k: float(metrics[f'coco_panoptic/{k}']) for k in TESTED}
 
 
-_RUN = {PRETRAIN: _pretrain, UNIT: _unit, SEARCH: _search, TRAIN: _train}
+_RUN = {
+    PRETRAIN: _pretrain,
+    UNIT: _unit,
+    SEARCH: _search,
+    REPLAY: _replay,
+    TRAIN: _train,
+}
