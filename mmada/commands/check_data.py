@@ -200,8 +200,9 @@ def read_loaders(path: str) -> Loaders:
     loaders = Loaders({k: v for k, v in parts.items() if v}, pairs)
     if not loaders.parts:
         raise ValueError(
-            f'{path} should have a dataset with ann_file and data_prefix '
-            f'img and seg. Found none in {sorted(found)}.'
+            f'{path} should have panoptic data, a dataset with ann_file and '
+            'data_prefix img and seg; others are not checked. Found none in '
+            f'{", ".join(sorted(found))}.'
         )
     return loaders
 

@@ -10,7 +10,9 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import os
 import runpy
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +109,28 @@ def _run(
     # What mmdet prints when it is imported is no output of a command.
     with contextlib.redirect_stdout(sys.stderr):
         module = importlib.import_module(f'mmada.commands.{command.module}')
-    code: int = module.run(args)
+    try:
+        code: int = module.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_left():
+            raise
+        return 1
     return code
+
+
+def _reader_left() -> bool:
+    """Return whether what the output is piped into has ended, as `head` does.
+
+    Nothing is written any more then, so that Python's exit is silent.
+    """
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)
+    if not poll.poll(0):
+        return False  # another pipe broke
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 COMMANDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from mmada.datasets.image_subset import (
     sort_ids,
 )
 from mmada.datasets.json_stream import read_members
+
+FEW = 50
+"""With fewer images, chance decides much of what a search finds."""
 
 RULE = 'smallest sha256 of seed:id'
 MOST = 10000
@@ -134,4 +138,11 @@ def run(args: argparse.Namespace) -> int:
         )
         _write(out, format_ids(content))
     print(f'{out}: {len(reward)} of {len(every)} images held out')
+    if len(reward) < FEW:
+        print(
+            f'{args.prog}: {len(reward)} images are few to reward a search '
+            'by, as chance in them decides between replicas; `--num-reward` '
+            'holds out more, in a new list',
+            file=sys.stderr,
+        )
     return 0

@@ -128,7 +128,7 @@ def check_options(
 
 @contextlib.contextmanager
 def warnings_in_log() -> Iterator[None]:
-    """Log what a class warns of while it is built.
+    """Log what a controller or a weighting warns of.
 
     The mathematics has no logger of MMEngine's, and a plain warning would
     show a line of the registry in place of its reason.

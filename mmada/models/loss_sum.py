@@ -18,11 +18,20 @@ class LossSum(nn.Module):
             `loss_weight`.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or an option that a base config brings.
     """
 
-    def __init__(self, losses: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self, losses: Sequence[dict[str, Any]] = (), **unknown: Any
+    ) -> None:
         super().__init__()
+        if unknown:
+            raise ValueError(
+                '`LossSum` should have the option `losses` alone. Found '
+                f'{", ".join(map(repr, unknown))}. `_delete_=True` beside '
+                '`type` drops those that a base config brings; what is meant '
+                'for one of the losses belongs into its own dict.'
+            )
         if not losses:
             raise ValueError('`losses` should hold at least one. Found none.')
         self.losses = nn.ModuleList(MODELS.build(each) for each in losses)

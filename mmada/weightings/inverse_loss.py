@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -62,6 +63,7 @@ class InverseLossWeighting(Weighting):
                 'factors', torch.as_tensor(factors), len(factors)
             )
         )
+        self._warned = False
 
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:
         """Return weights for the last losses; see :class:`Weighting`."""
@@ -71,4 +73,20 @@ class InverseLossWeighting(Weighting):
         if self.factors is not None:
             factors = check_vector('factors', self.factors, losses.numel())
             weights = mean_one_weights((factors * weights).log())
+        self._warn_of_floor(weights)
         return weights.clamp(min=self.floor)
+
+    def _warn_of_floor(self, weights: Tensor) -> None:
+        """Warn once of losses that the smallest one switches off."""
+        if self._warned or not (weights < self.floor).any():
+            return
+        self._warned = True
+        names = self.names or range(weights.numel())
+        low, high = names[weights.argmin()], names[weights.argmax()]
+        warnings.warn(
+            f'The weight of {low} would be {weights.min():.3g}, which the '
+            f'floor raises to {self.floor:g}: that loss is all but switched '
+            f'off, since {high} is so much smaller. Leave a loss that is '
+            'meant to be small out of `objectives`.',
+            stacklevel=2,
+        )

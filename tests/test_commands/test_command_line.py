@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import re
 import subprocess
 import sys
@@ -161,3 +163,21 @@ def test_the_page_lists_all_commands_and_what_calls_them() -> None:
     examples = [c for b in blocks for c in split_commands(b.text)]
     shown = [c.split()[1] for c in examples if c.startswith('mmada ')]
     assert shown == list(COMMANDS)
+
+
+def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
+    ann_file = tmp_path / 'ann.json'
+    images = [dict(id=i, file_name=f'{i}.jpg') for i in range(500)]
+    empty = dict(annotations=[], categories=[])
+    ann_file.write_text(json.dumps(dict(images=images, **empty)))
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, '-m', 'mmada', 'split', str(ann_file)],
+        cwd=REPO,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, '')

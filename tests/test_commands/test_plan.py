@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from mmada.commands.command_line import main
 from mmada.commands.plan import duration
@@ -104,3 +106,25 @@ def test_options_that_do_not_fit(options, problem, capsys):
     with pytest.raises(SystemExit, match='2'):
         main(['plan', __file__, *options])
     assert problem in capsys.readouterr().err
+
+
+@HOOKS.register_module()
+class UndeclaredHook(Hook):
+    """Does something in a training, and does not say it of replicas."""
+
+    def after_train_iter(self, runner, **kwargs):
+        """Do it."""
+
+
+def test_hooks_that_a_search_would_refuse_are_refused(
+    config, tmp_path, capsys
+):
+    path = tmp_path / 'hooked.py'
+    path.write_text(
+        f'_base_ = {config!r}\n'
+        "custom_hooks = [dict(type='PolicyWeightingHook'), "
+        "dict(type='UndeclaredHook')]\n"
+    )
+    with pytest.raises(SystemExit, match='2'):
+        main(['plan', str(path)])
+    assert 'Found UndeclaredHook, which does' in capsys.readouterr().err

@@ -30,3 +30,21 @@ def test_losses_see_the_same_arguments_and_are_added():
 def test_a_sum_of_nothing_is_refused():
     with pytest.raises(ValueError, match='`losses` should hold at least one'):
         build([])
+
+
+def test_what_a_base_brings_is_named_with_the_way_out():
+    loss = dict(
+        type='LossSum',
+        losses=[dict(type='CrossEntropyLoss')],
+        use_sigmoid=True,
+        loss_weight=1.0,
+    )
+    with (
+        DefaultScope.overwrite_default_scope('mmdet'),
+        pytest.raises(
+            ValueError,
+            match="`losses` alone. Found 'use_sigmoid', 'loss_weight'. "
+            '`_delete_=True` beside `type`',
+        ),
+    ):
+        MODELS.build(loss)

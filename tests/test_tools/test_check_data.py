@@ -507,7 +507,7 @@ def test_what_cannot_be_checked(root, check, tmp_path):
     empty.write_text('model = dict()\n')
     code, _, error = check(empty)
     assert code == 2
-    assert 'should have a dataset with ann_file' in error
+    assert 'should have panoptic data, a dataset with ann_file' in error
     assert check(ann_file, maps)[0] == 2
 
 

@@ -63,9 +63,9 @@ def test_it_is_the_start_of_a_search_without_learning(start: float) -> None:
 
 
 def test_floor() -> None:
-    weights = InverseLossWeighting(floor=0.01).weights(
-        1, 1, torch.tensor([1e-3, 1.0, 1e4])
-    )
+    weighting = InverseLossWeighting(floor=0.01)
+    with pytest.warns(UserWarning, match='which the floor raises to 0.01'):
+        weights = weighting.weights(1, 1, torch.tensor([1e-3, 1.0, 1e4]))
     assert weights[2] == 0.01
 
 
@@ -87,3 +87,21 @@ def test_bad_options(name: str, value: float) -> None:
 def test_bad_losses(losses: torch.Tensor) -> None:
     with pytest.raises(ValueError, match='`losses`'):
         InverseLossWeighting().weights(1, 1, losses)
+
+
+def test_a_loss_that_a_tiny_one_switches_off_is_warned_of_once(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    weighting = InverseLossWeighting()
+    weighting.begin(['cls', 'penalty'])
+    # 1 / l = 1, 3999 with mean 2000: 0.0005 and 1.9995
+    losses = vector(1, 1 / 3999)
+    torch.testing.assert_close(
+        weighting.weights(1, 2, losses), vector(0.001, 1.9995)
+    )
+    weighting.weights(2, 2, losses)
+    (found,) = recwarn
+    assert str(found.message).startswith(
+        'The weight of cls would be 0.0005, which the floor raises to 0.001: '
+        'that loss is all but switched off, since penalty is so much smaller.'
+    )

@@ -280,6 +280,14 @@ class _Writer:
     def _search(self) -> Iterator[str]:
         if self.method.controller is None:
             return
+        if self.stock.scope == 'mmseg':
+            raise ValueError(
+                '`--method` should be one without a search for a segmentor, '
+                'such as inverse-loss, uncertainty or asl: adapt writes '
+                f'searches for detectors alone. Found {self.args.method!r}. '
+                '"MMSegmentation" in the documentation has the reward of a '
+                'search written by hand.'
+            )
         config = self.stock.config
         self.reward = search.find_reward(config, self.args.reward or ())
         data = search.find_data(config)

@@ -26,10 +26,12 @@ from mmada.diagnostics.plan.bill import Rates, Search, Sizes, Training
 from mmada.diagnostics.plan.replay import replay
 from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.loops import ExploreThenTrainLoop, ParallelExplorationLoop
+from mmada.engine.loops.config_checks import check_schedules
 from mmada.engine.mmengine_adapters import set_train_loop
 from mmada.engine.optimizers import remove_head_rule
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.reward import RewardEvaluator
 from mmada.engine.state.payload import payload_size
 
@@ -61,7 +63,7 @@ def read_plan(
         were asked for.
 
     Raises:
-        ValueError: If it is no search.
+        ValueError: If it is no search, or one that would be refused.
     """
     check_search(cfg)
     with (
@@ -70,12 +72,15 @@ def read_plan(
     ):
         ranks = _take_ranks(cfg)
         runner = _build_runner(cfg, work_dir)
+        check_hooks(runner)
         loop: Any = runner.train_loop
         follows = isinstance(loop, ExploreThenTrainLoop)
         loops = loop.explorations if follows else [loop]
         searches, rates = [], None
         for exploration, together in zip(loops, ranks, strict=True):
             with _live(runner, exploration) as (live, course):
+                if follows:
+                    check_schedules(live.schedulers, loop.training)
                 reader = _Reader(exploration, live, course)
                 searches.append(reader.search(together, follows, probe))
                 if probe and rates is None:

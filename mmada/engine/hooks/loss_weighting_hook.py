@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.mmengine_adapters import accumulated_iterations
+from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import train_segment
@@ -123,7 +124,8 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self.means = PeriodMeans(len(losses))
         period = runner.iter // self.period + 1
         assert self.weighting is not None
-        weights = self.weighting.weights(period, self.num_periods, losses)
+        with warnings_in_log():
+            weights = self.weighting.weights(period, self.num_periods, losses)
         self.weights.set(weights)
         self.publish(runner, period, weights.tolist(), self._losses)
 

@@ -12,6 +12,7 @@ from mmdet.evaluation import CocoMetric
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
+from mmengine.runner import IterBasedTrainLoop
 
 from mmada.controllers import Controller
 from mmada.engine.distributed.replica_groups import partition
@@ -53,6 +54,31 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             '`optim_wrapper.accumulative_counts` should be a divisor of the '
             f'{num_iters} iterations of a round (`iters_per_round`). '
             f'Found {counts}.'
+        )
+
+
+def check_schedules(schedulers: Any, training: Any) -> None:
+    """Check that the training steps the schedules of its search.
+
+    Args:
+        schedulers: Those of a search, as MMEngine builds them.
+        training: The loop of the training that follows.
+
+    Raises:
+        ValueError: If it leaves one as it begins.
+    """
+    if not isinstance(training, IterBasedTrainLoop):
+        return
+    if not isinstance(schedulers, list):  # of several optimizers
+        return
+    by_epoch = [type(s).__name__ for s in schedulers if s.by_epoch]
+    if by_epoch:
+        raise ValueError(
+            '`param_scheduler` should hold schedules of iterations '
+            '(`by_epoch=False`) where the training is an IterBasedTrainLoop, '
+            'in which MMEngine steps those of epochs at the very end only. '
+            f'Found {", ".join(by_epoch)} of epochs, which a search would '
+            'step.'
         )
 
 

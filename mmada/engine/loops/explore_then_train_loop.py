@@ -23,6 +23,7 @@ from mmada.engine.distributed import Channel, check_shared_directory
 from mmada.engine.exploration.targets import build_target
 from mmada.engine.loops.config_checks import (
     check_known,
+    check_schedules,
     scales_rate,
     warn_of_batches,
 )
@@ -225,6 +226,7 @@ class ExploreThenTrainLoop(BaseLoop):
                 schedulers = (
                     runner.build_param_scheduler(configs) if configs else []
                 )
+                check_schedules(schedulers, self.training)
                 yield LiveReplica(runner.model, optim_wrapper, schedulers)
             finally:
                 remove_head_rule(optim_wrapper)

@@ -268,3 +268,13 @@ def test_a_single_loss_has_nothing_to_be_weighed_against(
     name = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
     said = refusal(capsys, name, '-o', tmp_path / 'mine.py')
     assert said.endswith('Found decode.loss_ce alone.')
+
+
+def test_a_segmentor_gets_no_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('mmseg')
+    name = 'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py'
+    out = tmp_path / 'mine.py'
+    said = refusal(capsys, name, '--method', 'slope', '-o', out)
+    assert "adapt writes searches for detectors alone. Found 'slope'." in said

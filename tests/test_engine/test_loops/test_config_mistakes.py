@@ -163,6 +163,30 @@ def test_what_a_base_brings_is_named_with_the_way_out(tmp_path):
         loop(work_dir=tmp_path, max_epochs=12, val_interval=1)
 
 
+def test_schedules_of_epochs_need_a_training_of_epochs(tmp_path):
+    """MMEngine steps them nowhere in a training of iterations."""
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=1),
+            training=dict(type='IterBasedTrainLoop', max_iters=3),
+        ),
+        param_scheduler=[
+            dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=2),
+            dict(type='MultiStepLR', milestones=[1]),
+        ],
+        custom_hooks=[dict(type='PolicyWeightingHook')],
+    )
+    with pytest.raises(
+        ValueError,
+        match='`param_scheduler` should hold schedules of iterations .*'
+        'Found MultiStepLR of epochs, which a search would step',
+    ):
+        runner.train()
+    assert not (tmp_path / 'exploration').exists()
+
+
 def run(work_dir, resume=False, model=toy.MODEL, log_level='ERROR', **options):
     runner = toy.runner(
         work_dir,
