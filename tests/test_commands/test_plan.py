@@ -109,7 +109,7 @@ def test_options_that_do_not_fit(options, problem, capsys):
 
 
 @HOOKS.register_module()
-class UndeclaredHook(Hook):
+class UnknownToReplicasHook(Hook):
     """Does something in a training, and does not say it of replicas."""
 
     def after_train_iter(self, runner, **kwargs):
@@ -123,8 +123,8 @@ def test_hooks_that_a_search_would_refuse_are_refused(
     path.write_text(
         f'_base_ = {config!r}\n'
         "custom_hooks = [dict(type='PolicyWeightingHook'), "
-        "dict(type='UndeclaredHook')]\n"
+        "dict(type='UnknownToReplicasHook')]\n"
     )
     with pytest.raises(SystemExit, match='2'):
         main(['plan', str(path)])
-    assert 'Found UndeclaredHook, which does' in capsys.readouterr().err
+    assert 'Found UnknownToReplicasHook, which does' in capsys.readouterr().err
