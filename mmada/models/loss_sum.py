@@ -30,7 +30,7 @@ class LossSum(nn.Module):
                 '`LossSum` should have the option `losses` alone. Found '
                 f'{", ".join(map(repr, unknown))}. `_delete_=True` beside '
                 '`type` drops those that a base config brings; what is meant '
-                'for one of the losses belongs into its own dict.'
+                'for one of the losses belongs in its own dict.'
             )
         if not losses:
             raise ValueError('`losses` should hold at least one. Found none.')

@@ -65,7 +65,7 @@ def check_schedules(schedulers: Any, training: Any) -> None:
         training: The loop of the training that follows.
 
     Raises:
-        ValueError: If it leaves one as it begins.
+        ValueError: If it is an IterBasedTrainLoop and one counts epochs.
     """
     if not isinstance(training, IterBasedTrainLoop):
         return

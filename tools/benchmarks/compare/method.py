@@ -38,7 +38,7 @@ class Search(NamedTuple):
         epochs_per_round: Of a search that is not in whole trainings.
         recorded: Name of the search whose recorded rounds it is: it trains
             nothing, and has all else of that one but the reward.
-        reward: Name of the reward that it judges them by, see `rewards.py`.
+        reward: Name of the reward that it judges them by, see `replays.py`.
     """
 
     controller: Options
