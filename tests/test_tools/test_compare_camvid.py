@@ -107,6 +107,29 @@ def test_what_is_tuned_is_told_by_the_validation_images(tools, tmp_path):
     assert {tools.problems.ALL[n].images.scored for n in names} == {'val'}
 
 
+@pytest.mark.parametrize(
+    ('name', 'part', 'folder'),
+    [('', 'train', 'train/'), (', validation images', 'val', 'val/')],
+)
+def test_which_images_score_the_replicas(tools, tmp_path, name, part, folder):
+    cfg = tools.problems.base_config(tools.problems.CAMVID, tmp_path, 0)
+    search = f'SlopeSearch, equal terms, first half{name}'
+    scripts.load('benchmarks/compare/method.py').apply_search(
+        tools.methods.SEARCHES[search], tools.problems.CAMVID, cfg
+    )
+    dataset = cfg.train_cfg.reward_dataloader.dataset
+    dataset = dataset.get('dataset', dataset)
+    assert dataset.data_prefix.img == folder
+    evaluator = cfg.train_cfg.reward_evaluator
+    for path in (dataset.ann_file, evaluator.ann_file):
+        assert path.endswith(f'annotations/panoptic_{part}.json')
+    assert evaluator.seg_prefix.endswith(f'annotations/panoptic_{part}/')
+    assert (evaluator.classes_of, evaluator.resamples) == ('ground_truth', 100)
+    row = tools.methods.METHODS[search]
+    (found, training) = tools.jobs.jobs_of(tools.problems.CAMVID, row, 0)
+    assert found.name == search and found.key in training.needs
+
+
 def test_a_small_form_takes_the_first_images(tools, tmp_path):
     problem = tools.problems.quick(tools.problems.CAMVID)
     assert (problem.pretraining, problem.epochs, problem.replicas) == (0, 2, 2)

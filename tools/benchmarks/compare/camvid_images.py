@@ -78,6 +78,13 @@ class CamVidImages:
         cfg.train_dataloader = cfg.proxy_dataloader
         cfg.test_dataloader = cfg[f'{self.scored}_dataloader']
         cfg.test_evaluator = cfg[f'{self.scored}_evaluator']
+        # For a search by them, as the config's own validation is turned off.
+        cfg.val_reward_dataloader = cfg.val_dataloader
+        cfg.val_reward_evaluator = dict(
+            cfg.reward_evaluator,
+            ann_file=cfg.val_evaluator.ann_file,
+            seg_prefix=cfg.val_evaluator.seg_prefix,
+        )
         for part in ('train', 'reward', 'test'):
             dataset: ConfigDict = cfg[f'{part}_dataloader'].dataset
             dataset = dataset.get('dataset', dataset)  # inside of a subset

@@ -56,7 +56,15 @@ _REPLAYED = {
     )
 }
 
-CANDIDATE_SEARCHES: dict[str, Search] = _SHORT | _ROUNDS | _REPLAYED
+# By other images, of which some classes have many more segments.
+_VALIDATED = {
+    f'{name}, validation images': search._replace(scored_on='val_reward')
+    for name, search in _SHORT.items()
+}
+
+CANDIDATE_SEARCHES: dict[str, Search] = (
+    _SHORT | _ROUNDS | _REPLAYED | _VALIDATED
+)
 
 
 def _trained(name: str, mode: str, **hook: str) -> Method:
@@ -74,6 +82,9 @@ CANDIDATE_ROWS = [
         _trained(f'{name}, or ones', 'pred')._replace(search=name, rpn=True)
         for name in _SHORT
     ),
-    *(_trained(name, 'pred')._replace(rpn=True) for name in _REPLAYED),
+    *(
+        _trained(name, 'pred')._replace(rpn=True)
+        for name in _REPLAYED | _VALIDATED
+    ),
     *(_trained(name, 'comb', fallback='policy') for name in _ROUNDS),
 ]

@@ -39,6 +39,7 @@ class Search(NamedTuple):
         recorded: Name of the search whose recorded rounds it is: it trains
             nothing, and has all else of that one but the reward.
         reward: Name of the reward that it judges them by, see `replays.py`.
+        scored_on: Prefix, in the config, of the data that score its replicas.
     """
 
     controller: Options
@@ -54,6 +55,7 @@ class Search(NamedTuple):
     epochs_per_round: int = 1
     recorded: str = ''
     reward: str = ''
+    scored_on: str = 'reward'
 
 
 class Method(NamedTuple):
@@ -122,8 +124,8 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
         iters_per_round=epoch
         * (problem.epochs if rounds else search.epochs_per_round),
         controller=controller_config(search, problem),
-        reward_dataloader=cfg.reward_dataloader,
-        reward_evaluator=cfg.reward_evaluator,
+        reward_dataloader=cfg[f'{search.scored_on}_dataloader'],
+        reward_evaluator=cfg[f'{search.scored_on}_evaluator'],
         reward_metric=REWARD_METRIC,
     )
     cfg.resume = True
