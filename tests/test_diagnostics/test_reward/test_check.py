@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 
 from mmada.diagnostics.reward import check_checkpoints
 from mmada.diagnostics.reward.check import (
@@ -67,32 +67,11 @@ def test_equal_rewards_and_a_minimised_metric(saved):
     ]
 
 
-@DATASETS.register_module()
-class ListedToyDataset(toy.ToyDataset):
-    """Rows with one object each, of the labels that are given."""
-
-    METAINFO = dict(classes=('a', 'b', 'c'))
-
-    def __init__(self, labels):
-        super().__init__(len(labels))
-        self.labels = labels
-
-    def get_data_info(self, index):
-        return dict(instances=[dict(bbox_label=self.labels[index])])
-
-
-def listed(*labels):
-    return dict(
-        toy.dataloader(shuffle=False),
-        dataset=dict(type='ListedToyDataset', labels=labels),
-    )
-
-
 @pytest.mark.parametrize('max_images', [None, 4])
 def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
     exploration = toy.exploration(
-        dataloader=listed(0, 0, 1, 2),
-        reward_dataloader=listed(*[0] * 24, 1),
+        dataloader=toy.listed(0, 0, 1, 2),
+        reward_dataloader=toy.listed(*[0] * 24, 1),
     )
     source = find_reward(dict(train_cfg=exploration))
     _, found = check_checkpoints(toy.MODEL, source, saved[0][:1], max_images)
@@ -107,7 +86,7 @@ def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
 
 def test_a_class_that_is_not_trained_is_not_left_out(saved):
     exploration = toy.exploration(
-        dataloader=listed(0, 1), reward_dataloader=listed(*[0, 1] * 10)
+        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 10)
     )
     source = find_reward(dict(train_cfg=exploration))
     assert not check_checkpoints(toy.MODEL, source, saved[0][:1])[1]
