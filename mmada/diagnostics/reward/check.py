@@ -266,7 +266,8 @@ def split_by_class(
         largest where there are several.
     """
     names = {f'{name}_{kind}': name for name in classes for kind in CLASSWISE}
-    others, qualities = {}, {}
+    others: dict[str, float] = {}
+    qualities: dict[str, float] = {}
     for key, value in metrics.items():
         name = names.get(key.split('/')[-1])
         if name is None:

@@ -145,7 +145,6 @@ def test_classes_that_nothing_of_counts():
         dict(cat=0.1, dog=0.1, sky=80.0, sea=0.0),
         dict(cat=0.0, dog=0.0, sky=80.0),  # at the beginning of a training
         dict(dog=0.0, sky=80.0),
-        {},
     ],
 )
 def test_classes_that_are_found_or_may_be(qualities):
