@@ -48,14 +48,15 @@ def _labels(info: Mapping[str, Any], num_things: int) -> set[int] | None:
             segment['category']
             for segment in info['segments_info']
             # mmdet takes crowds for no things, whatever their class.
-            if segment['is_thing'] or segment['category'] >= num_things
+            if segment.get('is_thing') or segment['category'] >= num_things
         }
     if 'instances' in info:
-        return {
-            instance['bbox_label']
+        labels = {
+            instance.get('bbox_label')  # objects without a class have none
             for instance in info['instances']
             if not instance.get('ignore_flag')
         }
+        return None if None in labels else labels
     return None
 
 

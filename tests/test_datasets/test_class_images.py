@@ -75,6 +75,8 @@ def test_a_wrapper_without_annotations_is_looked_through():
 def test_annotations_that_list_nothing_do_not_tell():
     maps = [dict(seg_map_path='0.png')]
     assert count_class_images(Annotations(maps, PANOPTIC)) is None
+    nameless = [dict(instances=[dict(bbox=[0, 0, 1, 1])])]
+    assert count_class_images(Annotations(nameless, PANOPTIC)) is None
     assert count_class_images(Annotations([segments()], {})) is None
     assert count_class_images(Mosaic(object())) is None
 
