@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mmengine.registry import init_default_scope
 
@@ -41,12 +41,19 @@ def report_lines(report: CheckpointReport) -> Iterator[str]:
         yield f'reward: {report.value:.4f}'
     yield from (f'{k}: {v:.4f}' for k, v in report.metrics.items())
     if report.amounts is not None:
-        yield from amount_lines(report.amounts)
+        yield from amount_lines(report.amounts, report.qualities)
     yield from map(warning_line, report.findings)
 
 
-def amount_lines(amounts: ClassAmounts) -> Iterator[str]:
-    """Yield the lines on the classes with the largest amounts."""
+def amount_lines(
+    amounts: ClassAmounts, qualities: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield the lines on the classes with the largest amounts.
+
+    Args:
+        amounts: Of each class.
+        qualities: PQ or AP of the classes that have one.
+    """
     yield (
         f'images: {amounts.images}, with a predicted thing: '
         f'{amounts.with_things}'
@@ -62,10 +69,13 @@ def amount_lines(amounts: ClassAmounts) -> Iterator[str]:
         ),
         key=lambda row: -max(row[:2]),
     )
-    yield f'percent of {amounts.unit}: true, predicted'
+    measure, digits = ('PQ', 2) if amounts.unit == 'pixels' else ('AP', 3)
+    yield f'percent of {amounts.unit}: true, predicted; {measure}'
     for true, predicted, name in shares[:TOP_CLASSES]:
         if true or predicted:
-            yield f'  {true:6.2f}  {predicted:6.2f}  {name}'
+            known = name in qualities
+            quality = f'{qualities[name]:.{digits}f}' if known else ''
+            yield f'  {true:6.2f}  {predicted:6.2f}  {quality:>6}  {name}'
 
 
 def warning_line(finding: Finding) -> str:

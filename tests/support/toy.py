@@ -74,6 +74,20 @@ class ToyDataset(Dataset):
         return dict(x=self.x[index], y=self.y[index])
 
 
+@DATASETS.register_module()
+class ListedToyDataset(ToyDataset):
+    """Rows with one object each, of the labels that are given."""
+
+    METAINFO = dict(classes=('a', 'b', 'c'))
+
+    def __init__(self, labels):
+        super().__init__(len(labels))
+        self.labels = labels
+
+    def get_data_info(self, index):
+        return dict(instances=[dict(bbox_label=self.labels[index])])
+
+
 @METRICS.register_module()
 class ToyMetric(BaseMetric):
     """`toy/score`, larger is better."""
@@ -108,6 +122,14 @@ def dataloader(offset=0, shuffle=True, size=12):
         num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=shuffle),
         dataset=dict(type='ToyDataset', offset=offset, size=size),
+    )
+
+
+def listed(*labels):
+    """Returns a dataloader config of rows with an object of a label each."""
+    return dict(
+        dataloader(shuffle=False),
+        dataset=dict(type='ListedToyDataset', labels=labels),
     )
 
 

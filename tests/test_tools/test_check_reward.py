@@ -51,11 +51,17 @@ def permuted(weights, order):
 
 
 def test_a_trained_checkpoint_passes(check, weights):
-    output = check([weights], '--strict')
+    output = check([weights], '--strict', code=1)
+    assert rules(output) == {'few reward images'}  # it has two
     assert "exploration's rewards, maximising 'coco_panoptic/PQ'" in output
     reward = float(re.search(r'^reward: (.*)$', output, re.M)[1])
     assert 10 < reward < 100
-    assert '0 warning(s)' in output
+    assert '1 warning(s)' in output
+    assert re.search(r'^percent of pixels: true, predicted; PQ$', output, re.M)
+    rows = re.findall(r'^ +([\d.]+) +[\d.]+ +([\d.]+)  \w+$', output, re.M)
+    qualities = [float(pq) for true, pq in rows if float(true)]
+    # The reward averages over the classes in the truth.
+    assert sum(qualities) / len(qualities) == pytest.approx(reward, abs=0.01)
 
 
 def test_semantic_channels_in_another_order_are_noticed(check, weights):

@@ -29,8 +29,10 @@ from mmada.commands.adapt.source import (
 from mmada.commands.adapt.stock import (
     Stock,
     read_stock,
+    undeclared_hooks,
 )
 from mmada.commands.common import one_line_errors, read_config
+from mmada.engine.replicas.replica_hooks import InReplicas
 from mmada.policies.policy_file import load_policy
 
 # What begins late in a training, by the hook of the stock config.
@@ -336,6 +338,8 @@ class _Writer:
                     f'{LATE[hook["type"]]} begins late and keeps weight 1; '
                     'an objective with `late=True` would weigh it'
                 )
+        if self.method.controller is not None:
+            self.left_open += map(_undeclared, undeclared_hooks(self.stock))
         self.left_open += _path_of_base(self.stock, self.args.config)
         measured = self.method.measured_with
         if measured and self.stock.optimizer != measured:
@@ -347,6 +351,15 @@ class _Writer:
             )
         if self.method.needs:
             self.decided.append(f'The method takes {self.method.needs}.')
+
+
+def _undeclared(hook: str) -> str:
+    kinds = ', '.join(repr(kind.value) for kind in InReplicas)
+    return (
+        f'what {hook} does in the replicas of a search: until its class '
+        f'declares `in_replicas`, one of {kinds}, the search refuses the '
+        'config'
+    )
 
 
 def _path_of_base(stock: Stock, name: str) -> list[str]:

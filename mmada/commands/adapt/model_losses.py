@@ -25,6 +25,8 @@ from mmada.models import is_loss
 from mmada.utils.seeding import preserve_rng
 
 CHECKPOINTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
+KEPT = 150
+"""Characters of a long error that are kept at either end."""
 PREPROCESSORS = dict(mmdet='DetDataPreprocessor', mmseg='SegDataPreProcessor')
 
 
@@ -198,4 +200,11 @@ def _quietly() -> Iterator[None]:
 
 
 def _in_a_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'[:200]
+    """Return an error in a line, a long one without its middle.
+
+    Errors of a registry begin with the part that fails and end with why.
+    """
+    text = f'{type(error).__name__}: {" ".join(str(error).split())}'
+    if len(text) <= 2 * KEPT:
+        return text
+    return f'{text[:KEPT].rstrip()} … {text[-KEPT:].lstrip()}'

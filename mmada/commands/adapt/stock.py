@@ -15,6 +15,7 @@ from mmengine.utils import is_installed
 from mmada.commands.argument_types import shipped_config
 from mmada.commands.common import read_config
 from mmada.engine.hooks.weighting_hook import WeightingHook
+from mmada.engine.replicas.replica_hooks import in_replicas
 
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 SCOPES = ('mmdet', 'mmseg')
@@ -105,6 +106,20 @@ def _check(name: str, config: Config) -> None:
                 '`custom_hooks` should not weigh the losses yet. Found '
                 f'{hook["type"]}.'
             )
+
+
+def undeclared_hooks(stock: Stock) -> list[str]:
+    """Return the hooks that a search refuses, as nothing says what they do."""
+    kinds = [
+        HOOKS.get(hook['type']) if isinstance(hook['type'], str) else hook.type
+        for hook in stock.config.get('custom_hooks') or []
+    ]
+    return [
+        kind.__name__
+        for kind in kinds
+        # Only the class is asked, so its arguments are not needed.
+        if kind is not None and in_replicas(kind.__new__(kind)) is None
+    ]
 
 
 def leaf_of(config: Config, loader: str) -> Leaf:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mmdet.evaluation import CocoMetric
 from mmengine.device import get_device
+from mmengine.evaluator import Evaluator
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmada.datasets.class_images import classes_left_out, count_class_images
 from mmada.diagnostics.reward import rules
 from mmada.diagnostics.reward.class_amounts import AmountCounter, ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport, load_weights
 from mmada.diagnostics.reward.rules import Finding
 from mmada.engine.reward import RewardEvaluator
+from mmada.evaluation import PanopticQuality
+
+CLASSWISE = ('PQ', 'precision')
+"""What is behind the name of a class in the metrics of mmada and mmdet."""
 
 
 class RewardSource(NamedTuple):
@@ -27,12 +35,14 @@ class RewardSource(NamedTuple):
         evaluator: Config of the metrics.
         metric: What is maximised; None if the config does not say.
         explores: Whether they are those of an exploration.
+        training: Config of the training data; None without an exploration.
     """
 
     dataloader: dict[str, Any]
     evaluator: Any
     metric: str | Mapping[str, float] | None
     explores: bool
+    training: dict[str, Any] | None = None
 
 
 def find_reward(config: Mapping[str, Any]) -> RewardSource:
@@ -55,6 +65,7 @@ def find_reward(config: Mapping[str, Any]) -> RewardSource:
             found['reward_evaluator'],
             found.get('reward_metric', 'coco_panoptic/PQ'),
             explores=True,
+            training=found.get('dataloader') or config.get('train_dataloader'),
         )
     missing = [
         key
@@ -95,9 +106,13 @@ def build_evaluator(
             )
         whole = DATASETS.build(dataloader['dataset'])
         dataloader['dataset'] = FirstImages(whole, max_images)
+    metrics = Evaluator(source.evaluator).metrics
+    for each in metrics:
+        if isinstance(each, (PanopticQuality, CocoMetric)):
+            each.classwise = True
     # The name plays no part in what is measured.
     metric = source.metric or 'coco_panoptic/PQ'
-    return RewardEvaluator(dataloader, source.evaluator, metric, seed=0)
+    return RewardEvaluator(dataloader, metrics, metric, seed=0)
 
 
 class FirstImages(Dataset):
@@ -134,7 +149,8 @@ class CheckpointReport(NamedTuple):
     Attributes:
         path: The checkpoint.
         loaded: How it fits the model.
-        metrics: All numbers of the evaluation.
+        metrics: The numbers of the evaluation, without those of classes.
+        qualities: PQ or AP of each class, as far as the metrics give it.
         value: What is maximised; None if there is none.
         amounts: How much of each class was predicted; None for models that
             predict neither panoptic maps nor boxes.
@@ -144,6 +160,7 @@ class CheckpointReport(NamedTuple):
     path: str
     loaded: LoadReport
     metrics: dict[str, float]
+    qualities: dict[str, float]
     value: float | None
     amounts: ClassAmounts | None
     findings: tuple[Finding, ...]
@@ -164,7 +181,7 @@ def check_checkpoints(
         max_images: Takes the first images only; None for all.
 
     Returns:
-        A report on each, and what is wrong with their rewards together.
+        A report on each, and what is wrong with the reward itself.
 
     Raises:
         OSError: If a file cannot be read.
@@ -178,8 +195,33 @@ def check_checkpoints(
     ]
     if not rewarded:
         return reports, ()
+    found = _find_faults_of_images(evaluator.dataloader.dataset, source)
     rewards = [report.value for report in reports]
-    return reports, tuple(rules.rewards_equal(rewards))
+    return reports, (*found, *rules.rewards_equal(rewards))
+
+
+def _find_faults_of_images(
+    dataset: Any, source: RewardSource
+) -> Iterator[Finding]:
+    """Look at all reward images, even if only the first are scored."""
+    whole = dataset.dataset if isinstance(dataset, FirstImages) else dataset
+    number = len(whole)
+    yield from rules.few_images(number)
+    images = count_class_images(whole)
+    if images is None:
+        return
+    yield from rules.classes_left_out(_left_out(images, source), number)
+    if number >= rules.FEW_IMAGES:
+        yield from rules.classes_on_one_image(images)
+
+
+def _left_out(images: Mapping[str, int], source: RewardSource) -> list[str]:
+    """Return the classes without a reward image that the training has."""
+    if all(images.values()) or source.training is None:
+        return classes_left_out(images, None)
+    # All their annotations are read, so only where a class is missing.
+    training = DATASETS.build(source.training['dataset'])
+    return classes_left_out(images, count_class_images(training))
 
 
 def _check(
@@ -187,22 +229,52 @@ def _check(
 ) -> CheckpointReport:
     model = revert_sync_batchnorm(model)
     loaded = load_weights(model, path)
-    counter = AmountCounter(
-        model.to(get_device()), evaluator.dataloader.dataset
-    )
+    dataset = evaluator.dataloader.dataset
+    counter = AmountCounter(model.to(get_device()), dataset)
     score = evaluator.score(counter)
     if rewarded:
         evaluator.metric.check(score.metrics)
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes', ())
+    metrics, qualities = split_by_class(score.metrics, classes)
     report = CheckpointReport(
         path,
         loaded,
-        score.metrics,
+        metrics,
+        qualities,
         score.value if rewarded else None,
         counter.amounts(),
         (),
     )
-    found = _find_faults(report, rewarded, _threshold(model))
+    found = [*_find_faults(report, rewarded, _threshold(model))]
+    images = count_class_images(dataset)
+    if rewarded and images is not None:
+        found += rules.classes_not_found(qualities, images, len(dataset))
     return report._replace(findings=tuple(found))
+
+
+def split_by_class(
+    metrics: Mapping[str, float], classes: Sequence[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Separate the quality of each class from the metrics of all.
+
+    Args:
+        metrics: What an evaluation gives.
+        classes: Their names.
+
+    Returns:
+        The other metrics, and PQ or AP of the classes that have one, the
+        largest where there are several.
+    """
+    names = {f'{name}_{kind}': name for name in classes for kind in CLASSWISE}
+    others: dict[str, float] = {}
+    qualities: dict[str, float] = {}
+    for key, value in metrics.items():
+        name = names.get(key.split('/')[-1])
+        if name is None:
+            others[key] = value
+        elif not math.isnan(value):
+            qualities[name] = max(value, qualities.get(name, 0.0))
+    return others, qualities
 
 
 def _find_faults(
@@ -213,6 +285,7 @@ def _find_faults(
     if rewarded:
         yield from rules.reward_missing(report.value, report.metrics)
     yield from rules.quality_near_zero(report.metrics)
+    yield from rules.precision_near_zero(report.metrics)
     yield from rules.quality_implausible(report.metrics)
     yield from rules.one_kind_missing(report.metrics)
     if report.amounts is not None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmada.datasets.class_images import name_classes
 from mmada.diagnostics.reward.class_amounts import ClassAmounts
 from mmada.diagnostics.reward.loading import LoadReport, by_part
 
@@ -21,6 +22,12 @@ NEAR_ZERO = 1.0
 
 WELL = 5.0
 """Percent of PQ at which one kind of class is learned."""
+
+AP_NEAR_ZERO = 0.01
+"""AP below which hardly any object is found."""
+
+FEW_IMAGES = 20
+"""Reward images below which single ones decide between replicas."""
 
 FEW_MATCHED = 0.1
 """Share of the classes with a match below which SQ is suspicious."""
@@ -108,6 +115,21 @@ def quality_near_zero(metrics: Mapping[str, float]) -> Iterator[Finding]:
             )
 
 
+def precision_near_zero(metrics: Mapping[str, float]) -> Iterator[Finding]:
+    """Find an AP that rests on a handful of objects."""
+    for name in ('bbox_mAP', 'segm_mAP'):
+        for prefix, value in _values(metrics, name):
+            if value < AP_NEAR_ZERO:
+                yield Finding(
+                    'AP near zero',
+                    f'{prefix}{name} is {value:.4f}. So few objects are '
+                    'found that chance decides which replica wins. Were the '
+                    'weights loaded, and are the categories those of the '
+                    'training? Early in a training this is normal: check a '
+                    'later checkpoint.',
+                )
+
+
 def quality_implausible(metrics: Mapping[str, float]) -> Iterator[Finding]:
     """Find an SQ that correct areas and categories cannot give.
 
@@ -159,6 +181,88 @@ def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
             'rewards equal',
             f'the reward is {rewards[0]} for all '
             f'{len(rewards)} checkpoints: a search would learn nothing.',
+        )
+
+
+SOURCES = (
+    'Take reward images from every source of the training images, such as '
+    'every sequence of a video; `mmada split` draws them at random.'
+)
+
+
+def few_images(num_images: int) -> Iterator[Finding]:
+    """Find a reward that rests on single images."""
+    if num_images < FEW_IMAGES:
+        yield Finding(
+            'few reward images',
+            f'the reward is measured on {num_images} image(s), fewer than '
+            f'{FEW_IMAGES}, so that single images decide which replica wins. '
+            'Hold out more (`mmada split --num-reward`).',
+        )
+
+
+def classes_left_out(
+    left_out: Sequence[str], num_images: int
+) -> Iterator[Finding]:
+    """Find classes that are trained, but on no reward image.
+
+    Args:
+        left_out: Their names.
+        num_images: Number of reward images.
+    """
+    if left_out:
+        yield Finding(
+            'classes without truth',
+            f'{len(left_out)} class(es) of the training are on none of the '
+            f'{num_images} reward images, so that the reward ignores them: '
+            f'{name_classes(left_out)}. A search may give them up. {SOURCES}',
+        )
+
+
+def classes_on_one_image(class_images: Mapping[str, int]) -> Iterator[Finding]:
+    """Find classes that a single reward image decides on.
+
+    Args:
+        class_images: Reward images of each class.
+    """
+    rare = [name for name, images in class_images.items() if images == 1]
+    if rare:
+        yield Finding(
+            'classes on one image',
+            f'{len(rare)} class(es) are on a single reward image, which '
+            'alone decides what the reward says of them: '
+            f'{name_classes(rare)}. {SOURCES}',
+        )
+
+
+def classes_not_found(
+    qualities: Mapping[str, float],
+    class_images: Mapping[str, int],
+    num_images: int,
+) -> Iterator[Finding]:
+    """Find classes of which nothing counts, where most of the others do.
+
+    Where most classes are not found, the model is at its beginning, and
+    which ones the reward will see cannot be told yet.
+
+    Args:
+        qualities: PQ or AP of each class.
+        class_images: Images of each class, of those that were scored.
+        num_images: How many images were scored.
+    """
+    scored = [name for name in qualities if class_images.get(name)]
+    lost = [name for name in scored if qualities[name] == 0]
+    if lost and 2 * len(lost) < len(scored):
+        shown = [
+            f'{n} ({class_images[n]} of {num_images} images)' for n in lost
+        ]
+        yield Finding(
+            'classes not found',
+            f'{len(lost)} of the {len(scored)} classes on the scored images '
+            f'have a PQ or AP of 0: {name_classes(shown)}. A search can give '
+            'up such a class without a loss of reward. If a later checkpoint '
+            'does not find it either, its objects here are too few or too '
+            f'hard. {SOURCES}',
         )
 
 

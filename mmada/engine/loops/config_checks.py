@@ -15,6 +15,11 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop
 
 from mmada.controllers import Controller
+from mmada.datasets.class_images import (
+    classes_left_out,
+    count_class_images,
+    name_classes,
+)
 from mmada.engine.distributed.replica_groups import partition
 from mmada.engine.exploration.targets import Target
 from mmada.engine.mmengine_adapters import accumulated_iterations
@@ -234,6 +239,28 @@ def _check_coco(dataloader: Any) -> None:
         'current',
         level=logging.WARNING,
     )
+
+
+def warn_of_classes(training: Any, reward: Any) -> None:
+    """Warn of classes that are trained, but on no reward image.
+
+    Args:
+        training: Data set of the training.
+        reward: Data set of the rewards.
+    """
+    images = count_class_images(reward)
+    if images is None or all(images.values()):
+        return
+    left_out = classes_left_out(images, count_class_images(training))
+    if left_out:
+        print_log(
+            'No image of `reward_dataloader` has an object or segment of '
+            f'{name_classes(left_out)}, while the training has. The search '
+            'may give up such classes, as its rewards ignore them. Hold '
+            'images with them out as well.',
+            'current',
+            level=logging.WARNING,
+        )
 
 
 def check_id_lists(*configs: Any) -> None:

@@ -43,6 +43,7 @@ from mmada.engine.loops.config_checks import (
     check_ranks,
     check_reward,
     controller_class,
+    warn_of_classes,
 )
 from mmada.engine.mmengine_adapters import (
     expect_no_checkpoint,
@@ -317,6 +318,9 @@ class ParallelExplorationLoop(BaseLoop):
         with groups.scope(), preserve_rng(), live.attributes.preserved():
             self.evaluator = self.build_evaluator()
             self.evaluator.check(live.model)
+        warn_of_classes(
+            self.dataloader.dataset, self.evaluator.dataloader.dataset
+        )
         runner = self._build_runner(live, course, groups)
         self.store = StateStore(
             self.directory / STATES_DIR,

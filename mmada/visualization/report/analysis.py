@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 Level = Literal['good', 'note', 'warning']
 LEVEL = 95
 NoiseComparison = Literal['noise', 'unclear', 'signal']
+_FEW_DRAWS = math.comb(7, 4)
 _SMALL_KL = 1e-3
 _LARGE_KL = 1.0
 _SURE = 0.1
@@ -57,7 +58,7 @@ def advise(search: Search) -> list[Advice]:
     if (nothing := _advise_equal(search)) is not None:
         return [nothing]
     found = [
-        _advise_noise(noises(search)),
+        _advise_few_images(search) or _advise_noise(noises(search)),
         _advise_invalid(search),
         _advise_step(info_values(search, 'kl')),
         _advise_confidence(info_values(search, 'confidence')),
@@ -81,6 +82,23 @@ def _advise_equal(search: Search) -> Advice | None:
         f'({short(search.metric)}), so that nothing could be learned from '
         'them. Look whether the reward data and the metric fit the model '
         '(`mmada check-reward`), and whether rounds are long enough.',
+    )
+
+
+def _advise_few_images(search: Search) -> Advice | None:
+    """Warn of so few reward images that resamples cannot tell the noise."""
+    known = [r.resamples for r in search.rounds if r.resamples is not None]
+    if not known or min(r.shape[1] for r in known) < 2 * _FEW_DRAWS:
+        return None
+    different = count_draws(np.concatenate(known))
+    if different > _FEW_DRAWS:
+        return None
+    return Advice(
+        'warning',
+        f'All {known[0].shape[1]} resamples of the reward images give only '
+        f'{different} different result(s), so that the rewards rest on four '
+        'images or fewer. Chance in them decides between the replicas, and '
+        'their noise cannot be measured. Use more reward images.',
     )
 
 
@@ -341,6 +359,20 @@ def round_noise(values: Array, resamples: Array) -> RoundNoise | None:
         float(np.sqrt((pairs**2).mean() / 2)),
         float(limit),
     )
+
+
+def count_draws(resamples: Array) -> int:
+    r"""Count how many resamples differ for some replica.
+
+    A draw of n from n images is one of :math:`\binom{2n-1}{n}` multisets,
+    and equal multisets have equal metrics: 1 of one image, 3 of two, 35 of
+    four.
+
+    Args:
+        resamples: (m, B); replicas with a NaN do not count.
+    """
+    finite = resamples[np.isfinite(resamples).all(axis=1)]
+    return np.unique(finite.round(9), axis=1).shape[1]
 
 
 def paired_noise(resamples: Array) -> Array:

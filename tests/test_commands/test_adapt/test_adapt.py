@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from mmada.commands import arguments
 from mmada.commands.adapt.adapt import head_rule
@@ -87,6 +90,36 @@ def test_the_head_rule_follows_optimizer_and_method(
     optimizer: str, every_iteration: bool, mode: str
 ) -> None:
     assert head_rule(optimizer, every_iteration)[0] == mode
+
+
+@HOOKS.register_module()
+class UndeclaredHook(Hook):
+    """Acts in a training, and does not say whether on replicas."""
+
+    def __init__(self, needed: int) -> None:
+        self.needed = needed
+
+    def after_train_iter(
+        self, runner: Any, *args: Any, **options: Any
+    ) -> None:
+        """Do it."""
+
+
+@pytest.mark.parametrize('method', ['slope', 'inverse-loss'])
+def test_a_hook_that_a_search_refuses_is_left_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    base = tmp_path / 'stock.py'
+    base.write_text(
+        f'_base_ = {RETINANET!r}\n'
+        "custom_hooks = [dict(type='EMAHook'), "
+        "dict(type='UndeclaredHook', needed=1)]\n"
+    )
+    adapt(str(base), tmp_path / 'mine.py', '--method', method)
+    _, left_open = capsys.readouterr().out.split('Left open:')
+    asked = 'what UndeclaredHook does in the replicas' in left_open
+    assert asked == (method == 'slope')
+    assert 'EMAHook' not in left_open
 
 
 def test_what_a_list_would_replace_is_kept(tmp_path: Path) -> None:

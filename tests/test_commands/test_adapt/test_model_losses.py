@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mmdet
 import pytest
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
 
 from mmada.commands.adapt.model_losses import find_losses
 
@@ -30,3 +32,28 @@ def test_detectors_that_want_masks_or_none(
     with DefaultScope.overwrite_default_scope('mmdet'):
         found = find_losses(Config.fromfile(path), 'mmdet')
     assert found == losses
+
+
+@MODELS.register_module()
+class FailingDetector(nn.Module):
+    """Says in the end of a long message what it lacks."""
+
+    def __init__(self, words: int, data_preprocessor: Any) -> None:
+        raise RuntimeError('begin ' + 'word ' * words + 'libfoo is missing')
+
+
+def message(words: int) -> str:
+    cfg = Config(dict(model=dict(type='FailingDetector', words=words)))
+    with pytest.raises(ValueError, match='RuntimeError') as found:
+        find_losses(cfg, 'mmdet')
+    return str(found.value)
+
+
+def test_a_long_error_keeps_both_ends() -> None:
+    found = message(1000)
+    assert found.startswith('RuntimeError: ')
+    assert 'begin word' in found
+    assert found.endswith('word libfoo is missing')
+    assert ' … ' in found
+    assert len(found) <= 303
+    assert '…' not in message(3)

@@ -123,6 +123,16 @@ def test_several_searches_are_added_up():
     assert bills[0].iterations - bills[1].iterations == 1 + 3 * 3
 
 
+def test_schedules_that_the_training_would_not_step_are_refused():
+    cfg = planned.then_train(planned.config(controller=PAPER))
+    cfg.train_cfg.training = dict(type='IterBasedTrainLoop', max_iters=3)
+    cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1])]
+    with pytest.raises(ValueError, match='Found MultiStepLR of epochs'):
+        read_plan(cfg, probe=False)
+    cfg.param_scheduler[0].by_epoch = False
+    assert read_plan(cfg, probe=False)[0]
+
+
 def test_a_training_without_a_search_needs_no_plan():
     cfg = Config(dict(train_cfg=dict(type='EpochBasedTrainLoop')))
     with pytest.raises(ValueError, match="Found 'EpochBasedTrainLoop'"):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
 
 from mmada.diagnostics.reward import check_checkpoints
-from mmada.diagnostics.reward.check import build_evaluator, find_reward
+from mmada.diagnostics.reward.check import (
+    build_evaluator,
+    find_reward,
+    split_by_class,
+)
 from mmada.engine.reward import RewardEvaluator
 from tests.support import toy
 
@@ -46,7 +52,7 @@ def test_the_reward_is_that_of_an_exploration(saved):
     assert [r.path for r in reports] == paths
     assert [r.amounts for r in reports] == [None, None]
     assert not any(r.findings for r in reports)
-    assert not together
+    assert [finding.rule for finding in together] == ['few reward images']
 
 
 def test_equal_rewards_and_a_minimised_metric(saved):
@@ -55,7 +61,35 @@ def test_equal_rewards_and_a_minimised_metric(saved):
         [paths[0], paths[0]], reward_metric={'toy/score': -2.0}
     )
     assert reports[0].value == -2 * reports[0].metrics['toy/score']
-    assert [finding.rule for finding in together] == ['rewards equal']
+    assert [finding.rule for finding in together] == [
+        'few reward images',
+        'rewards equal',
+    ]
+
+
+@pytest.mark.parametrize('max_images', [None, 4])
+def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
+    exploration = toy.exploration(
+        dataloader=toy.listed(0, 0, 1, 2),
+        reward_dataloader=toy.listed(*[0] * 24, 1),
+    )
+    source = find_reward(dict(train_cfg=exploration))
+    _, found = check_checkpoints(toy.MODEL, source, saved[0][:1], max_images)
+    assert [finding.rule for finding in found] == [
+        'classes without truth',
+        'classes on one image',
+    ]
+    assert 'none of the 25 reward images' in found[0].text
+    assert 'ignores them: c.' in found[0].text
+    assert 'says of them: b.' in found[1].text
+
+
+def test_a_class_that_is_not_trained_is_not_left_out(saved):
+    exploration = toy.exploration(
+        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 10)
+    )
+    source = find_reward(dict(train_cfg=exploration))
+    assert not check_checkpoints(toy.MODEL, source, saved[0][:1])[1]
 
 
 def test_a_metric_that_nobody_gives_is_refused(saved):
@@ -76,6 +110,21 @@ def test_diverged_weights_are_found(saved):
     ]
 
 
+def test_qualities_of_classes_are_apart_from_the_other_metrics():
+    metrics = {
+        'coco_panoptic/PQ': 30.0,
+        'coco_panoptic/cat_PQ': 0.0,
+        'coco/cat_precision': 0.25,
+        'coco_panoptic/dog_PQ': math.nan,
+        'bird_PQ': 50.0,
+        'coco_panoptic/other_PQ': 1.0,
+    }
+    assert split_by_class(metrics, ('cat', 'dog', 'bird')) == (
+        {'coco_panoptic/PQ': 30.0, 'coco_panoptic/other_PQ': 1.0},
+        dict(cat=0.25, bird=50.0),
+    )
+
+
 TEST = dict(test_dataloader=dict(name='test'), test_evaluator=dict(type='T'))
 REWARD = dict(
     reward_dataloader=dict(name='reward'), reward_evaluator=dict(type='R')
@@ -94,20 +143,28 @@ REWARD = dict(
     ],
 )
 def test_the_rewards_of_an_exploration(train_cfg):
-    source = find_reward(dict(TEST, train_cfg=train_cfg))
+    config = dict(TEST, train_dataloader=dict(name='train'))
+    source = find_reward(dict(config, train_cfg=train_cfg))
     assert source == (
         dict(name='reward'),
         dict(type='R'),
         'coco_panoptic/PQ',
         True,
+        dict(name='train'),
     )
+
+
+def test_the_training_data_of_an_exploration():
+    exploration = dict(REWARD, dataloader=dict(name='proxy'))
+    config = dict(train_dataloader=dict(name='train'), train_cfg=exploration)
+    assert find_reward(config).training == dict(name='proxy')
 
 
 def test_test_data_where_nothing_is_explored():
     train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
     for config in (dict(TEST, train_cfg=train_cfg), TEST):
         source = find_reward(config)
-        assert source == (dict(name='test'), dict(type='T'), None, False)
+        assert source == (dict(name='test'), dict(type='T'), None, False, None)
 
 
 def test_neither_is_an_error():

@@ -64,6 +64,14 @@ def test_quality_near_zero():
     assert not found(rule, {'coco/bbox_mAP': 0.0})
 
 
+def test_precision_near_zero():
+    rule = rules.precision_near_zero
+    (finding,) = rule({'coco/bbox_mAP': 0.005, 'coco/segm_mAP': 0.01})
+    assert finding.rule == 'AP near zero'
+    assert finding.text.startswith('coco/bbox_mAP is 0.0050.')
+    assert not found(rule, {'coco/bbox_mAP': math.nan, 'coco/cat_mAP': 0.0})
+
+
 def test_quality_implausible():
     rule = rules.quality_implausible
     (finding,) = rule(pq(3.004, name='SQ'))
@@ -95,6 +103,52 @@ def test_rewards_equal():
     assert not found(rule, [1.5, 1.5, 1.6])
     assert not found(rule, [1.5])
     assert not found(rule, [None, None])  # each is a finding of its own
+
+
+def test_few_images():
+    (finding,) = rules.few_images(2)
+    assert finding.text.startswith('the reward is measured on 2 image(s)')
+    assert found(rules.few_images, 19)
+    assert not found(rules.few_images, 20)
+
+
+def test_classes_left_out():
+    (finding,) = rules.classes_left_out(['dog', 'sky'], 40)
+    assert finding.text.startswith('2 class(es) of the training are on none')
+    assert '40 reward images' in finding.text
+    assert 'ignores them: dog, sky. A search' in finding.text
+    assert not found(rules.classes_left_out, [], 40)
+
+
+def test_classes_on_one_image():
+    (finding,) = rules.classes_on_one_image(dict(cat=2, dog=1, sky=40, sea=0))
+    assert finding.text.startswith('1 class(es) are on a single reward image')
+    assert 'of them: dog. Take' in finding.text
+    assert not found(rules.classes_on_one_image, dict(cat=2, sea=0))
+
+
+IMAGES = dict(cat=9, dog=3, sky=40, sea=0)
+
+
+def test_classes_that_nothing_of_counts():
+    (finding,) = rules.classes_not_found(
+        dict(cat=31.0, dog=0.0, sky=80.0, sea=0.0), IMAGES, 40
+    )
+    # The sea is on no image, so its PQ is no finding.
+    assert finding.text.startswith('1 of the 3 classes on the scored')
+    assert 'AP of 0: dog (3 of 40 images). A search' in finding.text
+
+
+@pytest.mark.parametrize(
+    'qualities',
+    [
+        dict(cat=0.1, dog=0.1, sky=80.0, sea=0.0),
+        dict(cat=0.0, dog=0.0, sky=80.0),  # at the beginning of a training
+        dict(dog=0.0, sky=80.0),
+    ],
+)
+def test_classes_that_are_found_or_may_be(qualities):
+    assert not found(rules.classes_not_found, qualities, IMAGES, 40)
 
 
 def amounts(shared, with_things=1):

@@ -96,6 +96,17 @@ def test_inverse_loss_follows_the_losses_of_the_epoch_before(tmp_path):
         assert row['weights'] == pytest.approx([v / mean for v in inverse])
 
 
+def test_a_weight_on_the_floor_is_in_the_log_once(tmp_path):
+    hook = weighting('InverseLossWeighting', floor=0.99)
+    train(tmp_path, hook, log_level='WARNING')
+    weights = [row['weights'] for row in rows(tmp_path)]
+    assert [min(row) for row in weights] == pytest.approx([0.99] * 3)
+    log = ''.join(path.read_text() for path in tmp_path.rglob('*.log'))
+    (line,) = (each for each in log.splitlines() if 'the floor' in each)
+    assert ' - WARNING - The weight of ' in line
+    assert 'which the floor raises to 0.99: that loss is all but' in line
+
+
 def test_the_pseudo_epoch_leaves_no_trace(tmp_path):
     """Probed on 1 iteration or 7: the training after it is the same."""
     states = []

@@ -136,6 +136,23 @@ def test_a_stock_metric_of_other_images_is_warned_of(tmp_path):
     assert 'SubsetCocoMetric' in logs
 
 
+@pytest.mark.parametrize(
+    ('trained', 'warned'), [((0, 1, 2, 2), True), ((0, 1, 1, 0), False)]
+)
+def test_a_class_without_a_reward_image_is_warned_of(
+    tmp_path, trained, warned
+):
+    run(
+        tmp_path,
+        log_level='WARNING',
+        dataloader=toy.listed(*trained),
+        reward_dataloader=toy.listed(0, 1),
+    )
+    logs = ''.join(p.read_text() for p in tmp_path.rglob('*.log'))
+    text = 'has an object or segment of c, while the training has.'
+    assert (text in logs) == warned
+
+
 @TASK_UTILS.register_module()
 class CautiousSearch(SlopeSearch):
     """Warns where it is built."""

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from mmada.evaluation.resampling import draw_images
 from mmada.visualization.report import read_run
 from mmada.visualization.report.analysis import (
     advise,
+    count_draws,
     info_values,
     invalid_counts,
     paired_noise,
@@ -92,6 +94,46 @@ def test_replicas_that_hardly_ever_stand_out_are_a_warning(tmp_path):
     search = search_of(tmp_path, {'resamples': resamples})
     (text,) = texts(search, 'warning')
     assert 'clearly more than the noise of the metric in 0 of 1 rounds' in text
+
+
+def drawn(num_images, num_resamples=100):
+    """Resamples of two replicas of which one is ten better on each image."""
+    means = 7.0 ** np.arange(num_images)  # no two draws are equal
+    draws = np.array(list(draw_images(num_images, num_resamples)))
+    row = draws @ means / num_images
+    return [row.tolist(), (row + 10).tolist()]
+
+
+@pytest.mark.parametrize(('num_images', 'different'), [(1, 1), (2, 3)])
+def test_too_few_images_to_tell_the_noise_are_a_warning(
+    tmp_path, num_images, different
+):
+    round_ = {'resamples': drawn(num_images)}
+    search = search_of(tmp_path, round_, round_)
+    (text,) = texts(search, 'warning')
+    assert text.startswith(
+        'All 100 resamples of the reward images give only '
+        f'{different} different result(s), so that the rewards rest on four '
+    )
+    assert not any('noise' in text for text in texts(search, 'good'))
+
+
+@pytest.mark.parametrize(('num_images', 'number'), [(6, 100), (2, 50)])
+def test_images_that_are_enough_or_not_counted_pass(
+    tmp_path, num_images, number
+):
+    search = search_of(tmp_path, {'resamples': drawn(num_images, number)})
+    assert not texts(search, 'warning')
+
+
+@pytest.mark.parametrize(('num_images', 'most'), [(1, 1), (2, 3), (4, 35)])
+def test_draws_of_few_images_are_few(num_images, most):
+    assert count_draws(np.array(drawn(num_images, 3000))) == most
+
+
+def test_a_replica_without_a_metric_makes_no_draws():
+    resamples = np.array([[1.0, 1.0, 2.0], [np.nan, 3.0, 4.0]])
+    assert count_draws(resamples) == 2
 
 
 def test_an_old_run_is_told_that_nothing_is_known(tmp_path):

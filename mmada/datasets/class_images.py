@@ -1,0 +1,84 @@
+"""On how many images each class is, by the annotations of a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NAMED = 5
+"""Classes that a message names; it counts the others."""
+
+
+def count_class_images(dataset: Any) -> dict[str, int] | None:
+    """Count the images of a dataset on which each class is.
+
+    Crowds and ignored objects do not count, as in an evaluation. No image is
+    opened.
+
+    Args:
+        dataset: Panoptic or of objects; wrappers such as mosaics are looked
+            through.
+
+    Returns:
+        The images of each class; None if the annotations do not tell.
+    """
+    while not hasattr(dataset, 'get_data_info') and hasattr(
+        dataset, 'dataset'
+    ):
+        dataset = dataset.dataset
+    info = getattr(dataset, 'metainfo', None) or {}
+    classes = info.get('classes')
+    if not classes or not hasattr(dataset, 'get_data_info'):
+        return None
+    num_things = len(info.get('thing_classes', classes))
+    images: Counter[int] = Counter()
+    for index in range(len(dataset)):
+        labels = _labels(dataset.get_data_info(index), num_things)
+        if labels is None:
+            return None
+        images.update(labels)
+    return {name: images[label] for label, name in enumerate(classes)}
+
+
+def _labels(info: Mapping[str, Any], num_things: int) -> set[int] | None:
+    """Return the classes on an image; None if they are not listed."""
+    if 'segments_info' in info:
+        return {
+            segment['category']
+            for segment in info['segments_info']
+            # mmdet takes crowds for no things, whatever their class.
+            if segment.get('is_thing') or segment['category'] >= num_things
+        }
+    if 'instances' in info:
+        labels = {
+            instance.get('bbox_label')  # objects without a class have none
+            for instance in info['instances']
+            if not instance.get('ignore_flag')
+        }
+        return None if None in labels else labels
+    return None
+
+
+def classes_left_out(
+    reward: Mapping[str, int], training: Mapping[str, int] | None
+) -> list[str]:
+    """Return the classes that are trained, but on no reward image.
+
+    Args:
+        reward: Reward images of each class.
+        training: Training images of each class; None if they are unknown,
+            for which all classes count as trained.
+    """
+    return [
+        name
+        for name, images in reward.items()
+        if not images and (training is None or training.get(name, 0) > 0)
+    ]
+
+
+def name_classes(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ', '.join(names[:NAMED])
+    more = len(names) - NAMED
+    return f'{shown} and {more} more' if more > 0 else shown
