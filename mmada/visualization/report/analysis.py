@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 Level = Literal['good', 'note', 'warning']
 LEVEL = 95
 NoiseComparison = Literal['noise', 'unclear', 'signal']
-_FEW_DRAWS = math.comb(7, 4)
+_FEW_DRAWS = math.comb(7, 4)  # of four images: 4 of 4, with replacement
 _SMALL_KL = 1e-3
 _LARGE_KL = 1.0
 _SURE = 0.1
@@ -86,7 +86,7 @@ def _advise_equal(search: Search) -> Advice | None:
 
 
 def _advise_few_images(search: Search) -> Advice | None:
-    """Warn of so few reward images that resamples cannot tell the noise."""
+    """Warn where resamples cannot tell the noise, as they are so alike."""
     known = [r.resamples for r in search.rounds if r.resamples is not None]
     if not known or min(r.shape[1] for r in known) < 2 * _FEW_DRAWS:
         return None
@@ -95,9 +95,9 @@ def _advise_few_images(search: Search) -> Advice | None:
         return None
     return Advice(
         'warning',
-        f'All {known[0].shape[1]} resamples of the reward images give only '
-        f'{different} different result(s), so that the rewards rest on four '
-        'images or fewer. Chance in them decides between the replicas, and '
+        f'The {known[0].shape[1]} resamples of the reward images give only '
+        f'{different} different result(s), so that the rewards rest on a few '
+        'images or objects. Chance in them decides between the replicas, and '
         'their noise cannot be measured. Use more reward images.',
     )
 

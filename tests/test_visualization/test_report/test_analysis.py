@@ -112,8 +112,8 @@ def test_too_few_images_to_tell_the_noise_are_a_warning(
     search = search_of(tmp_path, round_, round_)
     (text,) = texts(search, 'warning')
     assert text.startswith(
-        'All 100 resamples of the reward images give only '
-        f'{different} different result(s), so that the rewards rest on four '
+        'The 100 resamples of the reward images give only '
+        f'{different} different result(s), so that the rewards rest on a '
     )
     assert not any('noise' in text for text in texts(search, 'good'))
 
