@@ -124,4 +124,6 @@ def _build_runner(
     runner = Runner.from_cfg(cfg)
     initialize_weights(runner)
     runner.load_or_resume()
+    # What some models read of the training's progress, as YOLOX does.
+    runner.message_hub.update_info_dict(dict(epoch=0, iter=0))
     return runner

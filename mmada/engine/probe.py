@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -46,8 +47,8 @@ def probe_objectives(
     Args:
         model: Weighted, may be inside a model wrapper.
         optim_wrapper: Built by HeadRuleOptimWrapperConstructor.
-        batches: Up to four are used: until every objective was seen, and
-            all of them where the objectives are what is seen.
+        batches: Up to four are used: until every objective was seen with a
+            gradient, and all of them where the objectives are what is seen.
 
     Raises:
         ObjectiveError: If an objective has no loss in any batch.
@@ -59,6 +60,7 @@ def probe_objectives(
         weighted.objective_weights.bind(names)
         head_rule_of(optim_wrapper).assign(owners)
     _log_owners(weighted, owners)
+    _warn_of_unreached(weighted.objective_weights.objectives, names, owners)
 
 
 class OwnerUpdates:
@@ -336,18 +338,22 @@ def _look(
     parameters = dict(model.named_parameters())
     owners: dict[str, set[int]] = {name: set() for name in parameters}
     names: dict[str, None] = {}
+    # A loss of a batch without targets may be a zero that has no gradient.
+    differentiable: set[str] = set()
     objectives = model.objective_weights.bound
     for batch in itertools.islice(batches, MAX_BATCHES):
         losses = raw_losses(model, optim_wrapper, batch)
-        known = len(names)
-        for found in _of_all_ranks(list(losses)):
+        known = len(differentiable)
+        has_gradient = {k: loss.requires_grad for k, loss in losses.items()}
+        for found in _of_all_ranks(has_gradient):
             names |= dict.fromkeys(found)
-        if objectives is None and len(names) == known:
+            differentiable |= {name for name, has in found.items() if has}
+        if objectives is None and len(differentiable) == known:
             continue  # owners are costly where each loss is an objective
         # What is seen later comes last, so indices stay as they are.
         current = objectives or Objectives.from_loss_names(names)
         _add(owners, _owners(model, current.reduce(losses), parameters))
-        if objectives is not None and not objectives.unmatched(names):
+        if objectives is not None and not objectives.unmatched(differentiable):
             break
     for others in _of_all_ranks(owners):
         _add(owners, others)
@@ -400,3 +406,34 @@ def _log_owners(
         f'Parameters by the objectives that reach them: {text}.',
         logger='current',
     )
+
+
+def _warn_of_unreached(
+    objectives: Objectives,
+    names: Iterable[str],
+    owners: Mapping[str, Iterable[int]],
+) -> None:
+    """Warn of objectives whose losses train nothing.
+
+    Args:
+        objectives: Those of the model.
+        names: Losses that were seen.
+        owners: Parameter name to the objectives that reach it.
+    """
+    reaching = set(itertools.chain.from_iterable(owners.values()))
+    absent = objectives.unmatched(names)
+    unreached = [
+        name
+        for i, name in enumerate(objectives.names)
+        if i not in reaching and name not in absent
+    ]
+    if unreached:
+        print_log(
+            f'Objective(s) {", ".join(map(repr, unreached))} reach no '
+            'trainable parameter in the first batches. Such a weight changes '
+            'nothing but takes its share of the mean of all weights, and '
+            'weightings by gradients keep all weights as they are. Leave out '
+            'of `objectives` what is detached, frozen or only logged.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -26,13 +26,15 @@ def build(
 
     Args:
         schedulers: Configs of parameter schedulers.
-        detector: Type of the detector.
+        detector: Type of the detector, or its config.
         objectives: In place of those of the toy problem.
         owners: Whether the head rule is told who owns which parameter.
         **options: Entries of the optimizer wrapper's config to replace.
     """
     torch.manual_seed(0)
-    config = dict(copy.deepcopy(toy.MODEL), detector=dict(type=detector))
+    if isinstance(detector, str):
+        detector = dict(type=detector)
+    config = dict(copy.deepcopy(toy.MODEL), detector=detector)
     if objectives is not None:
         config['objectives'] = objectives
     model = MODELS.build(config)

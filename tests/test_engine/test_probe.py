@@ -431,6 +431,69 @@ def test_a_loss_without_a_graph_reaches_nothing():
 
 
 @MODELS.register_module()
+class DetachedDetector(toy.ToyDetector):
+    """`loss_b` has no gradient in the first batches, or in none."""
+
+    transient_attributes = ('calls',)
+
+    def __init__(self, without=MAX_BATCHES):
+        super().__init__()
+        self.without = without
+        self.calls = 0
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        self.calls += 1
+        if self.calls <= self.without:
+            losses['loss_b'] = torch.zeros(())
+        return losses
+
+
+def look_at_detached(monkeypatch, objectives, **options):
+    """Returns the replica after the look, and the warnings of it."""
+    warnings = []
+    monkeypatch.setattr(
+        'mmada.engine.probe.print_log',
+        lambda text, level=logging.INFO, **_: (
+            warnings.append(text) if level == logging.WARNING else None
+        ),
+    )
+    detector = dict(type='DetachedDetector', **options)
+    live = build(detector, objectives=objectives)
+    probe(live, lives.batches(MAX_BATCHES))
+    return live, warnings
+
+
+@pytest.mark.parametrize('objectives', ['auto', None])
+def test_looks_on_until_every_objective_has_a_gradient(
+    objectives, monkeypatch
+):
+    live, warnings = look_at_detached(monkeypatch, objectives, without=2)
+    names = live.model.objective_weights.objectives.names
+    assert owners(live)['head_b.weight'] == [len(names) - 1]
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ('objectives', 'name'), [('auto', 'loss_b'), (None, 'b')]
+)
+def test_an_objective_that_reaches_no_parameter_is_warned_of(
+    objectives, name, monkeypatch
+):
+    live, (warning,) = look_at_detached(monkeypatch, objectives)
+    assert warning.startswith(f'Objective(s) {name!r} reach no trainable')
+    assert owners(live)['head_b.weight'] == []
+
+
+def test_an_objective_that_appears_late_is_not_warned_of(monkeypatch):
+    objectives = dict(
+        a='loss_a', b='loss_b', late=dict(pattern='loss_c', late=True)
+    )
+    _, warnings = look_at_detached(monkeypatch, objectives, without=0)
+    assert warnings == []
+
+
+@MODELS.register_module()
 class ZeroSum(toy.ToyDetector):
     """Adds nothing of all parameters, as is done for DDP."""
 

@@ -214,14 +214,19 @@ class _Writer:
         if self.args.policy is None:
             return group_losses(losses, self.method.proposals)
         wanted = load_policy(self.args.policy).objectives
-        groupings = [group_losses(losses, flag) for flag in (False, True)]
-        for grouping in [*groupings, each_loss(losses)]:
+        groupings = [
+            *(group_losses(losses, flag) for flag in (False, True)),
+            each_loss(losses),
+        ]
+        for grouping in groupings:
             if wanted == grouping.names or not losses:
                 return grouping
-        offered = ' or '.join(', '.join(g.names) for g in groupings)
+        offered = dict.fromkeys(', '.join(g.names) for g in groupings)
         raise ValueError(
-            f'`--policy` should be of the objectives {offered}, which the '
-            f'model has. Found {", ".join(wanted or ("none",))}.'
+            f'`--policy` should be of the objectives {" or ".join(offered)}, '
+            'which are found in the model. Found '
+            f'{", ".join(wanted or ("none",))}. If you named them by patterns '
+            'of your own, write the hook by hand, with the same `objectives`.'
         )
 
     def _optimizer(self) -> str:

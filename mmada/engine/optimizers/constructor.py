@@ -192,7 +192,8 @@ def _weights_of(model: nn.Module) -> tuple[float, ...]:
             '`optim_wrapper.constructor` should be left out where no loss is '
             'weighted. Found HeadRuleOptimWrapperConstructor, but neither a '
             'weighting hook in `custom_hooks` nor a `model` of type '
-            'LossWeightWrapper.'
+            'LossWeightWrapper. A list of hooks replaces that of the base '
+            'config: begin it with `*_base_.custom_hooks` to keep those.'
         )
     return () if state.bound is None else state.values
 

@@ -202,8 +202,17 @@ def test_a_policy_of_other_objectives_is_refused(
     options = ('--method', 'policy', '--policy', path, '-o', out)
     said = refusal(capsys, MASK_RCNN, *options)
     assert '`--policy` should be of the objectives cls, bbox, mask or' in said
-    assert said.endswith('Found cls, seg.')
+    assert 'Found cls, seg. If you named them by patterns of your' in said
     assert not out.exists()
+
+
+def test_a_refused_policy_lists_each_choice_of_objectives_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = policy(tmp_path / 'p.safetensors', ('cls', 'bbox'))
+    options = ('--method', 'policy', '--policy', path)
+    said = refusal(capsys, RETINANET, *options, '-o', tmp_path / 'mine.py')
+    assert 'of the objectives loss_cls, loss_bbox, which are found' in said
 
 
 @pytest.mark.parametrize(

@@ -406,8 +406,9 @@ def test_the_first_step_of_a_model_that_nothing_weighs_is_refused(mode):
     optim_wrapper = build_optim_wrapper(
         model, {**toy.OPTIM_WRAPPER, 'head_rule': dict(mode=mode)}
     )
-    with pytest.raises(RuntimeError, match='neither a weighting hook'):
+    with pytest.raises(RuntimeError, match='neither a weighting hook') as info:
         step(model, optim_wrapper)
+    assert '`*_base_.custom_hooks`' in str(info.value)
 
 
 @pytest.mark.parametrize(
