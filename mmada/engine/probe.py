@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from mmengine import dist
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from mmada.engine.distributed import without_all_reduce
 from mmada.engine.mmengine_adapters import forward_losses
 from mmada.engine.optimizers import head_rule_of
+from mmada.engine.owners import find_owners
 from mmada.engine.replicas.buffers import Buffers
 from mmada.engine.replicas.plain_state import PlainState
 from mmada.engine.training_features import check_reentrant
@@ -56,11 +56,12 @@ def probe_objectives(
     """
     weighted = unwrap(model)
     with _undisturbed(weighted, optim_wrapper):
-        names, owners = _look(weighted, optim_wrapper, batches)
-        weighted.objective_weights.bind(names)
-        head_rule_of(optim_wrapper).assign(owners)
-    _log_owners(weighted, owners)
-    _warn_of_unreached(weighted.objective_weights.objectives, names, owners)
+        seen = _look(weighted, optim_wrapper, batches)
+        weighted.objective_weights.bind(seen.names)
+        head_rule_of(optim_wrapper).assign(seen.owners)
+    _log_owners(weighted, seen.owners)
+    _warn_of_unreached(weighted.objective_weights.objectives, seen)
+    _warn_of_unsummed(seen.unsummed)
 
 
 class OwnerUpdates:
@@ -132,10 +133,10 @@ class OwnerUpdates:
     def _look(self, batches: Iterable[Any]) -> None:
         weighted = unwrap(self._model)
         with _undisturbed(weighted, self._optim_wrapper):
-            _, owners = _look(weighted, self._optim_wrapper, batches)
+            seen = _look(weighted, self._optim_wrapper, batches)
             rule = head_rule_of(self._optim_wrapper)
-            rule.assign(owners, keep=True)
-        _log_owners(weighted, owners)
+            rule.assign(seen.owners, keep=True)
+        _log_owners(weighted, seen.owners)
 
     def _attach(self) -> None:
         rule = head_rule_of(self._optim_wrapper)
@@ -190,129 +191,51 @@ def raw_losses(
         optim_wrapper: Gives the context, such as autocast.
         batch: As the dataloader returns it.
     """
+    return _losses_of(model, _outputs(model, optim_wrapper, batch))
+
+
+def _outputs(
+    model: LossWeightWrapper, optim_wrapper: OptimWrapper, batch: Any
+) -> Mapping[str, Any]:
+    """Return what the model makes of a batch in training, no step done."""
     model.train()
     with optim_wrapper.optim_context(model):
         data = model.data_preprocessor(batch, True)
-        losses = forward_losses(model, data)
-    found = reduce_losses(model, losses)
+        return forward_losses(model, data)
+
+
+def _losses_of(
+    model: LossWeightWrapper, outputs: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    found = reduce_losses(model, outputs)
     return {k: v for k, v in found.items() if is_loss(k)}
 
 
-def find_owners(
-    objectives: Mapping[int, Tensor], parameters: Mapping[str, nn.Parameter]
-) -> dict[str, tuple[int, ...]]:
-    """Find the objectives that reach each parameter.
-
-    An objective reaches a parameter if its gradient there is not None. A
-    gradient of zeros counts: an RoI level without boxes gives one. But 0
-    times the sum of a parameter, as is added for DistributedDataParallel,
-    counts only where nothing else reaches the parameter.
-
-    Args:
-        objectives: Objective index to its scalar loss, one graph for all.
-        parameters: Name to parameter.
-
-    Returns:
-        Parameter name to the ascending indices of its objectives; () for a
-        frozen parameter and for one that no objective reaches.
-    """
-    trainable = {n: p for n, p in parameters.items() if p.requires_grad}
-    owners: dict[str, list[int]] = {name: [] for name in parameters}
-    nominal: dict[str, list[int]] = {name: [] for name in parameters}
-    for i, loss in sorted(objectives.items()):
-        if not loss.requires_grad:
-            continue
-        with _scalar_nodes(loss) as scalars:
-            grads = torch.autograd.grad(
-                loss,
-                list(trainable.values()),
-                retain_graph=True,
-                allow_unused=True,
-            )
-        real = _really_reached(loss, scalars)
-        for (name, p), grad in zip(trainable.items(), grads, strict=True):
-            if grad is not None:
-                (owners if id(p) in real else nominal)[name].append(i)
-    return {name: tuple(owners[name] or nominal[name]) for name in parameters}
-
-
-@contextlib.contextmanager
-def _scalar_nodes(loss: Tensor) -> Iterator[set[Any]]:
-    """Collect nodes of the graph whose values are scalars.
-
-    A backward pass inside tells: the gradient of a value has its shape.
-    """
-    found: set[Any] = set()
-
-    def note(node: Any, gradients: tuple[Tensor | None, ...]) -> None:
-        if gradients[0] is not None and gradients[0].ndim == 0:
-            found.add(node)
-
-    seen: set[Any] = set()
-    stack: list[Any] = [loss.grad_fn]
-    handles = []
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen or hasattr(node, 'variable'):
-            continue
-        seen.add(node)
-        handles.append(node.register_prehook(partial(note, node)))
-        stack += [following for following, _ in node.next_functions]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _really_reached(loss: Tensor, scalars: set[Any]) -> set[int]:
-    """Return the ids of the leaves that a loss is computed from.
-
-    Not those that it only adds 0 times the sum of.
-
-    Args:
-        loss: With its graph.
-        scalars: Nodes of the graph whose values are scalars.
-    """
-    found: set[int] = set()
-    seen: set[Any] = set()
-    stack: list[Any] = [(loss.grad_fn, False)]
-    while stack:
-        node, is_zero = stack.pop()
-        if node is None or (node, is_zero) in seen:
-            continue
-        seen.add((node, is_zero))
-        if hasattr(node, 'variable'):
-            if not is_zero:
-                found.add(id(node.variable))
-            continue
-        # What is more than sums of leaves was computed by layers: a batch
-        # without positives multiplies their outputs by 0.
-        is_scalar = node in scalars
-        is_zero = _multiplies_by_zero(node, is_scalar) or (
-            is_zero and is_scalar
+def _unsummed(outputs: Mapping[str, Any]) -> list[str]:
+    """Return values with a gradient that MMEngine does not add to the loss."""
+    return [
+        name
+        for name, value in outputs.items()
+        if 'loss' not in name
+        and any(
+            isinstance(each, Tensor) and each.requires_grad
+            for each in (value if isinstance(value, list) else [value])
         )
-        stack += [(following, is_zero) for following, _ in node.next_functions]
-    return found
+    ]
 
 
-def _multiplies_by_zero(node: Any, is_scalar: bool) -> bool:
-    """Return whether a node of the graph is a product with a constant 0.
+class _Seen(NamedTuple):
+    """What a look at the model has found.
 
-    Only products that are scalars, or of a parameter itself, are looked at:
-    to ask an inner node of a checkpointed module for its factor computes the
-    module anew.
+    Attributes:
+        names: Losses, in the order in which they appeared.
+        owners: Parameter name to the objectives that reach it.
+        unsummed: Values that have a gradient, but are not losses by name.
     """
-    if not node.name().startswith('MulBackward'):
-        return False
-    (first, _), (second, _) = node.next_functions
-    following = first or second
-    if (first is None) == (second is None) or not (
-        hasattr(following, 'variable') or is_scalar
-    ):
-        return False
-    factor = node._saved_other if second is None else node._saved_self
-    return factor is not None and factor.numel() == 1 and bool(factor == 0)
+
+    names: list[str]
+    owners: dict[str, set[int]]
+    unsummed: list[str]
 
 
 @contextlib.contextmanager
@@ -333,16 +256,18 @@ def _undisturbed(
 
 def _look(
     model: LossWeightWrapper, optim_wrapper: OptimWrapper, batches: Any
-) -> tuple[list[str], dict[str, set[int]]]:
-    """Return the losses that were seen, and owners by parameter."""
+) -> _Seen:
     parameters = dict(model.named_parameters())
     owners: dict[str, set[int]] = {name: set() for name in parameters}
     names: dict[str, None] = {}
+    unsummed: dict[str, None] = {}
     # A loss of a batch without targets may be a zero that has no gradient.
     differentiable: set[str] = set()
     objectives = model.objective_weights.bound
     for batch in itertools.islice(batches, MAX_BATCHES):
-        losses = raw_losses(model, optim_wrapper, batch)
+        outputs = _outputs(model, optim_wrapper, batch)
+        unsummed |= dict.fromkeys(_unsummed(outputs))
+        losses = _losses_of(model, outputs)
         known = len(differentiable)
         has_gradient = {k: loss.requires_grad for k, loss in losses.items()}
         for found in _of_all_ranks(has_gradient):
@@ -357,7 +282,7 @@ def _look(
             break
     for others in _of_all_ranks(owners):
         _add(owners, others)
-    return list(names), owners
+    return _Seen(list(names), owners, list(unsummed))
 
 
 def _owners(
@@ -408,20 +333,10 @@ def _log_owners(
     )
 
 
-def _warn_of_unreached(
-    objectives: Objectives,
-    names: Iterable[str],
-    owners: Mapping[str, Iterable[int]],
-) -> None:
-    """Warn of objectives whose losses train nothing.
-
-    Args:
-        objectives: Those of the model.
-        names: Losses that were seen.
-        owners: Parameter name to the objectives that reach it.
-    """
-    reaching = set(itertools.chain.from_iterable(owners.values()))
-    absent = objectives.unmatched(names)
+def _warn_of_unreached(objectives: Objectives, seen: _Seen) -> None:
+    """Warn of objectives whose losses train nothing."""
+    reaching = set(itertools.chain.from_iterable(seen.owners.values()))
+    absent = objectives.unmatched(seen.names)
     unreached = [
         name
         for i, name in enumerate(objectives.names)
@@ -434,6 +349,18 @@ def _warn_of_unreached(
             'nothing but takes its share of the mean of all weights, and '
             'weightings by gradients keep all weights as they are. Leave out '
             'of `objectives` what is detached, frozen or only logged.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _warn_of_unsummed(names: Sequence[str]) -> None:
+    """Warn of what seems to be a loss, but trains nothing for its name."""
+    if names:
+        print_log(
+            f'The model returns {", ".join(map(repr, names))} with a '
+            "gradient, but MMEngine sums only what has 'loss' in its name. If "
+            'it is a loss, rename it; else detach it.',
             logger='current',
             level=logging.WARNING,
         )

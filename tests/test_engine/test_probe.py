@@ -13,10 +13,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import nn
 
+from mmada.engine.owners import find_owners
 from mmada.engine.probe import (
     MAX_BATCHES,
     OwnerUpdates,
-    find_owners,
     probe_objectives,
     unwrap,
 )
@@ -394,42 +394,6 @@ def test_a_bare_detector_is_named():
         unwrap(toy.ToyDetector())
 
 
-def test_owners_follow_the_graph():
-    names = ('trunk', 'a', 'b', 'both_heads', 'unused', 'frozen')
-    p = {n: torch.nn.Parameter(torch.ones(1)) for n in names}
-    p['frozen'].requires_grad = False
-    trunk = p['trunk'] * 2
-    shared = p['both_heads'] * trunk
-    losses = {
-        0: (p['a'] * shared * p['frozen']).sum(),
-        1: (p['b'] * shared * 0).sum(),  # zeros are gradients too
-        2: trunk.sum(),
-    }
-    assert find_owners(losses, p) == {
-        'trunk': (0, 1, 2),
-        'a': (0,),
-        'b': (1,),
-        'both_heads': (0, 1),
-        'unused': (),
-        'frozen': (),
-    }
-    losses[2].backward()  # the graph is still there
-    assert p['a'].grad is None
-    assert p['trunk'].grad.item() == 2.0
-
-
-def test_owners_are_in_ascending_order():
-    p = torch.nn.Parameter(torch.ones(1))
-    losses = {2: p.sum(), 0: (2 * p).sum()}
-    assert find_owners(losses, {'p': p}) == {'p': (0, 2)}
-
-
-def test_a_loss_without_a_graph_reaches_nothing():
-    p = torch.nn.Parameter(torch.ones(1))
-    losses = {0: torch.tensor(0.0), 1: p.sum()}
-    assert find_owners(losses, {'p': p}) == {'p': (1,)}
-
-
 @MODELS.register_module()
 class DetachedDetector(toy.ToyDetector):
     """`loss_b` has no gradient in the first batches, or in none."""
@@ -449,7 +413,17 @@ class DetachedDetector(toy.ToyDetector):
         return losses
 
 
-def look_at_detached(monkeypatch, objectives, **options):
+@MODELS.register_module()
+class MisnamedDetector(toy.ToyDetector):
+    """Returns a regulariser that MMEngine does not sum, and two values."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        norm = self.head_b.weight.square().sum()
+        return losses | dict(extra_reg=[norm, norm], norm=norm.detach(), num=3)
+
+
+def look_at(monkeypatch, detector, objectives):
     """Returns the replica after the look, and the warnings of it."""
     warnings = []
     monkeypatch.setattr(
@@ -458,10 +432,22 @@ def look_at_detached(monkeypatch, objectives, **options):
             warnings.append(text) if level == logging.WARNING else None
         ),
     )
-    detector = dict(type='DetachedDetector', **options)
     live = build(detector, objectives=objectives)
     probe(live, lives.batches(MAX_BATCHES))
     return live, warnings
+
+
+def look_at_detached(monkeypatch, objectives, **options):
+    detector = dict(type='DetachedDetector', **options)
+    return look_at(monkeypatch, detector, objectives)
+
+
+@pytest.mark.parametrize('objectives', ['auto', None])
+def test_what_trains_nothing_for_its_name_is_warned_of(
+    objectives, monkeypatch
+):
+    _, (warning,) = look_at(monkeypatch, 'MisnamedDetector', objectives)
+    assert warning.startswith("The model returns 'extra_reg' with a gradient")
 
 
 @pytest.mark.parametrize('objectives', ['auto', None])

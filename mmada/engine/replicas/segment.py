@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from mmengine import dist
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.models import is_loss
 from mmada.models.meters import Meter
 from mmada.utils.seeding import seed_all
 
@@ -78,6 +82,7 @@ def train_segment(
                 batch, optim_wrapper=live.optim_wrapper
             )
             if not _on_all_ranks(bool(torch.isfinite(outputs['loss']))):
+                _log_not_finite(outputs, iteration)
                 return None
             meter.update(outputs)
             events.after_iteration(iteration, batch, outputs)
@@ -85,6 +90,30 @@ def train_segment(
             live.step_schedulers(iteration % epoch_length == 0)
             on_iteration(iteration - first_iter)
     return meter.mean() if _on_all_ranks(live.is_finite()) else None
+
+
+def _log_not_finite(log_vars: Mapping[str, Any], iteration: int) -> None:
+    """Name the losses that are not finite.
+
+    Args:
+        log_vars: What the iteration logs.
+        iteration: Counted from 0.
+    """
+    losses = {
+        name: float(torch.as_tensor(value).detach())
+        for name, value in log_vars.items()
+        if is_loss(name)
+    }
+    found = [f'{k} is {v}' for k, v in losses.items() if not math.isfinite(v)]
+    text = (
+        ', '.join(found)
+        or 'their sum, or a loss of another rank, is not finite'
+    )
+    print_log(
+        f'This training ends in iteration {iteration + 1}: {text}.',
+        logger='current',
+        level=logging.WARNING,
+    )
 
 
 def _on_all_ranks(holds: bool) -> bool:

@@ -93,7 +93,7 @@ def test_the_head_rule_follows_optimizer_and_method(
 
 
 @HOOKS.register_module()
-class UndeclaredHook(Hook):
+class HookOfNoKind(Hook):
     """Acts in a training, and does not say whether on replicas."""
 
     def __init__(self, needed: int) -> None:
@@ -113,11 +113,11 @@ def test_a_hook_that_a_search_refuses_is_left_open(
     base.write_text(
         f'_base_ = {RETINANET!r}\n'
         "custom_hooks = [dict(type='EMAHook'), "
-        "dict(type='UndeclaredHook', needed=1)]\n"
+        "dict(type='HookOfNoKind', needed=1)]\n"
     )
     adapt(str(base), tmp_path / 'mine.py', '--method', method)
     _, left_open = capsys.readouterr().out.split('Left open:')
-    asked = 'what UndeclaredHook does in the replicas' in left_open
+    asked = 'what HookOfNoKind does in the replicas' in left_open
     assert asked == (method == 'slope')
     assert 'EMAHook' not in left_open
 

@@ -113,7 +113,14 @@ def test_a_loss_that_never_appears_has_no_mean(mark):
 
 
 @pytest.mark.parametrize('position', [0, 1, 2])
-def test_stops_in_the_iteration_whose_loss_is_not_finite(position):
+def test_stops_in_the_iteration_whose_loss_is_not_finite(
+    position, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        'mmada.engine.replicas.segment.print_log',
+        lambda text, **options: said.append(text),
+    )
     live = lives.build(detector='PatchyDetector')
     marks = [None, None, None]
     marks[position] = BROKEN
@@ -127,6 +134,9 @@ def test_stops_in_the_iteration_whose_loss_is_not_finite(position):
     assert segment(live, batches(), on_iteration=done.append) is None
     assert len(given) == position + 1
     assert done == list(range(1, position + 1))
+    assert said == [
+        f'This training ends in iteration {position + 1}: loss_a is nan.'
+    ]
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
