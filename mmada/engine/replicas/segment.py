@@ -105,12 +105,10 @@ def _log_not_finite(log_vars: Mapping[str, Any], iteration: int) -> None:
         if is_loss(name)
     }
     found = [f'{k} is {v}' for k, v in losses.items() if not math.isfinite(v)]
-    text = (
-        ', '.join(found)
-        or 'their sum, or a loss of another rank, is not finite'
-    )
+    text = ', '.join(found) or 'their sum, or one of another rank, is not'
     print_log(
-        f'This training ends in iteration {iteration + 1}: {text}.',
+        f'This training ends in iteration {iteration + 1}, as losses should '
+        f'be finite: {text}.',
         logger='current',
         level=logging.WARNING,
     )

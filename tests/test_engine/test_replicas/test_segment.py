@@ -135,7 +135,8 @@ def test_stops_in_the_iteration_whose_loss_is_not_finite(
     assert len(given) == position + 1
     assert done == list(range(1, position + 1))
     assert said == [
-        f'This training ends in iteration {position + 1}: loss_a is nan.'
+        f'This training ends in iteration {position + 1}, as losses should '
+        'be finite: loss_a is nan.'
     ]
 
 
