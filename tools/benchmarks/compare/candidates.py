@@ -6,7 +6,7 @@ run if named.
 
 from __future__ import annotations
 
-from equal_terms import EQUAL, EQUAL_SEARCHES, FROM_ONES
+from equal_terms import EQUAL, EQUAL_SEARCHES, FROM_KINDS, FROM_ONES
 from method import Method, Options, Search
 
 TOLD = 'rounds_per_training'
@@ -28,6 +28,7 @@ _SHORT = {
     f'{name}, {words}': search._replace(length=length, told=TOLD)
     for name, search in (
         (EQUAL_SLOPE, _controlled(EQUAL_SEARCHES[EQUAL_SLOPE])),
+        (FROM_KINDS, _controlled(EQUAL_SEARCHES[FROM_KINDS])),
         (FROM_ONES, EQUAL_SEARCHES[FROM_ONES]),
     )
     for words, length in LENGTHS.items()
@@ -69,22 +70,19 @@ CANDIDATE_SEARCHES: dict[str, Search] = (
 
 def _trained(name: str, mode: str, **hook: str) -> Method:
     hook = dict(type='PolicyWeightingHook', mode=mode, **hook)
-    return Method(name, 'Ada-Segment', hook, name)
+    search = CANDIDATE_SEARCHES[name]
+    return Method(
+        name, 'Ada-Segment', hook, name, rpn=search.rpn, kinds=search.kinds
+    )
 
 
 CANDIDATE_ROWS = [
-    *(
-        _trained(name, 'pred', fallback='policy')._replace(rpn=True)
-        for name in _SHORT
-    ),
+    *(_trained(name, 'pred', fallback='policy') for name in _SHORT),
     # With all weights 1 where these promise more.
     *(
-        _trained(f'{name}, or ones', 'pred')._replace(search=name, rpn=True)
+        _trained(name, 'pred')._replace(name=f'{name}, or ones')
         for name in _SHORT
     ),
-    *(
-        _trained(name, 'pred')._replace(rpn=True)
-        for name in _REPLAYED | _VALIDATED
-    ),
+    *(_trained(name, 'pred') for name in _REPLAYED | _VALIDATED),
     *(_trained(name, 'comb', fallback='policy') for name in _ROUNDS),
 ]
