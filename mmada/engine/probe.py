@@ -60,7 +60,8 @@ def probe_objectives(
         weighted.objective_weights.bind(seen.names)
         head_rule_of(optim_wrapper).assign(seen.owners)
     _log_owners(weighted, seen.owners)
-    _warn_of_unreached(weighted.objective_weights.objectives, seen)
+    if any(parameter.requires_grad for parameter in weighted.parameters()):
+        _warn_of_unreached(weighted.objective_weights.objectives, seen)
     _warn_of_unsummed(seen.unsummed)
 
 
@@ -264,12 +265,16 @@ def _look(
     # A loss of a batch without targets may be a zero that has no gradient.
     differentiable: set[str] = set()
     objectives = model.objective_weights.bound
+    # Where all is frozen, as in a dry run, gradients tell nothing.
+    frozen = not any(p.requires_grad for p in parameters.values())
     for batch in itertools.islice(batches, MAX_BATCHES):
         outputs = _outputs(model, optim_wrapper, batch)
         unsummed |= dict.fromkeys(_unsummed(outputs))
         losses = _losses_of(model, outputs)
         known = len(differentiable)
-        has_gradient = {k: loss.requires_grad for k, loss in losses.items()}
+        has_gradient = {
+            k: frozen or v.requires_grad for k, v in losses.items()
+        }
         for found in _of_all_ranks(has_gradient):
             names |= dict.fromkeys(found)
             differentiable |= {name for name, has in found.items() if has}

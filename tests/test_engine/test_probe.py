@@ -471,6 +471,21 @@ def test_an_objective_that_reaches_no_parameter_is_warned_of(
     assert owners(live)['head_b.weight'] == []
 
 
+def test_a_model_that_is_frozen_as_a_whole_is_looked_at_once(monkeypatch):
+    """As in a dry run, where no gradient tells what trains."""
+    live = build('DetachedDetector')
+    live.module.requires_grad_(False)
+    warnings = []
+    monkeypatch.setattr(
+        'mmada.engine.probe.print_log',
+        lambda text, level=logging.INFO, **_: warnings.append(level),
+    )
+    batches = iter(lives.batches(MAX_BATCHES))
+    probe(live, batches)
+    assert len(list(batches)) == MAX_BATCHES - 1
+    assert logging.WARNING not in warnings
+
+
 def test_an_objective_that_appears_late_is_not_warned_of(monkeypatch):
     objectives = dict(
         a='loss_a', b='loss_b', late=dict(pattern='loss_c', late=True)
