@@ -170,7 +170,9 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
             'one training to spare InverseLossWeighting of each kind of '
             'losses (where the losses come on wrong scales, 2.6 PQ above ones '
             'on generated scenes and 1.5 on real images, but below them on '
-            'balanced real images), with twelve SlopeSearch of the same kinds '
+            'balanced real images) or UncertaintyWeighting with '
+            "normalize='none' (1.7 and 2.0 above, and 0.8 below on balanced "
+            'real images), with twelve SlopeSearch of the same kinds '
             '(about 2 more), or a policy of it (2.7 above, on scenes). '
             'DWA, PBT, AM-LFS and aggregators of gradients start at ones, and '
             'do not find back within a training. A large share alone is no '
