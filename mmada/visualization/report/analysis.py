@@ -90,7 +90,8 @@ def _advise_few_images(search: Search) -> Advice | None:
     known = [r.resamples for r in search.rounds if r.resamples is not None]
     if not known or min(r.shape[1] for r in known) < 2 * _FEW_DRAWS:
         return None
-    different = count_draws(np.concatenate(known))
+    # Round by round: a resumed search may have another number of resamples.
+    different = max(map(count_draws, known))
     if different > _FEW_DRAWS:
         return None
     return Advice(

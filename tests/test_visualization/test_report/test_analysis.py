@@ -118,6 +118,12 @@ def test_too_few_images_to_tell_the_noise_are_a_warning(
     assert not any('noise' in text for text in texts(search, 'good'))
 
 
+def test_rounds_may_have_other_numbers_of_resamples(tmp_path):
+    rounds = [{'resamples': drawn(2, number)} for number in (100, 80)]
+    (text,) = texts(search_of(tmp_path, *rounds), 'warning')
+    assert 'give only 3 different result(s)' in text
+
+
 @pytest.mark.parametrize(('num_images', 'number'), [(6, 100), (2, 50)])
 def test_images_that_are_enough_or_not_counted_pass(
     tmp_path, num_images, number
