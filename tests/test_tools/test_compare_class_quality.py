@@ -18,3 +18,5 @@ def test_classes_are_counted_apart(tmp_path):
     found = tool.class_quality(tmp_path / 'counts.npz')
     # 1.4 / (2 + 1 / 2 + 1 / 2), 0 / 2.5 and 1.8 / 2.
     assert found == pytest.approx([140 / 3, 0.0, 90.0])
+    # TP + FN: two and none, none and three, two.
+    assert tool.segments(tmp_path / 'counts.npz').tolist() == [3, 3, 2]

@@ -1,6 +1,7 @@
 """PQ of each class, of trainings of `compare.py` on CamVid.
 
-Shows what a mean over classes hides, on the test and on the reward images.
+Shows what a mean over classes hides, on the test and on the reward images, and
+how many segments of each class these have.
 
 python tools/benchmarks/compare/class_quality.py docs/results \\
     "camvid, misscaled" --seed 1 --methods ones "inverse-loss of kinds"
@@ -24,11 +25,21 @@ from mmada.datasets.camvid_panoptic import STUFF, THINGS
 CLASSES = [each.name for each in THINGS + STUFF]
 
 
-def class_quality(file: Path) -> Floats:
-    """Return PQ of each class over all images of a file of counts."""
+def class_counts(file: Path) -> Floats:
+    """Return the counts of each class over all images, shape (classes, 4)."""
     with np.load(file) as stored:
         counts: Floats = stored['counts']
-    return quality(counts.sum(0)[:, None])
+    return counts.sum(0)
+
+
+def class_quality(file: Path) -> Floats:
+    """Return PQ of each class over all images of a file of counts."""
+    return quality(class_counts(file)[:, None])
+
+
+def segments(file: Path) -> Floats:
+    """Return how many segments of each class the truth has: TP + FN."""
+    return class_counts(file)[:, [1, 3]].sum(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,12 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (problem,) = select('problem', [args.problem], REAL).values()
     print(f'| weights | images | {" | ".join(CLASSES)} |')
     print('| - | - |' + ' -: |' * len(CLASSES))
-    for method in select_methods(args.methods):
-        key = result_job(problem, method, args.seed).key
-        for images, file in (('test', COUNTS), ('reward', REWARD_COUNTS)):
-            values = class_quality(job_folder(args.work_dir, key) / file)
-            cells = ' | '.join(f'{value:.1f}' for value in values)
-            print(f'| {method.name} | {images} | {cells} |')
+    methods = select_methods(args.methods)
+    keys = [result_job(problem, each, args.seed).key for each in methods]
+    for images, name in (('test', COUNTS), ('reward', REWARD_COUNTS)):
+        files = [job_folder(args.work_dir, key) / name for key in keys]
+        if not files[0].exists():  # a tuning problem scores one set of images
+            continue
+        _print_row('segments', images, segments(files[0]), '.0f')
+        for method, file in zip(methods, files, strict=True):
+            _print_row(method.name, images, class_quality(file), '.1f')
+
+
+def _print_row(name: str, images: str, values: Floats, form: str) -> None:
+    cells = ' | '.join(f'{value:{form}}' for value in values)
+    print(f'| {name} | {images} | {cells} |')
 
 
 if __name__ == '__main__':
