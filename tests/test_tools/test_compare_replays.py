@@ -59,7 +59,9 @@ def test_things_and_stuff_alike_give_what_the_search_found(replays, tmp_path):
     found = search(tmp_path / 'search', alike)
     replays.replay(tmp_path / 'search', 'things and stuff', tmp_path / 'new')
     assert found.argmax() == 0
-    torch.testing.assert_close(factors(tmp_path / 'new'), found)
+    torch.testing.assert_close(
+        factors(tmp_path / 'new'), found, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_a_percent_of_few_things_counts_as_one_of_stuff(replays, tmp_path):
@@ -89,6 +91,15 @@ def test_a_control_that_wins_is_noted(replays, tmp_path):
     )
     assert not before.nothing_learned
     assert 'all weights 1 ended at' in after.nothing_learned
+
+
+def test_the_last_two_rounds_count_as_all(replays):
+    rounds = [
+        [{'coco_panoptic/PQ': v}, {'coco_panoptic/PQ': 9 - v}]
+        for v in (7.0, 1.0, 4.0)
+    ]
+    found = replays.last_two_rounds(rounds)
+    assert found.tolist() == [[2.5, 6.5]] * 3
 
 
 def test_a_row_needs_the_search_and_then_its_replay(jobs):

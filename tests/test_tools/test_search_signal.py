@@ -38,8 +38,8 @@ def test_means_of_two_searches(tool, tmp_path, capsys) -> None:  # type: ignore[
     second = write(tmp_path / 'b', [2.0, 1.5])
     tool.main([str(first), str(second)])
     rows = capsys.readouterr().out.splitlines()
-    assert rows[2] == '| 1 | 1.50 | 1.00 | 0.71 | - | - | 0.50 | 2.50 |'
-    assert rows[3] == '| 2 | 1.00 | 1.00 | 0.71 | - | - | 0.50 | 2.00 |'
+    assert rows[2] == '| 1 | 1.50 | 1.00 | 0.71 | - | - | - | 0.50 | 2.50 |'
+    assert rows[3] == '| 2 | 1.00 | 1.00 | 0.71 | - | - | - | 0.50 | 2.00 |'
 
 
 def test_slopes_of_the_rounds_and_of_the_end(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -61,6 +61,8 @@ def test_slopes_of_the_rounds_and_of_the_end(tool, tmp_path) -> None:  # type: i
     records.write(tmp_path / 'exploration' / 'history.jsonl', rounds)
     (search,) = tool.read([tmp_path])
     assert tool.slope_agreement(search) == pytest.approx([1, 0, 1])
+    # Orthogonal slopes, (1, 0, -1) and (1, -2, 1): sqrt(2) / sqrt(2 + 6).
+    assert tool.slope_agreement(search, 2) == pytest.approx([1, 0.5, 0.5])
 
 
 def test_searches_of_other_lengths_are_refused(tool, tmp_path) -> None:  # type: ignore[no-untyped-def]

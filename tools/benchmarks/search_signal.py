@@ -5,7 +5,8 @@ method) and prints their means: how far apart the replicas of a round ended,
 what equal replicas would differ by on other reward images (noise) and what
 they would exceed in 5 of 100 cases (limit), where the reward has `resamples`,
 how sure the controller was of the slope, the cosine between the slope of the
-round and that of the last third of the rounds (agreement), where replicas keep
+round and that of the last third of the rounds (agreement), the same for the
+mean that counts if the search ends with the round (ended), where replicas keep
 their weights, and the weights that won.
 
 python tools/benchmarks/search_signal.py work_dirs/compare/*/search-Ada-*
@@ -54,13 +55,14 @@ def signal_markdown(searches: Sequence[Search]) -> str:
     """Lay out means over searches by round."""
     names = searches[0].names
     lines = [
-        '| round | spread | noise | limit | confidence | agreement | '
-        + ' | '.join(names)
-        + ' |',
-        '| ----: ' * (6 + len(names)) + '|',
+        '| round | spread | noise | limit | confidence | agreement '
+        '| ended | ' + ' | '.join(names) + ' |',
+        '| ----: ' * (7 + len(names)) + '|',
     ]
     noisy = zip(*map(noises, searches), strict=True)
     agreeing = zip(*map(slope_agreement, searches), strict=True)
+    third = -(-len(searches[0].rounds) // 3)
+    ended = zip(*(slope_agreement(s, third) for s in searches), strict=True)
     for rounds in zip(*(s.rounds for s in searches), strict=True):
         known = [found for found in next(noisy) if found is not None]
         winners = [entry.actions[entry.best].tolist() for entry in rounds]
@@ -71,17 +73,19 @@ def signal_markdown(searches: Sequence[Search]) -> str:
             _mean([found.limit for found in known]),
             _mean([entry.info.get('confidence') for entry in rounds]),
             _mean(next(agreeing)),
+            _mean(next(ended)),
             *(_mean(column) for column in zip(*winners, strict=True)),
         ]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
-def slope_agreement(search: Search) -> list[float | None]:
+def slope_agreement(search: Search, window: int = 1) -> list[float | None]:
     """Return how far each round has the slope of the end.
 
     Args:
         search: A search.
+        window: Number of rounds, up to each, whose mean has the slope.
 
     Returns:
         For each round the cosine between its slope of the metric over the
@@ -100,7 +104,11 @@ def slope_agreement(search: Search) -> list[float | None]:
         [entry.values(search.metric)[outer] for entry in search.rounds]
     )
     end = _slope(points, values[-(-len(values) * 2 // 3) :].mean(0))
-    return [_cosine(_slope(points, each), end) for each in values]
+    means = [
+        values[max(0, last - window) : last].mean(0)
+        for last in range(1, len(values) + 1)
+    ]
+    return [_cosine(_slope(points, each), end) for each in means]
 
 
 def _slope(

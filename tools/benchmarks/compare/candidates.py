@@ -45,16 +45,15 @@ _ROUNDS = {
     'Ada-Segment from ones': Search(dict(_STABLE, start=0.0), grouped=True),
 }
 
-# By the same trainings, another reward.
+# By the same trainings, another reward, or fewer of the rounds.
+_WHOLE = {name: EQUAL_SEARCHES[name] for name in (EQUAL_SLOPE, FROM_ONES)}
 _REPLAYED = {
-    f'{name}, things and stuff': search._replace(
-        recorded=name, reward='things and stuff'
+    f'{name}, {reward}': search._replace(recorded=name, reward=reward)
+    for reward, searches in (
+        ('things and stuff', _WHOLE | _SHORT),
+        ('last two rounds', _SHORT),
     )
-    for name, search in (
-        (EQUAL_SLOPE, EQUAL_SEARCHES[EQUAL_SLOPE]),
-        (FROM_ONES, EQUAL_SEARCHES[FROM_ONES]),
-        *_SHORT.items(),
-    )
+    for name, search in searches.items()
 }
 
 # By other images, of which some classes have many more segments.

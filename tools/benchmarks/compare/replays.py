@@ -1,39 +1,57 @@
-"""Searches judged by another reward, without a training.
+"""Searches judged in another way, without a training.
 
 The replicas of SlopeSearch train with the same weights whatever they score. So
 the metrics that it recorded tell what it would have found by any other reward
-that they make.
+that they make, or by other rounds.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from results import HISTORY
+from torch import Tensor
 
 from mmada.controllers import SlopeSearch
 from mmada.policies.policy_file import load_policy, save_policy
 from mmada.utils.run_files import POLICY_FILE
 
-Metrics = Mapping[str, float]
+Rounds = Sequence[Sequence[Mapping[str, float]]]
+"""Metrics of each replica in each round."""
 
 
-def things_and_stuff(metrics: Metrics) -> float:
-    """Return the geometric mean of PQ of things and of stuff.
+def quality(rounds: Rounds, kind: str = 'PQ') -> Tensor:
+    """Return a metric of each replica in each round, shape (T, m)."""
+    return torch.tensor(
+        [
+            [found[f'coco_panoptic/{kind}'] for found in each]
+            for each in rounds
+        ],
+        dtype=torch.float64,
+    )
+
+
+def things_and_stuff(rounds: Rounds) -> Tensor:
+    """Return the geometric mean of PQ of things and of stuff, (T, m).
 
     Where the reward images have few things, or hard ones, PQ is that of stuff
     above all. Here a percent of either counts alike.
     """
-    things, stuff = (metrics[f'coco_panoptic/{k}'] for k in ('PQ_th', 'PQ_st'))
-    return math.sqrt(things * stuff)
+    return (quality(rounds, 'PQ_th') * quality(rounds, 'PQ_st')).sqrt()
 
 
-REWARDS: dict[str, Callable[[Metrics], float]] = {
-    'things and stuff': things_and_stuff
+def last_two_rounds(rounds: Rounds) -> Tensor:
+    """Return the mean PQ of the last two rounds as that of each, (T, m)."""
+    found = quality(rounds)
+    return found[-2:].mean(0).expand_as(found)
+
+
+REWARDS: dict[str, Callable[[Rounds], Tensor]] = {
+    'things and stuff': things_and_stuff,
+    'last two rounds': last_two_rounds,
 }
 
 
@@ -54,12 +72,13 @@ def replay(source: Path, reward: str, target: Path) -> None:
         **dict(centre=False, control=False) | origin['options'],
     )
     lines = (source / HISTORY).read_text().splitlines()
-    for record in map(json.loads, lines):
+    records = [json.loads(line) for line in lines]
+    scores = REWARDS[reward]([record['metrics'] for record in records])
+    for record, metrics in zip(records, scores, strict=True):
         controller.propose(torch.tensor(record['losses']).double())
-        scores = [REWARDS[reward](found) for found in record['metrics']]
-        result = controller.observe(torch.tensor(scores).double(), None)
-    learned = controller.learned([result.updated], torch.tensor([scores]))
+        result = controller.observe(metrics, None)
+    learned = controller.learned([result.updated], scores[-1:])
     verdict = {} if learned else dict(nothing_learned=result.reason)
-    ensemble = controller.ensemble().named(record['objectives'])
+    ensemble = controller.ensemble().named(records[-1]['objectives'])
     target.mkdir(parents=True, exist_ok=True)
     save_policy(target / POLICY_FILE, ensemble, verdict)
