@@ -26,8 +26,11 @@ WELL = 5.0
 AP_NEAR_ZERO = 0.01
 """AP below which hardly any object is found."""
 
-FEW_IMAGES = 20
-"""Reward images below which single ones decide between replicas."""
+FEW_IMAGES = 50
+"""Reward images below which single ones decide between replicas.
+
+`mmada split` says so too.
+"""
 
 FEW_MATCHED = 0.1
 """Share of the classes with a match below which SQ is suspicious."""

@@ -75,7 +75,7 @@ def test_equal_rewards_and_a_minimised_metric(saved):
 def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
     exploration = toy.exploration(
         dataloader=toy.listed(0, 0, 1, 2),
-        reward_dataloader=toy.listed(*[0] * 24, 1),
+        reward_dataloader=toy.listed(*[0] * 50, 1),
     )
     source = find_reward(dict(train_cfg=exploration))
     _, found = check_checkpoints(toy.MODEL, source, saved[0][:1], max_images)
@@ -83,14 +83,14 @@ def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
         'classes without truth',
         'classes on one image',
     ]
-    assert 'none of the 25 reward images' in found[0].text
+    assert 'none of the 51 reward images' in found[0].text
     assert 'ignores them: c.' in found[0].text
     assert 'says of them: b.' in found[1].text
 
 
 def test_a_class_that_is_not_trained_is_not_left_out(saved):
     exploration = toy.exploration(
-        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 10)
+        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 25)
     )
     source = find_reward(dict(train_cfg=exploration))
     assert not check_checkpoints(toy.MODEL, source, saved[0][:1])[1]
@@ -147,7 +147,7 @@ def maps(folder, *labels):
 def test_classes_of_a_segmentor(tmp_path):
     exploration = dict(
         dataloader=maps(tmp_path / 'train', 1, 2),
-        reward_dataloader=maps(tmp_path / 'reward', *[1] * 20),
+        reward_dataloader=maps(tmp_path / 'reward', *[1] * 50),
         reward_evaluator=dict(type='IoUMetric'),
         reward_metric='mIoU',
     )
@@ -160,9 +160,9 @@ def test_classes_of_a_segmentor(tmp_path):
     source = find_reward(dict(train_cfg=exploration))
     (report,), found = check_checkpoints(config, source, [path])
     assert report.amounts.measure == 'IoU'
-    # It calls all 20 images dark, of which 19.5 are.
-    assert report.qualities == dict(bright=0, dark=97.5)
-    assert report.value == pytest.approx(97.5 / 2, abs=0.01)
+    # It calls all 50 images dark, of which 49.5 are.
+    assert report.qualities == dict(bright=0, dark=99)
+    assert report.value == pytest.approx(99 / 2, abs=0.01)
     assert [finding.rule for finding in found] == [
         'classes without truth',
         'classes on one image',

@@ -108,8 +108,8 @@ def test_rewards_equal():
 def test_few_images():
     (finding,) = rules.few_images(2)
     assert finding.text.startswith('the reward is measured on 2 image(s)')
-    assert found(rules.few_images, 19)
-    assert not found(rules.few_images, 20)
+    assert found(rules.few_images, 49)
+    assert not found(rules.few_images, 50)
 
 
 def test_classes_left_out():
