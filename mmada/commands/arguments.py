@@ -277,8 +277,8 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--epochs',
         type=int,
-        default=12,
-        help='epochs of the training to look ahead to; default: 12',
+        help='epochs of the training to look ahead to; default: those of the '
+        'config on one GPU, or 12',
     )
     parser.add_argument(
         '--config', type=existing_file, help='of a training, for a dry run'
@@ -301,7 +301,7 @@ def inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def inspect_problem(args: argparse.Namespace) -> str | None:
-    if args.epochs < 1:
+    if args.epochs is not None and args.epochs < 1:
         return f'--epochs should be at least 1. Found {args.epochs}.'
     if args.disagreement < 1:
         return (
