@@ -152,13 +152,12 @@ COMMANDS = {
     'adapt': Command(
         'adapt.adapt',
         arguments.adapt,
-        arguments.adapt_problem,
-        'Reading the stock config, and for most methods also building its '
-        'model and showing it two images: about a minute on a CPU.',
+        notice='Reading the stock config, and for most methods also building '
+        'its model and showing it two images: about a minute on a CPU.',
     ),
     'train': Command('train', arguments.train),
     'test': Command('test', arguments.test, arguments.test_problem),
-    'report': Command('report', arguments.report, arguments.report_problem),
+    'report': Command('report', arguments.report),
     'inspect': Command(
         'inspect', arguments.inspect, arguments.inspect_problem
     ),

@@ -98,7 +98,7 @@ def test_a_training_is_refused_in_a_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('options', 'problem'),
     [
-        (['--gpus', '0'], '--gpus should be positive. Found 0.'),
+        (['--gpus', '0'], '--gpus: should be at least 1. Found 0.'),
         (['--image-seconds', '1'], 'goes with --iteration-seconds'),
         (['--probe', '--iteration-seconds', '1'], 'not allowed with'),
     ],

@@ -338,10 +338,10 @@ def test_files_that_are_no_policy_end_with_one_line(
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (['--epochs', 0], '--epochs should be at least 1. Found 0'),
+        (['--epochs', 0], '--epochs: should be at least 1. Found 0'),
         (
             ['--disagreement', 0.5],
-            '--disagreement should be at least 1. Found 0.5',
+            '--disagreement: should be at least 1. Found 0.5',
         ),
         (['--checkpoint', __file__], '--checkpoint needs --config'),
     ],

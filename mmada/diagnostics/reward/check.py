@@ -93,16 +93,9 @@ def build_evaluator(
     Args:
         source: Its configs.
         max_images: Keeps the first images only; None for all.
-
-    Raises:
-        ValueError: If no image is to be kept.
     """
     dataloader = copy.deepcopy(source.dataloader)
     if max_images is not None:
-        if max_images < 1:
-            raise ValueError(
-                f'`max_images` should be >= 1. Found {max_images}.'
-            )
         whole = DATASETS.build(dataloader['dataset'])
         dataloader['dataset'] = FirstImages(whole, max_images)
     metrics = with_classes(Evaluator(source.evaluator).metrics)
