@@ -131,6 +131,29 @@ def _shipped_names(package: str) -> list[str]:
     )
 
 
+def at_least(low: int, kind: type = int) -> Callable[[str], float]:
+    """Return a type that takes a number from a smallest one on.
+
+    Args:
+        low: The smallest.
+        kind: int or float.
+    """
+
+    def number(text: str) -> float:
+        try:
+            value: float = kind(text)
+        except ValueError:
+            name = 'an integer' if kind is int else 'a number'
+            raise ArgumentTypeError(
+                f'should be {name}. Found {text}.'
+            ) from None
+        if not value >= low:
+            raise ArgumentTypeError(f'should be at least {low}. Found {text}.')
+        return value
+
+    return number
+
+
 def name_of(names: Collection[str]) -> Callable[[str], str]:
     """Return a type that takes one of some names, and suggests the nearest.
 

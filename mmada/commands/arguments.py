@@ -13,6 +13,7 @@ from typing import Any
 
 # The console script imports this folder under another name.
 from .argument_types import (
+    at_least,
     checkpoint,
     checkpoint_or_auto,
     existing_file,
@@ -65,6 +66,21 @@ def add_config_overrides(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='overrides of the config, such as optim_wrapper.optimizer.lr='
         '0.01 or key="[(a,b),(c,d)]"',
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--json', action='store_true', help='print one JSON object'
+    )
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    """Add what the model of a training that is looked at starts from."""
+    parser.add_argument(
+        '--checkpoint',
+        type=checkpoint,
+        help='that its model starts from; default: its own',
     )
 
 
@@ -139,7 +155,7 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--gpus',
-        type=int,
+        type=at_least(1),
         help='of a search: how many train together; default: as many as '
         'the learning rate of the stock config is meant for',
     )
@@ -149,12 +165,6 @@ def adapt(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='for --method policy',
     )
-
-
-def adapt_problem(args: argparse.Namespace) -> str | None:
-    if args.gpus is not None and args.gpus < 1:
-        return f'--gpus should be positive. Found {args.gpus}.'
-    return None
 
 
 def train(parser: argparse.ArgumentParser) -> None:
@@ -237,25 +247,17 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--images',
-        type=int,
+        type=at_least(0),
         default=12,
         metavar='N',
         help='test images to show with --baseline; default: 12',
     )
     parser.add_argument(
         '--watch',
-        type=int,
+        type=at_least(1),
         metavar='SECONDS',
         help='write the report again and again until the run is over',
     )
-
-
-def report_problem(args: argparse.Namespace) -> str | None:
-    if args.images < 0:
-        return f'--images should not be negative. Found {args.images}.'
-    if args.watch is not None and args.watch < 1:
-        return f'--watch should be positive. Found {args.watch}.'
-    return None
 
 
 def inspect(parser: argparse.ArgumentParser) -> None:
@@ -276,37 +278,25 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--epochs',
-        type=int,
-        default=12,
-        help='epochs of the training to look ahead to; default: 12',
+        type=at_least(1),
+        help='epochs of the training to look ahead to; default: those of the '
+        'config on one GPU, or 12',
     )
     parser.add_argument(
         '--config', type=existing_file, help='of a training, for a dry run'
     )
-    parser.add_argument(
-        '--checkpoint',
-        type=checkpoint,
-        help='that its model starts from; default: its own',
-    )
+    _add_start(parser)
     parser.add_argument(
         '--disagreement',
-        type=float,
+        type=at_least(1, float),
         default=3.0,
         help='ratio between two policies of the ensemble from which on they '
         'are said to disagree; default: 3',
     )
-    parser.add_argument(
-        '--json', action='store_true', help='print one JSON object'
-    )
+    _add_json(parser)
 
 
 def inspect_problem(args: argparse.Namespace) -> str | None:
-    if args.epochs < 1:
-        return f'--epochs should be at least 1. Found {args.epochs}.'
-    if args.disagreement < 1:
-        return (
-            f'--disagreement should be at least 1. Found {args.disagreement}.'
-        )
     if args.checkpoint is not None and args.config is None:
         return '--checkpoint needs --config'
     return None
@@ -324,13 +314,9 @@ def diagnose(parser: argparse.ArgumentParser) -> None:
       mmada diagnose my_config.py --checkpoint detector.pth
     """
     parser.add_argument('config', type=existing_file, help='of a training')
+    _add_start(parser)
     parser.add_argument(
-        '--checkpoint',
-        type=checkpoint,
-        help='that its model starts from; default: its own',
-    )
-    parser.add_argument(
-        '--batches', type=int, default=8, help='to look at; default: 8'
+        '--batches', type=at_least(2), default=8, help='to look at; default: 8'
     )
     parser.add_argument(
         '--figure',
@@ -338,15 +324,11 @@ def diagnose(parser: argparse.ArgumentParser) -> None:
         help='PNG to write; default: work_dirs/<name of the config>/'
         'gradients.png',
     )
-    parser.add_argument(
-        '--json', action='store_true', help='print one JSON object'
-    )
+    _add_json(parser)
     add_config_overrides(parser)
 
 
 def diagnose_problem(args: argparse.Namespace) -> str | None:
-    if args.batches < 2:
-        return f'--batches should be at least 2. Found {args.batches}.'
     if args.figure is not None and args.figure.suffix != '.png':
         return f'--figure should end with .png. Found {args.figure}.'
     return None
@@ -365,7 +347,10 @@ def plan(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument('config', type=existing_file, help='of a search')
     parser.add_argument(
-        '--gpus', type=int, metavar='N', help='a further number of GPUs'
+        '--gpus',
+        type=at_least(1),
+        metavar='N',
+        help='a further number of GPUs',
     )
     times = parser.add_mutually_exclusive_group()
     times.add_argument(
@@ -386,14 +371,12 @@ def plan(parser: argparse.ArgumentParser) -> None:
         help='of an evaluated image, on one GPU; default: a third of an '
         "iteration's time for an image",
     )
-    parser.add_argument(
-        '--json', action='store_true', help='print one JSON object'
-    )
+    _add_json(parser)
     add_config_overrides(parser)
 
 
 def plan_problem(args: argparse.Namespace) -> str | None:
-    for name in ('gpus', 'iteration_seconds', 'image_seconds'):
+    for name in ('iteration_seconds', 'image_seconds'):
         value = getattr(args, name)
         if value is not None and not 0 < value < float('inf'):
             option = name.replace('_', '-')
@@ -429,7 +412,7 @@ def check_data(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--sample',
-        type=int,
+        type=at_least(0),
         help='open that many images, spread evenly, instead of all',
     )
     parser.add_argument(
@@ -437,7 +420,7 @@ def check_data(parser: argparse.ArgumentParser) -> None:
         type=int,
         help='processes that open images; default: one for each core, up to 8',
     )
-    parser.add_argument('--json', action='store_true', help='print JSON')
+    _add_json(parser)
 
 
 def check_data_problem(args: argparse.Namespace) -> str | None:
@@ -445,8 +428,6 @@ def check_data_problem(args: argparse.Namespace) -> str | None:
         return 'give a CONFIG, or ANN_FILE SEG_DIR IMG_DIR'
     if len(args.paths) == 1 and args.dataset:
         return '--dataset is for ANN_FILE SEG_DIR IMG_DIR'
-    if args.sample is not None and args.sample < 0:
-        return f'--sample should be >= 0. Found {args.sample}.'
     return None
 
 
@@ -472,7 +453,7 @@ def check_reward(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--max-images',
-        type=int,
+        type=at_least(1),
         metavar='N',
         help='score the first N images only',
     )
@@ -521,9 +502,7 @@ def verify(parser: argparse.ArgumentParser) -> None:
       mmada verify work_dirs/run
     """
     parser.add_argument('work_dir', type=run_directory, help='of a run')
-    parser.add_argument(
-        '--json', action='store_true', help='print one JSON object'
-    )
+    _add_json(parser)
 
 
 def demo(parser: argparse.ArgumentParser) -> None:

@@ -52,12 +52,11 @@ def amount_lines(
 
     Args:
         amounts: Of each class.
-        qualities: PQ or AP of the classes that have one.
+        qualities: PQ, AP or IoU of the classes that have one.
     """
-    yield (
-        f'images: {amounts.images}, with a predicted thing: '
-        f'{amounts.with_things}'
-    )
+    measure = amounts.measure
+    things = f', with a predicted thing: {amounts.with_things}'
+    yield f'images: {amounts.images}{"" if measure == "IoU" else things}'
     names = (*amounts.classes, '(void)')
     total = max(1, amounts.truth.sum()), max(1, amounts.predicted.sum())
     shares = sorted(
@@ -69,7 +68,7 @@ def amount_lines(
         ),
         key=lambda row: -max(row[:2]),
     )
-    measure, digits = ('PQ', 2) if amounts.unit == 'pixels' else ('AP', 3)
+    digits = 3 if measure == 'AP' else 2
     yield f'percent of {amounts.unit}: true, predicted; {measure}'
     for true, predicted, name in shares[:TOP_CLASSES]:
         if true or predicted:

@@ -14,7 +14,7 @@ import os
 import runpy
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,26 @@ class Command(NamedTuple):
         return str(inspect.getdoc(self.add_arguments)).partition('\n')[0]
 
 
+@contextlib.contextmanager
+def ends_with_reader() -> Iterator[None]:
+    """End a script silently where the reader of its output does, as `head`.
+
+    A decorator of its `main`. Any other broken pipe is an error.
+    """
+    try:
+        try:
+            yield
+        except SystemExit:  # such as that of `--help`
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_left():
+            raise
+        raise SystemExit(1) from None
+
+
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> int:
     """Run `mmada COMMAND ...`; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -82,6 +102,7 @@ def _version() -> str:
     return f'mmada {runpy.run_path(str(file))["__version__"]}'
 
 
+@ends_with_reader()
 def run_script(name: str, file: str, argv: list[str] | None = None) -> int:
     """Run a command as a script of `tools/` does; return the exit code.
 
@@ -109,13 +130,7 @@ def _run(
     # What mmdet prints when it is imported is no output of a command.
     with contextlib.redirect_stdout(sys.stderr):
         module = importlib.import_module(f'mmada.commands.{command.module}')
-    try:
-        code: int = module.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        if not _reader_left():
-            raise
-        return 1
+    code: int = module.run(args)
     return code
 
 
@@ -137,13 +152,12 @@ COMMANDS = {
     'adapt': Command(
         'adapt.adapt',
         arguments.adapt,
-        arguments.adapt_problem,
-        'Reading the stock config, and for most methods also building its '
-        'model and showing it two images: about a minute on a CPU.',
+        notice='Reading the stock config, and for most methods also building '
+        'its model and showing it two images: about a minute on a CPU.',
     ),
     'train': Command('train', arguments.train),
     'test': Command('test', arguments.test, arguments.test_problem),
-    'report': Command('report', arguments.report, arguments.report_problem),
+    'report': Command('report', arguments.report),
     'inspect': Command(
         'inspect', arguments.inspect, arguments.inspect_problem
     ),

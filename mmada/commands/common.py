@@ -44,6 +44,8 @@ def one_line_errors(command: str, *also: type[Exception]) -> Iterator[None]:
     expected: tuple[type[Exception], ...] = (OSError, ValueError, *also)
     try:
         yield
+    except BrokenPipeError:  # an OSError that no input is to blame for
+        raise
     except expected as error:
         # A KeyError is shown as the repr of its message.
         said = error.args[0] if isinstance(error, KeyError) else error

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from mmada.commands.common import one_line_errors, read_config
-from mmada.diagnostics.policy import describe_policy, dry_run
+from mmada.diagnostics.policy import (
+    describe_policy,
+    dry_run,
+    measure_beginning,
+)
+from mmada.policies.policy_file import load_policy
 from mmada.surrogates import check_points, find_surrogate, load_curve
 from mmada.utils.run_files import POLICY_FILE
 
+_EPOCHS = 12
+"""Of the training to look ahead to, if neither option nor config says."""
 _LEGEND = 'the others at the initial losses'
 
 
@@ -181,18 +188,17 @@ def curve_lines(report: dict[str, Any]) -> Iterator[str]:
 def inspect(args: argparse.Namespace) -> dict[str, Any]:
     """Return the report of the file, and of the config if there is one."""
     _check_is_no_checkpoint(args.file)
-    ensemble, report = describe_policy(
-        args.file, args.epochs, args.disagreement
-    )
+    ensemble = load_policy(args.file)
+    beginning = None
     if args.config is not None:
         # Names the file where it is no config.
         read_config(args.config)
+        beginning = measure_beginning(args.config, args.checkpoint)
+    epochs = args.epochs or (beginning and beginning.num_epochs) or _EPOCHS
+    report = describe_policy(ensemble, args.file, epochs, args.disagreement)
+    if beginning is not None:
         report['dry_run'] = dry_run(
-            ensemble,
-            args.config,
-            args.checkpoint,
-            args.epochs,
-            args.disagreement,
+            ensemble, beginning, epochs, args.disagreement
         )
     return report
 

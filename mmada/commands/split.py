@@ -20,9 +20,7 @@ from mmada.datasets.image_subset import (
     sort_ids,
 )
 from mmada.datasets.json_stream import read_members
-
-FEW = 50
-"""With fewer images, chance decides much of what a search finds."""
+from mmada.diagnostics.reward.rules import FEW_IMAGES
 
 RULE = 'smallest sha256 of seed:id'
 MOST = 10000
@@ -138,11 +136,11 @@ def run(args: argparse.Namespace) -> int:
         )
         _write(out, format_ids(content))
     print(f'{out}: {len(reward)} of {len(every)} images held out')
-    if len(reward) < FEW:
+    if len(reward) < FEW_IMAGES:
         print(
-            f'{args.prog}: {len(reward)} images are few to reward a search '
-            'by, as chance in them decides between replicas; `--num-reward` '
-            'holds out more, in a new list',
+            f'{args.prog}: {len(reward)} images, fewer than {FEW_IMAGES}, are '
+            'few to reward a search by, as chance in them decides between '
+            'replicas; `--num-reward` holds out more, in a new list',
             file=sys.stderr,
         )
     return 0

@@ -7,23 +7,38 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_main_process
 
 from mmada.commands.common import build_runner, load_config, refusals
 from mmada.engine import find_latest_checkpoint
 from mmada.utils.run_files import HISTORY_FILE
 
+AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
+"""Where MMEngine's AmpOptimWrapper works, whatever its `dtype`."""
+
 
 def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Apply --amp, --auto-scale-lr and --resume to the config."""
+    """Apply --amp, --auto-scale-lr and --resume to the config.
+
+    Raises:
+        ValueError: If one of them cannot be applied.
+    """
     if args.amp:
+        if get_device() not in AMP_DEVICES:
+            raise ValueError(
+                "`--amp` should be left out where MMEngine's AmpOptimWrapper "
+                f'does not work; it needs a device of {", ".join(AMP_DEVICES)}'
+                f'. Found {get_device()}.'
+            )
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise SystemExit(
-                f'--auto-scale-lr: {args.config} has no '
-                '`auto_scale_lr.base_batch_size`.'
+            raise ValueError(
+                '`--auto-scale-lr` should be left out, or the config have '
+                '`auto_scale_lr.base_batch_size`. Found none in '
+                f'{args.config}.'
             )
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
@@ -49,8 +64,8 @@ def note_fresh_start(cfg: Config, prog: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train."""
     cfg = load_config(args)
-    apply_training_options(cfg, args)
     with refusals(args.prog):
+        apply_training_options(cfg, args)
         runner = build_runner(cfg)
         if args.resume == 'auto':
             note_fresh_start(cfg, args.prog)

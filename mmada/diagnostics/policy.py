@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
 from mmada.diagnostics.first_batches import first_batches, read_training
@@ -35,28 +36,26 @@ LARGEST_RATIO = 10.0
 
 
 def describe_policy(
-    path: str | Path, num_epochs: int, disagreement: float
-) -> tuple[PolicyEnsemble, dict[str, Any]]:
-    """Read a policy file and tabulate what it would do.
+    ensemble: PolicyEnsemble,
+    path: str | Path,
+    num_epochs: int,
+    disagreement: float,
+) -> dict[str, Any]:
+    """Tabulate what a policy file would do.
 
     Args:
+        ensemble: What it holds.
         path: The file.
         num_epochs: E, epochs of the training to look ahead to.
         disagreement: See :func:`ensemble_warnings`.
 
     Returns:
-        What the file holds, and a JSON object: docs/live.md has its layout.
-
-    Raises:
-        OSError: If the file cannot be read.
-        PolicyFileError: If it is no usable policy.
+        A JSON object: docs/live.md has its layout.
     """
-    path = Path(path)
-    ensemble = policy_file.load_policy(path)
     losses = ensemble.initial_losses
-    report = dict(
+    return dict(
         schema=FORMAT,
-        file=_file(path),
+        file=_file(Path(path)),
         provenance=ensemble.provenance,
         policy=_shape(ensemble),
         grid=grid(ensemble),
@@ -73,7 +72,6 @@ def describe_policy(
         ],
         dry_run=None,
     )
-    return ensemble, report
 
 
 def grid(ensemble: PolicyEnsemble) -> dict[str, Any]:
@@ -154,30 +152,46 @@ def _shape(ensemble: PolicyEnsemble) -> dict[str, Any]:
     )
 
 
+class Beginning(NamedTuple):
+    """What a training begins with.
+
+    Attributes:
+        config: Its config file.
+        checkpoint: What its model starts from, beside the config.
+        names: Its objectives.
+        losses: Their raw losses, shape (n,).
+        num_epochs: Epochs E on one GPU, or periods of a hook's `interval`;
+            None if the config has no training.
+    """
+
+    config: str
+    checkpoint: str | None
+    names: list[str]
+    losses: Tensor
+    num_epochs: int | None
+
+
 def dry_run(
     ensemble: PolicyEnsemble,
-    config: str | Path,
-    checkpoint: str | None,
+    beginning: Beginning,
     num_epochs: int,
     disagreement: float,
 ) -> dict[str, Any]:
-    """Measure a model's losses and ask the policy for its weights.
+    """Ask the policy for the weights that a training would start with.
 
     Args:
         ensemble: What was learned.
-        config: Config file of a training.
-        checkpoint: What the model starts from; None for what the config
-            says.
+        beginning: Of the training.
         num_epochs: E.
         disagreement: See :func:`ensemble_warnings`.
 
     Returns:
         A JSON object; without weights where the policy does not fit.
     """
-    names, losses = probe_losses(config, checkpoint)
+    names, losses = beginning.names, beginning.losses
     found = dict(
-        config=str(config),
-        checkpoint=checkpoint,
+        config=beginning.config,
+        checkpoint=beginning.checkpoint,
         batches=MAX_BATCHES,
         objectives=names,
         losses=[
@@ -200,9 +214,9 @@ def dry_run(
     )
 
 
-def probe_losses(
+def measure_beginning(
     config: str | Path, checkpoint: str | None = None
-) -> tuple[list[str], Tensor]:
+) -> Beginning:
     """Measure the mean losses of a config's first batches, no step done.
 
     What the config would write goes to a temporary directory, and what it
@@ -213,9 +227,6 @@ def probe_losses(
         checkpoint: What the model starts from; None for what the config
             says.
 
-    Returns:
-        Names of the objectives, and their raw losses, shape (n,).
-
     Raises:
         ValueError: If the config is not that of a training, or names
             objectives twice.
@@ -223,6 +234,7 @@ def probe_losses(
     """
     cfg = read_training(config)
     wrapper = dict(cfg.optim_wrapper)
+    interval = _interval(cfg)
     with first_batches(cfg, checkpoint, MAX_BATCHES, wrapper) as first:
         objectives = first.model.objective_weights.objectives
         meter = ObjectiveMeter(objectives)
@@ -231,7 +243,33 @@ def probe_losses(
                 meter.update(
                     raw_losses(first.model, first.optim_wrapper, batch)
                 )
-        return list(objectives.names), meter.mean()
+        return Beginning(
+            str(config),
+            checkpoint,
+            list(objectives.names),
+            meter.mean(),
+            _count_epochs(cfg, interval, first.loader.epoch_length),
+        )
+
+
+def _interval(cfg: Config) -> int | None:
+    """Return the iterations of a period of a policy's hook, as configured."""
+    for hook in cfg.get('custom_hooks') or []:
+        if 'PolicyWeightingHook' in str(hook.get('type')):
+            return hook.get('interval')
+    return None
+
+
+def _count_epochs(
+    cfg: Config, interval: int | None, epoch_length: int
+) -> int | None:
+    """Count the epochs of a training, as its hook does."""
+    loop = cfg.get('train_cfg') or {}
+    loop = loop.get('training', loop)
+    iterations = loop.get('max_iters')
+    if loop.get('max_epochs'):
+        iterations = loop['max_epochs'] * epoch_length
+    return iterations and -(-iterations // (interval or epoch_length))
 
 
 def search_warnings(ensemble: PolicyEnsemble) -> list[str]:

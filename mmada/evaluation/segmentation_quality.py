@@ -154,8 +154,8 @@ class SegmentationQuality(BaseMetric):
         return number
 
     def _count(self, sample: dict, num_classes: int) -> Tensor:
-        predicted = _label_map(sample, 'pred_sem_seg')
-        truth = _label_map(sample, 'gt_sem_seg').to(predicted.device)
+        predicted = label_map(sample, 'pred_sem_seg')
+        truth = label_map(sample, 'gt_sem_seg').to(predicted.device)
         if truth.shape != predicted.shape:
             raise ValueError(
                 'maps should have the same size. Found '
@@ -174,8 +174,16 @@ class SegmentationQuality(BaseMetric):
         )
 
 
-def _label_map(sample: dict, name: str) -> Tensor:
-    """Return a map of a data sample, int64 (height, width)."""
+def label_map(sample: Mapping[str, Any], name: str) -> Tensor:
+    """Return a map of a data sample, int64 (height, width).
+
+    Args:
+        sample: Of MMDetection or MMSegmentation, as a dict.
+        name: 'gt_sem_seg' or 'pred_sem_seg'.
+
+    Raises:
+        ValueError: If it is not there, or has another shape.
+    """
     found: Mapping[str, Any] = sample.get(name) or {}
     labels = found.get('sem_seg', found.get('data'))
     if labels is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import mmada_cli
+from mmada.commands.argument_types import at_least
 from mmada.commands.arguments import ConfigOverrides
 from mmada.commands.command_line import COMMANDS, main
 from tests.test_docs.commands import problem_of, split_commands
@@ -59,7 +60,7 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
     assert "invalid choice: 'trian'" in done.stderr
     done = console('report', 'docs', '--images', '-1')
     assert done.returncode == 2
-    assert '--images should not be negative. Found -1.' in done.stderr
+    assert '--images: should be at least 0. Found -1.' in done.stderr
     assert done.stderr.endswith('set()\n')
 
 
@@ -89,6 +90,25 @@ def test_what_is_not_there_is_named_without_the_package(
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.endswith('set()\n')
+
+
+@pytest.mark.parametrize(
+    ('kind', 'text', 'message'),
+    [
+        (int, '1', 'should be at least 2. Found 1.'),
+        (int, '2.5', 'should be an integer. Found 2.5.'),
+        (float, 'nan', 'should be at least 2. Found nan.'),
+        (float, 'x', 'should be a number. Found x.'),
+    ],
+)
+def test_a_number_is_of_its_kind_and_large_enough(
+    kind: type, text: str, message: str
+) -> None:
+    parse = at_least(2, kind)
+    assert parse('2') == 2
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        parse(text)
+    assert str(error.value) == message
 
 
 def test_an_address_is_no_file_that_could_be_missing() -> None:
@@ -165,19 +185,32 @@ def test_the_page_lists_all_commands_and_what_calls_them() -> None:
     assert shown == list(COMMANDS)
 
 
-def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('words', 'unbuffered'),
+    [
+        (['-m', 'mmada', 'split', 'ann.json'], '1'),
+        (['-c', SCRIPT, 'plan', '--help'], ''),
+        (['tools/benchmarks/simulate_slope_search.py', '--searches=1'], ''),
+    ],
+)
+def test_a_reader_that_ends_early_is_no_error(
+    tmp_path: Path, words: list[str], unbuffered: str
+) -> None:
     ann_file = tmp_path / 'ann.json'
     images = [dict(id=i, file_name=f'{i}.jpg') for i in range(500)]
     empty = dict(annotations=[], categories=[])
     ann_file.write_text(json.dumps(dict(images=images, **empty)))
+    words = [str(ann_file) if word == 'ann.json' else word for word in words]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, '-m', 'mmada', 'split', str(ann_file)],
+        [sys.executable, *words],
         cwd=REPO,
+        env=os.environ | dict(PYTHONUNBUFFERED=unbuffered),
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, '')
+    assert done.returncode == 1
+    assert done.stderr in ('', 'set()\n')  # what was imported, of SCRIPT

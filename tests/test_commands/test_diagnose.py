@@ -59,7 +59,10 @@ def test_json_has_the_same_numbers(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['{}', '--batches', '1'], '--batches should be at least 2. Found 1.'),
+        (
+            ['{}', '--batches', '1'],
+            '--batches: should be at least 2. Found 1.',
+        ),
         (['{}', '--figure', 'a.svg'], '--figure should end with .png'),
         (['{}', '--checkpoint', 'none.pth'], 'Found nothing at none.pth'),
         (['none.py'], 'argument config: should be an existing file'),

@@ -4,10 +4,11 @@ import json
 
 import pytest
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, MODELS
 
 from mmada.commands.command_line import main
 from mmada.commands.plan import duration
+from tests.support import toy
 from tests.test_diagnostics.test_plan import planned
 
 PAPER = dict(type='AdaSegment', preset='paper', num_replicas=2)
@@ -97,7 +98,7 @@ def test_a_training_is_refused_in_a_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('options', 'problem'),
     [
-        (['--gpus', '0'], '--gpus should be positive. Found 0.'),
+        (['--gpus', '0'], '--gpus: should be at least 1. Found 0.'),
         (['--image-seconds', '1'], 'goes with --iteration-seconds'),
         (['--probe', '--iteration-seconds', '1'], 'not allowed with'),
     ],
@@ -106,6 +107,28 @@ def test_options_that_do_not_fit(options, problem, capsys):
     with pytest.raises(SystemExit, match='2'):
         main(['plan', __file__, *options])
     assert problem in capsys.readouterr().err
+
+
+@MODELS.register_module()
+class PartlyFrozenDetector(toy.ToyDetector):
+    """With a trunk that is not trained, and a part of a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk.requires_grad_(False)
+        self.head_b.bias.requires_grad_(False)
+
+
+def test_frozen_parameters_take_one_line(config, tmp_path, capfd):
+    path = tmp_path / 'frozen.py'
+    path.write_text(
+        f'_base_ = {config!r}\n'
+        "model = dict(detector=dict(type='PartlyFrozenDetector'))\n"
+        'optim_wrapper = dict(paramwise_cfg=dict(norm_decay_mult=0.0))\n'
+    )
+    assert main(['plan', str(path)]) == 0
+    lines = [x for x in capfd.readouterr().err.splitlines() if 'trunk' in x]
+    assert lines == ['Frozen: 5 parameter(s), of trunk (4), head_b (1).']
 
 
 @HOOKS.register_module()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
+from mmdet.datasets import BaseSegDataset
+
 from mmada.datasets.class_images import (
     classes_left_out,
     count_class_images,
@@ -79,6 +83,24 @@ def test_annotations_that_list_nothing_do_not_tell():
     assert count_class_images(Annotations(nameless, PANOPTIC)) is None
     assert count_class_images(Annotations([segments()], {})) is None
     assert count_class_images(Mosaic(object())) is None
+
+
+def test_maps_are_opened_on_demand(tmp_path):
+    for k, labels in enumerate([[0, 0, 2], [2, 255, 255]]):
+        cv2.imwrite(f'{tmp_path}/{k}.png', np.array([labels], np.uint8))
+    dataset = BaseSegDataset(
+        metainfo=dict(classes=('cat', 'dog', 'sky')),
+        data_prefix=dict(img_path=str(tmp_path), seg_map_path=str(tmp_path)),
+        img_suffix='.png',
+        pipeline=[
+            dict(type='mmdet.LoadImageFromFile'),
+            dict(type='mmdet.LoadAnnotations', with_bbox=False, with_seg=True),
+        ],
+    )
+    for found in (dataset, Mosaic(dataset)):
+        counts = count_class_images(found, open_maps=True)
+        assert counts == dict(cat=1, dog=0, sky=2)
+    assert count_class_images(dataset) is None
 
 
 def test_classes_are_left_out_where_the_training_has_them():

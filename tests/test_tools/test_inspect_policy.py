@@ -141,14 +141,43 @@ def test_a_dry_run_gives_the_weights_for_the_losses_of_the_model(
     ensemble = load_policy(policy)
     assert found['modes']['single'] == ensemble.last_weights(losses).tolist()
     assert found['modes']['comb'] == pytest.approx(
-        ensemble.weights(1, 12, losses).tolist()
+        ensemble.weights(1, 3, losses).tolist()
     )
+    assert len(report['epochs']) == 3  # of the config
     assert found['warnings'] == []
     # Another checkpoint has other losses.
     explored = work_dir / 'explored.pth'
     arguments = policy, '--json', '--config', config, '--checkpoint', explored
     trained = json.loads(inspect(*arguments).out)['dry_run']
     assert sum(trained['losses']) < sum(found['losses'])
+
+
+@pytest.mark.parametrize(
+    ('train_cfg', 'interval', 'expected'),
+    [
+        # An epoch has three iterations.
+        (dict(type='IterBasedTrainLoop', max_iters=20), None, 7),
+        (dict(type='IterBasedTrainLoop', max_iters=20), 2, 10),
+        (dict(type='EpochBasedTrainLoop', max_epochs=4), 5, 3),
+        (toy.exploration(), None, 12),  # no training follows
+    ],
+)
+def test_it_looks_ahead_as_far_as_the_config_trains(
+    inspect, work_dir, tmp_path, train_cfg, interval, expected
+):
+    policy = work_dir / 'policy.safetensors'
+    config = Config.fromfile(work_dir / 'config.py')
+    config.train_cfg = train_cfg
+    config.custom_hooks = [
+        dict(type='EpochSeedHook'),
+        dict(type='PolicyWeightingHook', interval=interval),
+    ]
+    config.dump(tmp_path / 'config.py')
+    options = '--json', '--config', tmp_path / 'config.py'
+    report = json.loads(inspect(policy, *options).out)
+    assert len(report['epochs']) == expected
+    report = json.loads(inspect(policy, *options, '--epochs', 2).out)
+    assert len(report['epochs']) == 2
 
 
 def _losses(runner):
@@ -309,10 +338,10 @@ def test_files_that_are_no_policy_end_with_one_line(
 @pytest.mark.parametrize(
     ('arguments', 'reason'),
     [
-        (['--epochs', 0], '--epochs should be at least 1. Found 0'),
+        (['--epochs', 0], '--epochs: should be at least 1. Found 0'),
         (
             ['--disagreement', 0.5],
-            '--disagreement should be at least 1. Found 0.5',
+            '--disagreement: should be at least 1. Found 0.5',
         ),
         (['--checkpoint', __file__], '--checkpoint needs --config'),
     ],

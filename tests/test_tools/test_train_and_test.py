@@ -100,6 +100,34 @@ def test_auto_scale_lr(run: Run, config: Path, tmp_path: Path) -> None:
     assert groups[0]['lr'] == pytest.approx(0.05 / 4)
 
 
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        ('--amp', 'a device of cuda, npu, mlu, musa. Found cpu.'),
+        ('--auto-scale-lr', 'Found none in '),
+    ],
+)
+def test_options_that_cannot_be_applied(
+    run: Run,
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr('mmada.commands.train.get_device', lambda: 'cpu')
+    text = config.read_text().replace('auto_scale_lr', 'another')
+    config.write_text(text)
+    with pytest.raises(SystemExit) as caught:
+        run(TOOLS / 'train.py', config, '--work-dir', tmp_path / 'w', option)
+    assert caught.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f'train: error: `{option}` should be left out')
+    assert said in last
+    assert not (tmp_path / 'w').exists()
+
+
 def test_work_dir_is_named_after_the_config(
     run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

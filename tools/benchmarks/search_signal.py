@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.visualization import HISTORY_FILE, Search, read_search
 from mmada.visualization.report.analysis import noises
 
@@ -129,6 +130,7 @@ def _mean(values: Sequence[float | None]) -> str:
     return f'{statistics.fmean(known):.2f}' if known else '-'
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.controllers import AdaSegment, select_best
 
 LOSSES = torch.tensor(
@@ -206,6 +207,7 @@ def table(num_searches: int, readings: Sequence[str]) -> list[str]:
     return rows
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.controllers import SlopeSearch
 from mmada.policies.policy import centred_basis
 
@@ -206,6 +207,7 @@ def _cell(gains: Sequence[float]) -> str:
     return f'{statistics.fmean(gains):+.2f}, {below:.0%}'
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

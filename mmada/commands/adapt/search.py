@@ -272,7 +272,14 @@ def _rounds(config: Config) -> dict[str, Any]:
     if epochs is not None:
         return dict(num_rounds=Noted(epochs, 'of an epoch each'))
     iterations = max(1, config.train_cfg.max_iters // ROUNDS)
-    return dict(num_rounds=ROUNDS, iters_per_round=iterations)
+    counts = config.optim_wrapper.get('accumulative_counts', 1)
+    if counts == 1:
+        return dict(num_rounds=ROUNDS, iters_per_round=iterations)
+    rounded = Noted(
+        -(-iterations // counts) * counts,
+        f'a multiple of accumulative_counts, {counts}',
+    )
+    return dict(num_rounds=ROUNDS, iters_per_round=rounded)
 
 
 def _maximised(keys: Sequence[str]) -> Any:

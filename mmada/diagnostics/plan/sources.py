@@ -6,6 +6,7 @@ import bisect
 import contextlib
 import copy
 import itertools
+import logging
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -24,6 +27,7 @@ from torch.utils.data import DataLoader
 
 from mmada.diagnostics.plan.bill import Rates, Search, Sizes, Training
 from mmada.diagnostics.plan.replay import replay
+from mmada.diagnostics.reward.loading import by_part
 from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.loops import ExploreThenTrainLoop, ParallelExplorationLoop
 from mmada.engine.loops.config_checks import check_schedules
@@ -73,6 +77,7 @@ def read_plan(
         ranks = _take_ranks(cfg)
         runner = _build_runner(cfg, work_dir)
         check_hooks(runner)
+        _tell_frozen(runner.model)
         loop: Any = runner.train_loop
         follows = isinstance(loop, ExploreThenTrainLoop)
         loops = loop.explorations if follows else [loop]
@@ -138,6 +143,24 @@ def _build_runner(cfg: Config, work_dir: str) -> Runner:
     return runner
 
 
+def _tell_frozen(model: nn.Module) -> None:
+    """Print how many parameters of each part are not trained."""
+    names = [n for n, p in model.named_parameters() if not p.requires_grad]
+    if names:
+        print(f'Frozen: {len(names)} parameter(s), of {by_part(names)}.')
+
+
+def _build_optim_wrapper(runner: Runner, config: Any) -> OptimWrapper:
+    """Build it without MMEngine's line for each frozen parameter."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        return runner.build_optim_wrapper(config)
+    finally:
+        logger.setLevel(level)
+
+
 @contextlib.contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
     """Let no parameter have a gradient."""
@@ -158,7 +181,7 @@ def _live(
     """Give the live replica of a search, which has taken no step."""
     set_train_loop(runner, exploration)
     cfg = copy.deepcopy(runner.cfg)
-    runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    runner.optim_wrapper = _build_optim_wrapper(runner, cfg.optim_wrapper)
     configs = cfg.get('param_scheduler')
     schedulers = runner.build_param_scheduler(configs) if configs else []
     course = Course(runner, exploration.loader)

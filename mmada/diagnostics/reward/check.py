@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmdet.evaluation import CocoMetric
 from mmengine.device import get_device
 from mmengine.evaluator import Evaluator
 from mmengine.model import revert_sync_batchnorm
@@ -18,13 +16,14 @@ from torch.utils.data import Dataset
 from mmada.datasets.class_images import classes_left_out, count_class_images
 from mmada.diagnostics.reward import rules
 from mmada.diagnostics.reward.class_amounts import AmountCounter, ClassAmounts
+from mmada.diagnostics.reward.class_qualities import (
+    class_iou,
+    split_by_class,
+    with_classes,
+)
 from mmada.diagnostics.reward.loading import LoadReport, load_weights
 from mmada.diagnostics.reward.rules import Finding
 from mmada.engine.reward import RewardEvaluator
-from mmada.evaluation import PanopticQuality
-
-CLASSWISE = ('PQ', 'precision')
-"""What is behind the name of a class in the metrics of mmada and mmdet."""
 
 
 class RewardSource(NamedTuple):
@@ -94,22 +93,12 @@ def build_evaluator(
     Args:
         source: Its configs.
         max_images: Keeps the first images only; None for all.
-
-    Raises:
-        ValueError: If no image is to be kept.
     """
     dataloader = copy.deepcopy(source.dataloader)
     if max_images is not None:
-        if max_images < 1:
-            raise ValueError(
-                f'`max_images` should be >= 1. Found {max_images}.'
-            )
         whole = DATASETS.build(dataloader['dataset'])
         dataloader['dataset'] = FirstImages(whole, max_images)
-    metrics = Evaluator(source.evaluator).metrics
-    for each in metrics:
-        if isinstance(each, (PanopticQuality, CocoMetric)):
-            each.classwise = True
+    metrics = with_classes(Evaluator(source.evaluator).metrics)
     # The name plays no part in what is measured.
     metric = source.metric or 'coco_panoptic/PQ'
     return RewardEvaluator(dataloader, metrics, metric, seed=0)
@@ -150,10 +139,10 @@ class CheckpointReport(NamedTuple):
         path: The checkpoint.
         loaded: How it fits the model.
         metrics: The numbers of the evaluation, without those of classes.
-        qualities: PQ or AP of each class, as far as the metrics give it.
+        qualities: PQ, AP or IoU of each class, as far as it is known.
         value: What is maximised; None if there is none.
         amounts: How much of each class was predicted; None for models that
-            predict neither panoptic maps nor boxes.
+            predict neither maps nor boxes.
         findings: What is wrong with it.
     """
 
@@ -207,7 +196,7 @@ def _find_faults_of_images(
     whole = dataset.dataset if isinstance(dataset, FirstImages) else dataset
     number = len(whole)
     yield from rules.few_images(number)
-    images = count_class_images(whole)
+    images = count_class_images(whole, open_maps=True)
     if images is None:
         return
     yield from rules.classes_left_out(_left_out(images, source), number)
@@ -221,7 +210,8 @@ def _left_out(images: Mapping[str, int], source: RewardSource) -> list[str]:
         return classes_left_out(images, None)
     # All their annotations are read, so only where a class is missing.
     training = DATASETS.build(source.training['dataset'])
-    return classes_left_out(images, count_class_images(training))
+    trained = count_class_images(training, open_maps=True)
+    return classes_left_out(images, trained)
 
 
 def _check(
@@ -236,45 +226,23 @@ def _check(
         evaluator.metric.check(score.metrics)
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes', ())
     metrics, qualities = split_by_class(score.metrics, classes)
+    amounts = counter.amounts()
+    if amounts is not None and amounts.measure == 'IoU':
+        qualities = class_iou(amounts)
     report = CheckpointReport(
         path,
         loaded,
         metrics,
         qualities,
         score.value if rewarded else None,
-        counter.amounts(),
+        amounts,
         (),
     )
     found = [*_find_faults(report, rewarded, _threshold(model))]
-    images = count_class_images(dataset)
+    images = count_class_images(dataset, open_maps=True)
     if rewarded and images is not None:
         found += rules.classes_not_found(qualities, images, len(dataset))
     return report._replace(findings=tuple(found))
-
-
-def split_by_class(
-    metrics: Mapping[str, float], classes: Sequence[str]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Separate the quality of each class from the metrics of all.
-
-    Args:
-        metrics: What an evaluation gives.
-        classes: Their names.
-
-    Returns:
-        The other metrics, and PQ or AP of the classes that have one, the
-        largest where there are several.
-    """
-    names = {f'{name}_{kind}': name for name in classes for kind in CLASSWISE}
-    others: dict[str, float] = {}
-    qualities: dict[str, float] = {}
-    for key, value in metrics.items():
-        name = names.get(key.split('/')[-1])
-        if name is None:
-            others[key] = value
-        elif not math.isnan(value):
-            qualities[name] = max(value, qualities.get(name, 0.0))
-    return others, qualities
 
 
 def _find_faults(

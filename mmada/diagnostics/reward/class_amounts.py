@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmada.datasets import LoadPanopticAnnotations
 from mmada.evaluation.coco_truth import INSTANCE_OFFSET
+from mmada.evaluation.segmentation_quality import label_map
 
 Counts = NDArray[np.int64]
 
@@ -21,7 +22,7 @@ class ClassAmounts(NamedTuple):
     Attributes:
         classes: Names in the order of the labels.
         num_things: How many classes, the first, are things.
-        unit: What is counted, 'pixels' or 'boxes'.
+        measure: Quality of a class, 'PQ', 'AP' or 'IoU'.
         truth: Amount of each class in the truth.
         predicted: Amount of each class in the predictions.
         shared: Pixels by true and predicted class, zeros for boxes.
@@ -31,12 +32,17 @@ class ClassAmounts(NamedTuple):
 
     classes: tuple[str, ...]
     num_things: int
-    unit: str
+    measure: str
     truth: Counts
     predicted: Counts
     shared: Counts
     images: int
     with_things: int
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return 'boxes' if self.measure == 'AP' else 'pixels'
 
 
 class AmountCounter:
@@ -59,7 +65,7 @@ class AmountCounter:
         size = len(self._classes) + 1
         self._shared = np.zeros((size, size), dtype=np.int64)
         self._boxes = np.zeros((2, size), dtype=np.int64)
-        self._units: set[str] = set()
+        self._measures: set[str] = set()
         self._images = self._with_things = 0
         self._load = LoadPanopticAnnotations(
             with_bbox=False, with_label=False, with_mask=False
@@ -84,16 +90,16 @@ class AmountCounter:
 
     def amounts(self) -> ClassAmounts | None:
         """Return the counts; None if nothing could be counted."""
-        if len(self._units) != 1:
+        if len(self._measures) != 1:
             return None
-        (unit,) = self._units
-        pixels = unit == 'pixels'
+        (measure,) = self._measures
+        boxes = measure == 'AP'
         return ClassAmounts(
             self._classes,
             self._num_things,
-            unit,
-            self._shared.sum(1) if pixels else self._boxes[0],
-            self._shared.sum(0) if pixels else self._boxes[1],
+            measure,
+            self._boxes[0] if boxes else self._shared.sum(1),
+            self._boxes[1] if boxes else self._shared.sum(0),
             self._shared,
             self._images,
             self._with_things,
@@ -101,17 +107,24 @@ class AmountCounter:
 
     def _count(self, sample: Mapping[str, Any]) -> None:
         if 'pred_panoptic_seg' in sample:
-            self._units.add('pixels')
-            self._count_pixels(sample)
+            self._measures.add('PQ')
+            ids = sample['pred_panoptic_seg']['sem_seg'][0].cpu().numpy()
+            truth = self._true_map(sample['img_id'], ids.shape)
+            self._count_pixels(truth, ids % INSTANCE_OFFSET)
         elif 'pred_instances' in sample:
-            self._units.add('boxes')
+            self._measures.add('AP')
             self._count_boxes(sample)
+        elif 'pred_sem_seg' in sample and 'gt_sem_seg' in sample:
+            self._measures.add('IoU')
+            self._count_pixels(
+                label_map(sample, 'gt_sem_seg').cpu().numpy(),
+                label_map(sample, 'pred_sem_seg').cpu().numpy(),
+            )
 
-    def _count_pixels(self, sample: Mapping[str, Any]) -> None:
+    def _count_pixels(self, truth: Counts, predicted: Counts) -> None:
+        """Count the labels of an image; unknown ones are void."""
         void = len(self._classes)
-        ids = sample['pred_panoptic_seg']['sem_seg'][0].cpu().numpy()
-        predicted = np.minimum(ids % INSTANCE_OFFSET, void)
-        truth = self._true_map(sample['img_id'], predicted.shape)
+        truth, predicted = np.minimum(truth, void), np.minimum(predicted, void)
         size = void + 1
         pairs = truth.astype(np.int64) * size + predicted
         self._shared += np.bincount(
@@ -132,12 +145,11 @@ class AmountCounter:
 
     def _true_map(self, image_id: Any, shape: tuple[int, ...]) -> Counts:
         """Return the true labels; all void if there is no annotation."""
-        void = len(self._classes)
         info = self._info(image_id)
         if not info.get('seg_map_path'):
-            return np.full(shape, void, dtype=np.int64)
-        loaded = self._load(dict(info, ori_shape=shape))['gt_seg_map']
-        return np.minimum(loaded, void)
+            return np.full(shape, len(self._classes), dtype=np.int64)
+        loaded: Counts = self._load(dict(info, ori_shape=shape))['gt_seg_map']
+        return loaded
 
     def _info(self, image_id: Any) -> Mapping[str, Any]:
         if not hasattr(self._dataset, 'get_data_info'):

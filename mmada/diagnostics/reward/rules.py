@@ -26,8 +26,11 @@ WELL = 5.0
 AP_NEAR_ZERO = 0.01
 """AP below which hardly any object is found."""
 
-FEW_IMAGES = 20
-"""Reward images below which single ones decide between replicas."""
+FEW_IMAGES = 50
+"""Reward images below which single ones decide between replicas.
+
+`mmada split` says so too.
+"""
 
 FEW_MATCHED = 0.1
 """Share of the classes with a match below which SQ is suspicious."""
@@ -186,7 +189,8 @@ def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
 
 SOURCES = (
     'Take reward images from every source of the training images, such as '
-    'every sequence of a video; `mmada split` draws them at random.'
+    'every sequence of a video; `mmada split` draws them at random from an '
+    'annotation file.'
 )
 
 
@@ -246,7 +250,7 @@ def classes_not_found(
     which ones the reward will see cannot be told yet.
 
     Args:
-        qualities: PQ or AP of each class.
+        qualities: PQ, AP or IoU of each class.
         class_images: Images of each class, of those that were scored.
         num_images: How many images were scored.
     """
@@ -259,10 +263,10 @@ def classes_not_found(
         yield Finding(
             'classes not found',
             f'{len(lost)} of the {len(scored)} classes on the scored images '
-            f'have a PQ or AP of 0: {name_classes(shown)}. A search can give '
-            'up such a class without a loss of reward. If a later checkpoint '
-            'does not find it either, its objects here are too few or too '
-            f'hard. {SOURCES}',
+            f'have a PQ, AP or IoU of 0: {name_classes(shown)}. A search can '
+            'give up such a class without a loss of reward. If a later '
+            'checkpoint does not find it either, its objects here are too '
+            f'few or too hard. {SOURCES}',
         )
 
 
@@ -361,8 +365,8 @@ def category_order(amounts: ClassAmounts) -> Iterator[Finding]:
             'category order',
             f'{len(renamed)} of {counted} classes are predicted by the name '
             f'of another: {examples}. The categories of the annotation '
-            'files seem to be in another order than when the model was '
-            'trained.',
+            'files, or the labels of the maps, seem to be in another order '
+            'than when the model was trained.',
         )
 
 

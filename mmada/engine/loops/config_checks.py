@@ -55,10 +55,12 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
         )
     counts = accumulated_iterations(live.optim_wrapper)
     if num_iters % counts:
+        fitting = -(-num_iters // counts) * counts
         raise ValueError(
             '`optim_wrapper.accumulative_counts` should be a divisor of the '
-            f'{num_iters} iterations of a round (`iters_per_round`). '
-            f'Found {counts}.'
+            f'{num_iters} iterations of a round, an epoch if the exploration '
+            f'has no `iters_per_round`. Found {counts}. Set '
+            f'`iters_per_round={fitting}` beside `num_rounds`.'
         )
 
 

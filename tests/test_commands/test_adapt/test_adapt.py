@@ -246,7 +246,7 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
             (RETINANET, '--method', 'uncertanty'),
             'Found uncertanty. Did you mean uncertainty?',
         ),
-        ((RETINANET, '--gpus', 0), '--gpus should be positive. Found 0.'),
+        ((RETINANET, '--gpus', 0), '--gpus: should be at least 1. Found 0.'),
         (
             (RETINANET, '--method', 'slope', '--reward', 'coco/segm_mAP'),
             'such as coco/bbox_mAP or coco/bbox_mAP_50 or coco/bbox_mAP_75 or '

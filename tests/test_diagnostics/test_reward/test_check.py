@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import math
-
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
 from mmada.diagnostics.reward import check_checkpoints
 from mmada.diagnostics.reward.check import (
     build_evaluator,
     find_reward,
-    split_by_class,
 )
 from mmada.engine.reward import RewardEvaluator
 from tests.support import toy
+from tests.support.mmseg_scope import mmseg_scope
+from tests.support.tiny_segmentor import SEGMENTOR
+
+__all__ = ['mmseg_scope']
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +75,7 @@ def test_equal_rewards_and_a_minimised_metric(saved):
 def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
     exploration = toy.exploration(
         dataloader=toy.listed(0, 0, 1, 2),
-        reward_dataloader=toy.listed(*[0] * 24, 1),
+        reward_dataloader=toy.listed(*[0] * 50, 1),
     )
     source = find_reward(dict(train_cfg=exploration))
     _, found = check_checkpoints(toy.MODEL, source, saved[0][:1], max_images)
@@ -79,14 +83,14 @@ def test_classes_are_looked_for_on_all_reward_images(saved, max_images):
         'classes without truth',
         'classes on one image',
     ]
-    assert 'none of the 25 reward images' in found[0].text
+    assert 'none of the 51 reward images' in found[0].text
     assert 'ignores them: c.' in found[0].text
     assert 'says of them: b.' in found[1].text
 
 
 def test_a_class_that_is_not_trained_is_not_left_out(saved):
     exploration = toy.exploration(
-        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 10)
+        dataloader=toy.listed(0, 1), reward_dataloader=toy.listed(*[0, 1] * 25)
     )
     source = find_reward(dict(train_cfg=exploration))
     assert not check_checkpoints(toy.MODEL, source, saved[0][:1])[1]
@@ -110,19 +114,61 @@ def test_diverged_weights_are_found(saved):
     ]
 
 
-def test_qualities_of_classes_are_apart_from_the_other_metrics():
-    metrics = {
-        'coco_panoptic/PQ': 30.0,
-        'coco_panoptic/cat_PQ': 0.0,
-        'coco/cat_precision': 0.25,
-        'coco_panoptic/dog_PQ': math.nan,
-        'bird_PQ': 50.0,
-        'coco_panoptic/other_PQ': 1.0,
-    }
-    assert split_by_class(metrics, ('cat', 'dog', 'bird')) == (
-        {'coco_panoptic/PQ': 30.0, 'coco_panoptic/other_PQ': 1.0},
-        dict(cat=0.25, bird=50.0),
+def maps(folder, *labels):
+    """Returns a dataloader config of images that are of one label each.
+
+    The first of them shows label 0 too, in its upper half.
+    """
+    folder.mkdir()
+    for k, label in enumerate(labels):
+        image = np.full((64, 64), label, np.uint8)
+        image[:32] = label if k else 0
+        cv2.imwrite(f'{folder}/{k:02}.png', image)
+        cv2.imwrite(f'{folder}/{k:02}.jpg', 100 * image)
+    return dict(
+        batch_size=5,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate'),
+        dataset=dict(
+            type='BaseSegDataset',
+            metainfo=dict(classes=('bright', 'dark', 'ground')),
+            data_prefix=dict(img_path=str(folder), seg_map_path=str(folder)),
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations'),
+                dict(type='PackSegInputs'),
+            ],
+        ),
     )
+
+
+@pytest.mark.usefixtures('mmseg_scope')
+def test_classes_of_a_segmentor(tmp_path):
+    exploration = dict(
+        dataloader=maps(tmp_path / 'train', 1, 2),
+        reward_dataloader=maps(tmp_path / 'reward', *[1] * 50),
+        reward_evaluator=dict(type='IoUMetric'),
+        reward_metric='mIoU',
+    )
+    config = ConfigDict(SEGMENTOR)
+    model = MODELS.build(config)
+    torch.nn.init.zeros_(model.decode_head.conv_seg.weight)
+    model.decode_head.conv_seg.bias.data = torch.tensor([0.0, 1.0, 0.0])
+    path = str(tmp_path / 'model.pth')
+    torch.save(dict(state_dict=model.state_dict()), path)
+    source = find_reward(dict(train_cfg=exploration))
+    (report,), found = check_checkpoints(config, source, [path])
+    assert report.amounts.measure == 'IoU'
+    # It calls all 50 images dark, of which 49.5 are.
+    assert report.qualities == dict(bright=0, dark=99)
+    assert report.value == pytest.approx(99 / 2, abs=0.01)
+    assert [finding.rule for finding in found] == [
+        'classes without truth',
+        'classes on one image',
+    ]
+    assert 'ignores them: ground.' in found[0].text
+    assert 'says of them: bright.' in found[1].text
 
 
 TEST = dict(test_dataloader=dict(name='test'), test_evaluator=dict(type='T'))

@@ -101,6 +101,22 @@ def test_images_without_annotation_are_void(tmp_path):
     assert amounts.predicted.tolist() == [0, 1, 1, 0]
 
 
+def test_labels_of_maps_by_true_and_predicted_class():
+    sample = BaseDataElement(metainfo=dict(img_id=7))
+    truth = torch.tensor([[[0, 1, 1, 255]]], dtype=torch.uint8)
+    sample.set_field(PixelData(data=truth), 'gt_sem_seg')
+    predicted = torch.tensor([[[0, 1, 2, 2]]])
+    sample.set_field(PixelData(data=predicted), 'pred_sem_seg')
+    dataset = Annotations([])
+    dataset.metainfo = dict(classes=CLASSES)
+    amounts = count([sample], dataset, [[0]])
+    assert (amounts.measure, amounts.unit) == ('IoU', 'pixels')
+    assert amounts.truth.tolist() == [1, 2, 0, 1]
+    assert amounts.predicted.tolist() == [1, 1, 2, 0]
+    assert amounts.shared[1].tolist() == [0, 1, 1, 0]
+    assert amounts.images == 1
+
+
 def test_boxes_by_class():
     sample = BaseDataElement(metainfo=dict(img_id=7))
     labels = torch.tensor([0, 2, 2])

@@ -108,8 +108,8 @@ def test_rewards_equal():
 def test_few_images():
     (finding,) = rules.few_images(2)
     assert finding.text.startswith('the reward is measured on 2 image(s)')
-    assert found(rules.few_images, 19)
-    assert not found(rules.few_images, 20)
+    assert found(rules.few_images, 49)
+    assert not found(rules.few_images, 50)
 
 
 def test_classes_left_out():
@@ -136,7 +136,7 @@ def test_classes_that_nothing_of_counts():
     )
     # The sea is on no image, so its PQ is no finding.
     assert finding.text.startswith('1 of the 3 classes on the scored')
-    assert 'AP of 0: dog (3 of 40 images). A search' in finding.text
+    assert 'PQ, AP or IoU of 0: dog (3 of 40 images). A search' in finding.text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def amounts(shared, with_things=1):
     return ClassAmounts(
         ('cat', 'dog', 'sky', 'sea', 'sand'),
         2,
-        'pixels',
+        'PQ',
         shared.sum(1),
         shared.sum(0),
         shared,
@@ -196,7 +196,7 @@ def test_all_void():
 
 
 def test_no_box_at_all_is_void():
-    boxes = GOOD._replace(unit='boxes', predicted=np.zeros(6, dtype=int))
+    boxes = GOOD._replace(measure='AP', predicted=np.zeros(6, dtype=int))
     assert found(rules.all_void, boxes) == ['all void']
 
 

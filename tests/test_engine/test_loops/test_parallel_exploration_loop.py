@@ -321,7 +321,8 @@ def test_rounds_must_hold_whole_accumulations(tmp_path):
         optim_wrapper=dict(toy.OPTIM_WRAPPER, accumulative_counts=2),
     )
     with pytest.raises(
-        ValueError, match='accumulative_counts. should .*3 iter.*Found 2'
+        ValueError,
+        match='accumulative_counts. should .*3 iter.*epoch.*Found 2.*=4`',
     ):
         runner.train()
 

@@ -158,6 +158,6 @@ def test_a_round_that_cuts_a_step_in_two_is_refused(tmp_path):
         exploration=dict(iters_per_round=5),
         optim=dict(accumulative_counts=2),
     )
-    message = 'accumulative_counts` .*divisor.*5.*`iters_per_round`.*Found 2'
+    message = 'accumulative_counts` .*divisor.*5.*Found 2.*per_round=6` beside'
     with pytest.raises(ValueError, match=message):
         runner.train()

@@ -31,6 +31,7 @@ from asl_jobs import (
 )
 from asl_tables import write_tables
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.datasets import SceneOptions, make_scenes
 
 FULL = Size(
@@ -171,6 +172,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@ends_with_reader()
 def main() -> None:
     args = parse_args()
     default = QUICK_METRICS if args.quick else METRICS

@@ -33,6 +33,7 @@ from asl_jobs import (
 )
 from asl_tables import scores_markdown, scores_of
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.utils.run_files import CURVE_FILE
 
 METRIC = 'mIoU'
@@ -85,6 +86,7 @@ def trainings(
     ]
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,

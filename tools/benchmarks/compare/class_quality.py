@@ -9,7 +9,6 @@ python tools/benchmarks/compare/class_quality.py docs/results \\
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from intervals import Floats, quality
 from jobs import result_job
 from problems import REAL
 from results import COUNTS, REWARD_COUNTS, job_folder
-from selection import select, select_methods
+from selection import select, select_methods, tool_parser
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.datasets.camvid_panoptic import STUFF, THINGS
 
 CLASSES = [each.name for each in THINGS + STUFF]
@@ -42,13 +42,9 @@ def segments(file: Path) -> Floats:
     return class_counts(file)[:, [1, 3]].sum(1)
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
-    parser.add_argument('problem')
+    parser = tool_parser(__doc__, 'problem')
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(arguments)

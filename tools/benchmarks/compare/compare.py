@@ -36,18 +36,16 @@ from selection import (
     select,
     select_methods,
     select_pairs,
+    tool_parser,
 )
 from tables import tables_markdown
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.visualization import save_figure
 
 
 def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--problems',
         nargs='+',
@@ -75,6 +73,7 @@ def parse_args(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     for name, least, low in (

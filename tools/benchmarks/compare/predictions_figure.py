@@ -11,7 +11,6 @@ python tools/benchmarks/compare/predictions_figure.py work_dirs/compare \\
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from problems import ALL, Problem, base_config
 from results import COUNTS, MAPS, job_folder
-from selection import select, select_methods
+from selection import select, select_methods, tool_parser
 
 from mmada.visualization import (
     PanelRow,
@@ -136,12 +135,7 @@ def prediction(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
-    parser.add_argument('problem')
+    parser = tool_parser(__doc__, 'problem')
     parser.add_argument('--methods', nargs=2, required=True)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--images', type=int, default=3)

@@ -12,7 +12,6 @@ python tools/benchmarks/compare/reward_agreement.py work_dirs/compare camvid \\
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +28,9 @@ from problems import ALL, Problem
 from results import COUNTS, RESULTS, REWARD_COUNTS, Results, job_folder
 from rows import DRAWS
 from scipy.stats import spearmanr
-from selection import select, select_methods
+from selection import select, select_methods, tool_parser
+
+from mmada.commands.command_line import ends_with_reader
 
 
 def rank_correlation(rewards: Floats, tests: Floats) -> tuple[float, Interval]:
@@ -107,13 +108,9 @@ def agreement(
     )
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
-    parser.add_argument('problem')
+    parser = tool_parser(__doc__, 'problem')
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args(arguments)

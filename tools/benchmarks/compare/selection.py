@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from jobs import is_applicable
@@ -13,6 +15,25 @@ from problems import TRANSFERS, Problem
 
 T = TypeVar('T')
 Pair = tuple[Problem, Method]
+
+
+def tool_parser(
+    description: str | None, *words: str
+) -> argparse.ArgumentParser:
+    """Return a parser of what all tools take: where the results are.
+
+    Args:
+        description: Of the tool.
+        words: Further positional arguments.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('work_dir', type=Path)
+    for word in words:
+        parser.add_argument(word)
+    return parser
 
 
 def select(

@@ -11,16 +11,16 @@ python tools/benchmarks/compare/weight_effects.py work_dirs/compare tuning
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jobs import result_job
 from methods import FACTORS, design, design_rows
 from problems import ALL
 from results import RESULTS, Record, Results
-from selection import select
+from selection import select, tool_parser
+
+from mmada.commands.command_line import ends_with_reader
 
 SCORES = ('PQ', 'PQ_th', 'PQ_st')
 
@@ -79,13 +79,9 @@ def effects_markdown(scores: np.ndarray) -> str:
     return '\n'.join(lines)
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
-    parser.add_argument('problem')
+    parser = tool_parser(__doc__, 'problem')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     args = parser.parse_args(arguments)
     records = Results(args.work_dir / RESULTS).read()
