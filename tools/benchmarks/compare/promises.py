@@ -9,7 +9,6 @@ python tools/benchmarks/compare/promises.py docs/results
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,9 @@ from method import Method
 from methods import METHODS, SEARCHES
 from problems import ALL, Problem
 from results import HISTORY, RESULTS, Record, Results, job_folder
+from selection import tool_parser
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.visualization import read_search
 
 
@@ -103,12 +104,9 @@ def _ended(
     return reward, test
 
 
+@ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('work_dir', type=Path)
+    parser = tool_parser(__doc__)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args(arguments)
     print('| problem | method | seed | promised | reward | test |')
