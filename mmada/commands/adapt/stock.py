@@ -115,9 +115,11 @@ def _check(name: str, config: Config) -> None:
 
 def undeclared_hooks(stock: Stock) -> list[str]:
     """Return the hooks that a search refuses, as nothing says what they do."""
+    default = (stock.config.get('default_hooks') or {}).values()
+    hooks = [*filter(None, default), *(stock.config.get('custom_hooks') or [])]
     kinds = [
         HOOKS.get(hook['type']) if isinstance(hook['type'], str) else hook.type
-        for hook in stock.config.get('custom_hooks') or []
+        for hook in hooks
     ]
     return [
         kind.__name__

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mmengine.hooks import Hook, ParamSchedulerHook
@@ -23,6 +24,7 @@ STAGES = (
     'after_train_iter',
     'after_train_epoch',
 )
+_SHOWN = 'sees_whole_groups'
 
 
 @contextlib.contextmanager
@@ -69,27 +71,43 @@ def _copy_changes(
         member.update(changed)
 
 
-def show_whole_groups(hooks: list[Hook]) -> None:
+def show_whole_groups(hooks: Iterable[Hook]) -> None:
     """Let hooks in the place of ParamSchedulerHook see the base groups.
+
+    They get a class derived from their own, since attributes of a hook may be
+    part of a replica's state.
 
     Args:
         hooks: Of a runner, changed in place.
     """
     for hook in hooks:
-        if not isinstance(hook, ParamSchedulerHook):
+        kind: Any = type(hook)  # mypy takes a class for not hashable
+        if not issubclass(kind, ParamSchedulerHook):
             continue
-        if type(hook) is ParamSchedulerHook or STAGES[0] in vars(hook):
-            continue  # none to show, or shown in an earlier run
-        for stage in STAGES:
-            setattr(hook, stage, _with_whole_groups(getattr(hook, stage)))
+        if kind is not ParamSchedulerHook and not hasattr(kind, _SHOWN):
+            hook.__class__ = _seeing_whole_groups(kind)
+
+
+@functools.cache
+def _seeing_whole_groups(kind: Any) -> Any:
+    stages = {
+        stage: _with_whole_groups(getattr(kind, stage)) for stage in STAGES
+    }
+    return types.new_class(
+        kind.__name__,
+        (kind,),
+        exec_body=lambda names: names.update(
+            stages, __module__=kind.__module__, **{_SHOWN: True}
+        ),
+    )
 
 
 def _with_whole_groups(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
-    def wrapped(runner: Any, *args: Any, **options: Any) -> Any:
+    def wrapped(hook: Hook, runner: Any, *args: Any, **options: Any) -> Any:
         if not hasattr(runner.optim_wrapper, 'base_group_sizes'):
-            return call(runner, *args, **options)
+            return call(hook, runner, *args, **options)
         with whole_groups(runner.optim_wrapper):
-            return call(runner, *args, **options)
+            return call(hook, runner, *args, **options)
 
     return wrapped

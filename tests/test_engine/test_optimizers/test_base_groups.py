@@ -42,6 +42,9 @@ SEEN: list[tuple[int, list[float]]] = []
 class RateOfThirdGroupHook(ParamSchedulerHook):
     """Raises the learning rate of the third group, that of the biases."""
 
+    priority = 'VERY_HIGH'  # as that of YOLOv5: before what looks ahead
+    in_replicas = 'stateful'
+
     def before_train(self, runner: Any) -> None:
         self.base = [
             g['lr'] for g in runner.optim_wrapper.optimizer.param_groups
@@ -87,6 +90,29 @@ def test_the_third_group_is_that_of_the_biases(tmp_path: Path) -> None:
     assert len(rates) == len(names)
     for name, rate in rates.items():
         assert rate == (0.02 if name.endswith('bias') else 0.01), name
+
+
+def test_so_it_does_in_the_replicas_of_a_search(tmp_path: Path) -> None:
+    SEEN.clear()
+    policy = dict(type='PolicyWeightingHook', mode='pred')
+    runner = toy.runner(
+        tmp_path,
+        optim_wrapper=OPTIM,
+        param_scheduler=None,
+        default_hooks=dict(param_scheduler=dict(type='RateOfThirdGroupHook')),
+        custom_hooks=[policy],
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            training=dict(by_epoch=True, max_epochs=1),
+            exploration=toy.exploration(num_rounds=1),
+        ),
+    )
+    runner.train()
+    assert {groups for groups, _ in SEEN} == {3}
+    assert [0.01, 0.01, 0.02] in [rates for _, rates in SEEN]
+    runner.call_hook('before_run')  # is not shown twice
+    runner.call_hook('before_train_iter', batch_idx=0)
+    assert SEEN[-1][0] == 3
 
 
 def test_what_is_not_set_stays_that_of_each_parameter() -> None:
