@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import Hook, ParamSchedulerHook
 from mmengine.optim import OptimWrapper
 
@@ -61,9 +62,12 @@ def whole_groups(optim_wrapper: OptimWrapper) -> Iterator[None]:
 def _copy_changes(
     old: dict[str, Any], new: dict[str, Any], members: list[dict[str, Any]]
 ) -> None:
-    """Give the parts of a group the options that were set in the whole."""
+    """Give the parts of a group the options that were set in the whole.
+
+    As plain numbers, since they are part of a replica's stored state.
+    """
     changed = {
-        key: value
+        key: value.item() if isinstance(value, np.generic) else value
         for key, value in new.items()
         if key != 'params' and (key not in old or old[key] != value)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import ParamSchedulerHook
@@ -56,7 +57,9 @@ class RateOfThirdGroupHook(ParamSchedulerHook):
         groups = runner.optim_wrapper.optimizer.param_groups
         SEEN.append((len(groups), [group['lr'] for group in groups]))
         for index, group in enumerate(groups):
-            group['lr'] = self.base[index] * (2 if index == 2 else 1)
+            # Of NumPy, as what its `interp` returns.
+            factor = np.float64(2 if index == 2 else 1)
+            group['lr'] = self.base[index] * factor
 
 
 OPTIM = dict(
