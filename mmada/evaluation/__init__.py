@@ -22,6 +22,7 @@ from mmada.evaluation.semantic_counts import (
 )
 from mmada.evaluation.subset_coco_metric import (
     SubsetCocoMetric,
+    coco_metric_class,
     score_of_nothing,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     'average_quality',
     'class_quality',
     'class_table',
+    'coco_metric_class',
     'count_image',
     'count_semantic',
     'evaluate_folders',

@@ -115,6 +115,27 @@ def _exact(
     }
 
 
+def coco_metric_class(kind: Any) -> type[CocoMetric] | None:
+    """Return MMDetection's ``CocoMetric`` or its like for a config's `type`.
+
+    Other libraries have a ``CocoMetric`` of their own, MMPose one of
+    keypoints. So the name is looked up in the default scope.
+
+    Args:
+        kind: Name or class of a metric.
+
+    Returns:
+        ``CocoMetric`` or ``SubsetCocoMetric``; None for any other metric.
+    """
+    found = kind
+    if isinstance(kind, str):
+        with METRICS.switch_scope_and_registry(None) as registry:
+            found = registry.get(kind)
+        if found is None and kind == CocoMetric.__name__:
+            found = CocoMetric  # without a scope it is the only one
+    return found if found in (CocoMetric, SubsetCocoMetric) else None
+
+
 def score_of_nothing(
     metric: CocoMetric, images: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def losses_with(page: str, test: str, stock: str, folder: Path) -> list[str]:
     path.write_text(f'_base_ = {str(shipped_config(stock))!r}\n{text}')
     scope = stock.partition('::')[0]
     with DefaultScope.overwrite_default_scope(scope):
-        return find_losses(Config.fromfile(path), scope)
+        return list(find_losses(Config.fromfile(path), scope))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from mmada.commands.adapt.objectives import (
     Grouping,
     each_loss,
     group_losses,
+    without_others,
 )
 from mmada.commands.adapt.panoptic import (
     PANOPTIC,
@@ -189,7 +190,7 @@ class _Writer:
         )
 
     def _objectives(self) -> str:
-        losses: list[str] = []
+        losses: dict[str, float] = {}
         try:
             losses = find_losses(self.stock.config, self.stock.scope)
         except ValueError as error:
@@ -197,17 +198,30 @@ class _Writer:
                 'which losses the model has, as it could not be looked at '
                 f'here ({error}); the log of the training lists them'
             )
-        if len(losses) == 1:
-            raise ValueError(
-                '`model` should have several losses to be weighted against '
-                f'each other. Found {losses[0]} alone.'
-            )
-        self.grouping = self._choose(losses)
+        weighted, negative = self._split(losses)
+        self.grouping = without_others(self._choose(weighted), negative)
         self.decided.append(self.grouping.reason)
         patterns = self.grouping.patterns
         value = 'auto' if patterns is None else _raw(patterns)
         text = comment(self.grouping.reason)
         return f'{text}\n{assignment("objectives", value)}'
+
+    def _split(self, losses: dict[str, float]) -> tuple[list[str], list[str]]:
+        """Return the losses that the method can weigh, and the others."""
+        negative = [
+            name
+            for name, value in losses.items()
+            if value < 0 and not self.method.any_sign
+        ]
+        weighted = [name for name in losses if name not in negative]
+        if losses and len(weighted) < 2:
+            kind = 'that are not negative ' if negative else ''
+            raise ValueError(
+                f'`model` should have several losses {kind}to be weighted '
+                f'against each other. Found {", ".join(weighted) or "none"} '
+                'alone.'
+            )
+        return weighted, negative
 
     def _choose(self, losses: list[str]) -> Grouping:
         """Return the objectives, those of the policy where there is one."""
@@ -373,7 +387,8 @@ def _path_of_base(stock: Stock, name: str) -> list[str]:
         return []
     return [
         'the `_base_`, a path of this installation that has to be changed on '
-        f'another machine, since MMEngine does not find {name} by its name'
+        f'another machine, since MMEngine does not find {name} by its name, '
+        'or cannot build its dataloaders then'
     ]
 
 

@@ -19,6 +19,7 @@ class Method(NamedTuple):
         policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
+        any_sign: Whether losses may be negative.
         measured_with: The optimizer of the benchmark's rows, for methods that
             it found a gain of.
     """
@@ -31,6 +32,7 @@ class Method(NamedTuple):
     policy_file: bool = False
     loss: dict[str, Any] | None = None
     needs: str = ''
+    any_sign: bool = False
     measured_with: str = ''
 
 
@@ -76,6 +78,7 @@ METHODS = {
         'Random loss weighting: other weights in every iteration.',
         _step(type='RandomLossWeighting'),
         every_iteration=True,
+        any_sign=True,
     ),
     'famo': Method(
         'FAMO: equal progress of all losses.',
@@ -93,6 +96,7 @@ METHODS = {
         'UPGrad: no loss is raised for the sake of another.',
         _gradient(type='AggregatorWeighting', aggregator='UPGrad'),
         every_iteration=True,
+        any_sign=True,
         needs='TorchJD (the extra `torchjd`), and a backward pass for each '
         'objective in every iteration',
     ),

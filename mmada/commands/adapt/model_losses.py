@@ -1,4 +1,8 @@
-"""Which losses a model has, from a look at it with two made-up images."""
+"""Which losses a model has, from a look at it with two images.
+
+They are made up for detectors and segmentors. What the models of other
+libraries are shown is the first images of the config's own training data.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel, revert_sync_batchnorm
 from mmengine.registry import MODELS
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData, PixelData
 
 from mmada.models import is_loss
@@ -49,14 +54,15 @@ class Look(NamedTuple):
 LOOKS = (Look(128), Look(320), Look(512), Look(256, 8), Look(320, masks=False))
 
 
-def find_losses(config: Config, scope: str) -> list[str]:
-    """Return the names of the losses that a model trains with.
+def find_losses(config: Config, scope: str) -> dict[str, float]:
+    """Return the names of the losses that a model trains with, and values.
 
-    Nothing is loaded and nothing is trained: the weights are random.
+    No checkpoint is loaded and nothing is trained: the weights are random.
 
     Args:
         config: Of a training.
-        scope: 'mmdet' or 'mmseg', which says what its images are like.
+        scope: Its default scope. The images are made up for 'mmdet' and
+            'mmseg', and those of the training data for another one.
 
     Raises:
         ValueError: If the model cannot be built, or not be shown such
@@ -66,6 +72,8 @@ def find_losses(config: Config, scope: str) -> list[str]:
     with _quietly(), preserve_rng():
         try:
             model = _build(config, scope)
+            if scope not in PREPROCESSORS:
+                return _losses(model, _first_batch(config))
         except Exception as error:  # whatever it lacks here
             raise ValueError(_in_a_line(error)) from error
         for look in LOOKS:
@@ -79,11 +87,14 @@ def find_losses(config: Config, scope: str) -> list[str]:
 
 def _build(config: Config, scope: str) -> BaseModel:
     model = without_checkpoints(copy.deepcopy(config.model))
-    # Without the sizes that the images of a training are padded to.
-    model['data_preprocessor'] = dict(type=PREPROCESSORS[scope])
+    if scope in PREPROCESSORS:
+        # Without the sizes that the images of a training are padded to.
+        model['data_preprocessor'] = dict(type=PREPROCESSORS[scope])
+    elif config.get('data_preprocessor'):  # as the Runner does
+        model.setdefault('data_preprocessor', config.data_preprocessor)
     if scope == 'mmdet':
         model['data_preprocessor'].update(pad_mask=True, pad_seg=True)
-    else:
+    elif scope == 'mmseg':
         model['data_preprocessor'].update(size=(128, 128))
     built = revert_sync_batchnorm(MODELS.build(model))
     built.init_weights()  # queries and boxes that are learned
@@ -91,6 +102,15 @@ def _build(config: Config, scope: str) -> BaseModel:
     hub = MessageHub.get_instance('mmada_adapt')
     hub.update_info_dict(dict(epoch=0, iter=0))
     return built.train()
+
+
+def _first_batch(config: Config) -> Any:
+    """Return two images of the training data, as the training has them."""
+    loader = copy.deepcopy(config.train_dataloader)
+    loader.update(num_workers=0, persistent_workers=False)
+    if 'batch_size' in loader:
+        loader['batch_size'] = min(2, loader['batch_size'])
+    return next(iter(Runner.build_dataloader(loader, seed=0)))
 
 
 def without_checkpoints(config: Any) -> Any:
@@ -107,11 +127,11 @@ def without_checkpoints(config: Any) -> Any:
 
 
 @torch.no_grad()
-def _losses(model: BaseModel, batch: dict[str, Any]) -> list[str]:
+def _losses(model: BaseModel, batch: dict[str, Any]) -> dict[str, float]:
     preprocessor: Any = model.data_preprocessor
     data = preprocessor(batch, True)
     _, values = model.parse_losses(model(**data, mode='loss'))
-    return [name for name in values if is_loss(name)]
+    return {k: float(value) for k, value in values.items() if is_loss(k)}
 
 
 def _batch(scope: str, look: Look) -> dict[str, Any]:

@@ -74,6 +74,25 @@ def each_loss(losses: Sequence[str]) -> Grouping:
     )
 
 
+def without_others(grouping: Grouping, others: Sequence[str]) -> Grouping:
+    """Name the objectives, so that no other loss becomes one.
+
+    Args:
+        grouping: What gets a weight.
+        others: Losses that it leaves out, since they are negative.
+    """
+    if not others:
+        return grouping
+    patterns = grouping.patterns
+    if patterns is None:
+        patterns = {name: re.escape(name) for name in grouping.names}
+    return grouping._replace(
+        patterns=patterns,
+        reason=f'{grouping.reason} Negative ones keep weight 1, since the '
+        f'method compares losses by their ratios: {", ".join(others)}.',
+    )
+
+
 def _about_proposals(left_out: bool, there: bool) -> str:
     if left_out:
         return (

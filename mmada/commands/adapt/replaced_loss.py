@@ -83,7 +83,7 @@ def _check_losses(
         last[key] = value  # `update` of a ConfigDict merges
     name = f'.{MODELS.build(loss).loss_name}'
     try:
-        losses = find_losses(config, stock.scope)
+        losses = list(find_losses(config, stock.scope))
     except ValueError as error:
         found = f'with it, {error}'
     else:

@@ -11,12 +11,11 @@ from mmengine.config import Config
 from mmada.commands.adapt.panoptic import loads_panoptic
 from mmada.commands.adapt.source import FIRST, Code, Noted
 from mmada.commands.adapt.stock import Leaf, Stock, evaluators, leaf_of
-from mmada.evaluation.subset_coco_metric import ITEMS
+from mmada.evaluation.subset_coco_metric import ITEMS, coco_metric_class
 
 ROUNDS = 12
 GPUS = 8
 PANOPTIC = ('CocoPanopticMetric', 'PanopticQuality')
-COCO = ('CocoMetric', 'SubsetCocoMetric')
 _RESAMPLES = Noted(100, 'how noisy the rewards are')
 # Of the metrics that an evaluator computes, what a search maximises.
 REWARDS = dict(
@@ -74,7 +73,7 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
     for place, evaluator in evaluators(config, 'val_evaluator'):
         if evaluator['type'] in PANOPTIC:
             found['coco_panoptic'] = (place, *PANOPTIC_KEYS)
-        elif evaluator['type'] in COCO:
+        elif coco_metric_class(evaluator['type']):
             names = evaluator.get('metric', 'bbox')
             names = [names] if isinstance(names, str) else names
             usual = tuple(REWARDS[n] for n in names if n in REWARDS)
@@ -82,10 +81,12 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
     if not found:
         types = [e['type'] for _, e in evaluators(config, 'val_evaluator')]
         raise ValueError(
-            '`val_evaluator` should have CocoMetric or CocoPanopticMetric, '
-            f'which can reward a search. Found {", ".join(types) or "none"}. '
-            'A method without a search, such as `--method inverse-loss`, '
-            'needs no reward.'
+            "`val_evaluator` should have MMDetection's CocoMetric or "
+            'CocoPanopticMetric, which can reward a search. Found '
+            f'{", ".join(types) or "none"}. A method without a search, such '
+            'as `--method inverse-loss`, needs no reward; "Other libraries" '
+            'in the documentation has a search with any other metric, '
+            'written by hand.'
         )
     first = 'coco_panoptic' if 'coco_panoptic' in found else 'coco'
     prefix = wanted[0].partition('/')[0] if wanted else first

@@ -17,8 +17,8 @@ from mmada.commands.common import read_config
 from mmada.engine.hooks.weighting_hook import WeightingHook
 from mmada.engine.replicas.replica_hooks import in_replicas
 
+PARTS = ('train', 'val', 'test')
 NEEDED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-SCOPES = ('mmdet', 'mmseg')
 
 
 class Stock(NamedTuple):
@@ -27,7 +27,7 @@ class Stock(NamedTuple):
     Attributes:
         base: How another config names it, its `_base_`.
         config: Its content.
-        scope: 'mmdet' or 'mmseg'.
+        scope: Its default scope, such as 'mmdet', 'mmseg' or 'mmpose'.
     """
 
     base: str
@@ -71,14 +71,25 @@ def read_stock(name: str, folder: Path) -> Stock:
         package = name.partition('::')[0]
         # MMEngine looks for the distribution, whose name a fork may change.
         known = is_installed(MODULE2PACKAGE.get(package, package))
-        base = name if known else str(path)
+        config = read_config(path)
+        base = name if known and not _collates(config) else str(path)
     else:
         path = Path(name)
         absolute = path.is_absolute()
         base = name if absolute else os.path.relpath(path, folder)
-    config = read_config(path)
+        config = read_config(path)
     _check(name, config)
     return Stock(base, config, config.get('default_scope') or 'mmdet')
+
+
+def _collates(config: Config) -> bool:
+    """Return whether a dataloader names what makes its batches.
+
+    MMEngine hands such a function the scope of a base config that is named
+    by its package, as if it were an option.
+    """
+    loaders = (config.get(f'{part}_dataloader') for part in PARTS)
+    return any('collate_fn' in (loader or {}) for loader in loaders)
 
 
 def _check(name: str, config: Config) -> None:
@@ -87,12 +98,6 @@ def _check(name: str, config: Config) -> None:
         raise ValueError(
             f'`config` should be that of a training. Found no '
             f'{", ".join(missing)} in {name}.'
-        )
-    scope = config.get('default_scope') or 'mmdet'
-    if scope not in SCOPES:
-        raise ValueError(
-            f'`default_scope` should be one of {", ".join(SCOPES)}. Found '
-            f'{scope!r}.'
         )
     if 'optimizer' not in config.optim_wrapper:
         raise ValueError(
@@ -110,9 +115,11 @@ def _check(name: str, config: Config) -> None:
 
 def undeclared_hooks(stock: Stock) -> list[str]:
     """Return the hooks that a search refuses, as nothing says what they do."""
+    default = (stock.config.get('default_hooks') or {}).values()
+    hooks = [*filter(None, default), *(stock.config.get('custom_hooks') or [])]
     kinds = [
         HOOKS.get(hook['type']) if isinstance(hook['type'], str) else hook.type
-        for hook in stock.config.get('custom_hooks') or []
+        for hook in hooks
     ]
     return [
         kind.__name__

@@ -21,7 +21,7 @@ from torch import Tensor
 from mmada.engine.distributed import Share
 from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
-from mmada.engine.optimizers import head_rule_of
+from mmada.engine.optimizers import head_rule_of, show_whole_groups
 from mmada.engine.optimizers.head_rule import LearningRateHeadRule
 from mmada.engine.probe import (
     MAX_BATCHES,
@@ -147,6 +147,10 @@ class WeightingHook(Hook, Generic[W]):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within a period; the tensors are on the CPU."""
         self.means.load_state_dict(state['means'])
+
+    def before_run(self, runner: Any) -> None:
+        """Let hooks that set learning rates see whole parameter groups."""
+        show_whole_groups(runner.hooks)
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""

@@ -25,6 +25,7 @@ from mmada.engine.exploration.targets import Target
 from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.registration import check_options, registered_class
 from mmada.engine.replicas.live_replica import LiveReplica
+from mmada.evaluation import coco_metric_class
 from mmada.utils.checks import check_int
 
 
@@ -218,8 +219,7 @@ def check_reward(dataloader: Any, evaluator: Any) -> None:
     several = isinstance(evaluator, (list, tuple))
     metrics = evaluator if several else [evaluator]
     kinds = [m.get('type') for m in metrics if isinstance(m, dict)]
-    stock = {'CocoMetric', 'mmdet.CocoMetric', CocoMetric}
-    if not stock.isdisjoint(kinds):
+    if any(coco_metric_class(kind) is CocoMetric for kind in kinds):
         _check_coco(dataloader)
 
 

@@ -1,5 +1,6 @@
 """The head rule and the constructor that sets it up."""
 
+from mmada.engine.optimizers.base_groups import show_whole_groups
 from mmada.engine.optimizers.constructor import (
     HeadRuleOptimWrapperConstructor,
     head_rule_of,
@@ -14,5 +15,6 @@ __all__ = [
     'head_factor',
     'head_rule_of',
     'remove_head_rule',
+    'show_whole_groups',
     'suspended_head_rule',
 ]

@@ -131,6 +131,9 @@ def divide_groups(optim_wrapper: OptimWrapper) -> None:
             'all parameters, since each becomes a group of its own. '
             "Found 'ZeroRedundancyOptimizer'."
         )
+    optim_wrapper.base_group_sizes = [
+        len(group['params']) for group in optimizer.param_groups
+    ]
     optimizer.param_groups[:] = [
         part for group in optimizer.param_groups for part in _divided(group)
     ]

@@ -125,8 +125,8 @@ def check_hooks(runner: Any) -> None:
     for hook in runner.hooks:
         if in_replicas(hook) is None:
             raise ValueError(
-                '`custom_hooks` should hold hooks that say whether they act '
-                'on the replicas of a search. Found '
+                '`custom_hooks` and `default_hooks` should hold hooks that '
+                'say whether they act on the replicas of a search. Found '
                 f'{type(hook).__name__}, which does something in a training '
                 'and does not say it. Set `in_replicas` in its class: '
                 "'silent' if it only watches, 'stateful' if its attributes "

@@ -31,7 +31,7 @@ def test_detectors_that_want_masks_or_none(
     path = Path(mmdet.__path__[0], '.mim/configs', f'{config}.py')
     with DefaultScope.overwrite_default_scope('mmdet'):
         found = find_losses(Config.fromfile(path), 'mmdet')
-    assert found == losses
+    assert list(found) == losses
 
 
 @MODELS.register_module()

@@ -25,7 +25,7 @@ CGNET = 'mmseg::cgnet/cgnet_fcn_4xb4-60k_cityscapes-680x680.py'
 
 def losses_of(config: Config) -> list[str]:
     with DefaultScope.overwrite_default_scope('mmseg'):
-        return find_losses(config, 'mmseg')
+        return list(find_losses(config, 'mmseg'))
 
 
 def test_one_head_is_given_the_loss_and_auxiliary_heads_keep_theirs(
