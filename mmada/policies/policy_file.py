@@ -153,12 +153,17 @@ def encode_policy(
         ValueError: If the provenance is not JSON.
     """
     tensors = dict(
-        initial_losses=ensemble.initial_losses.contiguous(),
-        best_weights=ensemble.best_weights.contiguous(),
+        initial_losses=ensemble.initial_losses,
+        best_weights=ensemble.best_weights,
     )
     for index, policy in enumerate(ensemble.policies):
         for name, value in policy.state_dict().items():
-            tensors[f'{_prefix(index)}{name}'] = value.contiguous()
+            tensors[f'{_prefix(index)}{name}'] = value
+    # Copies, since safetensors refuses tensors that share memory.
+    tensors = {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
     header = dict(
         schema=FORMAT,
         objectives=list(ensemble.objectives),
