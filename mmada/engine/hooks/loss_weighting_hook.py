@@ -122,7 +122,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         losses = self._latest()
         self._losses = None if losses.isnan().all() else losses
         self.means = PeriodMeans(len(losses))
-        period = runner.iter // self.period + 1
+        period = self.position // self.period + 1
         assert self.weighting is not None
         with warnings_in_log():
             weights = self.weighting.weights(period, self.num_periods, losses)
@@ -140,7 +140,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         the step's learning rates can follow those of one alone.
         """
         counts = accumulated_iterations(runner.optim_wrapper)
-        start = runner.iter // self.period * self.period
+        start = runner.iter - self.position % self.period
         return runner.iter == -(-start // counts) * counts
 
     def after_train_iter(
@@ -157,8 +157,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         assert self.weighting is not None
         self.weighting.check_losses(losses)
         self.means.add(self.weights.values, losses)
-        done = runner.iter + 1
-        if done % self.period == 0 or done == runner.max_iters:
+        if self.ends_period(runner):
             self.missing.note(self.means.losses)
 
     def state_dict(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
+from mmengine.runner import EpochBasedTrainLoop
 from mmengine.utils import apply_to
 from torch import Tensor
 
@@ -90,6 +91,9 @@ class WeightingHook(Hook, Generic[W]):
         weighting: Set before the training; None until then.
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
+        position: Iterations before the present one. Where the training counts
+            epochs, earlier ones are as long as the present one, also after a
+            resume with another batch size or number of ranks.
         means: Mean weights and losses of the period so far.
         missing: Warns of objectives without a loss in a whole period.
     """
@@ -101,6 +105,7 @@ class WeightingHook(Hook, Generic[W]):
     weighting: W | None
     period: int
     num_periods: int
+    position: int
     means: PeriodMeans
     missing: MissingLosses
 
@@ -180,6 +185,7 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Find owners again where they may have changed."""
+        self.position = _position(runner, batch_idx)
         if self._owners.update(
             lambda: self.probe_loader(runner, MAX_BATCHES).segment(0)
         ):
@@ -288,19 +294,23 @@ class WeightingHook(Hook, Generic[W]):
             measured: Whether losses are published.
         """
         self.means.add(self.weights.values, losses)
-        done = runner.iter + 1
-        if done % self.period and done != runner.max_iters:
+        if not self.ends_period(runner):
             return
         if measured:
             self.missing.note(self.means.losses)
         self.period_ended(self.means.losses)
         self.publish(
             runner,
-            -(-done // self.period),
+            self.position // self.period + 1,
             self.means.weights,
             self.means.losses if measured else None,
         )
         self.means = PeriodMeans(len(losses))
+
+    def ends_period(self, runner: Any) -> bool:
+        """Return whether the present iteration is the last of a period."""
+        done = self.position + 1
+        return done % self.period == 0 or done == runner.max_iters
 
     def period_ended(self, losses: Tensor) -> None:
         """Take note of the mean losses of a period; nothing by default."""
@@ -323,6 +333,13 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+def _position(runner: Any, batch_idx: int) -> int:
+    """Return the iterations before the present one, see WeightingHook."""
+    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return runner.iter
+    return runner.epoch * len(runner.train_dataloader) + batch_idx
 
 
 def _check_single(runner: Any) -> None:
