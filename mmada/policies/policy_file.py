@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from torch import Tensor
 
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import Policy, build_policy
-from mmada.utils.files import replace, sha256
+from mmada.utils.files import replace as replace_file
+from mmada.utils.files import sha256
 
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; one of the paper's size has some 100 kB."""
@@ -78,7 +80,7 @@ def save_policy(
         decode_policy(data)
     except ValueError as error:
         raise ValueError(f'This policy cannot be saved: {error}') from error
-    replace(path, data, site='policy_file')
+    replace_file(path, data, site='policy_file')
     return path
 
 
@@ -94,6 +96,11 @@ def holds_policy(
         )
     except FileNotFoundError:
         return False
+
+
+def policy_digest(ensemble: PolicyEnsemble) -> str:
+    """Return the SHA-256 of what a policy does, wherever it comes from."""
+    return sha256(encode_policy(replace(ensemble, provenance={}), {}))
 
 
 def load_policy(

@@ -59,6 +59,18 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self._probe_iters = probe_iters
         self._losses: Tensor | None = None
 
+    def build_weighting(self, runner: Any) -> Weighting:
+        """Build the weighting; warn if it will not weigh anything."""
+        weighting = super().build_weighting(runner)
+        if self.num_periods < weighting.first_weights:
+            runner.logger.warning(
+                f'All weights stay 1: {type(weighting).__name__} gives others '
+                f'from period {weighting.first_weights} on, and the training '
+                f'has {self.num_periods} of {self.period} iterations. Make '
+                '`interval` smaller, or train longer.'
+            )
+        return weighting
+
     def start(self, runner: Any) -> None:
         """Measure l^1 for a weighting that needs it."""
         assert self.weighting is not None
