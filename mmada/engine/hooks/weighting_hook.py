@@ -1,12 +1,11 @@
 """What all hooks share that weight the losses of an ordinary training.
 
 The weights that a training used are in `weights.jsonl`, period by period, see
-:func:`append_weights`.
+:class:`~mmada.engine.hooks.weights_file.WeightsFile`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
+from mmada.engine.hooks.weights_file import WeightsFile
 from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of
@@ -43,8 +43,7 @@ from mmada.models import (
 from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
-from mmada.utils.files import remove_leftovers, replace
-from mmada.utils.run_files import WEIGHTS_FILE
+from mmada.utils.files import remove_leftovers
 from mmada.utils.seeding import preserve_rng
 
 STATE_KEY = 'mmada_loss_weighting'
@@ -173,6 +172,7 @@ class WeightingHook(Hook, Generic[W]):
             self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
+        self._file = WeightsFile(runner.work_dir)
         self.means = PeriodMeans(len(self.weights.objectives))
         self.missing = MissingLosses(self.weights.objectives.names)
         self.weighting = self.build_weighting(runner)
@@ -281,7 +281,7 @@ class WeightingHook(Hook, Generic[W]):
                 weights=list(weights),
                 losses=[None if math.isnan(loss) else loss for loss in known],
             )
-            append_weights(runner.work_dir, record)
+            self._file.append(record)
 
     def end_iteration(
         self, runner: Any, losses: Tensor, measured: bool = True
@@ -376,26 +376,3 @@ def warn_of_lag(runner: Any) -> None:
             'the last iteration. With weights of every iteration '
             "`mode='grad'` is the exact one."
         )
-
-
-def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
-    """Append a period's line, dropping those that a resumed run does again.
-
-    The file is replaced as a whole, so that a kill leaves the old lines or
-    the new ones.
-
-    Args:
-        work_dir: Of the run.
-        record: With `epoch`, the number of the period, from 1.
-    """
-    path = Path(work_dir) / WEIGHTS_FILE
-    kept: list[str] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)['epoch'] < record['epoch']:
-                    kept.append(line)
-            except (KeyError, TypeError, ValueError):  # not a line of ours
-                continue
-    text = '\n'.join([*kept, json.dumps(record)]) + '\n'
-    replace(path, text, durable=False, site='weights_file')
