@@ -6,6 +6,7 @@ common with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -204,6 +205,8 @@ def _plain(config: Any) -> Any:
         return {str(k): _plain(v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):
         return [_plain(v) for v in config]
+    if isinstance(config, float) and not math.isfinite(config):
+        return str(config)  # JSON knows none
     if config is None or isinstance(config, (str, int, float)):
         return config
     # A class in place of its name, or an object in place of its config.

@@ -94,3 +94,11 @@ def test_a_class_in_place_of_its_name_is_the_same_search(tmp_path):
     optimizer['type'] = SGD
     search(tmp_path, resume=True, **optim(optimizer=optimizer))
     assert len(digests(tmp_path)) == 3
+
+
+def test_a_limit_that_is_infinite_can_be_compared(tmp_path):
+    """As where gradients are clipped for the sake of their logged norm."""
+    options = optim(clip_grad=dict(max_norm=float('inf')))
+    search(tmp_path, stop=True, **options)
+    search(tmp_path, resume=True, **options)
+    assert len(digests(tmp_path)) == 3
