@@ -7,10 +7,10 @@ bytes made on purpose are checked as if there were no digest.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ from torch import Tensor
 
 from mmada.policies.ensemble import PolicyEnsemble
 from mmada.policies.policy import Policy, build_policy
-from mmada.utils.files import replace as replace_file
-from mmada.utils.files import sha256
+from mmada.utils.files import replace, sha256
 
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; one of the paper's size has some 100 kB."""
@@ -80,7 +79,7 @@ def save_policy(
         decode_policy(data)
     except ValueError as error:
         raise ValueError(f'This policy cannot be saved: {error}') from error
-    replace_file(path, data, site='policy_file')
+    replace(path, data, site='policy_file')
     return path
 
 
@@ -100,7 +99,8 @@ def holds_policy(
 
 def policy_digest(ensemble: PolicyEnsemble) -> str:
     """Return the SHA-256 of what a policy does, wherever it comes from."""
-    return sha256(encode_policy(replace(ensemble, provenance={}), {}))
+    bare = dataclasses.replace(ensemble, provenance={})
+    return sha256(encode_policy(bare, {}))
 
 
 def load_policy(
