@@ -30,8 +30,10 @@ def find_latest_checkpoint(work_dir: str | Path) -> str | None:
     """Return the checkpoint from which a training should go on.
 
     This is the one that `last_checkpoint` names. Where that is empty, or
-    names a file that is absent or damaged, it is the newest of the files
-    `epoch_*.pth` and `iter_*.pth` that is whole, and a warning says so.
+    names a file that is absent or damaged, it is one of the files
+    `epoch_*.pth` and `iter_*.pth` that are whole, and a warning says so: that
+    of the same name in the work directory, which may have been moved, else
+    the newest.
 
     Args:
         work_dir: Work directory of the training.
@@ -46,8 +48,8 @@ def find_latest_checkpoint(work_dir: str | Path) -> str | None:
     if found is not None and problems:
         reasons = '\n  '.join(problems)
         print_log(
-            f'Going on from {found}, the newest checkpoint that can be '
-            f'read:\n  {reasons}',
+            f'Going on from {found}, the first checkpoint that can be read, '
+            f'by name or age:\n  {reasons}',
             logger='current',
             level=logging.WARNING,
         )
@@ -79,6 +81,10 @@ def search_checkpoint(
             return named, []
         problems.append(f'last_checkpoint ({named!r}): {problem}')
     stored = stored_checkpoints(work_dir)
+    if named:
+        # Copied files have the times of the copy.
+        moved = Path(work_dir) / Path(named).name
+        stored.sort(key=lambda path: path != moved)
     for path in stored:
         problem = check(path)
         if problem is None:

@@ -130,6 +130,14 @@ class Objectives:
         """Indices of the objectives whose loss may only appear later."""
         return {i for i, n in enumerate(self.names) if n in self._late}
 
+    @property
+    def patterns(self) -> dict[str, list[str]]:
+        """The regular expressions of each objective."""
+        return {
+            name: [pattern.pattern for pattern in patterns]
+            for name, patterns in zip(self.names, self._patterns, strict=True)
+        }
+
     def unmatched(self, loss_names: Iterable[str]) -> list[str]:
         """Return the objectives that none of the losses belongs to."""
         seen = {self.index(name) for name in loss_names}

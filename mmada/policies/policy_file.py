@@ -7,6 +7,7 @@ bytes made on purpose are checked as if there were no digest.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -96,6 +97,12 @@ def holds_policy(
         return False
 
 
+def policy_digest(ensemble: PolicyEnsemble) -> str:
+    """Return the SHA-256 of what a policy does, wherever it comes from."""
+    bare = dataclasses.replace(ensemble, provenance={})
+    return sha256(encode_policy(bare, {}))
+
+
 def load_policy(
     path: str | Path,
     objectives: Sequence[str] | None = None,
@@ -153,12 +160,17 @@ def encode_policy(
         ValueError: If the provenance is not JSON.
     """
     tensors = dict(
-        initial_losses=ensemble.initial_losses.contiguous(),
-        best_weights=ensemble.best_weights.contiguous(),
+        initial_losses=ensemble.initial_losses,
+        best_weights=ensemble.best_weights,
     )
     for index, policy in enumerate(ensemble.policies):
         for name, value in policy.state_dict().items():
-            tensors[f'{_prefix(index)}{name}'] = value.contiguous()
+            tensors[f'{_prefix(index)}{name}'] = value
+    # Copies, since safetensors refuses tensors that share memory.
+    tensors = {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
     header = dict(
         schema=FORMAT,
         objectives=list(ensemble.objectives),

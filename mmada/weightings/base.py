@@ -71,9 +71,11 @@ class Weighting(BaseWeighting, ABC):
     Attributes:
         needs_losses: Whether the weights of the first epoch depend on l^1;
             if not, a run may leave out the pseudo epoch that measures it.
+        first_weights: The first epoch whose weights are more than ones.
     """
 
     needs_losses: ClassVar[bool] = True
+    first_weights: ClassVar[int] = 1
 
     @abstractmethod
     def weights(self, epoch: int, num_epochs: int, losses: Tensor) -> Tensor:

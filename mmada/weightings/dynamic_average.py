@@ -54,6 +54,7 @@ class DynamicWeightAverage(Weighting):
 
     needs_losses = False
     compares_losses = True
+    first_weights = 3
 
     def __init__(
         self, temperature: float = 2.0, max_ratio: float = 4.0

@@ -64,6 +64,17 @@ def test_empty_or_dangling(
     assert 'last_checkpoint' in warnings_logged[0]
 
 
+def test_in_a_copied_directory_the_name_decides(tmp_path: Path) -> None:
+    """A copy may be written in any order, so the times say nothing."""
+    named = save(tmp_path / 'epoch_12.pth', age=9)
+    save(tmp_path / 'epoch_9.pth')
+    name(tmp_path, '/on/another/machine/epoch_12.pth')
+    assert find_latest_checkpoint(tmp_path) == str(named)
+    named.unlink()
+    found = find_latest_checkpoint(tmp_path)
+    assert found == str(tmp_path / 'epoch_9.pth')
+
+
 def test_number_decides_at_equal_times(tmp_path: Path) -> None:
     for epoch in (9, 10, 8):
         save(tmp_path / f'epoch_{epoch}.pth')

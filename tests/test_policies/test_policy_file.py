@@ -121,6 +121,13 @@ def test_round_trip(tmp_path: Path, ensemble: PolicyEnsemble) -> None:
     assert os.listdir(tmp_path) == ['p.safetensors']
 
 
+def test_parts_that_are_one_tensor_are_saved(tmp_path: Path) -> None:
+    ones = torch.ones(2, dtype=torch.float64)
+    ensemble = PolicyEnsemble((ConstantPolicy(2),), ones, ones)
+    path = save_policy(tmp_path / 'policy', ensemble.named(('a', 'b')))
+    assert load_policy(path).best_weights.equal(ones)
+
+
 def test_loading_leaves_the_global_random_stream_alone(tmp_path: Path) -> None:
     path = write(tmp_path / 'p', DATA)
     before = torch.get_rng_state()

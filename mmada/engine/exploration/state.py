@@ -6,6 +6,7 @@ common with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -138,7 +139,10 @@ class ExplorationState:
 
 
 def identity_of(
-    runner: ReplicaRunner, controller: Controller, config: dict[str, Any]
+    runner: ReplicaRunner,
+    controller: Controller,
+    config: dict[str, Any],
+    run: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the identity of a search, JSON values.
 
@@ -146,6 +150,7 @@ def identity_of(
         runner: Trains and scores the replicas; its target is bound.
         controller: Proposes the actions.
         config: Of the controller.
+        run: Config of the run, as a Runner keeps it.
     """
     target, loader = runner.target, runner.loader
     return dict(
@@ -162,7 +167,15 @@ def identity_of(
             reward=_images_of(runner.evaluator.dataloader.dataset),
         ),
         seed=runner.seed,
+        **target.identity,
+        hooks=runner.course.hook_names,
+        order=_plain(loader.order),
+        **{name: _plain(run.get(name)) for name in _OPTIMIZATION},
     )
+
+
+_OPTIMIZATION = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
+"""Entries of a run's config that say how each replica steps."""
 
 
 def _images_of(dataset: Any) -> str:
@@ -192,8 +205,13 @@ def _plain(config: Any) -> Any:
         return {str(k): _plain(v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):
         return [_plain(v) for v in config]
-    # A type may be a class in place of its name.
-    return config.__name__ if isinstance(config, type) else config
+    if isinstance(config, float) and not math.isfinite(config):
+        return str(config)  # JSON knows none
+    if config is None or isinstance(config, (str, int, float)):
+        return config
+    # A class in place of its name, or an object in place of its config.
+    kind = config if callable(config) else type(config)
+    return getattr(kind, '__name__', type(kind).__name__)
 
 
 class BegunError(RuntimeError):

@@ -88,6 +88,11 @@ class Target(ABC):
         """Arguments of a controller's constructor about the action."""
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """What a resumed search must have in common besides the names."""
+        return {}
+
+    @property
     @abstractmethod
     def neutral(self) -> Tensor:
         """The action that changes nothing, shape (action_size,)."""
@@ -187,6 +192,11 @@ class LossWeights(Target):
     def controller_arguments(self) -> dict[str, Any]:
         """The number of objectives."""
         return dict(num_objectives=len(self.names))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The losses of each objective."""
+        return dict(patterns=self._weights.objectives.patterns)
 
     @property
     def neutral(self) -> Tensor:

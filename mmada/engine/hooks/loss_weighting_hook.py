@@ -59,6 +59,18 @@ class LossWeightingHook(WeightingHook[Weighting]):
         self._probe_iters = probe_iters
         self._losses: Tensor | None = None
 
+    def build_weighting(self, runner: Any) -> Weighting:
+        """Build the weighting; warn if it will not weigh anything."""
+        weighting = super().build_weighting(runner)
+        if self.num_periods < weighting.first_weights:
+            runner.logger.warning(
+                f'All weights stay 1: {type(weighting).__name__} gives others '
+                f'from period {weighting.first_weights} on, and the training '
+                f'has {self.num_periods} of {self.period} iterations. Make '
+                '`interval` smaller, or train longer.'
+            )
+        return weighting
+
     def start(self, runner: Any) -> None:
         """Measure l^1 for a weighting that needs it."""
         assert self.weighting is not None
@@ -122,7 +134,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         losses = self._latest()
         self._losses = None if losses.isnan().all() else losses
         self.means = PeriodMeans(len(losses))
-        period = runner.iter // self.period + 1
+        period = self.position // self.period + 1
         assert self.weighting is not None
         with warnings_in_log():
             weights = self.weighting.weights(period, self.num_periods, losses)
@@ -140,7 +152,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         the step's learning rates can follow those of one alone.
         """
         counts = accumulated_iterations(runner.optim_wrapper)
-        start = runner.iter // self.period * self.period
+        start = runner.iter - self.position % self.period
         return runner.iter == -(-start // counts) * counts
 
     def after_train_iter(
@@ -157,8 +169,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
         assert self.weighting is not None
         self.weighting.check_losses(losses)
         self.means.add(self.weights.values, losses)
-        done = runner.iter + 1
-        if done % self.period == 0 or done == runner.max_iters:
+        if self.ends_period(runner):
             self.missing.note(self.means.losses)
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
 from mmada.models.objectives import ObjectiveSpec
-from mmada.policies.policy_file import load_policy
+from mmada.policies.policy_file import load_policy, policy_digest
 from mmada.utils.run_files import POLICY_FILE
 from mmada.weightings import POLICY_MODES, StaticWeighting, Weighting
 
@@ -60,19 +61,22 @@ class PolicyWeightingHook(LossWeightingHook):
 
     def policy_path(self, runner: Any) -> Path:
         """Return the policy file that the training uses."""
-        return Path(self._policy or Path(runner.work_dir) / POLICY_FILE)
+        if self._policy is None:
+            return Path(runner.work_dir) / POLICY_FILE
+        return Path(self._policy)
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Load the policy, whose objectives must be the model's."""
         path = self.policy_path(runner)
-        if not path.exists():
+        if not path.is_file():
             raise FileNotFoundError(
                 '`policy` of PolicyWeightingHook should be a policy file, or '
                 'None for that of a search in the work directory. Found no '
-                f'{path}.'
+                f'file {str(path)!r}.'
             )
         ensemble = load_policy(path, self.weights.objectives.names)
         self._initial_losses = ensemble.initial_losses
+        self._digest = policy_digest(ensemble)
         weighting: Weighting = POLICY_MODES[self._mode](ensemble)
         if ensemble.nothing_learned and self._fallback == 'ones':
             runner.logger.warning(
@@ -93,6 +97,26 @@ class PolicyWeightingHook(LossWeightingHook):
         assert self.weighting is not None
         self.weighting.load_state_dict(dict(initial_losses=losses))
         return losses
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs, and which policy this is."""
+        return dict(policy=self._digest, **super().state_dict())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on within a period, by the same policy.
+
+        Raises:
+            ValueError: If the file holds another one by now.
+        """
+        super().load_state_dict(state)
+        # Absent in the checkpoints of early versions.
+        if state.get('policy', self._digest) != self._digest:
+            raise ValueError(
+                '`policy` of PolicyWeightingHook should be the policy with '
+                'which the training began. Found a file that holds another '
+                'one by now. Put the file back, or start the training anew; '
+                '`load_from` takes over the weights of the checkpoint.'
+            )
 
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:

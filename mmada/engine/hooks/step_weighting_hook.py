@@ -65,7 +65,7 @@ class StepWeightingHook(WeightingHook[StepWeighting]):
         """Set the weights."""
         super().before_train_iter(runner, batch_idx, data_batch)
         assert self.weighting is not None
-        weights = self.weighting.weights(runner.iter, runner.max_iters)
+        weights = self.weighting.weights(self.position, runner.max_iters)
         self.weights.set(weights)
         self._losses = None
         if self._replay is not None:

@@ -1,12 +1,11 @@
 """What all hooks share that weight the losses of an ordinary training.
 
 The weights that a training used are in `weights.jsonl`, period by period, see
-:func:`append_weights`.
+:class:`~mmada.engine.hooks.weights_file.WeightsFile`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +14,12 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
+from mmengine.runner import EpochBasedTrainLoop
 from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmada.engine.distributed import Share
+from mmada.engine.hooks.weights_file import WeightsFile
 from mmada.engine.mmengine_adapters import is_resumed, train_dataloader_of
 from mmada.engine.monitor.monitor import scalar_name
 from mmada.engine.optimizers import head_rule_of, show_whole_groups
@@ -42,8 +43,7 @@ from mmada.models import (
 from mmada.models.meters import MissingLosses, PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
-from mmada.utils.files import remove_leftovers, replace
-from mmada.utils.run_files import WEIGHTS_FILE
+from mmada.utils.files import remove_leftovers
 from mmada.utils.seeding import preserve_rng
 
 STATE_KEY = 'mmada_loss_weighting'
@@ -90,6 +90,9 @@ class WeightingHook(Hook, Generic[W]):
         weighting: Set before the training; None until then.
         period: Iterations of a period.
         num_periods: Periods of the training, the last one may be short.
+        position: Iterations before the present one. Where the training counts
+            epochs, earlier ones are as long as the present one, also after a
+            resume with another batch size or number of ranks.
         means: Mean weights and losses of the period so far.
         missing: Warns of objectives without a loss in a whole period.
     """
@@ -101,6 +104,7 @@ class WeightingHook(Hook, Generic[W]):
     weighting: W | None
     period: int
     num_periods: int
+    position: int
     means: PeriodMeans
     missing: MissingLosses
 
@@ -172,6 +176,7 @@ class WeightingHook(Hook, Generic[W]):
             self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
         self.period = self._interval or len(runner.train_dataloader)
         self.num_periods = -(-runner.max_iters // self.period)
+        self._file = WeightsFile(runner.work_dir)
         self.means = PeriodMeans(len(self.weights.objectives))
         self.missing = MissingLosses(self.weights.objectives.names)
         self.weighting = self.build_weighting(runner)
@@ -184,6 +189,7 @@ class WeightingHook(Hook, Generic[W]):
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Find owners again where they may have changed."""
+        self.position = _position(runner, batch_idx)
         if self._owners.update(
             lambda: self.probe_loader(runner, MAX_BATCHES).segment(0)
         ):
@@ -279,7 +285,7 @@ class WeightingHook(Hook, Generic[W]):
                 weights=list(weights),
                 losses=[None if math.isnan(loss) else loss for loss in known],
             )
-            append_weights(runner.work_dir, record)
+            self._file.append(record)
 
     def end_iteration(
         self, runner: Any, losses: Tensor, measured: bool = True
@@ -292,19 +298,23 @@ class WeightingHook(Hook, Generic[W]):
             measured: Whether losses are published.
         """
         self.means.add(self.weights.values, losses)
-        done = runner.iter + 1
-        if done % self.period and done != runner.max_iters:
+        if not self.ends_period(runner):
             return
         if measured:
             self.missing.note(self.means.losses)
         self.period_ended(self.means.losses)
         self.publish(
             runner,
-            -(-done // self.period),
+            self.position // self.period + 1,
             self.means.weights,
             self.means.losses if measured else None,
         )
         self.means = PeriodMeans(len(losses))
+
+    def ends_period(self, runner: Any) -> bool:
+        """Return whether the present iteration is the last of a period."""
+        done = self.position + 1
+        return done % self.period == 0 or done == runner.max_iters
 
     def period_ended(self, losses: Tensor) -> None:
         """Take note of the mean losses of a period; nothing by default."""
@@ -327,6 +337,13 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+def _position(runner: Any, batch_idx: int) -> int:
+    """Return the iterations before the present one, see WeightingHook."""
+    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return runner.iter
+    return runner.epoch * len(runner.train_dataloader) + batch_idx
 
 
 def _check_single(runner: Any) -> None:
@@ -363,26 +380,3 @@ def warn_of_lag(runner: Any) -> None:
             'the last iteration. With weights of every iteration '
             "`mode='grad'` is the exact one."
         )
-
-
-def append_weights(work_dir: str | Path, record: dict[str, Any]) -> None:
-    """Append a period's line, dropping those that a resumed run does again.
-
-    The file is replaced as a whole, so that a kill leaves the old lines or
-    the new ones.
-
-    Args:
-        work_dir: Of the run.
-        record: With `epoch`, the number of the period, from 1.
-    """
-    path = Path(work_dir) / WEIGHTS_FILE
-    kept: list[str] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)['epoch'] < record['epoch']:
-                    kept.append(line)
-            except (KeyError, TypeError, ValueError):  # not a line of ours
-                continue
-    text = '\n'.join([*kept, json.dumps(record)]) + '\n'
-    replace(path, text, durable=False, site='weights_file')

@@ -324,7 +324,12 @@ class ParallelExplorationLoop(BaseLoop):
         runner = self._build_runner(live, course, groups)
         self.store = StateStore(
             self.directory / STATES_DIR,
-            identity_of(runner, self.controller, self._controller_config),
+            identity_of(
+                runner,
+                self.controller,
+                self._controller_config,
+                self.runner.cfg,
+            ),
         )
         self.reporter = ExplorationReporter(
             self.runner,

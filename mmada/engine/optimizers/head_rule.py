@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -45,12 +46,23 @@ def head_factor(
             than n where one has not appeared yet; None for n. A single one
             has only heads.
     """
+    return _limited(_exact_factor(weights, owners, num_reaching), limits)
+
+
+def _limited(factor: float, limits: tuple[float, float]) -> float:
+    low, high = limits
+    return min(max(factor, low), high)
+
+
+def _exact_factor(
+    weights: Sequence[float], owners: Sequence[int], num_reaching: int | None
+) -> float:
+    """Return the factor without limits, see :func:`head_factor`."""
     total = num_reaching or 0
     if not 0 < len(owners) < (total if total > 1 else len(weights)):
         return 1.0
     mean = sum(weights[i] for i in owners) / len(owners)
-    low, high = limits
-    return min(max(1 / mean, low), high) if mean > 0 else 1.0
+    return 1 / mean if mean > 0 else 1.0
 
 
 class HeadRule(ABC):
@@ -85,6 +97,7 @@ class HeadRule(ABC):
         self._handles: list[Any] = []
         self._assigned = False
         self._known: _Known | None = None
+        self._warned = False
         self.attach()
 
     @abstractmethod
@@ -156,9 +169,30 @@ class HeadRule(ABC):
                     "`head_rule.mode='off'`."
                 )
             return 1.0
-        return head_factor(
-            weights, group.get('objectives', ()), self.limits, reaching
-        )
+        owners = group.get('objectives', ())
+        exact = _exact_factor(weights, owners, reaching)
+        factor = _limited(exact, self.limits)
+        if factor != exact and not self._warned:
+            self._warned = True
+            name = self._names[id(group['params'][0])]
+            _warn_of_limits(self.limits, name, exact, factor)
+        return factor
+
+
+def _warn_of_limits(
+    limits: tuple[float, float], name: str, exact: float, factor: float
+) -> None:
+    """Warn of heads whose weights act on their own steps, too."""
+    low, high = limits
+    print_log(
+        f'`head_rule.limits`, {low:g} and {high:g}, hold the factor of '
+        f'{name!r} at {factor:g}, where its loss weights ask for {exact:.3g}. '
+        f'So its step is {factor / exact:.3g} times that of a head with '
+        'weight 1. Set wider limits, or leave the loss out of `objectives`. '
+        'This is said once, for the first head.',
+        logger='current',
+        level=logging.WARNING,
+    )
 
 
 class _Known(NamedTuple):
@@ -203,7 +237,7 @@ class LearningRateHeadRule(HeadRule):
         for group, factor in zip(
             optimizer.param_groups, factors, strict=False
         ):
-            group['lr'] *= factor
+            group['lr'] = group['lr'] * factor  # may be a tensor
 
     def _unscale(self, optimizer: Optimizer, *_: Any) -> None:
         for group, rate in zip(

@@ -46,6 +46,11 @@ class Course(SegmentEvents):
         )
         self._in_epoch = False
 
+    @property
+    def hook_names(self) -> list[str]:
+        """The classes of the hooks that act on replicas, in order."""
+        return self._hooks.acting
+
     @contextlib.contextmanager
     def at(self, first_iter: int) -> Iterator[None]:
         """Let a segment begin after so many iterations of its training."""

@@ -91,7 +91,9 @@ class LiveReplica:
             ValueError: If it is of another model.
         """
         if isinstance(snapshot, StoredPart):
-            self._check_parameters(snapshot.load()['parameters'])
+            content = snapshot.load()
+            self._check_parameters(content['parameters'])
+            self._check_attributes(content.get('attributes', {}))
             return snapshot
         names = {name for name, _ in self.module.named_parameters()}
         stored = snapshot['parameters']
@@ -122,6 +124,16 @@ class LiveReplica:
                 f'other parameters: {", ".join(differences[:_SHOWN])}'
                 + (f' and {more} more' if more > 0 else '')
                 + '. Resume with its settings, or choose another `work_dir`.'
+            )
+
+    def _check_attributes(self, stored: dict[str, Any]) -> None:
+        unknown = self.attributes.unknown(stored)
+        if unknown:
+            raise ValueError(
+                '`model` and `custom_hooks` should be those of the states, to '
+                'be resumed. Found nothing to put the stored state of '
+                f'{", ".join(map(repr, unknown[:_SHOWN]))} into. Resume with '
+                'its settings, or choose another `work_dir`.'
             )
 
     def restore(self, kept: KeptSnapshot) -> None:

@@ -111,6 +111,11 @@ class PlainState:
         found = {owner.path: owner.difference() for owner in captured}
         return {path: pairs for path, pairs in found.items() if pairs}
 
+    def unknown(self, difference: Difference) -> list[str]:
+        """Return the paths of what a difference holds and is not here."""
+        known = {owner.path for owner in self._owners}
+        return [path for path in difference if path not in known]
+
     def restore(self, difference: Difference) -> None:
         """Put back what a difference holds, and all else as at the start."""
         for owner in self._owners:

@@ -8,6 +8,7 @@ average of the weights or a pipeline that is switched. A hook's class says in
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import Enum
 from typing import Any
 
@@ -146,13 +147,30 @@ class ReplicaHooks:
         self._runner = runner
         self._kinds = [(hook, in_replicas(hook)) for hook in runner.hooks]
 
+    @property
+    def acting(self) -> list[str]:
+        """The classes of the hooks that act, in their order."""
+        return [
+            type(hook).__name__
+            for hook, kind in self._kinds
+            if kind in _ACTING
+        ]
+
     def named(self, kind: InReplicas) -> dict[str, Hook]:
-        """Return the hooks of a kind by names of their own."""
-        return {
-            f'hook_{i}_{type(hook).__name__}': hook
-            for i, (hook, found) in enumerate(self._kinds)
-            if found is kind
-        }
+        """Return the hooks of a kind by names of their own.
+
+        A resumed run may have other hooks that do not act, so they do not
+        count.
+        """
+        counts: Counter[str] = Counter()
+        found: dict[str, Hook] = {}
+        for hook, each in self._kinds:
+            if each in _ACTING:
+                name = type(hook).__name__
+                if each is kind:
+                    found[f'hook_{name}_{counts[name]}'] = hook
+                counts[name] += 1
+        return found
 
     def call(
         self, stage: str, only: InReplicas | None = None, **arguments: Any

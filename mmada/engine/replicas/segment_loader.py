@@ -189,6 +189,15 @@ class SegmentLoader:
             self._check_share(share)
         return loader
 
+    @property
+    def order(self) -> dict[str, Any]:
+        """The configs that say which images are in which batch."""
+        sampler = dict(self._config['sampler'])
+        del sampler['seed']  # derived from that of the run
+        return dict(
+            sampler=sampler, batch_sampler=self._config.get('batch_sampler')
+        )
+
     def segment(self, index: int) -> DataLoader:
         """Return the dataloader of a segment, counted from 0."""
         return self._load(index, self._batches(index))

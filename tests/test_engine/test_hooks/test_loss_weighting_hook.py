@@ -5,7 +5,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 
-from mmada.controllers import AdaSegment
+from mmada.controllers import AdaSegment, ConstantPolicy, PolicyEnsemble
 from mmada.engine import save_policy
 from mmada.models import ObjectiveError
 from tests.support import toy
@@ -301,6 +301,42 @@ def test_resumed_in_pred_mode_keeps_the_probed_losses(tmp_path, policy):
     resumed = train(tmp_path / 'cut', hook, resume=True)
     assert rows(tmp_path / 'whole') == rows(tmp_path / 'cut')
     toy.assert_same_state(whole.model.state_dict(), resumed.model.state_dict())
+
+
+def test_a_policy_that_was_replaced_is_not_gone_on_with(tmp_path, policy):
+    path = tmp_path / 'mine.safetensors'
+    path.write_bytes(policy[0].read_bytes())
+    hook = policy_hook((path, policy[1]))
+    train(tmp_path, hook)
+    weights = torch.tensor([9.0, 0.1], dtype=torch.float64)
+    other = PolicyEnsemble((ConstantPolicy.of(weights),), weights, weights)
+    save_policy(path, other.named(['a', 'b']))
+    with pytest.raises(ValueError, match='Found a file that holds another'):
+        train(tmp_path, hook, resume=True)
+    # What else a file says does not matter.
+    save_policy(path, policy[1].named(['a', 'b']), dict(moved='here'))
+    train(tmp_path, hook, resume=True)
+
+
+@pytest.mark.parametrize('name', ['', 'folder'])
+def test_what_is_no_file_is_no_policy(tmp_path, policy, name):
+    (tmp_path / 'policy.safetensors').write_bytes(policy[0].read_bytes())
+    (tmp_path / 'folder').mkdir()
+    path = str(tmp_path / name) if name else ''
+    with pytest.raises(FileNotFoundError, match='`policy` of .* no file'):
+        train(tmp_path, policy_hook((path, None)))
+
+
+@pytest.mark.parametrize(('interval', 'warns'), [(5, True), (4, False)])
+def test_a_training_too_short_for_other_weights_is_warned_of(
+    tmp_path, capsys, interval, warns
+):
+    hook = dict(weighting('DynamicWeightAverage'), interval=interval)
+    train(tmp_path, hook, log_level='WARNING')
+    message = 'All weights stay 1: DynamicWeightAverage gives others from'
+    assert (message in capsys.readouterr().out) == warns
+    ones = all(row['weights'] == [1, 1] for row in rows(tmp_path))
+    assert ones == warns
 
 
 def test_periods_that_do_not_fill_the_training_are_counted_up(

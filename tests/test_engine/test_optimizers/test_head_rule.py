@@ -232,6 +232,34 @@ def test_lr_mode_warns_for_adam(capsys):
     assert 'AdamW' not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('mode', ['lr', 'corrected_lr', 'grad'])
+def test_a_weight_beyond_the_limits_is_warned_of_once(mode, capsys):
+    MMLogger.get_instance(f'limits-{mode}', logger_name=f'limits-{mode}')
+    model, optim_wrapper = build(mode)
+    model.objective_weights.set([1.0, 100.0])
+    step(model, optim_wrapper)
+    assert 'limits' not in capsys.readouterr().out
+    model.objective_weights.set([1.0, 400.0])
+    step(model, optim_wrapper)
+    message = "'heads.1' at 0.01, where its loss weights ask for 0.0025"
+    out = capsys.readouterr().out
+    assert message in out
+    assert 'its step is 4 times' in out
+    model.objective_weights.set([1.0, 500.0])
+    step(model, optim_wrapper)
+    assert 'limits' not in capsys.readouterr().out
+
+
+def test_a_rate_that_is_a_tensor_is_put_back():
+    model, optim_wrapper = build('lr')
+    model.objective_weights.set([2.0, 4.0])
+    for group in optim_wrapper.param_groups:
+        group['lr'] = torch.tensor(0.1)
+    step(model, optim_wrapper)
+    rates = [float(group['lr']) for group in optim_wrapper.param_groups]
+    assert rates == pytest.approx([0.1] * len(rates))
+
+
 SCHEDULERS = {
     'step': [dict(type='StepLR', step_size=2, gamma=0.5)],
     'multistep': [

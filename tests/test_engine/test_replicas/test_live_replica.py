@@ -7,6 +7,7 @@ import torch
 
 from mmada.engine.replicas.live_replica import digest, digests
 from mmada.engine.replicas.plain_data import clone_nested, map_tensors
+from mmada.engine.state import StateStore
 from mmada.engine.state.payload import check_payload
 from tests.test_engine import lives
 
@@ -234,3 +235,13 @@ def test_leaves_are_named_by_their_path():
     found = digests(value)
     assert list(found) == ['a.x', 'a.y', 'b']
     assert found['a.x'] == digest(torch.ones(1))
+
+
+def test_a_stored_state_of_what_is_not_there_is_refused(tmp_path):
+    """It would be left out, such as the average of a hook that is gone."""
+    live = build()
+    snapshot = live.capture('cpu') | dict(attributes={'hook_EMA_0': []})
+    store = StateStore(tmp_path, {})
+    store.commit(0, {}, dict(start=snapshot))
+    with pytest.raises(ValueError, match="the stored state of 'hook_EMA_0'"):
+        live.adopt(store.parts(0)['start'])
