@@ -24,7 +24,11 @@ from mmengine.structures import InstanceData, PixelData
 from torch import nn
 
 from mmada.controllers import SlopeSearch
-from mmada.engine import PolicyWeightingHook, StepWeightingHook
+from mmada.engine import (
+    LossWeightingHook,
+    PolicyWeightingHook,
+    StepWeightingHook,
+)
 from mmada.models import LossWeightWrapper, build_objectives
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -212,12 +216,21 @@ def test_the_search_over_whole_trainings_is_built() -> None:
     hook = HOOKS.build(config.custom_hooks[-1])
     assert isinstance(hook, PolicyWeightingHook)
     # Stages of one kind share a factor.
-    kinds = [name.split('.')[-1] for name in objectives.names]
-    groups = exploration.controller.groups
-    found = [{kinds[i] for i in group} for group in groups]
-    assert found == [{'cls'}, {'bbox'}, {'mask'}, {'seg'}, {'rpn'}]
+    assert objectives.names == ('cls', 'bbox', 'mask', 'seg', 'rpn')
     # Each replica has one opposite but for centre point and control.
-    assert exploration.controller.num_replicas == 2 * (len(groups) - 1) + 2
+    assert controller.num_replicas == 2 * (len(objectives) - 1) + 2
+
+
+def test_inverse_loss_weighting_of_kinds_is_built() -> None:
+    path = FULL_SIZE.with_stem(f'{FULL_SIZE.stem}_inverse_loss')
+    config = Config.fromfile(path)
+    objectives = MODELS.build(config.model).objective_weights.objectives
+    assert objectives.names == ('cls', 'bbox', 'mask', 'seg')
+    (hook,) = map(HOOKS.build, config.custom_hooks)
+    assert isinstance(hook, LossWeightingHook)
+    assert config.custom_hooks[0].weighting.type == 'InverseLossWeighting'
+    assert config.optim_wrapper.head_rule.mode == 'grad'
+    assert LOOPS.get(config.train_cfg.type).__name__ == 'EpochBasedTrainLoop'
 
 
 def test_weights_learned_in_a_training_are_built() -> None:

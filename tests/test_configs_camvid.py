@@ -23,8 +23,9 @@ from tests.support.tiny_camvid import make_camvid
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'camvid'
 OBJECTIVES = {
     'cascade_panoptic_lite0_camvid_ones': 10,
-    'cascade_panoptic_lite0_camvid_inverse_loss': 10,
+    'cascade_panoptic_lite0_camvid_inverse_loss': 4,
     'cascade_panoptic_lite0_camvid_ada_segment': 10,
+    'cascade_panoptic_lite0_camvid_slope': 5,
     'cascade_panoptic_lite0_camvid_uncertainty': 11,
     'panoptic_fpn_lite0_camvid_ones': 4,
 }
@@ -81,8 +82,9 @@ def test_losses_of_each_config(name: str) -> None:
     assert isinstance(optim_wrapper.head_rule, GradientHeadRule)
 
 
+@pytest.mark.parametrize('search', ['ada_segment', 'slope'])
 def test_a_search_trains_on_other_images_than_its_rewards_are_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    search: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_camvid(tmp_path / 'published')
     out = str(tmp_path / 'camvid')
@@ -90,6 +92,6 @@ def test_a_search_trains_on_other_images_than_its_rewards_are_of(
         [str(tmp_path / 'published'), out, '--workers', '1']
     )
     monkeypatch.setenv('MMADA_CAMVID', f'{out}/')
-    config = CONFIGS / 'cascade_panoptic_lite0_camvid_ada_segment.py'
+    config = CONFIGS / f'cascade_panoptic_lite0_camvid_{search}.py'
     module = scripts.load('check_data.py')
     assert scripts.exit_code(module.main, [str(config)]) == 0

@@ -1,5 +1,7 @@
-# Weights inverse to the ten losses, recomputed every epoch.
+# Weights inverse to the losses of each kind, recomputed every epoch.
 _base_ = './cascade_panoptic_lite0_camvid_ones.py'
+
+model = dict(objectives='cascade_kinds')
 
 custom_hooks = [
     dict(type='EpochSeedHook'),
