@@ -28,6 +28,8 @@ LAST = 3
 """The metrics of the last rounds are averaged, a third of a training's."""
 CHANCE = 0.015
 """Usual spread of a metric over seeds, as a share of the metric."""
+CLEAR = 2
+"""A lead over all weights 1 is clear if it is more than so many `noise`."""
 
 
 class Ascent(NamedTuple):
@@ -50,16 +52,16 @@ class Ascent(NamedTuple):
     chance: float
 
     @property
-    def is_beaten(self) -> bool:
-        """Whether all weights 1 did better than the step promises."""
-        return self.control is not None and self.control > self.promised
+    def margin(self) -> float:
+        """What a lead over all weights 1 has to exceed."""
+        return CLEAR * self.chance
 
     @property
-    def beats_control(self) -> bool:
-        """Whether all weights 1 did worse, by more than chance."""
+    def leads(self) -> bool:
+        """Whether the step promises clearly more than all weights 1 had."""
         return (
             self.control is not None
-            and self.promised - self.control > self.chance
+            and self.promised - self.control > self.margin
         )
 
 
@@ -78,10 +80,10 @@ class SlopeSearch(WeightSearch):
     The start is inverse-loss weighting of l^1, so the scale of each loss
     drops out. Where losses are balanced already it may be worse than no
     weighting, and by more than the step gains. So one replica is a control
-    with all weights 1: if it ends above what the step promises, the search
-    has learned nothing, and a training with its policy has all weights 1.
-    Where chance explains the slope there is no step, and the start is used
-    if it ended above the control by more than `noise`.
+    with all weights 1: unless the step promises more than it had, by more
+    than `CLEAR` times `noise`, the search has learned nothing, and a training
+    with its policy has all weights 1. Where chance explains the slope there
+    is no step, and the same holds of the start.
     Needs the states of all replicas (`Start.OWN`).
 
     Args:
@@ -253,19 +255,22 @@ class SlopeSearch(WeightSearch):
         if ascent.control is not None:
             info['control'] = ascent.control
         if self._num_control:
-            info['promised'] = ascent.promised
+            info.update(promised=ascent.promised, margin=ascent.margin)
         reason = ''
         if not ascent.confidence:
             reason = f'the policy stays at its start: {self._ended(ascent)}'
-            if ascent.beats_control:
+            if ascent.leads:
                 reason += (
                     '; it is used, since the replica with all weights 1 ended '
-                    f'at {ascent.control:.4g}, below {ascent.promised:.4g}'
+                    f'at {ascent.control:.4g}, more than '
+                    f'{ascent.margin:.3g} below {ascent.promised:.4g}'
                 )
-        elif ascent.is_beaten:
+        elif ascent.control is not None and not ascent.leads:
             reason = (
                 f'the replica with all weights 1 ended at {ascent.control:.4g}'
-                f', above the {ascent.promised:.4g} that the step promises'
+                '; to be more than chance, the step should promise over '
+                f'{ascent.control + ascent.margin:.4g}, and it promises '
+                f'{ascent.promised:.4g}'
             )
         return result._replace(
             info=result.info | info,
@@ -274,13 +279,13 @@ class SlopeSearch(WeightSearch):
         )
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether the policy promises more than all weights 1.
+        """Return whether the policy promises clearly more than all weights 1.
 
-        Without a step it has to, by more than chance.
+        Without a control's metric any step will do.
         """
         ascent = self._ascent()
         stepped = bool(self._policy.bias.any())
-        return ascent.beats_control or (stepped and not ascent.is_beaten)
+        return ascent.leads or (stepped and ascent.control is None)
 
     def _ascent(self) -> Ascent:
         """Estimate the response and the step from the last metrics."""

@@ -236,7 +236,7 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
 
 
 def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
-    """Say whether the policy promises more than all weights 1 reached."""
+    """Say whether the policy promises clearly more than all weights 1."""
     control, promised = info.get('control'), info.get('promised')
     if promised is None:
         return None
@@ -250,10 +250,13 @@ def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
         f'The policy promises {promised:.4g} of the metric, where the '
         f'replica with all weights 1 ended at {control:.4g}'
     )
-    if control > promised:
+    # Not in the records of early versions, in which any lead counted.
+    margin = info.get('margin') or 0.0
+    if promised - control <= margin:
+        lead = f'no lead of more than {margin:.3g}, ' if margin else ''
         return Advice(
             'warning',
-            f'{text}: a training with the policy has all weights 1.',
+            f'{text}: {lead}a training with the policy has all weights 1.',
         )
     return Advice('good' if info.get('confidence') else 'note', f'{text}.')
 

@@ -405,14 +405,14 @@ def test_the_control_trains_with_all_weights_1() -> None:
 
 
 def controlled(
-    control: float, last: float = 32.0
+    control: float, last: float = 32.0, noise: float = 0.0
 ) -> tuple[SlopeSearch, RoundResult]:
     """A search of one round whose step promises 40.45.
 
     As in :func:`centred`: 40 + |g|^2 / 4 c = 40 + 3 / (4 * 5 / 3).
     """
     controller = search(
-        num_rounds=1, num_replicas=6, centre=True, control=True, noise=0.0
+        num_rounds=1, num_replicas=6, centre=True, control=True, noise=noise
     )
     controller.propose(LOSSES)
     metrics = torch.tensor([40.0, 36.0, 36.0, 36.0, last, control])
@@ -437,9 +437,20 @@ def test_what_a_control_beats_is_not_learned() -> None:
     assert result.info['control'] == 41
     assert result.info['promised'] == pytest.approx(40.45)
     assert result.reason == (
-        'the replica with all weights 1 ended at 41, above the 40.45 that the '
-        'step promises'
+        'the replica with all weights 1 ended at 41; to be more than chance, '
+        'the step should promise over 41, and it promises 40.45'
     )
+
+
+def test_a_lead_that_chance_explains_is_not_learned() -> None:
+    """With a noise of 0.3 a lead has to exceed 0.6."""
+    promised = controlled(0.0, noise=0.3)[1].info['promised']
+    assert promised is not None
+    for lead, learned in ((0.5, False), (0.7, True)):
+        controller, result = controlled(promised - lead, noise=0.3)
+        assert result.info['margin'] == pytest.approx(0.6)
+        assert result.updated is learned
+        assert controller.learned([True], torch.zeros(1, 6)) is learned
 
 
 def flat(control: float) -> tuple[SlopeSearch, RoundResult]:
@@ -451,13 +462,13 @@ def flat(control: float) -> tuple[SlopeSearch, RoundResult]:
 
 
 def test_a_start_that_beats_all_weights_1_is_learned_without_a_step() -> None:
-    for control, learned in ((39.3, True), (39.5, False), (41.0, False)):
+    for control, learned in ((38.7, True), (38.9, False), (41.0, False)):
         controller, result = flat(control)
         assert not result.updated
         assert controller.learned([False], torch.zeros(1, 6)) is learned
         assert result.reason.endswith(
             '; it is used, since the replica with all weights 1 ended at '
-            '39.3, below 40'
+            '38.7, more than 1.2 below 40'
             if learned
             else 'all replicas around it ended at 40'
         )

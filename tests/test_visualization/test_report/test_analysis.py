@@ -195,6 +195,11 @@ def test_what_was_not_measured_did_not_diverge(tmp_path):
             'good',
             'ended at 38.1.',
         ),
+        (
+            {'control': 38.9, 'promised': 39.5, 'margin': 1.1},
+            'warning',
+            'ended at 38.9: no lead of more than 1.1, a training',
+        ),
         ({'promised': 39.5}, 'warning', 'all weights 1 ended without a'),
         # The search may have learned nothing.
         (
