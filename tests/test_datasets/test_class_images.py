@@ -93,7 +93,7 @@ def test_maps_are_opened_on_demand(tmp_path):
         data_prefix=dict(img_path=str(tmp_path), seg_map_path=str(tmp_path)),
         img_suffix='.png',
         pipeline=[
-            dict(type='mmdet.LoadImageFromFile'),
+            dict(type='LoadImageFromFile'),
             dict(type='mmdet.LoadAnnotations', with_bbox=False, with_seg=True),
         ],
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmada.engine import CheckpointError
 from mmada.engine.state import (
     RunLock,
     RunLockedError,
@@ -168,13 +167,18 @@ def test_row_5_train_resumes_with_an_empty_last_checkpoint(
     assert f'Going on from {work_dir / newest}' in output
 
 
-def test_row_5_train_starts_no_training_afresh_silently(tmp_path, train):
+def test_row_5_train_starts_no_training_afresh_silently(
+    tmp_path, train, capsys
+):
     work_dir = tmp_path / 'work'
     train(work_dir)
     for path in work_dir.glob('epoch_*.pth'):
         truncate(path, 0.5)
-    with pytest.raises(CheckpointError, match='to start the training afresh'):
+    with pytest.raises(SystemExit, match='2'):
         train(work_dir, '--resume')
+    said = capsys.readouterr().err
+    assert 'train: error: ' in said
+    assert 'to start the training afresh' in said
 
 
 def test_row_6_state_of_another_run(interrupted):
