@@ -28,8 +28,8 @@ LAST = 3
 """The metrics of the last rounds are averaged, a third of a training's."""
 CHANCE = 0.015
 """Usual spread of a metric over seeds, as a share of the metric."""
-CLEAR = 2
-"""A lead over all weights 1 is clear if it is more than so many `noise`."""
+EARLY = 2
+"""Times `noise` that a search which ends early has to promise."""
 
 
 class Ascent(NamedTuple):
@@ -42,6 +42,7 @@ class Ascent(NamedTuple):
         promised: Metric at the end of the step.
         control: Metric with all weights 1; None if it is not known.
         chance: Standard deviation of a metric by chance alone.
+        margin: What a lead over all weights 1 has to exceed.
     """
 
     step: Tensor
@@ -50,15 +51,11 @@ class Ascent(NamedTuple):
     promised: float
     control: float | None
     chance: float
-
-    @property
-    def margin(self) -> float:
-        """What a lead over all weights 1 has to exceed."""
-        return CLEAR * self.chance
+    margin: float
 
     @property
     def leads(self) -> bool:
-        """Whether the step promises clearly more than all weights 1 had."""
+        """Whether the step promises more than all weights 1 had."""
         return (
             self.control is not None
             and self.promised - self.control > self.margin
@@ -80,10 +77,12 @@ class SlopeSearch(WeightSearch):
     The start is inverse-loss weighting of l^1, so the scale of each loss
     drops out. Where losses are balanced already it may be worse than no
     weighting, and by more than the step gains. So one replica is a control
-    with all weights 1: unless the step promises more than it had, by more
-    than `CLEAR` times `noise`, the search has learned nothing, and a training
-    with its policy has all weights 1. Where chance explains the slope there
-    is no step, and the same holds of the start.
+    with all weights 1: unless the step promises more than it had, the search
+    has learned nothing, and a training with its policy has all weights 1.
+    A search that ends before its trainings do has to promise more by `EARLY`
+    times `noise`, since less is mostly not kept. Where chance explains the
+    slope there is no step, and the start is used if it ended above the
+    control by more than `noise`.
     Needs the states of all replicas (`Start.OWN`).
 
     Args:
@@ -262,14 +261,13 @@ class SlopeSearch(WeightSearch):
             if ascent.leads:
                 reason += (
                     '; it is used, since the replica with all weights 1 ended '
-                    f'at {ascent.control:.4g}, more than '
-                    f'{ascent.margin:.3g} below {ascent.promised:.4g}'
+                    f'at {ascent.control:.4g}, below {ascent.promised:.4g}'
                 )
         elif ascent.control is not None and not ascent.leads:
             reason = (
                 f'the replica with all weights 1 ended at {ascent.control:.4g}'
-                '; to be more than chance, the step should promise over '
-                f'{ascent.control + ascent.margin:.4g}, and it promises '
+                '; the step should promise more than '
+                f'{ascent.control + ascent.margin:.4g}, and promises '
                 f'{ascent.promised:.4g}'
             )
         return result._replace(
@@ -279,7 +277,7 @@ class SlopeSearch(WeightSearch):
         )
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether the policy promises clearly more than all weights 1.
+        """Return whether the policy promises more than all weights 1 had.
 
         Without a control's metric any step will do.
         """
@@ -304,7 +302,13 @@ class SlopeSearch(WeightSearch):
             promised=response_at(step, float(middle), slope, curvature),
             control=float(control) if len(control) else None,
             chance=chance,
+            margin=self._margin(chance, trust),
         )
+
+    def _margin(self, chance: float, trust: float) -> float:
+        if self._whole > self.num_rounds:
+            return EARLY * chance
+        return 0.0 if trust else chance
 
     def _chance(self, outer: Tensor) -> float:
         if self._noise is not None:

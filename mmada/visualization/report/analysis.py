@@ -236,7 +236,7 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
 
 
 def _advise_control(info: Mapping[str, float | None]) -> Advice | None:
-    """Say whether the policy promises clearly more than all weights 1."""
+    """Say whether the policy promises more than all weights 1 reached."""
     control, promised = info.get('control'), info.get('promised')
     if promised is None:
         return None
