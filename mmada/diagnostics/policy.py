@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 from torch import Tensor
 
 from mmada.diagnostics.first_batches import first_batches, read_training
+from mmada.engine.hooks import PolicyWeightingHook
 from mmada.engine.probe import MAX_BATCHES, raw_losses
 from mmada.models import ObjectiveMeter
 from mmada.policies import PolicyEnsemble, policy_file
@@ -255,7 +257,9 @@ def measure_beginning(
 def _interval(cfg: Config) -> int | None:
     """Return the iterations of a period of a policy's hook, as configured."""
     for hook in cfg.get('custom_hooks') or []:
-        if 'PolicyWeightingHook' in str(hook.get('type')):
+        kind = hook.get('type')
+        kind = HOOKS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, PolicyWeightingHook):
             return hook.get('interval')
     return None
 

@@ -66,18 +66,16 @@ def read_stock(name: str, folder: Path) -> Stock:
         OSError: If it cannot be read.
         ValueError: If it is no config of a training that mmada can weigh.
     """
+    path = shipped_config(name) if '::' in name else Path(name)
+    config = read_config(path)
     if '::' in name:
-        path = shipped_config(name)
         package = name.partition('::')[0]
         # MMEngine looks for the distribution, whose name a fork may change.
         known = is_installed(MODULE2PACKAGE.get(package, package))
-        config = read_config(path)
         base = name if known and not _collates(config) else str(path)
     else:
-        path = Path(name)
         absolute = path.is_absolute()
         base = name if absolute else os.path.relpath(path, folder)
-        config = read_config(path)
     _check(name, config)
     return Stock(base, config, config.get('default_scope') or 'mmdet')
 

@@ -29,7 +29,7 @@ LAST = 3
 CHANCE = 0.015
 """Usual spread of a metric over seeds, as a share of the metric."""
 EARLY = 2
-"""Times `noise` that a search which ends early has to promise."""
+"""Times `noise` by which a search that ends early has to promise more."""
 
 
 class Ascent(NamedTuple):

@@ -173,7 +173,7 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
             'balanced real images) or UncertaintyWeighting with '
             "normalize='none' (1.7 and 2.0 above, and 0.8 below on balanced "
             'real images), with twelve SlopeSearch of the same kinds '
-            '(1.0 to 2.7 more), or a policy of it (2.7 above, on scenes). '
+            '(1.0 to 1.1 more), or a policy of it (2.7 above, on scenes). '
             'DWA, PBT, AM-LFS and aggregators of gradients start at ones, and '
             'do not find back within a training. A large share alone is no '
             'fault: whether it is one, the metric says. The page "Benchmark" '

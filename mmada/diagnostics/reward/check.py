@@ -178,25 +178,28 @@ def check_checkpoints(
     """
     evaluator = build_evaluator(source, max_images)
     rewarded = source.metric is not None
+    dataset = evaluator.dataloader.dataset
+    images = count_class_images(dataset, open_maps=True) if rewarded else None
     reports = [
-        _check(MODELS.build(model_config), path, evaluator, rewarded)
+        _check(MODELS.build(model_config), path, evaluator, rewarded, images)
         for path in paths
     ]
     if not rewarded:
         return reports, ()
-    found = _find_faults_of_images(evaluator.dataloader.dataset, source)
+    found = _find_faults_of_images(dataset, images, source)
     rewards = [report.value for report in reports]
     return reports, (*found, *rules.rewards_equal(rewards))
 
 
 def _find_faults_of_images(
-    dataset: Any, source: RewardSource
+    dataset: Any, images: dict[str, int] | None, source: RewardSource
 ) -> Iterator[Finding]:
     """Look at all reward images, even if only the first are scored."""
-    whole = dataset.dataset if isinstance(dataset, FirstImages) else dataset
-    number = len(whole)
+    if isinstance(dataset, FirstImages):
+        dataset = dataset.dataset
+        images = count_class_images(dataset, open_maps=True)
+    number = len(dataset)
     yield from rules.few_images(number)
-    images = count_class_images(whole, open_maps=True)
     if images is None:
         return
     yield from rules.classes_left_out(_left_out(images, source), number)
@@ -215,7 +218,11 @@ def _left_out(images: Mapping[str, int], source: RewardSource) -> list[str]:
 
 
 def _check(
-    model: nn.Module, path: str, evaluator: RewardEvaluator, rewarded: bool
+    model: nn.Module,
+    path: str,
+    evaluator: RewardEvaluator,
+    rewarded: bool,
+    images: Mapping[str, int] | None,
 ) -> CheckpointReport:
     model = revert_sync_batchnorm(model)
     loaded = load_weights(model, path)
@@ -239,8 +246,7 @@ def _check(
         (),
     )
     found = [*_find_faults(report, rewarded, _threshold(model))]
-    images = count_class_images(dataset, open_maps=True)
-    if rewarded and images is not None:
+    if images is not None:
         found += rules.classes_not_found(qualities, images, len(dataset))
     return report._replace(findings=tuple(found))
 

@@ -51,6 +51,7 @@ from mmada.engine.mmengine_adapters import (
     take_over_seed,
 )
 from mmada.engine.monitor import Monitor
+from mmada.engine.optimizers import show_whole_groups
 from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
@@ -208,6 +209,7 @@ class ParallelExplorationLoop(BaseLoop):
         check_shared_directory(Path(self.runner.work_dir))
         check_auto_scale_lr(self.runner)
         check_hooks(self.runner)
+        show_whole_groups(self.runner.hooks)
         with Monitor(self.runner) as monitor:
             self.runner.call_hook('before_train')
             course = Course(self.runner, self.loader)

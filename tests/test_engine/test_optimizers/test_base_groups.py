@@ -13,7 +13,10 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from mmada.engine.optimizers import HeadRuleOptimWrapperConstructor
+from mmada.engine.optimizers import (
+    HeadRuleOptimWrapperConstructor,
+    show_whole_groups,
+)
 from mmada.engine.optimizers.base_groups import whole_groups
 from tests.support import toy
 
@@ -95,27 +98,40 @@ def test_the_third_group_is_that_of_the_biases(tmp_path: Path) -> None:
         assert rate == (0.02 if name.endswith('bias') else 0.01), name
 
 
-def test_so_it_does_in_the_replicas_of_a_search(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('train_cfg', 'custom_hooks'),
+    [
+        (
+            dict(
+                type='ExploreThenTrainLoop',
+                training=dict(by_epoch=True, max_epochs=1),
+                exploration=toy.exploration(num_rounds=1),
+            ),
+            [dict(type='PolicyWeightingHook', mode='pred')],
+        ),
+        (toy.exploration(num_rounds=1), []),
+    ],
+)
+def test_so_it_does_in_the_replicas_of_a_search(
+    tmp_path: Path,
+    train_cfg: dict[str, Any],
+    custom_hooks: list[dict[str, Any]],
+) -> None:
     SEEN.clear()
-    policy = dict(type='PolicyWeightingHook', mode='pred')
     runner = toy.runner(
         tmp_path,
         optim_wrapper=OPTIM,
         param_scheduler=None,
         default_hooks=dict(param_scheduler=dict(type='RateOfThirdGroupHook')),
-        custom_hooks=[policy],
-        train_cfg=dict(
-            type='ExploreThenTrainLoop',
-            training=dict(by_epoch=True, max_epochs=1),
-            exploration=toy.exploration(num_rounds=1),
-        ),
+        custom_hooks=custom_hooks,
+        train_cfg=train_cfg,
     )
     runner.train()
     assert {groups for groups, _ in SEEN} == {3}
     assert [0.01, 0.01, 0.02] in [rates for _, rates in SEEN]
-    runner.call_hook('before_run')  # is not shown twice
-    runner.call_hook('before_train_iter', batch_idx=0)
-    assert SEEN[-1][0] == 3
+    kinds = [type(hook) for hook in runner.hooks]
+    show_whole_groups(runner.hooks)
+    assert [type(hook) for hook in runner.hooks] == kinds  # not twice
 
 
 def test_what_is_not_set_stays_that_of_each_parameter() -> None:
