@@ -198,6 +198,11 @@ REAL: dict[str, Problem] = {
             config='../camvid/panoptic_fpn_lite0_camvid_ones.py',
             objectives='panoptic_fpn',
         ),
+        # Nearer the plateau of `ones`.
+        CAMVID._replace(name='camvid, 12 epochs', epochs=12),
+        CAMVID._replace(
+            name='camvid, misscaled, 12 epochs', drawn_scale=8.0, epochs=12
+        ),
     )
 }
 # Is `ones` at its best there? Told by the validation images.
