@@ -467,21 +467,30 @@ def split(parser: argparse.ArgumentParser) -> None:
     """Hold some training images out, to reward an exploration on them.
 
     The ids of the images that are held out are written beside the annotation
-    file, `..._proxy_reward.txt`; the dataset `ImageSubset` takes it.
-    Annotations, images and segment maps stay where they are.
+    file, `..._proxy_reward.txt`, or where the config of a search expects
+    them; the dataset `ImageSubset` takes the list. Annotations, images and
+    segment maps stay where they are.
 
     example:
       mmada split data/coco/annotations/panoptic_train2017.json
+      mmada split my_search.py --group-by "^[^/]+"
     """
     parser.add_argument(
-        'ann_file',
+        'source',
         type=existing_file,
-        help='such as panoptic_train2017.json',
+        metavar='ANN_FILE_OR_CONFIG',
+        help='such as panoptic_train2017.json, or the config of a search',
     )
     parser.add_argument(
         '--num-reward',
         type=int,
         help='default: a tenth of the images, at most 10000',
+    )
+    parser.add_argument(
+        '--group-by',
+        metavar='REGEX',
+        help='images whose names agree in what it finds stay together, such '
+        'as the frames of a video; default: each is alone',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(

@@ -46,13 +46,16 @@ class ImageSubset:
             keep='others',
             dataset=dict(type='CocoPanopticDataset', ...))
 
-    The list has to be made from the annotation file of the dataset, or from
-    one of the same images (``tools/make_proxy_split.py``). Of the dataset's
-    own options ``filter_cfg`` leaves out images of the subset, too, and
-    ``indices`` counts the images of the subset.
+    The list has to be made from the annotation file of the dataset, from one
+    of the same images, or from the dataset itself (``mmada split``). Images
+    without an ``img_id``, as those of MMSegmentation, are listed by their
+    path below the folder of images. Of the dataset's own options
+    ``filter_cfg`` leaves out images of the subset, too, and ``indices``
+    counts the images of the subset.
 
     Args:
-        dataset: Config of a dataset whose images have an ``img_id``.
+        dataset: Config of a dataset whose images have an ``img_id`` or an
+            ``img_path``.
         ids_file: The list, see :mod:`mmada.datasets.image_subset`.
         keep: 'listed' or 'others'.
         lazy_init: Whether to load annotations later. Defaults to False.
@@ -121,11 +124,14 @@ class ImageSubset:
 
     def _filter(self) -> list[dict[str, Any]]:
         data = self.dataset.data_list
-        self._check(data)
+        ids = [image.id for image in images_of(self.dataset, data)]
+        self._check(set(ids))
         listed = set(self._list.ids)
         wanted = self.keep == 'listed'
         self.dataset.data_list = [
-            info for info in data if (info['img_id'] in listed) == wanted
+            info
+            for info, each in zip(data, ids, strict=True)
+            if (each in listed) == wanted
         ]
         left = type(self.dataset).filter_data(self.dataset)
         if not left:
@@ -137,14 +143,8 @@ class ImageSubset:
             )
         return left
 
-    def _check(self, data: list[dict[str, Any]]) -> None:
-        if any('img_id' not in info for info in data):
-            raise ValueError(
-                f'The images of {type(self.dataset).__name__} should have '
-                'an img_id. Found images without.'
-            )
-        name = f'{type(self.dataset).__name__} {self.dataset.ann_file}'
-        ids = {info['img_id'] for info in data}
+    def _check(self, ids: set[ImageId]) -> None:
+        name = name_of(self.dataset)
         self._list.check_source(ids, f'ids_file {self.ids_file}: {name}')
         unknown = [i for i in self._list.ids if i not in ids]
         if unknown:
@@ -177,6 +177,57 @@ class ImageSubset:
 FIRST_LINE = '# mmada image ids 1'
 TYPES: dict[str, type] = dict(int=int, text=str)
 ImageId = int | str
+
+
+class Image(NamedTuple):
+    """An image of a dataset.
+
+    Attributes:
+        id: Its `img_id`; without one, its file.
+        file: Path below the folder of the images, which is the same on
+            another machine.
+    """
+
+    id: ImageId
+    file: str
+
+
+def images_of(
+    dataset: BaseDataset, data: Iterable[Mapping[str, Any]]
+) -> list[Image]:
+    """Return what the images of a dataset are called.
+
+    Args:
+        dataset: A dataset.
+        data: What it holds of its images.
+
+    Raises:
+        ValueError: If an image has neither an `img_id` nor an `img_path`.
+    """
+    folder = _folder_of_images(dataset)
+    images = []
+    for info in data:
+        path = info.get('img_path', info.get('img_id'))
+        if path is None:
+            raise ValueError(
+                f'The images of {type(dataset).__name__} should have an '
+                'img_id or an img_path. Found images without.'
+            )
+        file = str(path).removeprefix(folder).lstrip('/')
+        images.append(Image(info.get('img_id', file), file))
+    return images
+
+
+def name_of(dataset: BaseDataset) -> str:
+    """Return what messages call a dataset."""
+    where = dataset.ann_file or _folder_of_images(dataset)
+    return f'{type(dataset).__name__} {where}'
+
+
+def _folder_of_images(dataset: BaseDataset) -> str:
+    prefix = dataset.data_prefix
+    found = prefix.get('img_path') or prefix.get('img') or dataset.data_root
+    return str(found or '')
 
 
 class ImageIdList(NamedTuple):
@@ -230,8 +281,8 @@ def read_ids(
         return parse_ids(get_text(path, backend_args=backend_args))
     except ValueError as error:
         raise ValueError(
-            f'{path} should be a list of image ids as '
-            f'tools/make_proxy_split.py writes it: {error}'
+            f'{path} should be a list of image ids as `mmada split` writes '
+            f'it: {error}'
         ) from None
 
 

@@ -78,7 +78,7 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
         ('inspect none.safetensors', 'argument file: should be an existing'),
         ('check-data a.json b c', 'paths: should be an existing path. Found'),
         ('check-reward setup.py none.pth', 'CHECKPOINT: should be an exist'),
-        ('split none.json', 'argument ann_file: should be an existing file.'),
+        ('split none.json', 'ANN_FILE_OR_CONFIG: should be an existing file.'),
         ('verify none', 'work_dir: should be the directory of a run. Found n'),
         ('report setup.py', 'work_dir: should be the directory of a run.'),
     ],

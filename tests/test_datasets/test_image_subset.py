@@ -299,3 +299,41 @@ def test_integers_of_numpy_are_integers():
 def test_a_dataset_that_is_built_already_is_refused():
     with pytest.raises(ValueError, match='`dataset` .*Found list'):
         ImageSubset([], 'ids.txt', 'listed')
+
+
+def test_images_without_an_id_are_listed_by_their_file(tmp_path, write):
+    segmentors = pytest.importorskip('mmseg.datasets')
+    every = [f'{city}/{i}.png' for city in 'ab' for i in range(3)]
+    for name in every:
+        for folder in ('images', 'maps'):
+            path = tmp_path / 'data' / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    config = dict(
+        type=segmentors.BaseSegDataset,
+        data_root=str(tmp_path / 'data'),
+        data_prefix=dict(img_path='images', seg_map_path='maps'),
+        img_suffix='.png',
+        metainfo=dict(classes=('road', 'sky')),
+    )
+    listed = ['a/1.png', 'b/0.png']
+    parts = {
+        keep: DATASETS.build(
+            dict(
+                type='ImageSubset',
+                ids_file=write(listed, every),
+                keep=keep,
+                dataset=config,
+            )
+        )
+        for keep in ('listed', 'others')
+    }
+    found = {
+        keep: [part.get_data_info(i)['img_path'] for i in range(len(part))]
+        for keep, part in parts.items()
+    }
+    folder = f'{tmp_path}/data/images/'
+    assert found['listed'] == [folder + name for name in listed]
+    assert found['others'] == [
+        folder + name for name in every if name not in listed
+    ]

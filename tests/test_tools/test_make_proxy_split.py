@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from mmada.datasets import SceneOptions, make_scenes
 from mmada.datasets.image_subset import read_ids
 from tests.support.scripts import exit_code, load
 
@@ -156,3 +157,82 @@ def test_images_without_an_id_are_named(tmp_path, split, images, message):
     assert re.fullmatch(
         f'make_proxy_split: error: .*ann.json.*{message}.*', error.strip()
     )
+
+
+def test_images_of_a_group_stay_together(tmp_path, split):
+    path = tmp_path / 'ann.json'
+    images = [
+        dict(id=i, file_name=f'{video}/{i}.jpg')
+        for i, video in enumerate('aabbbbcc')
+    ]
+    path.write_text(
+        json.dumps(dict(images=images, annotations=[], categories=[]))
+    )
+    out = tmp_path / 'ann_proxy_reward.txt'
+    # By the smallest SHA-256 of '0:<video>' (sha256sum): a, c, b.
+    for number, held_out in ((1, (0, 1)), (2, (0, 1)), (3, (0, 1, 6, 7))):
+        out.unlink(missing_ok=True)
+        arguments = (path, '--num-reward', number, '--group-by', '^(.)/')
+        code, text, _ = split(*arguments)
+        assert (code, read_ids(str(out)).ids) == (0, held_out)
+        assert f'{len(held_out)} of 8 images held out' in text
+    assert read_ids(str(out)).notes == {
+        'source': 'ann.json',
+        'seed': '0',
+        'rule': 'smallest sha256 of seed:group',
+        'group by': '^(.)/',
+    }
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'message'),
+    [
+        ('(', "regular expression. Found '(': missing ), unterminated"),
+        ('x', "the name of every image. Found 'x', which is not in '0.jpg'"),
+        ('jpg', "Found 1, such as 'jpg'"),
+    ],
+)
+def test_groups_that_cannot_be_made(tmp_path, split, pattern, message):
+    ann_file = write_annotations(tmp_path, range(3))
+    code, _, error = split(ann_file, '--group-by', pattern)
+    assert code == 2
+    assert message in error
+
+
+def test_a_config_names_its_data_and_its_list(tmp_path, split, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_scenes(tmp_path / 'data', SceneOptions(num=dict(train=12)))
+    data = dict(
+        type='ScenePanopticDataset',
+        data_root='data/',
+        ann_file='annotations/panoptic_train.json',
+        data_prefix=dict(img='train/', seg='annotations/panoptic_train/'),
+    )
+    others = dict(
+        type='ImageSubset', ids_file='list.txt', keep='others', dataset=data
+    )
+    (tmp_path / 'mine.py').write_text(f'loader = dict(dataset={others})\n')
+    code, text, _ = split('mine.py', '--num-reward', 3)
+    assert (code, text) == (0, 'list.txt: 3 of 12 images held out\n')
+    split(tmp_path / 'data/annotations/panoptic_train.json', '--num-reward', 3)
+    of_file = read_ids('data/annotations/panoptic_train_proxy_reward.txt')
+    assert read_ids('list.txt')[:3] == of_file[:3]
+
+
+@pytest.mark.parametrize(
+    ('config', 'options', 'message'),
+    [
+        (
+            'x = 1',
+            (),
+            'and one list of images, as `mmada adapt --method slope`',
+        ),
+        ('x = 1', ('--out', 'a.txt'), 'names its list itself. Found a.txt.'),
+    ],
+)
+def test_a_config_without_a_list(tmp_path, split, config, options, message):
+    path = tmp_path / 'mine.py'
+    path.write_text(config)
+    code, _, error = split(path, *options)
+    assert code == 2
+    assert message in error

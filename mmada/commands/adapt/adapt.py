@@ -22,6 +22,7 @@ from mmada.commands.adapt.panoptic import (
     parts_without_panopticapi,
 )
 from mmada.commands.adapt.replaced_loss import replace_loss
+from mmada.commands.adapt.rewards import find_reward
 from mmada.commands.adapt.source import (
     Code,
     assignment,
@@ -301,19 +302,11 @@ class _Writer:
     def _search(self) -> Iterator[str]:
         if self.method.controller is None:
             return
-        if self.stock.scope == 'mmseg':
-            raise ValueError(
-                '`--method` should be one without a search for a segmentor, '
-                'such as inverse-loss, uncertainty or asl: adapt writes '
-                f'searches for detectors alone. Found {self.args.method!r}. '
-                '"MMSegmentation" in the documentation has the reward of a '
-                'search written by hand.'
-            )
         config = self.stock.config
-        self.reward = search.find_reward(config, self.args.reward or ())
+        self.reward = find_reward(config, self.args.reward or ())
         data = search.find_data(config)
-        self.gpus = search.num_gpus(config, self.args.gpus)
-        split = f'mmada split {data.ann_file}'
+        self.gpus = search.num_gpus(self.args.config, config, self.args.gpus)
+        split = f'mmada split {data.ann_file or self.args.out}'
         values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(
@@ -328,9 +321,18 @@ class _Writer:
             'changes that.',
         ]
         self.left_open.append(f'the images of the reward, first: {split}')
+        if not self.reward.known:
+            self.left_open.append(
+                'whether `val_evaluator` computes '
+                f'{" and ".join(self.reward.keys)}, and whether more is '
+                f'better there: mmada check-reward {self.args.out} CHECKPOINT '
+                'lists what it computes'
+            )
 
-    def _loop(self, controller: Callable[[int], dict[str, Any]]) -> str:
-        options = controller(len(self.grouping.names))
+    def _loop(self, controller: Callable[[int, bool], dict[str, Any]]) -> str:
+        options = controller(
+            len(self.grouping.names), self.stock.scope in search.BALANCED
+        )
         number = options['num_replicas']
         self.decided.append(
             f'{number} replicas, so the search costs {number} trainings and '

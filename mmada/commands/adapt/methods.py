@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mmada.commands.adapt.source import Noted
+
 
 class Method(NamedTuple):
     """A way to set the weights.
@@ -15,7 +17,8 @@ class Method(NamedTuple):
         every_iteration: Whether the weights change at every iteration.
         proposals: Whether the losses of region proposals are weighted, too.
         controller: Returns that of a search before the training, for a
-            number of objectives, 0 if it is not known; None without a search.
+            number of objectives, 0 if it is not known, and whether it begins
+            at weights of 1; None without a search.
         policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
@@ -28,7 +31,7 @@ class Method(NamedTuple):
     hook: dict[str, Any] | None = None
     every_iteration: bool = False
     proposals: bool = False
-    controller: Callable[[int], dict[str, Any]] | None = None
+    controller: Callable[[int, bool], dict[str, Any]] | None = None
     policy_file: bool = False
     loss: dict[str, Any] | None = None
     needs: str = ''
@@ -48,11 +51,24 @@ def _gradient(**weighting: Any) -> dict[str, Any]:
     return dict(type='GradientWeightingHook', weighting=weighting)
 
 
-def _slope(n: int) -> dict[str, Any]:
+def _slope(n: int, from_ones: bool) -> dict[str, Any]:
     # Two replicas, one opposite the other, for each of the n - 1 directions,
-    # the one at the centre and the one with all weights 1.
-    replicas = max(6, 2 * n) if n else 10
-    return dict(type='SlopeSearch', num_replicas=replicas)
+    # the one at the centre, and a control unless that has all weights 1.
+    replicas = 2 * n if n else 10
+    return dict(
+        type='SlopeSearch',
+        num_replicas=replicas - from_ones,
+        **_start(from_ones),
+    )
+
+
+def _ada_segment(n: int, from_ones: bool) -> dict[str, Any]:
+    return dict(type='AdaSegment', num_replicas=8, **_start(from_ones))
+
+
+def _start(from_ones: bool) -> dict[str, Any]:
+    note = 'weights of 1: auxiliary losses are meant to be small'
+    return dict(start=Noted(0.0, note)) if from_ones else {}
 
 
 _PSEUDO = 'a pseudo epoch before the first one'
@@ -109,7 +125,7 @@ METHODS = {
     'ada-segment': Method(
         'Ada-Segment: a policy learned round by round, then a training.',
         dict(type='PolicyWeightingHook', mode='comb'),
-        controller=lambda n: dict(type='AdaSegment', num_replicas=8),
+        controller=_ada_segment,
     ),
     'policy': Method(
         'The weights of a policy file, as an earlier search wrote it.',

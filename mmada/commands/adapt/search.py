@@ -1,48 +1,27 @@
-"""The part of a config that a search needs: data, reward and loop."""
+"""The part of a config that a search needs: data and loop."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS
 
 from mmada.commands.adapt.panoptic import loads_panoptic
+from mmada.commands.adapt.rewards import Reward, joined
 from mmada.commands.adapt.source import FIRST, Code, Noted
-from mmada.commands.adapt.stock import Leaf, Stock, evaluators, leaf_of
-from mmada.evaluation.subset_coco_metric import ITEMS, coco_metric_class
+from mmada.commands.adapt.stock import Leaf, Stock, leaf_of
 
 ROUNDS = 12
 GPUS = 8
-PANOPTIC = ('CocoPanopticMetric', 'PanopticQuality')
-_RESAMPLES = Noted(100, 'how noisy the rewards are')
-# Of the metrics that an evaluator computes, what a search maximises.
-REWARDS = dict(
-    bbox='coco/bbox_mAP', segm='coco/segm_mAP', proposal_fast='coco/AR@1000'
-)
-PANOPTIC_KEYS = (
-    ('coco_panoptic/PQ',),
-    tuple(
-        f'coco_panoptic/{quality}{kind}'
-        for quality in ('PQ', 'SQ', 'RQ')
-        for kind in ('', '_th', '_st')
-    ),
-)
-
-
-class Reward(NamedTuple):
-    """What a search maximises.
-
-    Attributes:
-        evaluator: How the config names the metric's config in its base.
-        panoptic: Whether it is panoptic quality.
-        keys: What is maximised, in equal parts.
-    """
-
-    evaluator: str
-    panoptic: bool
-    keys: tuple[str, ...]
+LIST = '_proxy_reward.txt'
+# Of a data set, what is not about which images it has.
+NOT_OF_IMAGES = ('pipeline', 'test_mode', 'filter_cfg', 'indices')
+# Scopes whose configs balance the losses themselves, those of auxiliary heads.
+BALANCED = ('mmseg',)
 
 
 class Data(NamedTuple):
@@ -50,110 +29,81 @@ class Data(NamedTuple):
 
     Attributes:
         train: The training data set.
-        ann_file: Its annotation file.
         ids_file: The list of the images that are held out.
+        ann_file: Its annotation file, if the list can be made from it.
     """
 
     train: Leaf
-    ann_file: str
     ids_file: str
-
-
-def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
-    """Find the metric that rewards a search.
-
-    Args:
-        config: The stock config.
-        wanted: Keys of its values; none for the usual ones.
-
-    Raises:
-        ValueError: If there is none that a search can use.
-    """
-    found: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
-    for place, evaluator in evaluators(config, 'val_evaluator'):
-        if evaluator['type'] in PANOPTIC:
-            found['coco_panoptic'] = (place, *PANOPTIC_KEYS)
-        elif coco_metric_class(evaluator['type']):
-            names = evaluator.get('metric', 'bbox')
-            names = [names] if isinstance(names, str) else names
-            usual = tuple(REWARDS[n] for n in names if n in REWARDS)
-            found['coco'] = place, usual, _average_precisions(names)
-    if not found:
-        types = [e['type'] for _, e in evaluators(config, 'val_evaluator')]
-        raise ValueError(
-            "`val_evaluator` should have MMDetection's CocoMetric or "
-            'CocoPanopticMetric, which can reward a search. Found '
-            f'{", ".join(types) or "none"}. A method without a search, such '
-            'as `--method inverse-loss`, needs no reward; "Other libraries" '
-            'in the documentation has a search with any other metric, '
-            'written by hand.'
-        )
-    first = 'coco_panoptic' if 'coco_panoptic' in found else 'coco'
-    prefix = wanted[0].partition('/')[0] if wanted else first
-    place, usual, others = found.get(prefix, ('', (), ()))
-    keys = tuple(wanted) or usual
-    if not place or not {*keys} <= {*usual, *others}:
-        offered = [
-            key
-            for _, *known in found.values()
-            for keys in known
-            for key in keys
-        ]
-        raise ValueError(
-            '`--reward` should be computed by `val_evaluator`, such as '
-            f'{" or ".join(dict.fromkeys(offered))}. Found '
-            f'{" ".join(wanted or keys)}.'
-        )
-    return Reward(place, prefix == 'coco_panoptic', keys)
-
-
-def _average_precisions(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the keys of what CocoMetric calculates of boxes and masks."""
-    return tuple(
-        f'coco/{name}_{item}'
-        for name in names
-        if name in ('bbox', 'segm')
-        for item in ITEMS
-    )
+    ann_file: str | None
 
 
 def find_data(config: Config) -> Data:
     """Find the data that a search holds images out of.
 
     Raises:
-        ValueError: If they are not one data set with a JSON file.
+        ValueError: If they are not one data set.
     """
     for loader in ('train_dataloader', 'val_dataloader'):
         leaf = leaf_of(config, loader)
-        file = (leaf.config or {}).get('ann_file') or ''
-        if not file.endswith('.json') or (leaf.depth and 'val' in loader):
-            found = file or (leaf.config or {}).get('type', 'several')
-            raise ValueError(
-                f'`{loader}.dataset` should be one data set with a JSON file '
-                'of COCO as `ann_file`, so that images can be held out for '
-                f'the reward of a search. Found {found}. A method without a '
-                'search, such as `--method inverse-loss`, needs none.'
-            )
+        kind = (leaf.config or {}).get('type')
+        if not _is_base_dataset(kind):
+            found = kind or 'none, or several joined'
+        elif leaf.depth and 'val' in loader:
+            found = f'{kind} in a wrapper'
+        else:
+            continue
+        raise ValueError(
+            f'`{loader}.dataset` should be one data set, of a class of '
+            "MMEngine's BaseDataset, so that images can be held out for the "
+            f'reward of a search. Found {found}. A method without a search, '
+            'such as `--method inverse-loss`, needs none.'
+        )
     if 'batch_size' not in config.train_dataloader:
         raise ValueError(
             '`train_dataloader.batch_size` should be there, that of a '
             'replica follows from it. Found none.'
         )
     train = leaf_of(config, 'train_dataloader')
-    path = _joined(train.config, train.config['ann_file'])
-    stem = path.removesuffix('.json')
-    return Data(train, path, f'{stem}_proxy_reward.txt')
+    path = _images_of(train.config)
+    if path.endswith('.json'):
+        return Data(train, path.removesuffix('.json') + LIST, path)
+    return Data(train, path.removesuffix('.txt') + LIST, None)
 
 
-def num_gpus(config: Config, wanted: int | None) -> int:
+def _is_base_dataset(kind: Any) -> bool:
+    """Return whether a config's `type` is a class of MMEngine's."""
+    if isinstance(kind, str):
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(kind)
+    return isinstance(kind, type) and issubclass(kind, BaseDataset)
+
+
+def _images_of(dataset: Any) -> str:
+    """Return what names the images of a data set: a file, or their folder."""
+    prefix = dataset.get('data_prefix') or {}
+    folder = prefix.get('img_path') or prefix.get('img') or ''
+    return joined(dataset, dataset.get('ann_file') or folder).rstrip('/')
+
+
+def num_gpus(name: str, config: Config, wanted: int | None) -> int:
     """Return how many GPUs train a replica.
 
-    That is as many as make the batch that the learning rate is meant for.
+    That is as many as make the batch that the learning rate is meant for: by
+    the name of the stock config, as `4xb2`, or by its `auto_scale_lr`.
+
+    Args:
+        name: Of the stock config.
+        config: Its content.
+        wanted: The number that the user wants.
     """
     if wanted is not None:
         return wanted
-    batch = (config.get('auto_scale_lr') or {}).get('base_batch_size')
     each = config.train_dataloader.batch_size
+    named = re.search(rf'[_-](\d+)xb{each}[_.-]', name)
+    if named:
+        return int(named[1])
+    batch = (config.get('auto_scale_lr') or {}).get('base_batch_size')
     return batch // each if batch and batch % each == 0 else GPUS
 
 
@@ -190,7 +140,7 @@ def data_values(
             'dataset': _scored(stock, data),
         },
     }
-    values['reward_evaluator'] = _evaluator(data, reward)
+    values['reward_evaluator'] = reward.evaluator(data.train)
     return values
 
 
@@ -206,9 +156,14 @@ def _scored(stock: Stock, data: Data) -> dict[str, Any]:
     """Return the validation data set, but with the training images."""
     scored = leaf_of(stock.config, 'val_dataloader').config
     dataset: dict[str, Any] = {FIRST: Code('_base_.val_dataloader.dataset')}
-    for key in ('data_root', 'ann_file', 'data_prefix'):
-        if data.train.config.get(key) != scored.get(key):
+    train = data.train.config
+    for key in dict.fromkeys([*train, *scored]):
+        if key in NOT_OF_IMAGES or train.get(key) == scored.get(key):
+            continue
+        if key in train:
             dataset[key] = Code(f"data['{key}']")
+        elif key == 'ann_file':
+            dataset[key] = ''  # its default, which the training has
     if _without_panopticapi(stock, 'val_dataloader'):
         dataset['pipeline'] = Code('val_pipeline')
     return dataset
@@ -216,24 +171,6 @@ def _scored(stock: Stock, data: Data) -> dict[str, Any]:
 
 def _without_panopticapi(stock: Stock, loader: str) -> bool:
     return loads_panoptic(leaf_of(stock.config, loader).config)
-
-
-def _evaluator(data: Data, reward: Reward) -> dict[str, Any]:
-    if not reward.panoptic:
-        return {
-            FIRST: Code(f'_base_.{reward.evaluator}'),
-            'type': 'SubsetCocoMetric',
-            'ann_file': data.ann_file,
-            'resamples': _RESAMPLES,
-        }
-    config = data.train.config
-    return dict(
-        type='PanopticQuality',
-        ann_file=data.ann_file,
-        seg_prefix=_joined(config, config['data_prefix']['seg']),
-        classes_of=Noted('ground_truth', 'the same for all replicas'),
-        resamples=_RESAMPLES,
-    )
 
 
 def loop(
@@ -286,8 +223,3 @@ def _rounds(config: Config) -> dict[str, Any]:
 def _maximised(keys: Sequence[str]) -> Any:
     share = round(1 / len(keys), 4)
     return keys[0] if len(keys) == 1 else dict.fromkeys(keys, share)
-
-
-def _joined(dataset: Any, path: str) -> str:
-    """Return a path of a data set below its root, as MMEngine joins them."""
-    return str(Path(dataset.get('data_root') or '') / path)

@@ -93,7 +93,8 @@ class SlopeSearch(WeightSearch):
             the control among them (2 without a centre point). From as many
             others as there are groups on, no direction is left out; an even
             number of others, twice as many as groups less one, keeps
-            curvature out of the slope.
+            curvature out of the slope. With two groups more than two others
+            repeat points.
         groups: Indices of the objectives of each group that shares a
             factor. Defaults to one group for each objective.
         start: Exponent of inverse-loss weighting, in [0, 1]. Defaults to 1.

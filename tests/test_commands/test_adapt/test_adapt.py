@@ -264,7 +264,16 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
         (
             ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
             + ('--method', 'slope'),
-            'Found VOCMetric. A method without a search, such as',
+            '`--reward` should name the value of `val_evaluator` that the '
+            'search maximises, as the validation logs it, such as '
+            'accuracy/top1. Found none, and VOCMetric.',
+        ),
+        (
+            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
+            + ('--method', 'slope', '--reward', 'pascal_voc/mAP'),
+            "of MMEngine's BaseDataset, so that images can be held out for "
+            'the reward of a search. Found none, or several joined. A '
+            'method without a search, such as',
         ),
         (
             (RETINANET, '--method', 'asl'),
@@ -310,13 +319,3 @@ def test_a_single_loss_has_nothing_to_be_weighed_against(
     name = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
     said = refusal(capsys, name, '-o', tmp_path / 'mine.py')
     assert said.endswith('Found decode.loss_ce alone.')
-
-
-def test_a_segmentor_gets_no_search(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip('mmseg')
-    name = 'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py'
-    out = tmp_path / 'mine.py'
-    said = refusal(capsys, name, '--method', 'slope', '-o', out)
-    assert "adapt writes searches for detectors alone. Found 'slope'." in said

@@ -106,13 +106,14 @@ def test_a_batch_that_cannot_be_had_is_named(
     assert 'NoSuchRows' in said
 
 
-def test_a_search_is_written_by_hand(
+def test_a_search_needs_the_name_of_an_unknown_metric(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_stock(tmp_path, val_evaluator=dict(type='CocoMetric'))
     out = tmp_path / 'mine.py'
     said = refusal(capsys, path, '-o', out, '--method', 'slope')
-    assert "should have MMDetection's CocoMetric" in said
+    assert '`--reward` should name the value of `val_evaluator`' in said
+    assert 'Found none, and CocoMetric.' in said
 
 
 def test_a_metric_of_the_same_name_is_not_mmdetections() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from mmada.commands.adapt.search import Reward, loop
+from mmada.commands.adapt.rewards import Reward
+from mmada.commands.adapt.search import loop
 from mmada.commands.adapt.source import Noted
 from mmada.commands.adapt.stock import Stock
 
-REWARD = Reward('val_evaluator', False, ('coco/bbox_mAP',))
+REWARD = Reward(('coco/bbox_mAP',), lambda train: {})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""What a search maximises, by the metrics of a stock config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from mmada.commands.adapt.source import FIRST, Code, Noted
+from mmada.commands.adapt.stock import Leaf, evaluators
+from mmada.evaluation.subset_coco_metric import ITEMS, coco_metric_class
+
+SEMANTIC_KEYS = tuple(
+    f'semantic/{name}'
+    for name in ('mIoU', 'FWIoU', 'mAcc', 'gAcc', 'BIoU', 'BF1')
+)
+PANOPTIC_KEYS = tuple(
+    f'coco_panoptic/{quality}{kind}'
+    for quality in ('PQ', 'SQ', 'RQ')
+    for kind in ('', '_th', '_st')
+)
+COCO_KEYS = dict(
+    bbox='coco/bbox_mAP', segm='coco/segm_mAP', proposal_fast='coco/AR@1000'
+)
+_RESAMPLES = Noted(100, 'how noisy the rewards are')
+_CLASSES = Noted('ground_truth', 'the same for all replicas')
+
+
+class Reward(NamedTuple):
+    """What a search maximises.
+
+    Attributes:
+        keys: Of the metrics, which count alike.
+        evaluator: The config of what computes them, for a search config, by
+            the training data.
+        known: Whether the metric is known to have these keys.
+    """
+
+    keys: tuple[str, ...]
+    evaluator: Callable[[Leaf], Any]
+    known: bool = True
+
+
+class _Metric(NamedTuple):
+    """A metric of the stock config that can reward a search.
+
+    Attributes:
+        usual: Keys that are maximised unless others are wanted.
+        keys: All of them.
+        evaluator: As that of :class:`Reward`.
+    """
+
+    usual: tuple[str, ...]
+    keys: tuple[str, ...]
+    evaluator: Callable[[Leaf], Any]
+
+
+def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
+    """Find the metric that rewards a search.
+
+    Args:
+        config: The stock config.
+        wanted: Keys of its values; none for the usual ones.
+
+    Raises:
+        ValueError: If there is none that a search can use.
+    """
+    places = list(evaluators(config, 'val_evaluator'))
+    metrics = [found for each in places if (found := _metric(*each))]
+    for metric in metrics:
+        keys = tuple(wanted) or metric.usual
+        if keys and {*keys} <= {*metric.usual, *metric.keys}:
+            return Reward(keys, metric.evaluator)
+    elsewhere = any('ann_file' in evaluator for _, evaluator in places)
+    if wanted and places and not metrics and not elsewhere:
+        stock = Code('_base_.val_evaluator')
+        return Reward(tuple(wanted), lambda train: stock, known=False)
+    raise ValueError(_no_reward(places, metrics, wanted))
+
+
+def _no_reward(
+    places: Sequence[tuple[str, Any]],
+    metrics: Sequence[_Metric],
+    wanted: Sequence[str],
+) -> str:
+    if metrics:
+        offered = [k for metric in metrics for k in metric.usual + metric.keys]
+        return (
+            '`--reward` should be computed by `val_evaluator`, such as '
+            f'{" or ".join(dict.fromkeys(offered))}. Found '
+            f'{" ".join(wanted) or "none of them"}.'
+        )
+    found = ', '.join(each['type'] for _, each in places) or 'none'
+    if places and not wanted:
+        return (
+            '`--reward` should name the value of `val_evaluator` that the '
+            'search maximises, as the validation logs it, such as '
+            f'accuracy/top1. Found none, and {found}.'
+        )
+    return (
+        '`val_evaluator` should have a metric that can score other images '
+        'than those of its `ann_file`. Found '
+        f'{found}. A method without a search, such as `--method '
+        'inverse-loss`, needs no reward; "Other libraries" in the '
+        'documentation has a search with any metric, written by hand.'
+    )
+
+
+def _metric(place: str, evaluator: Any) -> _Metric | None:
+    """Return the metric of a config, None if it is not known."""
+    kind = evaluator['type']
+    if kind in ('CocoPanopticMetric', 'PanopticQuality'):
+        return _Metric(PANOPTIC_KEYS[:1], PANOPTIC_KEYS, _panoptic_quality)
+    if kind in ('IoUMetric', 'SegmentationQuality'):
+        return _Metric(
+            SEMANTIC_KEYS[:1],
+            SEMANTIC_KEYS,
+            lambda train: _segmentation_quality(place, evaluator),
+        )
+    if not coco_metric_class(kind):
+        return None
+    names = evaluator.get('metric', 'bbox')
+    names = [names] if isinstance(names, str) else names
+    return _Metric(
+        tuple(COCO_KEYS[name] for name in names if name in COCO_KEYS),
+        _average_precisions(names),
+        lambda train: {
+            FIRST: Code(f'_base_.{place}'),
+            'type': 'SubsetCocoMetric',
+            'ann_file': joined(train.config, train.config['ann_file']),
+            'resamples': _RESAMPLES,
+        },
+    )
+
+
+def _average_precisions(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys of what CocoMetric calculates of boxes and masks."""
+    return tuple(
+        f'coco/{name}_{item}'
+        for name in names
+        if name in ('bbox', 'segm')
+        for item in ITEMS
+    )
+
+
+def _panoptic_quality(train: Leaf) -> dict[str, Any]:
+    config = train.config
+    return dict(
+        type='PanopticQuality',
+        ann_file=joined(config, config['ann_file']),
+        seg_prefix=joined(config, config['data_prefix']['seg']),
+        classes_of=_CLASSES,
+        resamples=_RESAMPLES,
+    )
+
+
+def _segmentation_quality(place: str, evaluator: Any) -> dict[str, Any]:
+    if evaluator['type'] == 'SegmentationQuality':
+        return {FIRST: Code(f'_base_.{place}'), 'classes_of': _CLASSES}
+    kept = {k: v for k, v in evaluator.items() if k == 'ignore_index'}
+    return dict(type='SegmentationQuality', **kept, classes_of=_CLASSES)
+
+
+def joined(dataset: Any, path: str) -> str:
+    """Return a path of a data set below its root, as MMEngine joins them."""
+    return str(Path(dataset.get('data_root') or '') / path)
