@@ -306,7 +306,7 @@ class _Writer:
         self.reward = find_reward(config, self.args.reward or ())
         data = search.find_data(config)
         self.gpus = search.num_gpus(self.args.config, config, self.args.gpus)
-        split = f'mmada split {data.ann_file or self.args.out}'
+        split = f'mmada split {self.args.out}'
         values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -30,12 +31,10 @@ class Data(NamedTuple):
     Attributes:
         train: The training data set.
         ids_file: The list of the images that are held out.
-        ann_file: Its annotation file, if the list can be made from it.
     """
 
     train: Leaf
     ids_file: str
-    ann_file: str | None
 
 
 def find_data(config: Config) -> Data:
@@ -65,10 +64,7 @@ def find_data(config: Config) -> Data:
             'replica follows from it. Found none.'
         )
     train = leaf_of(config, 'train_dataloader')
-    path = _images_of(train.config)
-    if path.endswith('.json'):
-        return Data(train, path.removesuffix('.json') + LIST, path)
-    return Data(train, path.removesuffix('.txt') + LIST, None)
+    return Data(train, f'{_images_of(train.config)}{LIST}')
 
 
 def _is_base_dataset(kind: Any) -> bool:
@@ -79,11 +75,13 @@ def _is_base_dataset(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseDataset)
 
 
-def _images_of(dataset: Any) -> str:
-    """Return what names the images of a data set: a file, or their folder."""
+def _images_of(dataset: Any) -> Path:
+    """Return the annotation file without its suffix, or the images' folder."""
+    if ann_file := dataset.get('ann_file'):
+        return Path(joined(dataset, ann_file)).with_suffix('')
     prefix = dataset.get('data_prefix') or {}
     folder = prefix.get('img_path') or prefix.get('img') or ''
-    return joined(dataset, dataset.get('ann_file') or folder).rstrip('/')
+    return Path(joined(dataset, folder))
 
 
 def num_gpus(name: str, config: Config, wanted: int | None) -> int:

@@ -189,8 +189,8 @@ def rewards_equal(rewards: Sequence[float | None]) -> Iterator[Finding]:
 
 SOURCES = (
     'Take reward images from every source of the training images, such as '
-    'every sequence of a video; `mmada split` draws them at random from an '
-    'annotation file.'
+    'every video; `mmada split` draws them at random, whole videos with '
+    '`--group-by`.'
 )
 
 

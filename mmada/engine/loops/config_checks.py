@@ -278,7 +278,7 @@ def check_id_lists(*configs: Any) -> None:
         if '://' not in path and not Path(path).is_file():
             raise ValueError(
                 '`ids_file` should be a list of the images that are held '
-                f'out. Found no file {path}. `mmada split ANN_FILE` writes '
+                f'out. Found no file {path}. `mmada split CONFIG` writes '
                 'one.'
             )
 

@@ -74,7 +74,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
         (dict(reward_evaluator=None), '`reward_evaluator` should be a conf'),
         (
             dict(reward_dataloader=listed()),
-            '`ids_file` should be.*Found no file none.txt. `mmada split ANN',
+            '`ids_file` should be.*Found no file none.txt. `mmada split CON',
         ),
         (
             dict(ranks_per_replica=2),
