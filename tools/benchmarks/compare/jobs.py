@@ -78,11 +78,12 @@ def search_job(problem: Problem, name: str, seed: int) -> Job:
     return Job(SEARCH, problem, name, seed, _start(problem))
 
 
-def _search_jobs(problem: Problem, name: str, seed: int) -> list[Job]:
-    """Return a search, after the one that it replays."""
-    recorded = SEARCHES[name].recorded
-    before = [search_job(problem, recorded, seed)] if recorded else []
-    return [*before, search_job(problem, name, seed)]
+def _recorded_by(search: Job) -> list[Job]:
+    """Return the search that another one replays, if it does."""
+    recorded = SEARCHES[search.name].recorded
+    if not recorded:
+        return []
+    return [search_job(search.problem, recorded, search.seed)]
 
 
 def source_of(problem: Problem, method: Method) -> Problem | None:
@@ -90,11 +91,19 @@ def source_of(problem: Problem, method: Method) -> Problem | None:
     return counterpart(problem, method.source) if method.source else None
 
 
+def search_of(problem: Problem, method: Method, seed: int) -> Job:
+    """Return the search whose policy a method's training uses."""
+    if method.source_seed is not None:
+        seed = method.source_seed
+    source = source_of(problem, method)
+    return search_job(source or problem, method.search, seed)
+
+
 def is_applicable(problem: Problem, method: Method) -> bool:
     """Tell whether the policy that a method uses fits a problem."""
     source = source_of(problem, method)
     return source is None or (
-        source.key != problem.key
+        (source.key != problem.key or method.source_seed is not None)
         and source.objective_names == problem.objective_names
     )
 
@@ -106,7 +115,7 @@ def result_job(problem: Problem, method: Method, seed: int) -> Job:
     source = source_of(problem, method)
     needs = [*_start(problem)]
     if method.search:
-        needs.append(search_job(source or problem, method.search, seed).key)
+        needs.append(search_of(problem, method, seed).key)
     if method.after:
         needs.append(result_job(problem, METHODS[method.after], seed).key)
     return Job(TRAIN, problem, method.name, seed, tuple(needs), source)
@@ -115,12 +124,14 @@ def result_job(problem: Problem, method: Method, seed: int) -> Job:
 def jobs_of(problem: Problem, method: Method, seed: int) -> list[Job]:
     """Return the jobs behind a row, without what all methods share.
 
-    Those on another problem are not counted as the row's cost.
+    Those on another problem, or with another seed, are not counted as the
+    row's cost.
     """
     jobs = [result_job(problem, method, seed)]
     if method.search and not method.explored:
         source = source_of(problem, method)
-        jobs = _search_jobs(source or problem, method.search, seed) + jobs
+        search = search_of(problem, method, seed)
+        jobs = [*_recorded_by(search), search, *jobs]
         if source and source.pretraining:
             jobs.insert(0, pretrain_job(source))
     if method.after:

@@ -70,6 +70,7 @@ class Method(NamedTuple):
             the problem at hand. A search elsewhere is not counted as cost of
             the row, which pays its own training and probe alone: whoever
             transfers a policy has it already, as in Table 3 of the paper.
+        source_seed: Seed of that search, where it is not the training's.
         explored: Whether the row is the search's own model: no training.
         after: Name of the method whose weights `edit` reads.
         edit: Changes the config, given the weights of `after` by epoch, or
@@ -88,6 +89,7 @@ class Method(NamedTuple):
     edit: Callable[[Config, list[list[float]]], None] | None = None
     options: Options = {}
     source: str = ''
+    source_seed: int | None = None
     rpn: bool = False
     kinds: bool = False
 

@@ -140,7 +140,8 @@ def _results(
             [
                 Counts(**records[job.key]['counts'])
                 for job in jobs
-                if job.problem == problem  # the others are not its cost
+                # The others are not its cost.
+                if (job.problem, job.seed) == (problem, seed)
             ]
         )
         key = result_job(problem, method, seed).key

@@ -21,7 +21,7 @@ from jobs import (
     UNIT,
     Job,
     result_job,
-    search_job,
+    search_of,
 )
 from method import apply_method, apply_search
 from methods import METHODS, SEARCHES
@@ -179,7 +179,7 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     shutil.rmtree(job_folder(work_dir, job.key), ignore_errors=True)
     policy = weights = None
     if method.search:
-        search = search_job(job.source or problem, method.search, seed)
+        search = search_of(problem, method, seed)
         policy = job_folder(work_dir, search.key) / POLICY_FILE
     if method.after:
         before = result_job(problem, METHODS[method.after], seed)
