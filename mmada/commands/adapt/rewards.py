@@ -69,6 +69,8 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
     """
     places = list(evaluators(config, 'val_evaluator'))
     metrics = [found for each in places if (found := _metric(*each))]
+    # Panoptic quality speaks of boxes and masks, too.
+    metrics.sort(key=lambda metric: metric.keys != PANOPTIC_KEYS)
     for metric in metrics:
         keys = tuple(wanted) or metric.usual
         if keys and {*keys} <= {*metric.usual, *metric.keys}:

@@ -19,6 +19,7 @@ from mmada.commands.adapt.stock import Leaf, Stock, leaf_of
 ROUNDS = 12
 GPUS = 8
 LIST = '_proxy_reward.txt'
+SUFFIXES = ('.json', '.txt', '.csv')
 # Of a data set, what is not about which images it has.
 NOT_OF_IMAGES = ('pipeline', 'test_mode', 'filter_cfg', 'indices')
 # Scopes whose configs balance the losses themselves, those of auxiliary heads.
@@ -78,7 +79,8 @@ def _is_base_dataset(kind: Any) -> bool:
 def _images_of(dataset: Any) -> Path:
     """Return the annotation file without its suffix, or the images' folder."""
     if ann_file := dataset.get('ann_file'):
-        return Path(joined(dataset, ann_file)).with_suffix('')
+        path = Path(joined(dataset, ann_file))
+        return path.with_suffix('') if path.suffix in SUFFIXES else path
     prefix = dataset.get('data_prefix') or {}
     folder = prefix.get('img_path') or prefix.get('img') or ''
     return Path(joined(dataset, folder))

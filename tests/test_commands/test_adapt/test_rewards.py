@@ -87,6 +87,14 @@ def test_a_metric_is_computed_on_the_training_images(
     assert reward.known is (evaluator['type'] != 'Accuracy')
 
 
+def test_panoptic_quality_comes_first() -> None:
+    metrics = (dict(type='CocoMetric'), dict(type='CocoPanopticMetric'))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert find_reward(config(*metrics), []).keys == ('coco_panoptic/PQ',)
+        wanted = ['coco/bbox_mAP']
+        assert find_reward(config(*metrics), wanted).keys == tuple(wanted)
+
+
 @pytest.mark.parametrize(
     ('evaluators', 'wanted', 'message'),
     [
