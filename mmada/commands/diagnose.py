@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmada.commands.adapt.objectives import MANY, group_losses
 from mmada.commands.common import one_line_errors, read_config
 from mmada.commands.inspect import table
 from mmada.diagnostics.gradients import describe_gradients, measure_gradients
@@ -67,9 +68,22 @@ def diagnose(args: argparse.Namespace) -> dict[str, Any]:
         args.config, args.checkpoint, args.batches, args.cfg_options
     )
     report = describe_gradients(found, str(args.config), args.checkpoint)
+    report['advice'] = [*_of_kinds(found.names), *report['advice']]
     path = args.figure or Path('work_dirs', args.config.stem, 'gradients.png')
     save_figure(gradients_figure(report), path)
     return dict(report, figure=str(path))
+
+
+def _of_kinds(names: Sequence[str]) -> Iterator[str]:
+    """Yield that losses of one kind, one for each task, count together."""
+    kinds = group_losses(names, proposals=True).names
+    if MANY < len(names) > len(kinds):
+        yield (
+            f'The {len(names)} losses are of {len(kinds)} kinds: '
+            f'{", ".join(kinds)}. A kind may dominate even if none of its '
+            'losses does. `mmada adapt` writes a config that weighs kinds: '
+            'diagnose that one as well.'
+        )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -33,6 +33,9 @@ WEIGHTED_SUM = 'weighted_sum'
 RESAMPLES = '_resamples'
 """A metric `K` may bring `K_resamples`: its value on resampled images."""
 
+_FAILED = '_failed'
+"""Key of a metric that failed, after its prefix."""
+
 
 class Score(NamedTuple):
     """What the reward data say of a model.
@@ -236,21 +239,23 @@ class RewardEvaluator:
     def check(self, model: Any) -> None:
         """Evaluate one batch to see that what is maximised exists.
 
-        Whether it can be measured at all, a batch does not show: metrics that
-        know the truth of all reward data are asked.
+        Metrics that fail on one batch are shown all reward data: that of
+        KITTI wants predictions of each sample. Whether a value can be
+        measured at all, a batch does not show: metrics that know the truth
+        of all reward data are asked.
 
         Raises:
             ValueError: If the evaluator gives no number of a key, or the
                 reward data have no truth for it.
         """
-        model.eval()
-        batch = next(iter(self.dataloader))
-        outputs = model.val_step(batch)
         # Kept: one of mmdet removes the files of all copies when it goes.
-        self._tried = trial = self._trial()
-        trial.process(data_samples=outputs, data_batch=batch)
+        self._tried = [self._trial(), self._trial()]
+        for metric in self._tried[0].metrics:
+            _mark_failures(metric)
+        found = self._evaluate_batch(model, self._tried[0])
+        if any(key.endswith(_FAILED) for key in found):
+            found = self._evaluate(model, self._tried[1])
         with quiet():
-            found = trial.evaluate(len(outputs))
             nothing = self._score_of_nothing()
         self.metric.check(found)
         self.metric.check_truth(nothing)
@@ -267,19 +272,39 @@ class RewardEvaluator:
         """
         for metric in self._evaluator.metrics:
             metric.results.clear()  # of an evaluation that was cut short
-        model.eval()
-        for batch in self.dataloader:
-            outputs = model.val_step(batch)
-            self._evaluator.process(data_samples=outputs, data_batch=batch)
-            between()
-        size = len(self.dataloader.dataset)
-        with quiet():
-            found = self._evaluator.evaluate(size)
-        return self.metric.score(found)
+        return self.metric.score(
+            self._evaluate(model, self._evaluator, between)
+        )
 
     def evaluate(self, model: Any) -> dict[str, float]:
         """Return all metrics of the model on the reward data."""
         return self.score(model).metrics
+
+    def _evaluate(
+        self,
+        model: Any,
+        evaluator: Evaluator,
+        between: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
+        """Return what an evaluator gives for all reward data."""
+        model.eval()
+        for batch in self.dataloader:
+            outputs = model.val_step(batch)
+            evaluator.process(data_samples=outputs, data_batch=batch)
+            between()
+        with quiet():
+            return evaluator.evaluate(len(self.dataloader.dataset))
+
+    def _evaluate_batch(
+        self, model: Any, evaluator: Evaluator
+    ) -> dict[str, Any]:
+        """Return what an evaluator gives for the first batch."""
+        model.eval()
+        batch = next(iter(self.dataloader))
+        outputs = model.val_step(batch)
+        evaluator.process(data_samples=outputs, data_batch=batch)
+        with quiet():
+            return evaluator.evaluate(len(outputs))
 
     def _score_of_nothing(self) -> dict[str, Any]:
         """Return what is known of a model that finds nothing."""
@@ -310,6 +335,22 @@ class RewardEvaluator:
         trial = Evaluator(metrics)
         trial.dataset_meta = self._evaluator.dataset_meta
         return trial
+
+
+def _mark_failures(metric: BaseMetric) -> None:
+    """Let a metric that fails give a mark, which reaches all ranks.
+
+    Only the first rank computes; an error there leaves the others waiting.
+    """
+    compute = metric.compute_metrics
+
+    def compute_or_mark(results: list[Any]) -> dict[str, Any]:
+        try:
+            return compute(results)
+        except Exception:  # whatever it lacks in a batch
+            return {_FAILED: True}
+
+    metric.compute_metrics = compute_or_mark
 
 
 @contextlib.contextmanager

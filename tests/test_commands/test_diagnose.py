@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
+from mmengine.registry import MODELS
 
 from mmada.commands.command_line import main
-from tests.test_diagnostics.test_gradients.test_measure import write
+from tests.test_diagnostics.test_gradients.test_measure import (
+    PullingModel,
+    write,
+)
+
+
+@MODELS.register_module()
+class TaskModel(PullingModel):
+    """Has each loss once a task, as the head of CenterPoint."""
+
+    def forward(self, x: Any, y: Any, mode: str = 'tensor') -> dict[str, Any]:
+        losses = super().forward(x, y, mode)
+        return {
+            f'task{task}.{name}': loss
+            for task in range(3)
+            for name, loss in losses.items()
+        }
 
 
 @pytest.fixture
@@ -27,6 +45,7 @@ def test_a_table_words_and_a_picture(
     assert '2 batches of' in out and '2 numbers of the trunk' in out
     row = next(r.split() for r in out.splitlines() if r.startswith('loss_c '))
     assert row[:4] == ['loss_c', '0.02', '0.02', '0.002']
+    assert 'losses are of' not in out
     assert 'The gradient of loss_c (0.20%) is small' in out
     assert 'In conflict, by cosine: loss_a and loss_b (-0.60)' in out
     assert f'picture: {picture}' in out
@@ -35,6 +54,20 @@ def test_a_table_words_and_a_picture(
     assert (pixels == (178, 114, 0)).all(axis=2).sum() > 1000
     red = (pixels[..., 2] > 150) & (pixels[..., 0] < 120)
     assert red.sum() > 1000
+
+
+def test_losses_of_one_kind_count_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(
+        tmp_path,
+        custom_imports=dict(imports=[__name__]),
+        model=dict(type='TaskModel'),
+    )
+    arguments = ['--batches', '2', '--figure', str(tmp_path / 'shares.png')]
+    assert main(['diagnose', str(path), *arguments]) == 0
+    out = capsys.readouterr().out
+    assert 'The 9 losses are of 3 kinds: a, b, c.' in out
 
 
 def test_json_has_the_same_numbers(

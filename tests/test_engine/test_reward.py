@@ -233,6 +233,38 @@ def test_a_check_is_not_what_a_metric_sees_first(model):
     assert evaluator.evaluate(model) == {'first/images': 12}
 
 
+@METRICS.register_module()
+class WholeMetric(FilesMetric):
+    """Wants predictions of all images, as MMDetection3D's KittiMetric."""
+
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def compute_metrics(self, results):
+        assert len(results) == self.images, 'invalid number of predictions'
+        return super().compute_metrics(results)
+
+
+def test_a_metric_that_wants_all_images_is_shown_them(model):
+    metrics = [dict(type='WholeMetric', images=12), dict(type='KindsMetric')]
+    evaluator = build(evaluator=metrics)
+    evaluator.check(model)
+    gc.collect()
+    found = evaluator.evaluate(model)
+    assert found['toy/score'] == pytest.approx(score(model))
+    assert found['kinds/count'] == 12
+    unknown = build('toy/PQ', metrics)
+    with pytest.raises(ValueError, match="toy/score. Found 'toy/PQ'"):
+        unknown.check(model)
+
+
+def test_a_metric_that_fails_on_all_images_says_why(model):
+    evaluator = build(evaluator=dict(type='WholeMetric', images=13))
+    with pytest.raises(AssertionError, match='invalid number of predictions'):
+        evaluator.check(model)
+
+
 def test_the_model_is_left_as_it_is(model):
     before = toy.state_of(model)
     evaluator = build()

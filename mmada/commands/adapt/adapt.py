@@ -191,7 +191,8 @@ class _Writer:
         )
 
     def _objectives(self) -> str:
-        losses: dict[str, float] = {}
+        weighted: list[str] = []
+        negative: list[str] = []
         try:
             losses = find_losses(self.stock.config, self.stock.scope)
         except ValueError as error:
@@ -199,7 +200,8 @@ class _Writer:
                 'which losses the model has, as it could not be looked at '
                 f'here ({error}); the log of the training lists them'
             )
-        weighted, negative = self._split(losses)
+        else:
+            weighted, negative = self._split(losses)
         self.grouping = without_others(self._choose(weighted), negative)
         self.decided.append(self.grouping.reason)
         patterns = self.grouping.patterns
@@ -215,12 +217,14 @@ class _Writer:
             if value < 0 and not self.method.any_sign
         ]
         weighted = [name for name in losses if name not in negative]
-        if losses and len(weighted) < 2:
+        if len(weighted) < 2:
             kind = 'that are not negative ' if negative else ''
+            found = f'{weighted[0]} alone' if weighted else 'none'
+            if not losses:
+                found = "none but 'loss', the name of the sum of all"
             raise ValueError(
                 f'`model` should have several losses {kind}to be weighted '
-                f'against each other. Found {", ".join(weighted) or "none"} '
-                'alone.'
+                f'against each other. Found {found}.'
             )
         return weighted, negative
 

@@ -12,9 +12,12 @@ MANY = 6
 Those of the region proposals always do, as in the benchmark.
 """
 
-# Of the decoder layers and stages of one kind, and of its other queries.
-_PLACE = re.compile(r'^(?:.*\.)?(?:(?:enc|dn|aux)_)?(?=loss_)')
-_PROPOSALS = re.compile(r'^loss_rpn_')
+# Of the decoder layers, stages and tasks of one kind, and its other queries.
+_PLACE = re.compile(
+    r'^(?:.*\.)?(?:(?:(?:enc|dn|aux)_)?(?=loss_)|(?=\w+_loss$))'
+)
+# A detector marks the losses of any other head for proposals by `rpn_`.
+_PROPOSALS = re.compile(r'^(?:(?:.*\.)?loss_rpn_|rpn_)')
 
 
 class Grouping(NamedTuple):
@@ -60,8 +63,8 @@ def group_losses(losses: Sequence[str], proposals: bool) -> Grouping:
         patterns,
         tuple(patterns),
         f'The objectives, each of which gets a weight: {kinds}. The '
-        f'{len(weighted)} losses are grouped by kind, whatever their stage or '
-        f'layer, since few weights are learned sooner.{reason}',
+        f'{len(weighted)} losses are grouped by kind, whatever their stage, '
+        f'layer or task, since few weights are learned sooner.{reason}',
     )
 
 
@@ -118,15 +121,19 @@ def _by_kind(losses: Sequence[str]) -> dict[str, str | list[str]]:
 def _kind(loss: str) -> str:
     if _PROPOSALS.match(loss):
         return 'rpn'
-    return _PLACE.sub('', loss).replace('loss_', '').replace('.', '_')
+    kind = _PLACE.sub('', loss).replace('loss_', '').removesuffix('_loss')
+    return kind.replace('.', '_')
 
 
 def _pattern(losses: Sequence[str]) -> str | list[str]:
     """Return regular expressions for losses that differ in their place."""
-    if all(map(_PROPOSALS.match, losses)) and len(losses) > 1:
-        return 'loss_rpn_.*'
+    parts, rest = list(losses), ''
+    heads = [match[0] for loss in losses if (match := _PROPOSALS.match(loss))]
+    if len(losses) == len(heads) > 1:
+        parts, rest = heads, '.*'
     forms = [
-        re.sub(r'\d+(?=\\\.)', r'\\d+', re.escape(loss)) for loss in losses
+        re.sub(r'\d+(?=\\\.)', r'\\d+', re.escape(part)) + rest
+        for part in parts
     ]
     once = list(dict.fromkeys(forms))
     return once[0] if len(once) == 1 else once

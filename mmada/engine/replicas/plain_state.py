@@ -226,7 +226,13 @@ class _Owner:
             for key, value in items.items()
             if self._is_changed(key, value)
         ]
-        gone = [key for key in self.slots if key not in items]
+        # What became a layer is where layers are.
+        layers = getattr(self.target, '_modules', {})
+        gone = [
+            key
+            for key in self.slots
+            if key not in items and not _is_remade(layers.get(key))
+        ]
         return pairs + [[self._encoded(key, key), _ABSENT] for key in gone]
 
     def restore(self, changed: dict[Any, Any]) -> None:
@@ -248,7 +254,7 @@ class _Owner:
     def _is_changed(self, key: Any, value: Any) -> bool:
         slot = self.slots.get(key)
         if slot is None:
-            return self._is_own(value)
+            return self._is_own(value) and not _is_remade(value)
         if value is slot.value and slot.seal is not None:
             return _seal(value) != slot.seal
         if value is slot.value and (slot.data is _NOT_PLAIN or slot.constant):
@@ -261,18 +267,23 @@ class _Owner:
         return not known and not isinstance(value, _FOREIGN)
 
     def _encoded(self, key: Any, value: Any) -> Any:
-        kind, slot = type(self.target).__name__, self.slots.get(key)
+        slot = self.slots.get(key)
         try:
             if slot is not None and slot.seal and value is slot.value:
                 raise NotPlainError(type(value).__name__)
             return encode(value)
         except NotPlainError as error:
+            kind, path = type(self.target).__name__, self.path or 'model'
+            place = f'{kind}.{key}'
+            name = f'it in `{kind}.transient_attributes`'
+            if isinstance(self.target, (dict, list, tuple)):
+                place = f'{path}[{key!r}]'
+                name = 'its attribute in `transient_attributes` of its class'
             raise ValueError(
-                f'`{kind}.{key}` should hold plain data or the same object '
+                f'`{place}` should hold plain data or the same object '
                 'throughout, so that each replica of a search can have its '
-                f'own. Found a new object with {error} in it, in '
-                f'`{self.path or "model"}`. If each iteration sets it anew, '
-                f'name it in `{kind}.transient_attributes`.'
+                f'own. Found a new object with {error} in it, in `{path}`. '
+                f'If each iteration sets it anew, name {name}.'
             ) from error
 
     def _put(self, key: Any, slot: _Slot, found: Any) -> None:
@@ -302,6 +313,18 @@ class _Owner:
             del self.target[key:]
         else:
             vars(self.target).pop(key, None)
+
+
+def _is_remade(value: Any) -> bool:
+    """Return whether a value is a layer that a forward pass makes again.
+
+    One without parameters and buffers, such as a pooling layer of the size
+    that the first batch has, is made where it is missing.
+    """
+    return isinstance(value, nn.Module) and not [
+        *value.parameters(),
+        *value.buffers(),
+    ]
 
 
 def _holds(value: Any, found: Any) -> bool:

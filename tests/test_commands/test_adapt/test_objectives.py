@@ -22,6 +22,21 @@ DINO = [
     for kind in ('cls', 'bbox')
 ] + ['enc_loss_cls', 'enc_loss_bbox']
 
+# As heads of MMDetection3D name them.
+CENTER_POINT = [
+    f'task{task}.loss_{kind}'
+    for task in range(6)
+    for kind in ('heatmap', 'bbox')
+]
+GROUP_FREE = [
+    'sampling_objectness_loss',
+    *(
+        f'{stage}.{kind}_loss'
+        for stage in ('proposal', 's0', 's1', 's10')
+        for kind in ('objectness', 'dir_class')
+    ),
+]
+
 
 def assigned(losses: Sequence[str], proposals: bool) -> dict[str, str]:
     """The objective of each loss, as the patterns themselves find it."""
@@ -81,6 +96,49 @@ def test_layers_and_queries_of_a_decoder_share_a_weight() -> None:
         loss: kind(loss) for loss in DINO
     }
     assert 'proposals' not in group_losses(DINO, False).reason
+
+
+def test_tasks_of_a_head_share_a_weight() -> None:
+    assert assigned(CENTER_POINT, proposals=False) == {
+        loss: kind(loss) for loss in CENTER_POINT
+    }
+    found = group_losses(CENTER_POINT, False)
+    assert found.patterns == dict(
+        heatmap=r'task\d+\.loss_heatmap', bbox=r'task\d+\.loss_bbox'
+    )
+
+
+def test_kinds_that_end_in_loss_are_grouped_as_well() -> None:
+    assert group_losses(GROUP_FREE, False).patterns == dict(
+        sampling_objectness='sampling_objectness_loss',
+        objectness=[
+            r'proposal\.objectness_loss',
+            r's\d+\.objectness_loss',
+        ],
+        dir_class=[r'proposal\.dir_class_loss', r's\d+\.dir_class_loss'],
+    )
+
+
+@pytest.mark.parametrize(
+    ('heads', 'pattern'),
+    [
+        (['rpn_loss_cls', 'rpn_loss_centerness'], 'rpn_.*'),
+        (['loss_rpn_cls', 'rpn_loss_anchor'], ['loss_rpn_.*', 'rpn_.*']),
+        (['s0.loss_rpn_reg', 's1.loss_rpn_reg'], r's\d+\.loss_rpn_.*'),
+    ],
+    ids=['FCOS', 'guided anchoring', 'Cascade RPN'],
+)
+def test_any_head_may_make_the_proposals(
+    heads: list[str], pattern: str | list[str]
+) -> None:
+    losses = [*heads, 'loss_cls', 'loss_bbox']
+    rest = dict(cls='loss_cls', bbox='loss_bbox')
+    assert group_losses(losses, proposals=False).patterns == rest
+    found = group_losses(losses, proposals=True)
+    assert found.patterns == dict(rpn=pattern, **rest)
+    assert assigned(losses, True) == {loss: kind(loss) for loss in losses} | {
+        head: 'rpn' for head in heads
+    }
 
 
 def test_losses_of_one_kind_alone_stay_apart() -> None:

@@ -43,6 +43,14 @@ class OtherNet(toy.ToyDetector):
         return found
 
 
+@OTHER_MODELS.register_module(name='Summed')
+class SummedNet(toy.ToyDetector):
+    """Returns a single loss without a name of its own, as MMAction2's BMN."""
+
+    def forward(self, x: Any, y: Any, mode: str = 'tensor') -> Any:
+        return dict(loss=super().forward(x, y, mode)['loss_a'])
+
+
 @OTHER_METRICS.register_module(name='CocoMetric')
 class KeypointMetric(toy.ToyMetric):
     """Has the name of a metric of MMDetection, and counts something else."""
@@ -91,6 +99,14 @@ def test_a_negative_loss_keeps_weight_1(
     assert cfg.objectives == {name: name for name in names}
     assert main(['train', str(out), '--work-dir', str(tmp_path / 'run')]) == 0
     assert (tmp_path / 'run/weights.jsonl').is_file()
+
+
+def test_a_model_that_returns_their_sum_alone_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_stock(tmp_path, model=dict(type='Summed'))
+    said = refusal(capsys, path, '-o', tmp_path / 'mine.py')
+    assert "Found none but 'loss', the name of the sum of all." in said
 
 
 def test_a_batch_that_cannot_be_had_is_named(

@@ -170,6 +170,42 @@ def test_an_exchanged_module_is_refused():
         state.difference()
 
 
+class Pooling(nn.Module):
+    """Makes layers of the size of its first batch, as MMAction2's TPNHead."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(1, 1)
+        self.pool = None
+
+    def forward(self, x):
+        if self.pool is None:
+            self.pool = nn.AvgPool1d(x.shape[-1])
+        if not hasattr(self, 'flat'):
+            self.flat = nn.Flatten(0)
+        return self.flat(self.pool(x))
+
+
+def test_layers_without_numbers_are_made_again():
+    model = nn.Sequential(Pooling())
+    state = PlainState(model)
+    assert model(torch.tensor([[1.0, 3.0]])).tolist() == [2]
+    difference = state.difference()
+    assert difference == {}
+    state.restore(difference)
+    assert model(torch.tensor([[1.0, 3.0, 8.0]])).tolist() == [4]
+    model[0].other = nn.Linear(1, 1)
+    with pytest.raises(ValueError) as error:
+        state.difference()
+    assert str(error.value) == (
+        "`0._modules['other']` should hold plain data or the same object "
+        'throughout, so that each replica of a search can have its own. Found '
+        'a new object with Linear in it, in `0._modules`. If each iteration '
+        'sets it anew, name its attribute in `transient_attributes` of its '
+        'class.'
+    )
+
+
 def test_a_module_may_be_registered_a_second_time():
     model = nn.Sequential(Head())
     live = LiveReplica(model, _Optimizer())
