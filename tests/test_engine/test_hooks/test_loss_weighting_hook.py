@@ -445,6 +445,26 @@ def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
         train(tmp_path, hook, model=model, resume=True)
 
 
+@pytest.mark.parametrize(
+    ('kind', 'method'),
+    [
+        ('LossWeightingHook', 'InverseLossWeighting'),
+        ('StepWeightingHook', 'UncertaintyWeighting'),
+        ('GradientWeightingHook', 'GradNorm'),
+    ],
+)
+def test_periods_of_another_length_are_refused(tmp_path, kind, method):
+    hook = dict(type=kind, weighting=dict(type=method))
+    train(tmp_path, dict(hook, interval=2))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    for interval, found in ((None, 'None'), (4, '4')):
+        with pytest.raises(ValueError, match=f'checkpoint, 2,.*ound {found}'):
+            train(tmp_path, dict(hook, interval=interval), resume=True)
+    train(tmp_path, dict(hook, interval=2), resume=True)
+    # Of 9 iterations.
+    assert [row['epoch'] for row in rows(tmp_path)] == [1, 2, 3, 4, 5]
+
+
 def test_loaded_weights_start_a_training_of_their_own(tmp_path):
     """`load_from` is no resume: nothing but the model is taken over."""
     hook = weighting('StaticWeighting', weights=[2.0, 0.5])
