@@ -13,7 +13,7 @@ from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.segment import train_segment
+from mmada.engine.replicas.segment import NotFiniteError, train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
@@ -84,7 +84,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             Mean raw losses, shape (n,).
 
         Raises:
-            RuntimeError: If the pseudo epoch diverges.
+            RuntimeError: If a loss or a parameter is not finite in it.
         """
         loader = self.probe_loader(runner, self._probe_iters)
         course = Course(runner, loader)
@@ -100,27 +100,27 @@ class LossWeightingHook(WeightingHook[Weighting]):
             f'Pseudo epoch of {loader.num_iters} iterations '
             'with all weights 1.'
         )
-        with preserve_rng(), course.at(0):
-            losses = train_segment(
-                live,
-                (piece.loader for piece in loader.pieces(0)),
-                ObjectiveMeter(self.weights.objectives),
-                first_iter=0,
-                max_iters=runner.max_iters,
-                epoch_length=loader.epoch_length,
-                seed=derive_seed(runner.seed, 'segment', 0),
-                events=course,
-            )
+        try:
+            with preserve_rng(), course.at(0):
+                losses = train_segment(
+                    live,
+                    (piece.loader for piece in loader.pieces(0)),
+                    ObjectiveMeter(self.weights.objectives),
+                    first_iter=0,
+                    max_iters=runner.max_iters,
+                    epoch_length=loader.epoch_length,
+                    seed=derive_seed(runner.seed, 'segment', 0),
+                    events=course,
+                )
+        except NotFiniteError as error:
+            raise RuntimeError(
+                f'The pseudo epoch, with all weights 1, {error}'
+            ) from None
         live.restore(start)
         live.optim_wrapper.initialize_count_status(
             runner.model, runner.iter, runner.max_iters
         )
         self.weights.set(weights)
-        if losses is None:
-            raise RuntimeError(
-                'The pseudo epoch diverged with all weights '
-                '1. Lower the learning rate.'
-            )
         self.missing.note(losses)
         return losses
 

@@ -426,12 +426,34 @@ def test_a_pseudo_epoch_that_diverges_is_named(tmp_path):
     optim_wrapper = dict(
         toy.OPTIM_WRAPPER, optimizer=dict(type='SGD', lr=1e30)
     )
-    with pytest.raises(RuntimeError, match='pseudo epoch diverged'):
+    with pytest.raises(
+        RuntimeError,
+        match='The pseudo epoch, with all weights 1, diverged in iteration 2',
+    ):
         train(
             tmp_path,
             weighting('InverseLossWeighting'),
             optim_wrapper=optim_wrapper,
         )
+
+
+@MODELS.register_module()
+class NoPositivesDetector(toy.ToyDetector):
+    """Its second loss is a mean over nothing."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        return losses | dict(loss_b=losses['loss_b'][0].new_zeros(0).mean())
+
+
+def test_a_loss_that_is_nan_with_these_data_is_no_divergence(tmp_path):
+    model = dict(toy.MODEL, detector=dict(type='NoPositivesDetector'))
+    with pytest.raises(
+        RuntimeError,
+        match='all weights 1, has a loss that is not finite in the first '
+        'iteration, before any step: loss_b is nan.',
+    ):
+        train(tmp_path, weighting('InverseLossWeighting'), model=model)
 
 
 def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
