@@ -58,6 +58,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             check_int('probe_iters', probe_iters, 1)
         self._probe_iters = probe_iters
         self._losses: Tensor | None = None
+        self._weighted: int | None = None  # period of the weights in force
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Build the weighting; warn if it will not weigh anything."""
@@ -132,9 +133,14 @@ class LossWeightingHook(WeightingHook[Weighting]):
         if not self._begins(runner):
             return
         losses = self._latest()
-        self._losses = None if losses.isnan().all() else losses
         self.means = PeriodMeans(len(losses))
         period = self.position // self.period + 1
+        if period == self._weighted:
+            # After a checkpoint from the middle of an epoch MMEngine begins
+            # the epoch anew. Its weights do not follow from its own losses.
+            return
+        self._losses = None if losses.isnan().all() else losses
+        self._weighted = period
         assert self.weighting is not None
         with warnings_in_log():
             weights = self.weighting.weights(period, self.num_periods, losses)
@@ -173,10 +179,13 @@ class LossWeightingHook(WeightingHook[Weighting]):
             self.missing.note(self.means.losses)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the losses of the last period and those of this one."""
-        return dict(losses=self._losses, **super().state_dict())
+        """Return the losses of the last period, and what this one has."""
+        return dict(
+            losses=self._losses, period=self._weighted, **super().state_dict()
+        )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within a period."""
         super().load_state_dict(state)
         self._losses = state['losses']
+        self._weighted = state.get('period')  # absent in early versions

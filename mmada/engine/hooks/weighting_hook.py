@@ -298,6 +298,9 @@ class WeightingHook(Hook, Generic[W]):
             losses: Raw losses, NaN where an objective has none.
             measured: Whether losses are published.
         """
+        if self.position % self.period == 0:
+            # An epoch may be done again, see LossWeightingHook.
+            self.means = PeriodMeans(len(losses))
         self.means.add(self.weights.values, losses)
         if not self.ends_period(runner):
             return

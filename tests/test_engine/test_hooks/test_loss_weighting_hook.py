@@ -422,6 +422,57 @@ class Means(Hook):
         self.weights.append(list(runner.model.objective_weights.values))
 
 
+def in_the_middle_of_epochs(work_dir, hook, resume=None):
+    """Trains 4 epochs of 3 iterations, with a checkpoint of each one."""
+    means = Means()
+    checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=1)
+    runner = toy.runner(
+        work_dir,
+        custom_hooks=[hook],
+        default_hooks=dict(checkpoint=checkpoint),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=4),
+        load_from=resume,
+        resume=resume is not None,
+    )
+    runner.register_hook(means)
+    runner.train()
+    return means
+
+
+def test_an_epoch_that_is_done_again_keeps_its_weights(tmp_path):
+    """MMEngine begins it anew after a checkpoint from the middle of it."""
+    hook = weighting('DynamicWeightAverage')
+    whole = in_the_middle_of_epochs(tmp_path, hook)
+    before = rows(tmp_path)
+    assert before[2]['weights'] == pytest.approx(whole.weights[6])
+    assert before[2]['weights'] != [1.0, 1.0]
+    again = in_the_middle_of_epochs(
+        tmp_path, hook, str(tmp_path / 'iter_8.pth')
+    )
+    after = rows(tmp_path)
+    assert [row['epoch'] for row in after] == [1, 2, 3, 4]
+    assert after[2] == before[2]
+    assert again.weights[:3] == [pytest.approx(whole.weights[6])] * 3
+    expected = [
+        sum(column) / 3 for column in zip(*again.losses[:3], strict=True)
+    ]
+    assert after[3]['losses'] == pytest.approx(expected)
+
+
+def test_means_of_an_epoch_that_is_done_again_begin_anew(tmp_path):
+    hook = dict(
+        type='StepWeightingHook', weighting=dict(type='UncertaintyWeighting')
+    )
+    in_the_middle_of_epochs(tmp_path, hook)
+    again = in_the_middle_of_epochs(
+        tmp_path, hook, str(tmp_path / 'iter_8.pth')
+    )
+    row = rows(tmp_path)[2]
+    for name, found in (('losses', again.losses), ('weights', again.weights)):
+        expected = [sum(column) / 3 for column in zip(*found[:3], strict=True)]
+        assert row[name] == pytest.approx(expected), name
+
+
 def test_a_pseudo_epoch_that_diverges_is_named(tmp_path):
     optim_wrapper = dict(
         toy.OPTIM_WRAPPER, optimizer=dict(type='SGD', lr=1e30)
