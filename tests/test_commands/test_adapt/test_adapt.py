@@ -186,7 +186,7 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lazy, plain = tmp_path / 'lazy.py', tmp_path / 'plain.py'
-    names = 'model train_dataloader train_cfg default_scope'.split()
+    names = ['model', 'train_dataloader', 'train_cfg', 'default_scope']
     stock = get_config(RETINANET)
     Config({name: stock[name] for name in names}).dump(
         tmp_path / 'settings.py'
