@@ -12,7 +12,8 @@ from mmengine.dist import is_main_process
 
 from mmada.commands.common import build_runner, load_config, refusals
 from mmada.engine import find_latest_checkpoint
-from mmada.utils.run_files import HISTORY_FILE
+from mmada.engine.state.state_files import stored_steps
+from mmada.utils.run_files import STATES_DIR
 
 AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
 """Where MMEngine's AmpOptimWrapper works, whatever its `dtype`."""
@@ -41,22 +42,28 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
                 f'{args.config}.'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = (
-            find_latest_checkpoint(cfg.work_dir)
-            if args.resume == 'auto'
-            else args.resume
-        )
+    if args.resume == 'auto':
+        latest = find_latest_checkpoint(cfg.work_dir)
+        if latest is None and not has_search(cfg.work_dir):
+            return  # a new run starts from its own `load_from`
+        cfg.resume, cfg.load_from = True, latest
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
+
+
+def has_search(work_dir: str) -> bool:
+    """Return whether a search has left states in a work directory."""
+    roots = Path(work_dir).glob(f'*/{STATES_DIR}')
+    return any(any(stored_steps(root)) for root in roots)
 
 
 def note_fresh_start(cfg: Config, prog: str) -> None:
     """Say, on one rank, that a run to be resumed has nothing to go on from."""
-    search = any(Path(cfg.work_dir).glob(f'*/{HISTORY_FILE}'))
-    if cfg.load_from is None and not search and is_main_process():
+    if not cfg.get('resume') and is_main_process():
+        start = cfg.get('load_from') or 'the beginning'
         print(
             f'{prog}: nothing to resume in {cfg.work_dir}, so the run starts '
-            'from the beginning.',
+            f'from {start}.',
             file=sys.stderr,
         )
 

@@ -32,6 +32,7 @@ from mmada.models.objectives import (
     ObjectiveSpec,
     build_objectives,
     check_loss_names,
+    check_not_weighted,
     is_loss,
 )
 
@@ -344,7 +345,11 @@ def reduce_losses(
         Loss name to scalar. What is only logged is left out, and so is a
         loss that is an empty list, as of a batch without positives, and one
         called 'loss', the name of the sum of all.
+
+    Raises:
+        ObjectiveError: If a loss has the name of a weighted one.
     """
+    check_not_weighted(losses)
     _, scalars = BaseModel.parse_losses(
         model, {k: v for k, v in losses.items() if is_loss(k)}
     )

@@ -225,6 +225,21 @@ def check_loss_names(names: Collection[str]) -> None:
         )
 
 
+def check_not_weighted(names: Iterable[str]) -> None:
+    """Check that no loss of a model has the name of a weighted one.
+
+    Raises:
+        ObjectiveError: If one has.
+    """
+    for name in names:
+        if 'loss' in name and name.startswith(WEIGHTED):
+            raise ObjectiveError(
+                'The model should produce losses whose names do not begin '
+                f'with {WEIGHTED!r}, the prefix of weighted losses in the '
+                f'log. Found {name!r}: rename it.'
+            )
+
+
 def _parse(name: str, value: Any) -> tuple[Sequence[str], bool]:
     """Return the patterns of an objective, and whether it may be late."""
     given = value if isinstance(value, Mapping) else dict(pattern=value)

@@ -191,6 +191,7 @@ def test_the_page_lists_all_commands_and_what_calls_them() -> None:
         (['-m', 'mmada', 'split', 'ann.json'], '1'),
         (['-c', SCRIPT, 'plan', '--help'], ''),
         (['tools/benchmarks/simulate_slope_search.py', '--searches=1'], ''),
+        (['tools/benchmarks/speed/replica_switch.py', '--quick'], '1'),
     ],
 )
 def test_a_reader_that_ends_early_is_no_error(

@@ -414,6 +414,43 @@ class DetachedDetector(toy.ToyDetector):
 
 
 @MODELS.register_module()
+class WeightedNameDetector(toy.ToyDetector):
+    """Has a loss of the name that the log gives a weighted one."""
+
+    def forward(self, x, y, mode='tensor'):
+        found = super().forward(x, y, mode)
+        if mode != 'predict':
+            found['weighted.loss_a'] = found['loss_a'] * 2
+        return found
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(
+            custom_hooks=[
+                dict(
+                    type='LossWeightingHook',
+                    weighting=dict(type='InverseLossWeighting'),
+                )
+            ]
+        ),
+        dict(train_cfg=toy.exploration()),
+        {},
+    ],
+)
+def test_a_loss_of_the_name_of_a_weighted_one_is_named_before_a_step(
+    tmp_path, options
+):
+    model = dict(toy.MODEL, detector=dict(type='WeightedNameDetector'))
+    runner = toy.runner(tmp_path, model=model, **options)
+    before = toy.state_of(runner.model.head_a)
+    with pytest.raises(ObjectiveError, match="Found 'weighted.loss_a'"):
+        runner.train()
+    toy.assert_same_state(runner.model.head_a.state_dict(), before)
+
+
+@MODELS.register_module()
 class MisnamedDetector(toy.ToyDetector):
     """Returns a regulariser that MMEngine does not sum, and two values."""
 

@@ -46,6 +46,35 @@ def test_train_resume_and_test(
     assert len(pickle.loads(out.read_bytes())) == 12
 
 
+def test_a_run_with_nothing_to_resume_starts_from_load_from(
+    run: Run,
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As one that a cluster always starts with `--resume`."""
+    short = ('--cfg-options', 'train_cfg.max_epochs=1')
+    run(TOOLS / 'train.py', config, '--work-dir', tmp_path / 'first', *short)
+    trained = tmp_path / 'first/epoch_1.pth'
+    work_dir = tmp_path / 'second'
+    still = (*short, 'optim_wrapper.optimizer.lr=0.0', f'load_from={trained}')
+    command = (TOOLS / 'train.py', config, '--work-dir', work_dir, '--resume')
+    run(*command, *still)
+    assert f'so the run starts from {trained}.' in capsys.readouterr().err
+    first, second = (
+        torch.load(folder / 'epoch_1.pth', weights_only=False)
+        for folder in (trained.parent, work_dir)
+    )
+    for name, value in first['state_dict'].items():
+        if name.endswith(('weight', 'bias')):
+            assert torch.equal(value, second['state_dict'][name]), name
+    assert second['meta']['iter'] == 3
+
+    run(*command, *still, 'train_cfg.max_epochs=2')
+    meta = torch.load(work_dir / 'epoch_2.pth', weights_only=False)['meta']
+    assert meta['iter'] == 6
+
+
 def test_what_mmada_refuses_ends_with_its_message(
     run: Run,
     config: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         '\n'.join(['Left open:', *_listed(adapted.left_open or ['nothing'])])
     )
-    print(f'Train it with: {adapted.command} {args.out}')
+    print(f'Train it with: {adapted.command} {shlex.quote(str(args.out))}')
     return 0
 
 
@@ -310,7 +311,7 @@ class _Writer:
         self.reward = find_reward(config, self.args.reward or ())
         data = search.find_data(config)
         self.gpus = search.num_gpus(self.args.config, config, self.args.gpus)
-        split = f'mmada split {self.args.out}'
+        split = f'mmada split {shlex.quote(str(self.args.out))}'
         values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(
@@ -342,7 +343,7 @@ class _Writer:
             f'{number} replicas, so the search costs {number} trainings and '
             'the evaluations of their rounds; the training with the result '
             'comes on top. On your GPUs: '
-            f'mmada plan {self.args.out} --gpus N'
+            f'mmada plan {shlex.quote(str(self.args.out))} --gpus N'
         )
         loop = search.loop(self.stock, options, self.reward, self.gpus)
         return assignment('train_cfg', loop)

@@ -36,8 +36,9 @@ class Stock(NamedTuple):
 
     @property
     def optimizer(self) -> str:
-        """The type of its optimizer."""
-        return str(self.config.optim_wrapper.optimizer.type)
+        """The name of its optimizer, whose type may name a module, too."""
+        kind = str(self.config.optim_wrapper.optimizer.type)
+        return kind.rpartition('.')[2]
 
 
 class Leaf(NamedTuple):
@@ -74,8 +75,11 @@ def read_stock(name: str, folder: Path) -> Stock:
         known = is_installed(MODULE2PACKAGE.get(package, package))
         base = name if known and not _collates(config) else str(path)
     else:
-        absolute = path.is_absolute()
-        base = name if absolute else os.path.relpath(path, folder)
+        base = name if path.is_absolute() else os.path.relpath(path, folder)
+        # `..` of a link to a folder is above what the link points to.
+        if (folder / base).resolve() != path.resolve():
+            base = str(path.absolute())
+    _check_is_base(name, path)
     _check(name, config)
     return Stock(base, config, config.get('default_scope') or 'mmdet')
 
@@ -88,6 +92,18 @@ def _collates(config: Config) -> bool:
     """
     loaders = (config.get(f'{part}_dataloader') for part in PARTS)
     return any('collate_fn' in (loader or {}) for loader in loaders)
+
+
+def _check_is_base(name: str, path: Path) -> None:
+    try:
+        Config.fromstring(f'_base_ = {str(path.absolute())!r}', '.py')
+    except RuntimeError as error:
+        raise ValueError(
+            '`config` should be one that another config can name as '
+            f'`_base_`. Found {name}, which imports modules or has '
+            '`read_base`. Write a plain one first: '
+            f"Config.fromfile({str(path)!r}).dump('plain.py')"
+        ) from error
 
 
 def _check(name: str, config: Config) -> None:

@@ -86,7 +86,7 @@ class Exploration:
 
         Raises:
             ReplicaError: If it failed.
-            RuntimeError: If it diverged.
+            RuntimeError: If a loss or a parameter is not finite in it.
         """
         start = self.runner.live.capture()
         check_equal(self.channel, start)
@@ -139,10 +139,10 @@ class Exploration:
             ),
             'the pseudo epoch',
         )
-        if not outcome.metrics:
+        if outcome.diverged:
             raise RuntimeError(
-                'The pseudo epoch diverged with the neutral action: the loss '
-                'or a parameter is not finite. Lower the learning rate.'
+                'The pseudo epoch, with the neutral action, '
+                f'{outcome.diverged}'
             )
         return outcome
 

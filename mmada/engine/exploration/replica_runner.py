@@ -16,7 +16,7 @@ from mmada.engine.exploration.targets import Target
 from mmada.engine.preemption import stop_on_sigterm
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import KeptSnapshot, LiveReplica
-from mmada.engine.replicas.segment import train_segment
+from mmada.engine.replicas.segment import NotFiniteError, train_segment
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, Score
 from mmada.engine.state import failpoint
@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
         seconds: Time it took.
         error: Traceback of what was raised, else ''.
         out_of_memory: Whether that was the accelerator's memory.
+        diverged: What was not finite in the training, else ''.
     """
 
     metrics: dict[str, float] = {}
@@ -43,6 +44,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     error: str = ''
     out_of_memory: bool = False
+    diverged: str = ''
 
 
 class ReplicaRunner:
@@ -130,6 +132,8 @@ class ReplicaRunner:
         try:
             with self.groups.scope(), stop_on_sigterm() as check:
                 outcome = play(check)
+        except NotFiniteError as error:
+            outcome = Outcome(diverged=str(error))
         except Exception as error:
             if self.groups.share.size > 1:
                 raise
@@ -173,8 +177,6 @@ class ReplicaRunner:
                 on_iteration=between,
             )
             failpoint('explore.after_training')
-            if losses is None:
-                return Outcome()
             score = self._score(check)
         failpoint('explore.after_evaluation')
         self.live.attributes.difference()  # raises what capture would

@@ -6,6 +6,7 @@ common with it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -143,6 +144,7 @@ def identity_of(
     controller: Controller,
     config: dict[str, Any],
     run: Mapping[str, Any],
+    data: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the identity of a search, JSON values.
 
@@ -151,6 +153,7 @@ def identity_of(
         controller: Proposes the actions.
         config: Of the controller.
         run: Config of the run, as a Runner keeps it.
+        data: Configs of the data sets and metrics, by name.
     """
     target, loader = runner.target, runner.loader
     return dict(
@@ -171,11 +174,69 @@ def identity_of(
         hooks=runner.course.hook_names,
         order=_plain(loader.order),
         **{name: _plain(run.get(name)) for name in _OPTIMIZATION},
+        **{name: _digests(run.get(name)) for name in _MODEL},
+        **{name: _digests(part) for name, part in data.items()},
     )
 
 
 _OPTIMIZATION = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr')
 """Entries of a run's config that say how each replica steps."""
+
+_MODEL = ('model', 'data_preprocessor')
+"""Entries of a run's config that say what is trained and scored."""
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        'backend_args',
+        'collect_device',
+        'collect_dir',
+        'data_root',
+        'file_client_args',
+        'init_cfg',  # a resumed search takes its parameters from the states
+        'lazy_init',
+        'max_refetch',
+        'nproc',
+        'outfile_prefix',
+        'pretrained',
+        'serialize_data',
+        'with_cp',
+    }
+)
+"""Options that say where files are, or how much time or memory is spent."""
+
+
+def _digests(config: Any) -> Any:
+    """Return a digest of each option of a config, or of each in a list.
+
+    The options themselves, such as a whole model, would be long.
+    """
+    config = _effective(_plain(config))
+    if isinstance(config, list):
+        config = dict(enumerate(config))
+    if not isinstance(config, dict):
+        return config
+    return {
+        str(name): sha256(json.dumps(part, sort_keys=True).encode())[:8]
+        for name, part in config.items()
+    }
+
+
+def _effective(config: Any) -> Any:
+    """Return what of a plain config decides the result.
+
+    Of a path that is its last part, since the folders may move.
+    """
+    if isinstance(config, dict):
+        return {
+            name: _effective(part)
+            for name, part in config.items()
+            if name not in _WITHOUT_EFFECT
+        }
+    if isinstance(config, list):
+        return [_effective(part) for part in config]
+    if isinstance(config, str):
+        return config.rstrip('/').rpartition('/')[2]
+    return config
 
 
 def _images_of(dataset: Any) -> str:

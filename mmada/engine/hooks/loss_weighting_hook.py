@@ -13,7 +13,7 @@ from mmada.engine.mmengine_adapters import accumulated_iterations
 from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
-from mmada.engine.replicas.segment import train_segment
+from mmada.engine.replicas.segment import NotFiniteError, train_segment
 from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
@@ -58,6 +58,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             check_int('probe_iters', probe_iters, 1)
         self._probe_iters = probe_iters
         self._losses: Tensor | None = None
+        self._weighted: int | None = None  # period of the weights in force
 
     def build_weighting(self, runner: Any) -> Weighting:
         """Build the weighting; warn if it will not weigh anything."""
@@ -84,7 +85,7 @@ class LossWeightingHook(WeightingHook[Weighting]):
             Mean raw losses, shape (n,).
 
         Raises:
-            RuntimeError: If the pseudo epoch diverges.
+            RuntimeError: If a loss or a parameter is not finite in it.
         """
         loader = self.probe_loader(runner, self._probe_iters)
         course = Course(runner, loader)
@@ -100,27 +101,27 @@ class LossWeightingHook(WeightingHook[Weighting]):
             f'Pseudo epoch of {loader.num_iters} iterations '
             'with all weights 1.'
         )
-        with preserve_rng(), course.at(0):
-            losses = train_segment(
-                live,
-                (piece.loader for piece in loader.pieces(0)),
-                ObjectiveMeter(self.weights.objectives),
-                first_iter=0,
-                max_iters=runner.max_iters,
-                epoch_length=loader.epoch_length,
-                seed=derive_seed(runner.seed, 'segment', 0),
-                events=course,
-            )
+        try:
+            with preserve_rng(), course.at(0):
+                losses = train_segment(
+                    live,
+                    (piece.loader for piece in loader.pieces(0)),
+                    ObjectiveMeter(self.weights.objectives),
+                    first_iter=0,
+                    max_iters=runner.max_iters,
+                    epoch_length=loader.epoch_length,
+                    seed=derive_seed(runner.seed, 'segment', 0),
+                    events=course,
+                )
+        except NotFiniteError as error:
+            raise RuntimeError(
+                f'The pseudo epoch, with all weights 1, {error}'
+            ) from None
         live.restore(start)
         live.optim_wrapper.initialize_count_status(
             runner.model, runner.iter, runner.max_iters
         )
         self.weights.set(weights)
-        if losses is None:
-            raise RuntimeError(
-                'The pseudo epoch diverged with all weights '
-                '1. Lower the learning rate.'
-            )
         self.missing.note(losses)
         return losses
 
@@ -132,9 +133,14 @@ class LossWeightingHook(WeightingHook[Weighting]):
         if not self._begins(runner):
             return
         losses = self._latest()
-        self._losses = None if losses.isnan().all() else losses
         self.means = PeriodMeans(len(losses))
         period = self.position // self.period + 1
+        if period == self._weighted:
+            # After a checkpoint from the middle of an epoch MMEngine begins
+            # the epoch anew. Its weights do not follow from its own losses.
+            return
+        self._losses = None if losses.isnan().all() else losses
+        self._weighted = period
         assert self.weighting is not None
         with warnings_in_log():
             weights = self.weighting.weights(period, self.num_periods, losses)
@@ -173,10 +179,13 @@ class LossWeightingHook(WeightingHook[Weighting]):
             self.missing.note(self.means.losses)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the losses of the last period and those of this one."""
-        return dict(losses=self._losses, **super().state_dict())
+        """Return the losses of the last period, and what this one has."""
+        return dict(
+            losses=self._losses, period=self._weighted, **super().state_dict()
+        )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on within a period."""
         super().load_state_dict(state)
         self._losses = state['losses']
+        self._weighted = state.get('period')  # absent in early versions

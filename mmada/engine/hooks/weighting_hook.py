@@ -221,6 +221,7 @@ class WeightingHook(Hook, Generic[W]):
         checkpoint[STATE_KEY] = dict(
             objectives=list(self.weights.objectives.names),
             method=type(self.weighting).__name__,
+            interval=self._interval,
             weights=list(self.weights.values),
             weighting=self.weighting.state_dict(),
             **self.state_dict(),
@@ -297,6 +298,9 @@ class WeightingHook(Hook, Generic[W]):
             losses: Raw losses, NaN where an objective has none.
             measured: Whether losses are published.
         """
+        if self.position % self.period == 0:
+            # An epoch may be done again, see LossWeightingHook.
+            self.means = PeriodMeans(len(losses))
         self.means.add(self.weights.values, losses)
         if not self.ends_period(runner):
             return
@@ -331,6 +335,14 @@ class WeightingHook(Hook, Generic[W]):
             raise ValueError(
                 f'`weighting` should be that of the checkpoint, '
                 f'{stored["method"]}. Found {method}.'
+            )
+        interval = stored.get('interval', self._interval)  # of early versions
+        if interval != self._interval:
+            raise ValueError(
+                '`interval` should be that of the checkpoint, '
+                f'{interval}, since its periods are counted in it. Found '
+                f'{self._interval}. To use the parameters alone, set '
+                '`load_from` and not `resume`.'
             )
         # MMEngine loads checkpoints onto the device of the model.
         state = apply_to(stored, lambda x: isinstance(x, Tensor), Tensor.cpu)

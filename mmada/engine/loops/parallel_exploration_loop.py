@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,11 @@ class ParallelExplorationLoop(BaseLoop):
         check_ranks(ranks_per_replica)
         self.target = build_target(target)
         self._controller_config = controller
+        self._data = dict(
+            training_data=_dataset_of(dataloader),
+            reward_data=_dataset_of(reward_dataloader),
+            reward_evaluator=reward_evaluator,
+        )
         self._training_rounds = controller_class(
             controller, self.target
         ).training_rounds(num_rounds, controller)
@@ -331,6 +336,7 @@ class ParallelExplorationLoop(BaseLoop):
                 self.controller,
                 self._controller_config,
                 self.runner.cfg,
+                self._data,
             ),
         )
         self.reporter = ExplorationReporter(
@@ -404,6 +410,13 @@ class ParallelExplorationLoop(BaseLoop):
             with_model=exploration.start_states.explores,
         )
         self.reporter.finished(nothing_learned)
+
+
+def _dataset_of(dataloader: Any) -> Any:
+    """Return the dataset of a dataloader, each as a config or built."""
+    if isinstance(dataloader, Mapping):
+        return dataloader.get('dataset')
+    return dataloader.dataset
 
 
 def _take_over_seed(runner: Any, directory: str) -> None:

@@ -36,6 +36,13 @@ class SegmentEvents:
 NO_EVENTS = SegmentEvents()
 
 
+class NotFiniteError(RuntimeError):
+    """A loss or a parameter of a segment is not finite.
+
+    The message says what the training did, and what to change.
+    """
+
+
 def train_segment(
     live: LiveReplica,
     pieces: Iterable[Iterable[Any]],
@@ -47,7 +54,7 @@ def train_segment(
     seed: int,
     events: SegmentEvents = NO_EVENTS,
     on_iteration: Callable[[int], None] = lambda done: None,
-) -> Tensor | None:
+) -> Tensor:
     """Train on the batches with the weights or shapes in force.
 
     All ranks of the default group train the segment together, and stop
@@ -65,8 +72,11 @@ def train_segment(
         on_iteration: Called with the number of iterations done.
 
     Returns:
-        The meter's means; None if the loss or a parameter is not finite,
-        where training stops at once.
+        The meter's means.
+
+    Raises:
+        NotFiniteError: If the loss or a parameter is not finite, where
+            training stops at once.
     """
     live.optim_wrapper.initialize_count_status(
         live.model, first_iter, max_iters
@@ -82,35 +92,53 @@ def train_segment(
                 batch, optim_wrapper=live.optim_wrapper
             )
             if not _on_all_ranks(bool(torch.isfinite(outputs['loss']))):
-                _log_not_finite(outputs, iteration)
-                return None
+                found = _not_finite(outputs)
+                _log_not_finite(found, iteration)
+                raise NotFiniteError(_why(found, iteration, first_iter))
             meter.update(outputs)
             events.after_iteration(iteration, batch, outputs)
             iteration += 1
             live.step_schedulers(iteration % epoch_length == 0)
             on_iteration(iteration - first_iter)
-    return meter.mean() if _on_all_ranks(live.is_finite()) else None
+    if not _on_all_ranks(live.is_finite()):
+        raise NotFiniteError(
+            'diverged: a parameter or buffer is not finite at the end. Lower '
+            'the learning rate.'
+        )
+    return meter.mean()
 
 
-def _log_not_finite(log_vars: Mapping[str, Any], iteration: int) -> None:
-    """Name the losses that are not finite.
-
-    Args:
-        log_vars: What the iteration logs.
-        iteration: Counted from 0.
-    """
+def _not_finite(log_vars: Mapping[str, Any]) -> str:
+    """Name the losses that are not finite in what an iteration logs."""
     losses = {
         name: float(torch.as_tensor(value).detach())
         for name, value in log_vars.items()
         if is_loss(name)
     }
     found = [f'{k} is {v}' for k, v in losses.items() if not math.isfinite(v)]
-    text = ', '.join(found) or 'their sum, or one of another rank, is not'
+    return ', '.join(found) or 'their sum, or one of another rank, is not'
+
+
+def _log_not_finite(found: str, iteration: int) -> None:
     print_log(
         f'This training ends in iteration {iteration + 1}, as losses should '
-        f'be finite: {text}.',
+        f'be finite: {found}.',
         logger='current',
         level=logging.WARNING,
+    )
+
+
+def _why(found: str, iteration: int, first_iter: int) -> str:
+    if iteration == first_iter:
+        return (
+            'has a loss that is not finite in the first iteration, before '
+            f'any step: {found}. The learning rate is not the cause. Look at '
+            'how this loss is computed, at the data of the first batch, and '
+            'at the parameters that the model starts with.'
+        )
+    return (
+        f'diverged in iteration {iteration + 1}: {found}. Lower the learning '
+        'rate.'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.hub import get_config
 from mmengine.registry import HOOKS
 
 from mmada.commands import arguments
@@ -151,6 +153,53 @@ def test_a_path_is_written_as_it_is_given(
     assert "_base_ = '../stock.py'\n" in Path('configs/mine.py').read_text()
     adapt(str(tmp_path / 'stock.py'), Path('other.py'))
     assert f"_base_ = '{tmp_path}/stock.py'\n" in Path('other.py').read_text()
+
+
+def test_the_base_is_found_from_a_folder_that_is_a_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whose parent is not that of the link; the command can be pasted."""
+    stock = tmp_path / 'stock/one.py'
+    (tmp_path / 'real/deep').mkdir(parents=True)
+    stock.parent.mkdir()
+    stock.write_text(f'_base_ = {RETINANET!r}\ntrain_cfg = dict(max_epochs=5)')
+    (tmp_path / 'my link').symlink_to(tmp_path / 'real/deep')
+    out = tmp_path / 'my link/out.py'
+    assert adapt(os.path.relpath(stock), out).train_cfg.max_epochs == 5
+    assert f"Train it with: mmada train '{out}'" in capsys.readouterr().out
+
+
+LAZY = """
+from mmengine.config import read_base
+from mmengine.hooks import EMAHook
+from torch.optim import SGD
+
+with read_base():
+    from .settings import *
+model.update(type='RetinaNet')
+optim_wrapper = dict(optimizer=dict(type=SGD, lr=0.01, momentum=0.9))
+custom_hooks = [dict(type=EMAHook)]
+"""
+
+
+def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lazy, plain = tmp_path / 'lazy.py', tmp_path / 'plain.py'
+    names = ['model', 'train_dataloader', 'train_cfg', 'default_scope']
+    stock = get_config(RETINANET)
+    Config({name: stock[name] for name in names}).dump(
+        tmp_path / 'settings.py'
+    )
+    lazy.write_text(LAZY)
+    out = tmp_path / 'out.py'
+    said = refusal(capsys, lazy, '-o', out)
+    assert f'Found {lazy}, which imports modules or has `read_base`' in said
+    assert not out.exists()
+    Config.fromfile(lazy).dump(plain)
+    cfg = adapt(str(plain), out)
+    assert cfg.optim_wrapper.optimizer.type == 'torch.optim.SGD'
+    assert cfg.optim_wrapper.head_rule == dict(mode='corrected_lr')
 
 
 def policy(path: Path, names: tuple[str, ...]) -> Path:

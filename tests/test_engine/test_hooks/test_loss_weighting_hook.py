@@ -422,16 +422,89 @@ class Means(Hook):
         self.weights.append(list(runner.model.objective_weights.values))
 
 
+def in_the_middle_of_epochs(work_dir, hook, resume=None):
+    """Trains 4 epochs of 3 iterations, with a checkpoint of each one."""
+    means = Means()
+    checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=1)
+    runner = toy.runner(
+        work_dir,
+        custom_hooks=[hook],
+        default_hooks=dict(checkpoint=checkpoint),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=4),
+        load_from=resume,
+        resume=resume is not None,
+    )
+    runner.register_hook(means)
+    runner.train()
+    return means
+
+
+def test_an_epoch_that_is_done_again_keeps_its_weights(tmp_path):
+    """MMEngine begins it anew after a checkpoint from the middle of it."""
+    hook = weighting('DynamicWeightAverage')
+    whole = in_the_middle_of_epochs(tmp_path, hook)
+    before = rows(tmp_path)
+    assert before[2]['weights'] == pytest.approx(whole.weights[6])
+    assert before[2]['weights'] != [1.0, 1.0]
+    again = in_the_middle_of_epochs(
+        tmp_path, hook, str(tmp_path / 'iter_8.pth')
+    )
+    after = rows(tmp_path)
+    assert [row['epoch'] for row in after] == [1, 2, 3, 4]
+    assert after[2] == before[2]
+    assert again.weights[:3] == [pytest.approx(whole.weights[6])] * 3
+    expected = [
+        sum(column) / 3 for column in zip(*again.losses[:3], strict=True)
+    ]
+    assert after[3]['losses'] == pytest.approx(expected)
+
+
+def test_means_of_an_epoch_that_is_done_again_begin_anew(tmp_path):
+    hook = dict(
+        type='StepWeightingHook', weighting=dict(type='UncertaintyWeighting')
+    )
+    in_the_middle_of_epochs(tmp_path, hook)
+    again = in_the_middle_of_epochs(
+        tmp_path, hook, str(tmp_path / 'iter_8.pth')
+    )
+    row = rows(tmp_path)[2]
+    for name, found in (('losses', again.losses), ('weights', again.weights)):
+        expected = [sum(column) / 3 for column in zip(*found[:3], strict=True)]
+        assert row[name] == pytest.approx(expected), name
+
+
 def test_a_pseudo_epoch_that_diverges_is_named(tmp_path):
     optim_wrapper = dict(
         toy.OPTIM_WRAPPER, optimizer=dict(type='SGD', lr=1e30)
     )
-    with pytest.raises(RuntimeError, match='pseudo epoch diverged'):
+    with pytest.raises(
+        RuntimeError,
+        match='The pseudo epoch, with all weights 1, diverged in iteration 2',
+    ):
         train(
             tmp_path,
             weighting('InverseLossWeighting'),
             optim_wrapper=optim_wrapper,
         )
+
+
+@MODELS.register_module()
+class NoPositivesDetector(toy.ToyDetector):
+    """Its second loss is a mean over nothing."""
+
+    def forward(self, x, y, mode='tensor'):
+        losses = super().forward(x, y, mode)
+        return losses | dict(loss_b=losses['loss_b'][0].new_zeros(0).mean())
+
+
+def test_a_loss_that_is_nan_with_these_data_is_no_divergence(tmp_path):
+    model = dict(toy.MODEL, detector=dict(type='NoPositivesDetector'))
+    with pytest.raises(
+        RuntimeError,
+        match='all weights 1, has a loss that is not finite in the first '
+        'iteration, before any step: loss_b is nan.',
+    ):
+        train(tmp_path, weighting('InverseLossWeighting'), model=model)
 
 
 def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
@@ -443,6 +516,26 @@ def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
         ValueError, match="those of the checkpoint, .'a', 'b'.. Found"
     ):
         train(tmp_path, hook, model=model, resume=True)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'method'),
+    [
+        ('LossWeightingHook', 'InverseLossWeighting'),
+        ('StepWeightingHook', 'UncertaintyWeighting'),
+        ('GradientWeightingHook', 'GradNorm'),
+    ],
+)
+def test_periods_of_another_length_are_refused(tmp_path, kind, method):
+    hook = dict(type=kind, weighting=dict(type=method))
+    train(tmp_path, dict(hook, interval=2))
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    for interval, found in ((None, 'None'), (4, '4')):
+        with pytest.raises(ValueError, match=f'checkpoint, 2,.*ound {found}'):
+            train(tmp_path, dict(hook, interval=interval), resume=True)
+    train(tmp_path, dict(hook, interval=2), resume=True)
+    # Of 9 iterations.
+    assert [row['epoch'] for row in rows(tmp_path)] == [1, 2, 3, 4, 5]
 
 
 def test_loaded_weights_start_a_training_of_their_own(tmp_path):

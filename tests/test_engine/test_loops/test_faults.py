@@ -172,8 +172,23 @@ def test_a_dead_round_is_tried_again_with_new_samples(tmp_path):
 
 
 def test_a_pseudo_epoch_that_breaks_is_named(tmp_path):
-    with pytest.raises(RuntimeError, match='pseudo epoch diverged'):
+    with pytest.raises(
+        RuntimeError,
+        match='The pseudo epoch, with the neutral action, diverged in '
+        'iteration 2: loss_a is nan. Lower the learning rate.',
+    ):
         explore(tmp_path, PSEUDO[1:2])
+
+
+def test_a_loss_that_is_nan_from_the_first_iteration_is_no_divergence(
+    tmp_path,
+):
+    with pytest.raises(
+        RuntimeError,
+        match='has a loss that is not finite in the first iteration, before '
+        'any step: loss_a is nan. The learning rate is not the cause.',
+    ):
+        explore(tmp_path, PSEUDO[:1])
 
 
 def test_equal_rewards_teach_nothing_and_the_first_replica_wins(tmp_path):

@@ -18,15 +18,18 @@ class PairMetric(BaseMetric):
     """Two metrics and their values on the first and the last images.
 
     Args:
-        stop_at: Number of the evaluation that is interrupted, from 1.
-        broken_at: Number of the one whose second metric is NaN.
+        broken_at: Number of the evaluation whose second metric is NaN, from 1.
+
+    Attributes:
+        stop_at: Number of the one that is interrupted.
     """
 
     default_prefix = 'pair'
+    stop_at = 0
 
-    def __init__(self, stop_at=0, broken_at=0):
+    def __init__(self, broken_at=0):
         super().__init__()
-        self.stop_at, self.broken_at = stop_at, broken_at
+        self.broken_at = broken_at
         self.count = 0
 
     def process(self, data_batch, data_samples):
@@ -99,10 +102,13 @@ def test_a_metric_without_resamples_leaves_no_field(tmp_path):
     assert {record['reward_metric'] for record in history} == {'toy/score'}
 
 
-def test_a_resumed_round_has_the_resamples_of_before(whole, tmp_path):
+def test_a_resumed_round_has_the_resamples_of_before(
+    whole, tmp_path, monkeypatch
+):
     """Evaluations: that of the pseudo epoch, then one a replica."""
-    with pytest.raises(KeyboardInterrupt):
-        explore(tmp_path, evaluator=dict(type='PairMetric', stop_at=3))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(PairMetric, 'stop_at', 3)
+        explore(tmp_path)
     assert explore(tmp_path, resume=True) == whole[1]
 
 

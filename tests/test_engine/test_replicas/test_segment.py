@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from torch.nn.functional import mse_loss
 
-from mmada.engine.replicas.segment import train_segment
+from mmada.engine.replicas.segment import NotFiniteError, train_segment
 from mmada.models import ObjectiveMeter
 from tests.support import toy
 from tests.test_engine import lives
@@ -131,7 +131,9 @@ def test_stops_in_the_iteration_whose_loss_is_not_finite(
             given.append(batch)
             yield batch
 
-    assert segment(live, batches(), on_iteration=done.append) is None
+    with pytest.raises(NotFiniteError, match=': loss_a is nan') as caught:
+        segment(live, batches(), on_iteration=done.append)
+    assert ('before any step' in str(caught.value)) == (position == 0)
     assert len(given) == position + 1
     assert done == list(range(1, position + 1))
     assert said == [
@@ -150,9 +152,11 @@ def test_weights_that_are_not_finite_under_finite_losses(value):
             with torch.no_grad():
                 live.model.head_a.bias.fill_(value)
 
-    assert segment(live, lives.batches(), on_iteration=spoil) is None
+    with pytest.raises(NotFiniteError, match='a parameter or buffer'):
+        segment(live, lives.batches(), on_iteration=spoil)
     live = lives.build(optimizer=dict(type='SGD', lr=math.inf))
-    assert segment(live, lives.batches(1)) is None
+    with pytest.raises(NotFiniteError, match='a parameter or buffer'):
+        segment(live, lives.batches(1))
 
 
 def test_the_seed_decides_on_dropout():

@@ -33,6 +33,7 @@ from mmengine.device import get_device
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.models import AutoSegLoss
 from mmada.surrogates import NAMED_POINTS
 
@@ -107,6 +108,7 @@ def show_operations(name: str, run: Step, rows: int = 4) -> None:
     print(f'operations of {name}: {shares}', flush=True)
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Measure every metric and print what was found."""
     options = parser(__doc__, repeats=15)

@@ -25,6 +25,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_problem import TinyProblem
 
+from mmada.commands.command_line import ends_with_reader
+
 
 class Span(Hook):
     """Times a training without its set-up: iterations and evaluation.
@@ -110,6 +112,7 @@ class Comparison:
         return train(self.problem.bare(f'training_{name}'))
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the ratios."""
     options = parser(__doc__, repeats=3)

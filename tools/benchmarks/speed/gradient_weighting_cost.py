@@ -29,6 +29,8 @@ from tiny_problem import ONES, TinyProblem
 from weighting_overhead import Side
 from wide_problem import DEPTH
 
+from mmada.commands.command_line import ends_with_reader
+
 NECK = dict(parameters=r'neck\.fpn_convs')
 # Of the first iteration, so that it weighs from the second one on.
 GRAD_NORM: dict[str, Any] = dict(type='GradNorm', initial_losses='iteration')
@@ -135,6 +137,7 @@ def compare_memory(quick: bool) -> None:
         show_ratio(f'memory, GradNorm, {name} ({more:+.0f} MB)', peaks, ones)
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the ratios."""
     options = parser(__doc__, repeats=100)

@@ -24,6 +24,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.optimizers import HeadRuleOptimWrapperConstructor
 from mmada.engine.optimizers.head_rule import GradientHeadRule
 from mmada.engine.probe import probe_objectives
@@ -89,6 +90,7 @@ def build(name: str, batch: dict[str, Any]) -> tuple[BaseModel, OptimWrapper]:
     return model, optim_wrapper
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the share."""
     options = parser(__doc__, repeats=5)

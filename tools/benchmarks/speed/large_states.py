@@ -26,6 +26,7 @@ from mmengine.runner import Runner
 from rank_speed import run_ranks
 from wide_problem import num_bytes
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.distributed.launch import prepare_launch
 from mmada.engine.exploration import replica_runner
 from mmada.engine.exploration.exploration import Exploration
@@ -133,6 +134,7 @@ def show(rank: int, found: dict[str, Any], rounds: int) -> None:
         print(f'  {whole} s {name} a round: {listed}', flush=True)
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print memory, bytes and times of each rank."""
     options = parser(__doc__, repeats=1)

@@ -26,6 +26,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 from wide_problem import DEPTH, num_bytes
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.replicas.live_replica import LiveReplica
 
 ROUNDS = 2
@@ -136,6 +137,7 @@ def show(replicas: int, found: dict[str, int]) -> None:
     )
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print peaks and ratios."""
     options = parser(__doc__, repeats=3)

@@ -37,6 +37,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.datasets.coco_panoptic import id_to_rgb, write_png
 from mmada.evaluation import PanopticQuality, evaluate_folders
 from mmada.evaluation.submission import to_segments
@@ -277,6 +278,7 @@ def show_ratios(times: dict[str, list[float]]) -> None:
             show_ratio(f'{name} / {memory}', milliseconds, times[memory])
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the times side by side."""
     options = parser(__doc__, repeats=5)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from measure import ROOT, parser, show_surroundings
 
+from mmada.commands.command_line import ends_with_reader
+
 IMAGES = 118287
 SEGMENTS = (4, 18)  # 11 an image
 LIMIT_MB = 2000
@@ -117,6 +119,7 @@ def work(reader: str, path: str) -> None:
     del content
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> int:
     """Print the peaks; return 1 if that of the tool is above the limit."""
     options = parser(__doc__, repeats=1)

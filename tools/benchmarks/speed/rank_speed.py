@@ -28,6 +28,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tiny_problem import TinyProblem
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.distributed.launch import prepare_launch
 
 
@@ -158,6 +159,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print times and speed-up."""
     args = parse_args(argv)

@@ -25,6 +25,8 @@ from memory import most, now
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmada.commands.command_line import ends_with_reader
+
 CONFIG = ROOT / 'configs/ada/cascade_panoptic_r50_1x.py'
 REPLICAS = 2
 IMAGES = 2
@@ -152,6 +154,7 @@ def run(config: Config) -> dict[str, float]:
     )
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print memory and seconds."""
     args = parse_args(argv)

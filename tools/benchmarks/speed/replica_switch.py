@@ -19,6 +19,7 @@ from mmengine.optim import OptimWrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 from wide_problem import DEPTH, WideModel, clone_tensors, num_bytes
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.replicas.live_replica import LiveReplica
 
 COPIES = (
@@ -77,6 +78,7 @@ def copied(action: Callable[[], Any]) -> int:
     return counter.copied
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print times and ratios."""
     args = parser(__doc__, repeats=50).parse_args(argv)

@@ -19,6 +19,7 @@ from measure import parser, show_ratio, show_surroundings
 from mmengine.device import get_device
 from torch import Tensor
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.state import StateStore
 
 MEGABYTE = 10**6
@@ -52,6 +53,7 @@ def commit(store: StateStore, step: int, tensors: list[Tensor]) -> float:
     return time.perf_counter() - began
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print times and ratio."""
     options = parser(__doc__, repeats=5)

@@ -29,6 +29,7 @@ from mmengine.runner import Runner
 from rank_speed import explore, work
 from tiny_problem import TinyProblem
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.distributed import Paces, share_out, shares
 from mmada.models import inner_model
 
@@ -135,6 +136,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the simulation, and times of the search."""
     args = parse_args(argv)

@@ -29,6 +29,8 @@ from mmengine.runner import Runner
 from tiny_problem import TinyProblem
 from weighting_overhead import Side
 
+from mmada.commands.command_line import ends_with_reader
+
 STEM = 'cascade_panoptic_tiny_scenes_'
 NONE, AGAIN = 'none', 'none, a second time'
 
@@ -89,6 +91,7 @@ def measure_memory(name: str, iters: int) -> int:
     return json.loads(output.splitlines()[-1])
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the ratios."""
     options = parser(__doc__, repeats=100)

@@ -33,6 +33,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from tiny_problem import TinyProblem
 from torch import Tensor, nn
 
+from mmada.commands.command_line import ends_with_reader
 from mmada.engine.optimizers import remove_head_rule
 from mmada.engine.optimizers.head_rule import head_factor
 from mmada.utils.seeding import seed_all
@@ -168,6 +169,7 @@ def check_equal(sides: dict[str, Side]) -> None:
             raise RuntimeError(f'{one} and {other} differ in {name}')
 
 
+@ends_with_reader()
 def main(argv: list[str] | None = None) -> None:
     """Print the ratios."""
     args = parser(__doc__, repeats=300).parse_args(argv)
