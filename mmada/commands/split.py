@@ -115,12 +115,13 @@ def group_files(
     groups: dict[ImageId, ImageId] = {}
     for each, file in files.items():
         found = compiled.search(file)
-        if found is None:
+        group = found and found[1 if compiled.groups else 0]
+        if group is None:
             raise ValueError(
                 '`--group-by` should match the name of every image. Found '
                 f'{pattern!r}, which is not in {file!r}.'
             )
-        groups[each] = found[1] if compiled.groups else found[0]
+        groups[each] = group
     return groups
 
 
@@ -147,8 +148,16 @@ def read_source(path: Path, out: Path | None) -> Source:
     subset = _held_out(path, config)
     init_default_scope(config.get('default_scope') or 'mmdet')
     with contextlib.redirect_stdout(sys.stderr):  # what pycocotools prints
-        dataset = DATASETS.build(dict(subset.dataset, lazy_init=True))
-        images = images_of(dataset, dataset.load_data_list())
+        try:
+            dataset = DATASETS.build(dict(subset.dataset, lazy_init=True))
+            images = images_of(dataset, dataset.load_data_list())
+        except AssertionError as error:  # of MMSegmentation, often bare
+            data = subset.dataset
+            raise ValueError(
+                f'The files of {data.type} should be below '
+                f'{data.get("data_root") or "."}. Found others'
+                f'{f": {error}" if str(error) else "."}'
+            ) from None
     return Source(name_of(dataset), dict(images), Path(subset.ids_file))
 
 
@@ -226,18 +235,21 @@ def _digest(seed: int, group: ImageId) -> bytes:
     return hashlib.sha256(f'{seed}:{group}'.encode()).digest()
 
 
-def _write(out: Path, text: str) -> None:
-    """Write the list, unless another one is there."""
-    if out.exists() and out.read_text() != text:
-        there = read_ids(str(out))
+def _write(out: Path, content: ImageIdList) -> None:
+    """Write the list, unless one is there, which has to be the same."""
+    if not out.exists():
+        out.write_text(format_ids(content))
+        return
+    there = read_ids(str(out))
+    # Made of a config, it names its source otherwise than of a file.
+    if there[:3] != content[:3]:
         seed = there.notes.get('seed', 'unknown')
         raise ValueError(
-            f'`--out` should be a new file, or hold the same list. Found '
+            'The list should be a new file, or hold the same images. Found '
             f'{out}, {len(there.ids)} of {there.num_images} images with the '
-            f'seed {seed}. A search may use it: name another file, or remove '
-            'this one.'
+            f'seed {seed}. A search may use it: name another file (`--out`, '
+            'or `ids_file` in a config), or remove this one.'
         )
-    out.write_text(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -259,9 +271,9 @@ def run(args: argparse.Namespace) -> int:
         if args.group_by is not None:
             notes |= {'rule': RULE_OF_GROUPS, 'group by': args.group_by}
         content = ImageIdList(
-            tuple(reward), len(every), digest_ids(every), notes
+            tuple(sort_ids(reward)), len(every), digest_ids(every), notes
         )
-        _write(source.out, format_ids(content))
+        _write(source.out, content)
     print(f'{source.out}: {len(reward)} of {len(every)} images held out')
     if len(reward) < FEW_IMAGES:
         print(

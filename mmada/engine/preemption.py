@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,14 +23,22 @@ class Preempted(SystemExit):
 def stop_on_sigterm() -> Iterator[Callable[[], None]]:
     """Put a SIGTERM off until the code inside asks for it.
 
+    A process that is forked inside handles it as before.
+
     Yields:
         A function that raises :class:`Preempted` if SIGTERM came; to be
         called between two operations.
     """
     received: list[int] = []
+    owner = os.getpid()
 
     def note(signum: int, frame: FrameType | None) -> None:
-        received.append(signum)
+        if os.getpid() == owner:
+            received.append(signum)
+            return
+        # A fork, such as a worker of a metric's pool, which ends by SIGTERM.
+        signal.signal(signum, kept)
+        os.kill(os.getpid(), signum)
 
     def check() -> None:
         if received:

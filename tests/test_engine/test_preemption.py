@@ -1,6 +1,8 @@
+import multiprocessing
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -58,3 +60,17 @@ def test_in_another_thread_nothing_is_changed(handled):
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_forked_process_can_be_terminated():
+    fork = multiprocessing.get_context('fork')
+    with stop_on_sigterm() as check:
+        worker = fork.Process(target=time.sleep, args=(60,))
+        worker.start()
+        try:
+            worker.terminate()
+            worker.join(10)
+            assert worker.exitcode == -signal.SIGTERM
+        finally:
+            worker.kill()
+        check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -189,6 +190,7 @@ def test_images_of_a_group_stay_together(tmp_path, split):
     [
         ('(', "regular expression. Found '(': missing ), unterminated"),
         ('x', "the name of every image. Found 'x', which is not in '0.jpg'"),
+        ('(x)?jpg', "Found '(x)?jpg', which is not in '0.jpg'"),
         ('jpg', "Found 1, such as 'jpg'"),
     ],
 )
@@ -217,6 +219,44 @@ def test_a_config_names_its_data_and_its_list(tmp_path, split, monkeypatch):
     split(tmp_path / 'data/annotations/panoptic_train.json', '--num-reward', 3)
     of_file = read_ids('data/annotations/panoptic_train_proxy_reward.txt')
     assert read_ids('list.txt')[:3] == of_file[:3]
+    # The list of the file is that of the config, too, and stays as it is.
+    Path('data/annotations/panoptic_train_proxy_reward.txt').rename('list.txt')
+    assert split('mine.py', '--num-reward', 3)[0] == 0
+    assert read_ids('list.txt') == of_file
+    code, _, error = split('mine.py', '--num-reward', 4)
+    assert code == 2
+    assert 'Found list.txt, 3 of 12 images with the seed 0.' in error
+
+
+@pytest.mark.parametrize(
+    ('kind', 'found'),
+    [
+        ('mmseg.PascalVOCDataset', '.'),
+        (
+            'mmseg.CityscapesDataset',
+            ': Failed to load `ann_file` {}/train.txt',
+        ),
+    ],
+)
+def test_data_that_are_not_there_yet(tmp_path, split, kind, found):
+    pytest.importorskip('mmseg.datasets')
+    data = dict(
+        type=kind,
+        data_root=str(tmp_path),
+        ann_file='train.txt',
+        data_prefix=dict(img_path='images'),
+    )
+    others = dict(
+        type='ImageSubset', ids_file='list.txt', keep='others', dataset=data
+    )
+    path = tmp_path / 'mine.py'
+    path.write_text(f'loader = dict(dataset={others})\n')
+    code, _, error = split(path)
+    assert code == 2
+    assert error.splitlines()[-1] == (
+        f'make_proxy_split: error: The files of {kind} should be below '
+        f'{tmp_path}. Found others{found.format(tmp_path)}'
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
+from mmengine.utils.path import is_abs
 
 from mmada.commands.adapt.source import FIRST, Code, Noted
 from mmada.commands.adapt.stock import Leaf, evaluators
@@ -167,4 +168,6 @@ def _segmentation_quality(place: str, evaluator: Any) -> dict[str, Any]:
 
 def joined(dataset: Any, path: str) -> str:
     """Return a path of a data set below its root, as MMEngine joins them."""
-    return str(Path(dataset.get('data_root') or '') / path)
+    if not is_abs(path):
+        path = os.path.join(dataset.get('data_root') or '', path)
+    return path.rstrip('/')

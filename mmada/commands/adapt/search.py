@@ -20,8 +20,8 @@ ROUNDS = 12
 GPUS = 8
 LIST = '_proxy_reward.txt'
 SUFFIXES = ('.json', '.txt', '.csv')
-# Of a data set, what is not about which images it has.
-NOT_OF_IMAGES = ('pipeline', 'test_mode', 'filter_cfg', 'indices')
+# Of a data set, what is not about which images it has, with the defaults.
+AS_VALIDATED = dict(pipeline=[], test_mode=False, filter_cfg=None)
 # Scopes whose configs balance the losses themselves, those of auxiliary heads.
 BALANCED = ('mmseg',)
 
@@ -100,7 +100,7 @@ def num_gpus(name: str, config: Config, wanted: int | None) -> int:
     if wanted is not None:
         return wanted
     each = config.train_dataloader.batch_size
-    named = re.search(rf'[_-](\d+)xb{each}[_.-]', name)
+    named = re.search(rf'[_-](\d+)xb{each}[_.-]', Path(name).name)
     if named:
         return int(named[1])
     batch = (config.get('auto_scale_lr') or {}).get('base_batch_size')
@@ -153,17 +153,17 @@ def _inside(leaf: Leaf, inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scored(stock: Stock, data: Data) -> dict[str, Any]:
-    """Return the validation data set, but with the training images."""
+    """Return the training data set, but read as the validation does."""
     scored = leaf_of(stock.config, 'val_dataloader').config
-    dataset: dict[str, Any] = {FIRST: Code('_base_.val_dataloader.dataset')}
     train = data.train.config
-    for key in dict.fromkeys([*train, *scored]):
-        if key in NOT_OF_IMAGES or train.get(key) == scored.get(key):
-            continue
-        if key in train:
-            dataset[key] = Code(f"data['{key}']")
-        elif key == 'ann_file':
-            dataset[key] = ''  # its default, which the training has
+    dataset: dict[str, Any] = {FIRST: Code('data')}
+    for key, default in AS_VALIDATED.items():
+        if key in scored:
+            dataset[key] = Code(f'_base_.val_dataloader.dataset.{key}')
+        elif key in train:
+            dataset[key] = default
+    if 'indices' in train:  # they count the images that are trained on
+        dataset['indices'] = None
     if _without_panopticapi(stock, 'val_dataloader'):
         dataset['pipeline'] = Code('val_pipeline')
     return dataset

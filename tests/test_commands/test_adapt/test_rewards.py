@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
-from mmada.commands.adapt.rewards import find_reward
+from mmada.commands.adapt.rewards import find_reward, joined
 from mmada.commands.adapt.source import render
 from mmada.commands.adapt.stock import Leaf
 
@@ -113,3 +113,20 @@ def test_what_cannot_be_computed_there_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         find_reward(config(*evaluators), wanted)
+
+
+@pytest.mark.parametrize(
+    ('root', 'path', 'expected'),
+    [
+        ('data', 'maps/', 'data/maps'),
+        ('data/', 'maps', 'data/maps'),
+        ('data/', '/other/a.json', '/other/a.json'),
+        ('s3://bucket/', 'a.json', 's3://bucket/a.json'),
+        ('data/', 's3://bucket/a.json', 's3://bucket/a.json'),
+        (None, 'a.json', 'a.json'),
+    ],
+)
+def test_paths_are_joined_as_mmengine_does(
+    root: str | None, path: str, expected: str
+) -> None:
+    assert joined(dict(data_root=root), path) == expected

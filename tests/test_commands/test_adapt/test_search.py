@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 
 from mmada.commands.adapt.rewards import Reward
-from mmada.commands.adapt.search import loop
-from mmada.commands.adapt.source import Noted
+from mmada.commands.adapt.search import data_values, find_data, loop, num_gpus
+from mmada.commands.adapt.source import FIRST, Noted
 from mmada.commands.adapt.stock import Stock
 
 REWARD = Reward(('coco/bbox_mAP',), lambda train: {})
@@ -34,3 +35,54 @@ def test_rounds_of_iterations_hold_whole_steps(
     exploration = loop(stock, {}, REWARD, gpus=1)['exploration']
     assert exploration['num_rounds'] == 12
     assert exploration['iters_per_round'] == expected
+
+
+def test_rewards_are_of_the_training_data_as_the_validation_reads_them() -> (
+    None
+):
+    train = dict(
+        type=BaseDataset,
+        data_root='train',
+        indices=9,
+        filter_cfg=dict(min_size=32),
+        pipeline=[dict(type='Crop')],
+    )
+    val = dict(
+        type=BaseDataset,
+        data_root='val',
+        img_suffix='.png',
+        reduce_zero_label=True,
+        indices=5,
+        test_mode=True,
+        pipeline=[dict(type='Resize')],
+    )
+    config = Config(
+        dict(
+            train_dataloader=dict(batch_size=2, dataset=train),
+            val_dataloader=dict(dataset=val),
+        )
+    )
+    stock = Stock('base.py', config, 'mmdet')
+    values = data_values(stock, find_data(config), REWARD, gpus=1)
+    assert values['reward_dataloader']['dataset']['dataset'] == {
+        FIRST: 'data',
+        'pipeline': '_base_.val_dataloader.dataset.pipeline',
+        'test_mode': '_base_.val_dataloader.dataset.test_mode',
+        'filter_cfg': None,
+        'indices': None,
+    }
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('mmseg::fcn/fcn_r50_4xb2-40k_voc.py', 4),
+        ('runs_16xb2-old/fcn_4xb2-40k.py', 4),
+        ('runs_16xb2-old/mine.py', 8),  # the default
+    ],
+)
+def test_the_name_of_the_file_says_how_many_gpus(
+    name: str, expected: int
+) -> None:
+    config = Config(dict(train_dataloader=dict(batch_size=2)))
+    assert num_gpus(name, config, None) == expected
