@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, DefaultScope
 
 from mmada.commands.common import one_line_errors, read_config
 from mmada.datasets.coco_panoptic import check_list
@@ -146,8 +146,11 @@ def read_source(path: Path, out: Path | None) -> Source:
         )
     config = read_config(path)
     subset = _held_out(path, config)
-    init_default_scope(config.get('default_scope') or 'mmdet')
-    with contextlib.redirect_stdout(sys.stderr):  # what pycocotools prints
+    scope = config.get('default_scope') or 'mmdet'
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        contextlib.redirect_stdout(sys.stderr),  # what pycocotools prints
+    ):
         try:
             dataset = DATASETS.build(dict(subset.dataset, lazy_init=True))
             images = images_of(dataset, dataset.load_data_list())
