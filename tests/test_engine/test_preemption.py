@@ -62,14 +62,22 @@ def test_in_another_thread_nothing_is_changed(handled):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def _begin_and_wait(begun):
+    begun.set()
+    time.sleep(60)
+
+
 def test_a_forked_process_can_be_terminated():
     fork = multiprocessing.get_context('fork')
+    begun = fork.Event()
     with stop_on_sigterm() as check:
-        worker = fork.Process(target=time.sleep, args=(60,))
+        worker = fork.Process(target=_begin_and_wait, args=(begun,))
         worker.start()
         try:
+            # A signal that comes within the fork itself is lost to Python.
+            assert begun.wait(60)
             worker.terminate()
-            worker.join(10)
+            worker.join(60)
             assert worker.exitcode == -signal.SIGTERM
         finally:
             worker.kill()
