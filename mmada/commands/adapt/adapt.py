@@ -169,6 +169,7 @@ class _Writer:
         self, stock: Stock, method: Method, args: argparse.Namespace
     ) -> None:
         self.stock, self.method, self.args = stock, method, args
+        self.out = shlex.quote(str(args.out))  # in commands to paste
         self.decided: list[str] = []
         self.left_open: list[str] = []
 
@@ -311,7 +312,7 @@ class _Writer:
         self.reward = find_reward(config, self.args.reward or ())
         data = search.find_data(config)
         self.gpus = search.num_gpus(self.args.config, config, self.args.gpus)
-        split = f'mmada split {shlex.quote(str(self.args.out))}'
+        split = f'mmada split {self.out}'
         values = search.data_values(self.stock, data, self.reward, self.gpus)
         lines = [assignment(name, value) for name, value in values.items()]
         text = comment(
@@ -330,7 +331,7 @@ class _Writer:
             self.left_open.append(
                 'whether `val_evaluator` computes '
                 f'{" and ".join(self.reward.keys)}, and whether more is '
-                f'better there: mmada check-reward {self.args.out} CHECKPOINT '
+                f'better there: mmada check-reward {self.out} CHECKPOINT '
                 'lists what it computes'
             )
 
@@ -343,7 +344,7 @@ class _Writer:
             f'{number} replicas, so the search costs {number} trainings and '
             'the evaluations of their rounds; the training with the result '
             'comes on top. On your GPUs: '
-            f'mmada plan {shlex.quote(str(self.args.out))} --gpus N'
+            f'mmada plan {self.out} --gpus N'
         )
         loop = search.loop(self.stock, options, self.reward, self.gpus)
         return assignment('train_cfg', loop)

@@ -20,7 +20,7 @@ ROUNDS = 12
 GPUS = 8
 LIST = '_proxy_reward.txt'
 SUFFIXES = ('.json', '.txt', '.csv')
-# Of a data set, what is not about which images it has, with the defaults.
+# How a data set is read, not which images it has, with the defaults.
 AS_VALIDATED = dict(pipeline=[], test_mode=False, filter_cfg=None)
 # Scopes whose configs balance the losses themselves, those of auxiliary heads.
 BALANCED = ('mmseg',)
