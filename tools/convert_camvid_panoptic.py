@@ -6,10 +6,11 @@ classes, in the split of the SegNet tutorial:
     {train,val,test}/*  {train,val,test}annot/*.png
 
 Into another folder are written the images `{train,val,test}/*.png`, the
-annotations `annotations/panoptic_{train,val,test}.json`, the segment maps
-beside them, and `annotations/panoptic_train_reward.txt`: the training images
-of the sequences that are held out to reward a search. Neighbouring frames of
-a video are alike, so a random split would not hold anything out.
+annotations `annotations/panoptic_{train,val,test}.json` and the segment maps
+beside them, the things alone as `annotations/instances_{train,val,test}.json`
+for a detector, and `annotations/panoptic_train_reward.txt`: the training
+images of the sequences that are held out to reward a search. Neighbouring
+frames of a video are alike, so a random split would not hold anything out.
 
 python tools/convert_camvid_panoptic.py data/CamVid data/camvid_panoptic \\
     --size 240 180
@@ -31,17 +32,35 @@ from numpy.typing import NDArray
 from mmada.commands.common import one_line_errors
 from mmada.datasets.camvid_panoptic import (
     MAX_SEGMENTS,
+    THINGS,
     camvid_categories,
     camvid_segments,
 )
-from mmada.datasets.coco_panoptic import id_to_rgb, read_image, write_png
+from mmada.datasets.coco_panoptic import (
+    describe_instance,
+    id_to_rgb,
+    read_image,
+    write_png,
+)
 from mmada.datasets.image_subset import ImageIdList, digest_ids, format_ids
 from mmada.datasets.parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
 SPLITS = ('train', 'val', 'test')
 SUFFIXES = ('.png', '.jpg', '.jpeg')
 
-Converted = tuple[dict[str, Any], dict[str, Any]]
+
+class Converted(NamedTuple):
+    """The entries of an image in the annotation files.
+
+    Attributes:
+        image: In ``images`` of both.
+        panoptic: In ``annotations`` of the panoptic one.
+        instances: Its things, in ``annotations`` of the other one.
+    """
+
+    image: dict[str, Any]
+    panoptic: dict[str, Any]
+    instances: list[dict[str, Any]]
 
 
 class Options(NamedTuple):
@@ -80,7 +99,7 @@ def convert_image(
         task: Index and path of the image.
 
     Returns:
-        Its entries of ``images`` and ``annotations``.
+        Its entries in the annotation files.
 
     Raises:
         OSError: If a file cannot be read or written.
@@ -108,9 +127,15 @@ def convert_image(
     maps = options.out / 'annotations' / f'panoptic_{split}'
     write_png(maps / name, id_to_rgb(ids))
     height, width = classes.shape
-    return (
+    instances = [
+        describe_instance(ids, segment, path.stem)
+        for segment in segments
+        if segment['category_id'] < len(THINGS)
+    ]
+    return Converted(
         dict(id=path.stem, file_name=name, height=height, width=width),
         dict(image_id=path.stem, file_name=name, segments_info=segments),
+        instances,
     )
 
 
@@ -136,13 +161,18 @@ def convert_split(options: Options, split: str, workers: int) -> list[str]:
     convert = partial(convert_image, options, split)
     results = ordered_map(convert, enumerate(paths), workers)
     found = list(with_progress(results, len(paths), split))
-    content = dict(
-        images=[image for image, _ in found],
-        annotations=[annotation for _, annotation in found],
-        categories=camvid_categories(),
-    )
-    target.write_text(json.dumps(content))
-    segments = sum(len(a['segments_info']) for a in content['annotations'])
+    images = [each.image for each in found]
+    categories = camvid_categories()
+    panoptic = [each.panoptic for each in found]
+    instances = [each for image in found for each in image.instances]
+    for name, entries, kinds in (
+        ('panoptic', panoptic, categories),
+        ('instances', instances, categories[: len(THINGS)]),
+    ):
+        content = dict(images=images, annotations=entries, categories=kinds)
+        file = target.with_name(f'{name}_{split}.json')
+        file.write_text(json.dumps(content))
+    segments = sum(len(each['segments_info']) for each in panoptic)
     print(f'{target}: {len(found)} images, {segments} segments')
     return [path.stem for path in paths]
 

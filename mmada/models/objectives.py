@@ -40,6 +40,11 @@ _WITHOUT_RPN: dict[str, dict[str, str]] = {
         'mask': 'loss_mask',
         'seg': 'loss_seg',
     },
+    'mask_rcnn': {
+        'cls': 'loss_cls',
+        'bbox': 'loss_bbox',
+        'mask': 'loss_mask',
+    },
 }
 # Where they are left out, the others' common scale is one against them, which
 # no optimizer takes away: it matters when losses come on wrong scales.

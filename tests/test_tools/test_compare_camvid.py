@@ -41,11 +41,33 @@ def few(tools, tmp_path, monkeypatch):
     monkeypatch.setenv('MMADA_CAMVID', f'{tmp_path / "camvid"}/')
     monkeypatch.setattr(tools.camvid_images, 'NUM', FEW)
     images = tools.camvid_images.CamVidImages(FEW)
-    problem = tools.problems.CAMVID._replace(
-        images=images, epochs=1, replicas=2
-    )
-    monkeypatch.setitem(tools.problems.ALL, 'camvid', problem)
+    for problem in (tools.problems.CAMVID_DETECTOR, tools.problems.CAMVID):
+        problem = problem._replace(images=images, epochs=1, replicas=2)
+        for known in (tools.problems.ALL, tools.problems.WITH_COUNTS):
+            monkeypatch.setitem(known, problem.name, problem)
     return problem
+
+
+@pytest.fixture
+def compare(tools, few, tmp_path, monkeypatch):
+    """Run rows with seed 0 in this process, and return their records."""
+    pytest.importorskip(PACKAGE, reason='[camvid] is not installed')
+    here = nullcontext(SimpleNamespace(submit=run_here))
+    monkeypatch.setattr(
+        tools.compare, 'ProcessPoolExecutor', lambda *arguments: here
+    )
+    monkeypatch.setattr(Config, 'pretty_text', property(repr))
+
+    def compare(problem, *methods):
+        arguments = [str(tmp_path / 'w'), '--seeds', '0', '--jobs', '1']
+        arguments += ['--problems', problem, '--methods', *methods]
+        tools.compare.main(arguments)
+        lines = (tmp_path / 'w/results.jsonl').read_text().splitlines()
+        records = [json.loads(line) for line in lines]
+        assert [record['error'] for record in records] == [''] * len(records)
+        return records
+
+    return compare
 
 
 def test_nothing_is_pretrained(tools):
@@ -80,6 +102,7 @@ def test_rewards_are_trained_on_by_no_row(tools, tmp_path):
     [
         ('camvid', 'cls bbox mask seg rpn'),
         ('camvid, panoptic_fpn', 'cls bbox mask seg rpn'),
+        ('camvid, mask_rcnn', 'cls bbox mask rpn'),
     ],
 )
 def test_kinds_alike_and_a_third_of_the_proposals(
@@ -94,7 +117,8 @@ def test_kinds_alike_and_a_third_of_the_proposals(
     )
     assert build_objectives(cfg.model.objectives).names == (*names.split(),)
     weighting = cfg.custom_hooks[-1].weighting
-    assert weighting.factors == pytest.approx([1, 1, 1, 1, 1 / 3])
+    ones = [1] * (len(names.split()) - 1)
+    assert weighting.factors == pytest.approx([*ones, 1 / 3])
 
 
 def test_what_is_tuned_is_told_by_the_validation_images(tools, tmp_path):
@@ -172,19 +196,8 @@ def test_images_are_shown_from_the_least_gain_to_the_most(tools, tmp_path):
 
 
 @pytest.mark.slow
-def test_rows(tools, few, tmp_path, monkeypatch):
-    pytest.importorskip(PACKAGE, reason='[camvid] is not installed')
-    here = nullcontext(SimpleNamespace(submit=run_here))
-    monkeypatch.setattr(
-        tools.compare, 'ProcessPoolExecutor', lambda *arguments: here
-    )
-    monkeypatch.setattr(Config, 'pretty_text', property(repr))
-    arguments = [str(tmp_path / 'w'), '--seeds', '0', '--jobs', '1']
-    arguments += ['--problems', 'camvid', '--methods', 'ones', 'PBT']
-    tools.compare.main(arguments)
-    lines = (tmp_path / 'w/results.jsonl').read_text().splitlines()
-    records = [json.loads(line) for line in lines]
-    assert [record['error'] for record in records] == [''] * 3
+def test_rows(compare, tmp_path):
+    records = compare('camvid', 'ones', 'PBT')
     unit, ones, search = records
     assert unit['unit']['iterations'] == ones['counts']['iterations'] == 1
     # A look at the model, the pseudo epoch, and two replicas.
@@ -199,3 +212,33 @@ def test_rows(tools, few, tmp_path, monkeypatch):
     # The one of the two test images with a map, of four columns.
     height, width = matplotlib.image.imread(picture).shape[:2]
     assert 3 < width / height < 4
+
+
+@pytest.mark.slow
+def test_rows_of_a_detector(compare, tmp_path):
+    unit, ones, search, slope = compare(
+        'camvid, mask_rcnn', 'ones', 'SlopeSearch of kinds +rpn'
+    )
+    assert unit['unit']['iterations'] == ones['counts']['iterations'] == 1
+    for record in (ones, slope):
+        folder = tmp_path / 'w/jobs' / record['key']
+        for scores, images in (('metrics', 'test'), ('reward', 'reward')):
+            assert 0 <= record[scores]['segm_mAP'] <= 100
+            with np.load(folder / f'{images}_draws.npz') as kept:
+                assert kept['draws'].shape == (4000,)
+    history = tmp_path / 'w/jobs' / search['key'] / 'exploration/history.jsonl'
+    (first, *_) = map(json.loads, history.read_text().splitlines())
+    assert 'coco/segm_mAP' in first['metrics'][0]
+    table = (tmp_path / 'w/table.md').read_text()
+    assert table.startswith('AP on the test images')
+    assert '| SlopeSearch of kinds +rpn ' in table
+
+
+def test_problems_of_two_metrics(tools, tmp_path):
+    problems = ['camvid', 'camvid, mask_rcnn']
+    with pytest.raises(
+        ValueError,
+        match=r'`--problems` should be problems that are scored by the same '
+        r"metric\. Found {'camvid': 'panoptic quality', 'camvid, mask_rcnn'",
+    ):
+        tools.compare.main([str(tmp_path), '--problems', *problems])

@@ -10,7 +10,7 @@ from tests.support.scripts import load
 
 @pytest.fixture
 def tools():
-    names = ('figure', 'method', 'rows', 'tables')
+    names = ('figure', 'method', 'rows', 'scoring', 'tables')
     return {name: load(f'benchmarks/compare/{name}.py') for name in names}
 
 
@@ -20,6 +20,7 @@ def rows(tools):
         results = {
             seed: tools['rows'].Result(
                 dict(PQ=pq, PQ_th=1.0, PQ_st=2.0, SQ=3.0, RQ=4.0),
+                pq,
                 cost,
                 10.0,
                 np.zeros(2),
@@ -27,7 +28,8 @@ def rows(tools):
             for seed, pq in enumerate(values)
         }
         method = tools['method'].Method(name, 'control')
-        return tools['rows'].Row(method, results, differences, 1.5)
+        scoring = tools['scoring'].SCORINGS['panoptic quality']
+        return tools['rows'].Row(method, results, differences, 1.5, scoring)
 
     against = tools['rows'].Difference(2.0, (1.5, 2.5), (-1.0, 5.0), 2)
     return [
@@ -58,7 +60,7 @@ def test_table_has_results_and_differences(tools, rows):
 def test_problems_count_alike_whatever_their_seeds(tools, rows):
     ones, other = rows
     worse = {
-        seed: result._replace(metrics=dict(result.metrics, PQ=39.0))
+        seed: result._replace(score=39.0)
         for seed, result in other.results.items()
     }
     problems = dict(

@@ -80,10 +80,10 @@ class CamVidImages:
         cfg.test_evaluator = cfg[f'{self.scored}_evaluator']
         # For a search by them, as the config's own validation is turned off.
         cfg.val_reward_dataloader = cfg.val_dataloader
+        own = {'ann_file', 'seg_prefix'} & cfg.val_evaluator.keys()
         cfg.val_reward_evaluator = dict(
             cfg.reward_evaluator,
-            ann_file=cfg.val_evaluator.ann_file,
-            seg_prefix=cfg.val_evaluator.seg_prefix,
+            **{key: cfg.val_evaluator[key] for key in own},
         )
         for part in ('train', 'reward', 'test'):
             dataset: ConfigDict = cfg[f'{part}_dataloader'].dataset

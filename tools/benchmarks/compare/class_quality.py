@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from intervals import Floats, quality
 from jobs import result_job
-from problems import REAL
+from problems import REAL, WITH_COUNTS
 from results import COUNTS, REWARD_COUNTS, job_folder
 from selection import select, select_methods, tool_parser
 
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args(arguments)
-    (problem,) = select('problem', [args.problem], REAL).values()
+    known = {name: one for name, one in REAL.items() if name in WITH_COUNTS}
+    (problem,) = select('problem', [args.problem], known).values()
     print(f'| weights | images | {" | ".join(CLASSES)} |')
     print('| - | - |' + ' -: |' * len(CLASSES))
     methods = select_methods(args.methods)

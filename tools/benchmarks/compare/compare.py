@@ -33,6 +33,7 @@ from run_job import run
 from selection import (
     Pair,
     check_distinct,
+    check_metric,
     select,
     select_methods,
     select_pairs,
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_distinct('seeds', args.seeds)
     names = args.problems or list(PROBLEMS | TRANSFERS)
     problems = list(select('problems', names, ALL).values())
+    check_metric(problems)
     if args.quick:
         problems = [quick(problem) for problem in problems]
     default = QUICK if args.quick else DEFAULT
@@ -171,12 +173,12 @@ def run_jobs(
 
 
 def _line(record: dict) -> str:
-    pq = record.get('metrics', {}).get('PQ')
+    metrics = record.get('metrics', {})
     seconds = record.get('counts', {}).get('seconds')
     return ''.join(
         (
             f'done {record["key"]}',
-            '' if pq is None else f', PQ {pq:.2f}',
+            *(f', {name} {metrics[name]:.2f}' for name in list(metrics)[:1]),
             '' if seconds is None else f', {seconds:.0f} s',
         )
     )

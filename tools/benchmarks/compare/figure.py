@@ -1,4 +1,4 @@
-"""The pictures of the comparison: panoptic quality, and gain, against cost."""
+"""The pictures of the comparison: the score, and gain, against cost."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def gain_figure(rows: Mapping[str, Sequence[Row]]) -> Figure:
             lw=1.2,
             capsize=2,
         )
-    _dress(axes, 'PQ gained over all ones', [1, *(g[1] for g in gains)])
-    axes.set_ylabel('')
+    metric = _metric(gains[0][0])
+    _dress(axes, f'{metric} gained over all ones', [1, *(g[1] for g in gains)])
     axes.set_xlim(right=4 * max(g[1] for g in gains))  # room for names
     _name(axes, gains)
     return figure
@@ -159,9 +159,9 @@ def spread_out(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def _draw(axes: Axes, title: str, rows: Sequence[Row]) -> None:
-    ranked = sorted(rows, key=lambda row: -mean_and_std(row.values('PQ'))[0])
+    ranked = sorted(rows, key=lambda row: -mean_and_std(row.scores)[0])
     for row in ranked:
-        mean, spread = mean_and_std(row.values('PQ'))
+        mean, spread = mean_and_std(row.scores)
         axes.errorbar(
             row.cost,
             mean,
@@ -173,6 +173,7 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row]) -> None:
             capsize=2,
         )
     _dress(axes, title, [row.cost for row in rows])
+    axes.set_ylabel(f'{_metric(rows[0])} on the test images')
     for column in _columns(ranked):
         _number(axes, ranked, column)
     _list(axes, ranked)
@@ -186,11 +187,15 @@ def _dress(axes: Axes, title: str, costs: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axes.set_xlabel('cost in trainings')
-    axes.set_ylabel('PQ on the test images')
     axes.set_title(title, loc='left', fontsize=11)
     axes.grid(color='#EAEAEA', lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[['top', 'right']].set_visible(False)
+
+
+def _metric(row: Row) -> str:
+    """Return the name of the metric that methods are compared by."""
+    return next(iter(row.scoring.columns))
 
 
 def _columns(rows: Sequence[Row]) -> list[list[Row]]:
@@ -207,7 +212,7 @@ def _columns(rows: Sequence[Row]) -> list[list[Row]]:
 def _number(axes: Axes, ranked: Sequence[Row], column: list[Row]) -> None:
     """Write the numbers of the list beside points, with lines to them."""
     low, high = axes.get_ylim()
-    means = [mean_and_std(row.values('PQ'))[0] for row in column]
+    means = [mean_and_std(row.scores)[0] for row in column]
     wanted = [(mean - low) / (high - low) for mean in means]
     x = max(row.cost for row in column) * 1.05
     for row, mean, y in zip(
@@ -229,7 +234,7 @@ def _number(axes: Axes, ranked: Sequence[Row], column: list[Row]) -> None:
 def _list(axes: Axes, ranked: Sequence[Row]) -> None:
     """Write what the numbers stand for beside the panel."""
     for i, row in enumerate(ranked):
-        mean = mean_and_std(row.values('PQ'))[0]
+        mean = mean_and_std(row.scores)[0]
         axes.text(
             1.02,
             1 - (i + 0.5) * GAP,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
-from problems import REWARD_METRIC, Problem
+from problems import Problem
 
 from mmada.models import build_objectives
 from mmada.visualization import read_epochs
@@ -128,7 +128,7 @@ def apply_search(search: Search, problem: Problem, cfg: Config) -> None:
         controller=controller_config(search, problem),
         reward_dataloader=cfg[f'{search.scored_on}_dataloader'],
         reward_evaluator=cfg[f'{search.scored_on}_evaluator'],
-        reward_metric=REWARD_METRIC,
+        reward_metric=problem.scoring.reward,
     )
     cfg.resume = True
 

@@ -22,7 +22,7 @@ from intervals import quality
 from jobs import result_job
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from problems import ALL, Problem, base_config
+from problems import WITH_COUNTS, Problem, base_config
 from results import COUNTS, MAPS, job_folder
 from selection import select, select_methods, tool_parser
 
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--images', type=int, default=3)
     parser.add_argument('--out', type=Path, required=True)
     args = parser.parse_args(arguments)
-    (problem,) = select('problem', [args.problem], ALL).values()
+    (problem,) = select('problem', [args.problem], WITH_COUNTS).values()
     figure = predictions_figure(
         problem, args.methods, args.seed, args.work_dir, args.images
     )

@@ -18,13 +18,13 @@ import numpy as np
 from camvid_images import CamVidImages
 from mmengine.config import Config, ConfigDict
 from results import STATE, job_folder
+from scoring import SCORINGS, Scoring
 
 from mmada.datasets import SceneOptions, make_scenes
 from mmada.models import build_objectives
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs' / 'baselines'
 OTHER_SEED = 1000  # added to the seed of the scenes: those of pretraining
-REWARD_METRIC = 'coco_panoptic/PQ'
 VALIDATION = ('val_cfg', 'val_dataloader', 'val_evaluator')
 SCHEDULES: dict[str, dict[str, Any]] = {
     'cosine': dict(
@@ -37,7 +37,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 LR = 0.003
 CAMVID_LR = 0.001
 # Fields that came later: at their defaults they leave keys as they were.
-ADDED = ('depth', 'schedule')
+ADDED = ('depth', 'schedule', 'scored_by')
 
 
 class Problem(NamedTuple):
@@ -62,6 +62,7 @@ class Problem(NamedTuple):
             seed; 1 is none.
         depth: Layers of the backbone, a ResNet.
         schedule: Name of the learning rate's course.
+        scored_by: Name of the metric, in `SCORINGS`.
     """
 
     name: str
@@ -78,6 +79,12 @@ class Problem(NamedTuple):
     drawn_scale: float = 1.0
     depth: int = 18
     schedule: str = 'cosine'
+    scored_by: str = 'panoptic quality'
+
+    @property
+    def scoring(self) -> Scoring:
+        """How its models are scored."""
+        return SCORINGS[self.scored_by]
 
     @property
     def key(self) -> str:
@@ -188,6 +195,12 @@ CAMVID = Problem(
     replicas=8,
     width=0,
 )
+CAMVID_DETECTOR = CAMVID._replace(
+    name='camvid, mask_rcnn',
+    config='../camvid/mask_rcnn_lite0_camvid_ones.py',
+    objectives='mask_rcnn',
+    scored_by='mask precision',
+)
 REAL: dict[str, Problem] = {
     problem.name: problem
     for problem in (
@@ -197,6 +210,11 @@ REAL: dict[str, Problem] = {
             name='camvid, panoptic_fpn',
             config='../camvid/panoptic_fpn_lite0_camvid_ones.py',
             objectives='panoptic_fpn',
+        ),
+        # A detector alone, as most are.
+        CAMVID_DETECTOR,
+        CAMVID_DETECTOR._replace(
+            name='camvid, mask_rcnn, misscaled', drawn_scale=8.0
         ),
         # Nearer the plateau of `ones`.
         CAMVID._replace(name='camvid, 12 epochs', epochs=12),
@@ -222,6 +240,12 @@ REAL |= {
 }
 
 ALL = PROBLEMS | TRANSFERS | TUNINGS | REAL
+WITH_COUNTS = {
+    name: problem
+    for name, problem in ALL.items()
+    if problem.scored_by == 'panoptic quality'
+}
+"""Those for which the counts of each image and class are kept."""
 _QUICK = dict(train=64, reward=24, test=32)
 
 
@@ -357,7 +381,8 @@ def scale_losses(cfg: Config, factors: Mapping[str, float]) -> None:
 
 def _losses(detector: ConfigDict) -> Iterator[tuple[str, ConfigDict, str]]:
     """Yield name, head and key of each loss but those of the RPN."""
-    yield 'loss_seg', detector.semantic_head, 'loss_seg'
+    if 'semantic_head' in detector:
+        yield 'loss_seg', detector.semantic_head, 'loss_seg'
     roi_head = detector.roi_head
     for head, keys in (
         (roi_head.bbox_head, ('loss_cls', 'loss_bbox')),

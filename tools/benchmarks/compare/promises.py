@@ -16,7 +16,7 @@ from typing import NamedTuple
 from jobs import result_job, search_job
 from method import Method
 from methods import METHODS, SEARCHES
-from problems import ALL, Problem
+from problems import WITH_COUNTS, Problem
 from results import HISTORY, RESULTS, Record, Results, job_folder
 from selection import tool_parser
 
@@ -52,7 +52,7 @@ def promises(work_dir: Path, seeds: Sequence[int]) -> Iterator[Promise]:
         seeds: Of the searches.
     """
     records = Results(work_dir / RESULTS).read()
-    for problem in ALL.values():
+    for problem in WITH_COUNTS.values():
         for method in METHODS.values():
             if not _is_judged_by_the_reward(method):
                 continue

@@ -21,11 +21,22 @@ from mmada.utils.run_files import (
 RESULTS = 'results.jsonl'
 COUNTS = 'test_counts.npz'
 REWARD_COUNTS = 'reward_counts.npz'
+DRAWN = 'test_draws.npz'
+REWARD_DRAWN = 'reward_draws.npz'
 MAPS = 'test_maps.npz'
 NOTED = 'cost.json'
 STATE = 'state.pth'
 HISTORY = f'{EXPLORATION_DIR}/{HISTORY_FILE}'
-KEPT = (COUNTS, REWARD_COUNTS, MAPS, POLICY_FILE, WEIGHTS_FILE, HISTORY)
+KEPT = (
+    COUNTS,
+    REWARD_COUNTS,
+    DRAWN,
+    REWARD_DRAWN,
+    MAPS,
+    POLICY_FILE,
+    WEIGHTS_FILE,
+    HISTORY,
+)
 
 Record = dict[str, Any]
 

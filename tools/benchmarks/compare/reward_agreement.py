@@ -24,10 +24,10 @@ from intervals import (
     resampled_quality,
 )
 from jobs import result_job
-from problems import ALL, Problem
+from problems import WITH_COUNTS, Problem
 from results import COUNTS, RESULTS, REWARD_COUNTS, Results, job_folder
-from rows import DRAWS
 from scipy.stats import spearmanr
+from scoring import DRAWS
 from selection import select, select_methods, tool_parser
 
 from mmada.commands.command_line import ends_with_reader
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     args = parser.parse_args(arguments)
-    (problem,) = select('problem', [args.problem], ALL).values()
+    (problem,) = select('problem', [args.problem], WITH_COUNTS).values()
     print(agreement(problem, args.methods, args.seeds, args.work_dir))
 
 

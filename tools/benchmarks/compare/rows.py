@@ -16,16 +16,15 @@ from intervals import (
     Interval,
     bootstrap_interval,
     bootstrap_means,
-    image_draws,
     percentile_interval,
     pooled_t_interval,
-    resampled_quality,
     t_interval,
 )
 from jobs import Job, jobs_of, result_job, unit_job
 from method import Method
 from problems import Problem
-from results import COUNTS, Record, job_folder
+from results import Record, job_folder
+from scoring import Scoring
 
 from mmada.utils.costs import Counts, Unit, cost, total
 
@@ -36,7 +35,6 @@ POOLED_REFERENCES = (
     'inverse-loss of kinds',
     'uncertainty',
 )
-DRAWS = 4000
 
 
 class Result(NamedTuple):
@@ -44,12 +42,14 @@ class Result(NamedTuple):
 
     Attributes:
         metrics: On the test images.
+        score: The metric that methods are compared by.
         cost: In units of one training, of all that the method needed.
         seconds: Processor time of the same.
-        resampled: PQ on each draw of test images.
+        resampled: The score on each draw of test images.
     """
 
     metrics: dict[str, float]
+    score: float
     cost: float
     seconds: float
     resampled: Floats
@@ -70,19 +70,26 @@ class Row(NamedTuple):
     Attributes:
         method: The method.
         results: By seed.
-        differences: In PQ, by name of the reference.
+        differences: In the score, by name of the reference.
         seconds: Processor time in units of that of `ones`, over the seeds
             that both have; None without one.
+        scoring: How models of the problem are scored.
     """
 
     method: Method
     results: dict[int, Result]
     differences: dict[str, Difference]
     seconds: float | None
+    scoring: Scoring
 
     def values(self, metric: str) -> list[float]:
         """Return a metric of all seeds."""
         return [r.metrics[metric] for r in self.results.values()]
+
+    @property
+    def scores(self) -> list[float]:
+        """The metric that methods are compared by, of all seeds."""
+        return [r.score for r in self.results.values()]
 
     @property
     def cost(self) -> float:
@@ -117,6 +124,7 @@ def make_rows(
             named[method.name],
             _differences(method.name, named),
             _ratio(named[method.name], named.get('ones', {})),
+            problem.scoring,
         )
         for method in methods
         if method.name in named
@@ -131,6 +139,8 @@ def _results(
     work_dir: Path,
 ) -> dict[int, Result]:
     results = {}
+    scoring = problem.scoring
+    main, *_ = scoring.columns.values()
     unit = unit_job(problem)
     for seed in seeds:
         jobs = jobs_of(problem, method, seed)
@@ -145,13 +155,13 @@ def _results(
             ]
         )
         key = result_job(problem, method, seed).key
-        with np.load(job_folder(work_dir, key) / COUNTS) as file:
-            counted = file['counts']
+        metrics = records[key]['metrics']
         results[seed] = Result(
-            records[key]['metrics'],
+            metrics,
+            metrics[main],
             cost(counts, Unit(**records[unit.key]['unit'])),
             counts.seconds,
-            resampled_quality(counted, image_draws(len(counted), DRAWS)),
+            scoring.resampled(job_folder(work_dir, key) / scoring.kept_as),
         )
     return results
 
@@ -186,9 +196,9 @@ def _difference(
 def gains(
     results: Mapping[int, Result], reference: Mapping[int, Result]
 ) -> list[float]:
-    """Return differences in PQ, one a seed that both have."""
+    """Return differences in the score, one a seed that both have."""
     return [
-        results[seed].metrics['PQ'] - reference[seed].metrics['PQ']
+        results[seed].score - reference[seed].score
         for seed in sorted(results.keys() & reference.keys())
     ]
 

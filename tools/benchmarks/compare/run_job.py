@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -27,61 +26,17 @@ from method import apply_method, apply_search
 from methods import METHODS, SEARCHES
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import METRICS
 from mmengine.runner import Runner, TestLoop
 from mmengine.visualization import Visualizer
-from problems import REWARD_METRIC, base_config, state_file
+from problems import base_config, state_file
 from replays import replay
-from results import COUNTS, MAPS, NOTED, REWARD_COUNTS, job_folder, log_file
+from results import MAPS, NOTED, job_folder, log_file
+from scoring import Scoring
 
 import mmada  # noqa: F401  registers everything
 from mmada.engine.reward import RewardEvaluator
-from mmada.evaluation import PanopticQuality
-from mmada.evaluation.class_counts import sum_counts
-from mmada.evaluation.matching import ImageCounts
 from mmada.utils.costs import Counts, Unit
 from mmada.utils.run_files import EXPLORED_FILE, POLICY_FILE, WEIGHTS_FILE
-
-SHOWN_EVERY = 40
-TESTED = ('PQ', 'PQ_th', 'PQ_st', 'SQ', 'RQ')
-
-
-@METRICS.register_module()
-class ImagewisePanopticQuality(PanopticQuality):
-    """Keeps the counts of each image and class, and a few predicted maps.
-
-    Attributes:
-        counts: Summed IoU, TP, FP and FN, shape (images, classes, 4), by
-            image id and category id.
-        maps: Predictions for every `SHOWN_EVERY`th image, by its id.
-    """
-
-    counts: np.ndarray
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.maps: dict[str, np.ndarray] = {}
-
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count one batch as its parent; see there."""
-        first = len(self.results)
-        super().process(data_batch, data_samples)
-        for index, sample in enumerate(data_samples, first):
-            if index % SHOWN_EVERY == 0:
-                segments = sample['pred_panoptic_seg']['sem_seg'][0]
-                self.maps[str(sample['img_id'])] = segments.cpu().numpy()
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Average as its parent; see there."""
-        records = sorted(ImageCounts(*r) for r in results)
-        categories = sorted(self._truth.categories)
-        self.counts = np.array(
-            [
-                list(sum_counts([record], categories).values())
-                for record in records
-            ]
-        )
-        return super().compute_metrics(results)
 
 
 def run(job: Job, work_dir: Path) -> dict[str, Any]:
@@ -139,7 +94,10 @@ def _unit(job: Job, work_dir: Path) -> dict[str, Any]:
     runner.train()
     trained = time.process_time()
     evaluator = RewardEvaluator(
-        cfg.reward_dataloader, cfg.reward_evaluator, REWARD_METRIC, job.seed
+        cfg.reward_dataloader,
+        cfg.reward_evaluator,
+        job.problem.scoring.reward,
+        job.seed,
     )
     prepared = time.process_time()
     evaluator.evaluate(runner.model)
@@ -158,7 +116,7 @@ def _search(job: Job, work_dir: Path) -> dict[str, Any]:
     apply_search(SEARCHES[job.name], job.problem, cfg)
     runner, record = _counted_training(cfg, job, work_dir)
     if (Path(runner.work_dir) / EXPLORED_FILE).exists():
-        record['metrics'] = _test(runner)
+        record['metrics'] = _test(runner, job.problem.scoring)
     return record
 
 
@@ -188,7 +146,8 @@ def _train(job: Job, work_dir: Path) -> dict[str, Any]:
     apply_method(method, cfg, policy, weights)
     runner, record = _counted_training(cfg, job, work_dir)
     return record | dict(
-        metrics=_test(runner), reward=_score_reward_images(runner)
+        metrics=_test(runner, problem.scoring),
+        reward=_score_reward_images(runner, problem.scoring),
     )
 
 
@@ -207,36 +166,44 @@ def _runner(cfg: Config, job: Job, work_dir: Path) -> Runner:
     cfg.work_dir = str(job_folder(work_dir, job.key))
     cfg.experiment_name = job.key.replace('/', '-')
     cfg.visualizer = dict(type='Visualizer')  # without files
-    cfg.test_evaluator.type = ImagewisePanopticQuality.__name__
+    cfg.test_evaluator.update(job.problem.scoring.evaluator)
     return Runner.from_cfg(cfg)
 
 
-def _test(runner: Runner) -> dict[str, float]:
-    """Test once, and write the counts of each image, and some maps."""
+def _test(runner: Runner, scoring: Scoring) -> dict[str, float]:
+    """Test once, and keep what intervals and pictures are made from."""
     metrics = runner.test()
-    maps = runner.test_loop.evaluator.metrics[0].maps
-    np.savez_compressed(Path(runner.work_dir) / MAPS, **maps)
-    return _write_counts(runner, runner.test_loop, metrics, COUNTS)
+    (metric,) = runner.test_loop.evaluator.metrics
+    folder = Path(runner.work_dir)
+    np.savez_compressed(folder / scoring.kept_as, **scoring.kept(metric))
+    if maps := scoring.maps(metric):
+        np.savez_compressed(folder / MAPS, **maps)
+    return _percentages(metrics, scoring)
 
 
-def _score_reward_images(runner: Runner) -> dict[str, float]:
+def _score_reward_images(runner: Runner, scoring: Scoring) -> dict[str, float]:
     """Score a finished model as a search would, at no row's cost.
 
     It chooses nothing; it shows how far the order of rows there is that of
     the test images.
     """
     cfg = runner.cfg
-    metric = dict(cfg.reward_evaluator, type=ImagewisePanopticQuality.__name__)
-    loop = TestLoop(runner, cfg.reward_dataloader, metric)
-    return _write_counts(runner, loop, loop.run(), REWARD_COUNTS)
-
-
-def _write_counts(
-    runner: Runner, loop: TestLoop, metrics: dict[str, float], name: str
-) -> dict[str, float]:
+    evaluator = dict(cfg.reward_evaluator, **scoring.evaluator)
+    loop = TestLoop(runner, cfg.reward_dataloader, evaluator)
+    metrics = loop.run()
     (metric,) = loop.evaluator.metrics
-    np.savez_compressed(Path(runner.work_dir) / name, counts=metric.counts)
-    return {k: float(metrics[f'coco_panoptic/{k}']) for k in TESTED}
+    file = Path(runner.work_dir) / scoring.rewards_kept_as
+    np.savez_compressed(file, **scoring.kept(metric))
+    return _percentages(metrics, scoring)
+
+
+def _percentages(
+    metrics: dict[str, Any], scoring: Scoring
+) -> dict[str, float]:
+    return {
+        name: scoring.scale * float(metrics[scoring.prefix + name])
+        for name in scoring.columns.values()
+    }
 
 
 _RUN = {

@@ -124,6 +124,20 @@ def missing_types(method: Method) -> list[str]:
     return missing
 
 
+def check_metric(problems: Sequence[Problem]) -> None:
+    """Refuse problems whose scores cannot be in one table.
+
+    Raises:
+        ValueError: If they are scored by different metrics.
+    """
+    found = {problem.name: problem.scored_by for problem in problems}
+    if len(set(found.values())) > 1:
+        raise ValueError(
+            '`--problems` should be problems that are scored by the same '
+            f'metric. Found {found}.'
+        )
+
+
 def check_distinct(kind: str, values: Sequence[object]) -> None:
     """Raise an error if a value was given twice.
 

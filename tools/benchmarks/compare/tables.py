@@ -15,27 +15,29 @@ from rows import (
     pool,
 )
 
-HEADER = ('method', 'seeds', 'PQ', 'SQ', 'RQ', 'things', 'stuff')
-COLUMNS = ('PQ', 'SQ', 'RQ', 'PQ_th', 'PQ_st')
-
 
 def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
     """Lay out a table of results and one of differences a problem.
 
     Args:
-        rows: By name of the problem.
+        rows: By name of the problem; all are scored by the same metric.
 
     Returns:
         Markdown with a newline at the end.
     """
+    (metric,) = {
+        next(iter(row.scoring.columns))
+        for some in rows.values()
+        for row in some
+    } or {'Score'}
     parts = [
-        'PQ on the test images: mean ± standard deviation over seeds. Cost '
-        'in units of one training, counted: iterations and evaluated images '
-        'of all that a method needed; "processor" is its processor time in '
-        'units of that of ones. A method "of" another problem uses a policy '
-        'that was found there: what it pays is its own training and probe, '
-        'not the search. Differences in PQ are paired by seed, with '
-        '95 % intervals: [bootstrap over seeds and test images], '
+        f'{metric} on the test images: mean ± standard deviation over seeds. '
+        'Cost in units of one training, counted: iterations and evaluated '
+        'images of all that a method needed; "processor" is its processor '
+        'time in units of that of ones. A method "of" another problem uses a '
+        'policy that was found there: what it pays is its own training and '
+        f'probe, not the search. Differences in {metric} are paired by seed, '
+        'with 95 % intervals: [bootstrap over seeds and test images], '
         "(Student's t over seeds). Over all problems each counts alike; "
         '"of" counts pairs of problem and seed in which a method is above.',
     ]
@@ -73,10 +75,11 @@ def _pooled_cell(pooled: Pooled | None) -> str:
 
 
 def _results(rows: Sequence[Row]) -> str:
-    lines = [[*HEADER, 'cost', 'processor']]
+    columns = rows[0].scoring.columns
+    lines = [['method', 'seeds', *columns, 'cost', 'processor']]
     for row in rows:
         ratio = '-' if row.seconds is None else f'{row.seconds:.2f}'
-        cells = [_spread(row.values(column)) for column in COLUMNS]
+        cells = [_spread(row.values(name)) for name in columns.values()]
         head = [row.method.name, str(len(row.results))]
         lines.append([*head, *cells, f'{row.cost:.2f}', ratio])
     return _layout(lines)
