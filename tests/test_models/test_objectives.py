@@ -45,7 +45,12 @@ def test_panoptic_fpn_preset_leaves_the_rpn_out():
 
 @pytest.mark.parametrize(
     ('preset', 'size'),
-    [('cascade_panoptic', 10), ('cascade_kinds', 4), ('panoptic_fpn', 4)],
+    [
+        ('cascade_panoptic', 10),
+        ('cascade_kinds', 4),
+        ('panoptic_fpn', 4),
+        ('mask_rcnn', 3),
+    ],
 )
 def test_each_preset_can_weigh_the_region_proposals_too(preset, size):
     without, objectives = (

@@ -273,6 +273,17 @@ def test_scales_reach_the_losses_of_their_objective(tools, problem, name):
     assert seg == pytest.approx(factors['seg'] ** 2)
 
 
+def test_scales_reach_the_losses_of_a_detector(tools):
+    problem = tools.problems.CAMVID_DETECTOR
+    cfg = tools.problems.base_config(problem, Path('/none'), 0)
+    tools.problems.scale_losses(cfg, dict(cls=2.0, bbox=3.0, mask=5.0))
+    head = cfg.model.detector.roi_head
+    assert head.bbox_head.loss_cls.loss_weight == 2
+    assert head.bbox_head.loss_bbox.loss_weight == 3
+    assert head.mask_head.loss_mask.loss_weight == 5
+    assert cfg.model.detector.rpn_head.loss_cls.loss_weight == 1
+
+
 def test_grid_of_twenty_points(tools, problem):
     problem = problem._replace(objectives='cascade_panoptic')
     search = tools.methods.SEARCHES['Baseline-G']

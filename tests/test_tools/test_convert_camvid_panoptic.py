@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmdet.datasets import CocoDataset
 
 from mmada.datasets import CamVidPanopticDataset, ImageSubset
 from mmada.datasets.image_subset import read_ids
@@ -103,6 +104,30 @@ def test_rewards_are_from_sequences_that_nothing_trains_on(
     others = ImageSubset(dataset, str(listed), 'others')
     ids = [others.get_data_info(k)['img_id'] for k in range(len(others))]
     assert ids == ['0006R0_f1', '0016E5_1']
+
+
+def test_things_alone_for_a_detector(root, tmp_path, convert):
+    convert(root, tmp_path, '--workers', 1)
+    dataset = CocoDataset(
+        data_root=str(tmp_path),
+        metainfo=dict(classes=('SignSymbol', 'Car')),
+        ann_file='annotations/instances_train.json',
+        data_prefix=dict(img='train/'),
+        pipeline=[
+            dict(type='mmdet.LoadImageFromFile'),
+            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
+        ],
+    )
+    ids = [dataset.get_data_info(k)['img_id'] for k in range(len(dataset))]
+    assert ids == list(NAMES['train'])
+    x, y, width, height = CAR
+    for found in dataset:
+        box = [x, y, x + width, y + height]
+        assert found['gt_bboxes'].numpy().tolist() == [box]
+        assert found['gt_bboxes_labels'].tolist() == [1]
+        (mask,) = found['gt_masks'].masks
+        assert mask[y : y + height, x : x + width].all()
+        assert mask.sum() == width * height
 
 
 @pytest.mark.parametrize(
