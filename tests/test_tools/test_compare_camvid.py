@@ -225,7 +225,7 @@ def test_rows_of_a_detector(compare, tmp_path):
         for scores, images in (('metrics', 'test'), ('reward', 'reward')):
             assert 0 <= record[scores]['segm_mAP'] <= 100
             with np.load(folder / f'{images}_draws.npz') as kept:
-                assert kept['draws'].shape == (4000,)
+                assert kept['draws'].shape == (1000,)
     history = tmp_path / 'w/jobs' / search['key'] / 'exploration/history.jsonl'
     (first, *_) = map(json.loads, history.read_text().splitlines())
     assert 'coco/segm_mAP' in first['metrics'][0]
