@@ -29,7 +29,11 @@ from mmada.diagnostics.plan.bill import Rates, Search, Sizes, Training
 from mmada.diagnostics.plan.replay import replay
 from mmada.diagnostics.reward.loading import by_part
 from mmada.engine.hooks.weighting_hook import WeightingHook
-from mmada.engine.loops import ExploreThenTrainLoop, ParallelExplorationLoop
+from mmada.engine.loops import (
+    ExploreThenTrainLoop,
+    ParallelExplorationLoop,
+    search_configs,
+)
 from mmada.engine.loops.config_checks import check_schedules
 from mmada.engine.mmengine_adapters import set_train_loop
 from mmada.engine.optimizers import remove_head_rule
@@ -121,8 +125,7 @@ def _take_ranks(cfg: Config) -> list[int | None]:
     Returns:
         `ranks_per_replica` of each: this process is one rank.
     """
-    found = cfg.train_cfg.get('exploration', cfg.train_cfg)
-    configs = found if isinstance(found, (list, tuple)) else [found]
+    configs = search_configs(cfg.train_cfg)
     for config in configs:
         # A database that a run would keep its trials in.
         config.controller.pop('storage', None)
