@@ -10,6 +10,8 @@ import mmdet
 import pytest
 import torch
 
+from mmada.commands.train import has_search
+
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
 MMDET_TRAIN = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
@@ -73,6 +75,15 @@ def test_a_run_with_nothing_to_resume_starts_from_load_from(
     run(*command, *still, 'train_cfg.max_epochs=2')
     meta = torch.load(work_dir / 'epoch_2.pth', weights_only=False)['meta']
     assert meta['iter'] == 6
+
+
+@pytest.mark.parametrize('directory', ['exploration', 'searches/one', '.'])
+def test_states_are_found_wherever_a_search_has_them(
+    tmp_path: Path, directory: str
+) -> None:
+    assert not has_search(str(tmp_path))
+    (tmp_path / directory / 'states/step_00000001').mkdir(parents=True)
+    assert has_search(str(tmp_path))
 
 
 def test_what_mmada_refuses_ends_with_its_message(
