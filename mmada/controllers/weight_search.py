@@ -31,6 +31,7 @@ from mmada.policies.policy import (
     ConstantPolicy,
     centred_log,
     complete_groups,
+    group_indices,
     mean_one_weights,
 )
 from mmada.utils.checks import check_number, check_numbers
@@ -82,8 +83,7 @@ class WeightSearch(WeightRounds):
         )
         self._fixed_initial = _fixed(initial, num_objectives)
         self._groups = complete_groups(groups, num_objectives)
-        rows = {i: g for g, group in enumerate(self._groups) for i in group}
-        self._group_of = [rows[i] for i in range(num_objectives)]
+        self._group_of = group_indices(self._groups)
         # What a search does not use is no part of what it is.
         if initial is not None:
             fixed = self._fixed_initial
@@ -173,6 +173,16 @@ class WeightSearch(WeightRounds):
         )
         return RoundResult(
             best, rewarded.rewards, rewarded.informative, info, rewarded.reason
+        )
+
+    def _constant_ensemble(self, weights: Tensor) -> PolicyEnsemble:
+        """Return the ensemble of one constant policy."""
+        losses, provenance = self._provenance()
+        return PolicyEnsemble(
+            policies=(ConstantPolicy.of(weights),),
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=weights,
         )
 
 
@@ -287,14 +297,7 @@ class StaticSearch(WeightSearch):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        losses, provenance = self._provenance()
-        weights = self._best.action
-        return PolicyEnsemble(
-            policies=(ConstantPolicy.of(weights).requires_grad_(False),),
-            provenance=provenance,
-            initial_losses=losses,
-            best_weights=weights,
-        )
+        return self._constant_ensemble(self._best.action)
 
     def _memory(self) -> dict[str, Any]:
         return dict(best=self._best.state_dict())
@@ -394,8 +397,7 @@ class ScheduleSearch(WeightSearch):
         assert self._winner is not None
         return PolicyEnsemble(
             policies=tuple(
-                ConstantPolicy.of(weights).requires_grad_(False)
-                for weights in self._schedule
+                ConstantPolicy.of(weights) for weights in self._schedule
             ),
             gamma=self._gamma,
             provenance=provenance,

@@ -21,6 +21,7 @@ from mmada.surrogates import (
     load_curve,
     read_target,
 )
+from mmada.utils.checks import check_int
 
 Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
 """A name, a curve file or numbers; None makes every curve the identity."""
@@ -233,14 +234,7 @@ def _fill_options(
                 f'Found {value!r}.'
             )
     options = defaults | chosen
-    tolerance = options.get('tolerance', 0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int):
-        tolerance = -1
-    if tolerance < 0:
-        raise ValueError(
-            '`tolerance` should be an integer of at least 0. '
-            f'Found {options["tolerance"]!r}.'
-        )
+    check_int('tolerance', options.get('tolerance', 0), 0)
     return options
 
 

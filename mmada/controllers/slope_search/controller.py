@@ -22,7 +22,7 @@ from mmada.controllers.slope_search.response_surface import (
 from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import GroupPolicy, centred_basis
-from mmada.utils.checks import check_int, check_number
+from mmada.utils.checks import check_bool, check_int, check_number
 
 LAST = 3
 """The metrics of the last rounds are averaged, a third of a training's."""
@@ -135,12 +135,8 @@ class SlopeSearch(WeightSearch):
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
         self._policy.requires_grad_(False)
-        for name, value in (('centre', centre), ('control', control)):
-            if not isinstance(value, bool):
-                raise ValueError(
-                    f'`{name}` should be True or False. Found {value!r}.'
-                )
-        self._num_centre = int(centre)
+        self._num_centre = int(check_bool('centre', centre))
+        check_bool('control', control)
         least = 2 + self._num_centre
         check_int('num_replicas', num_replicas, least)
         wants_control = control and not (centre and start == 0)
