@@ -19,6 +19,7 @@ from mmada.diagnostics.policy import (
 from mmada.policies.policy_file import load_policy
 from mmada.surrogates import check_points, find_surrogate, load_curve
 from mmada.utils.run_files import POLICY_FILE
+from mmada.utils.tables import aligned
 
 _EPOCHS = 12
 """Of the training to look ahead to, if neither option nor config says."""
@@ -30,14 +31,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     cells = [list(header)] + [
         [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        '  '.join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
+    return ['  '.join(row).rstrip() for row in aligned(cells)]
 
 
 def grid_lines(report: dict[str, Any]) -> Iterator[str]:

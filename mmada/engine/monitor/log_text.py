@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from mmada.engine.reward import WEIGHTED_SUM
+from mmada.utils.tables import aligned
 
 _PANOPTIC = {'PQ': 'PQ', 'PQ_th': 'things', 'PQ_st': 'stuff'}
 _MAX_COLUMNS = 3
@@ -160,15 +161,9 @@ def _weight_lines(
 
 
 def _align(rows: Sequence[Row], first_left: bool = False) -> list[str]:
-    """Pad cells to columns of equal width, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        _GAP.join(
-            cell.ljust(w) if first_left and i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    """Return lines with columns of equal width, the first one maybe text."""
+    numbers = None if first_left else range(len(rows[0]))
+    return [_GAP.join(cells) for cells in aligned(rows, numbers)]
 
 
 def _replica(index: int, best: int) -> str:
