@@ -14,10 +14,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import (
-    RoundResult,
-    Start,
-)
+from mmada.controllers.base import RoundResult, Start
+from mmada.controllers.best_action import BestAction
 from mmada.controllers.rewards import (
     RoundRewards,
     metrics_differ,
@@ -25,7 +23,7 @@ from mmada.controllers.rewards import (
     select_best,
     standardised_reward,
 )
-from mmada.controllers.rounds import NOTHING_FOUND, WeightRounds
+from mmada.controllers.rounds import WeightRounds
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import (
     ConstantPolicy,
@@ -198,49 +196,6 @@ def _fixed(initial: InitialWeights, num_objectives: int) -> Tensor | None:
             f'None. Found {initial!r}.'
         )
     return check_numbers('initial', initial, num_objectives, WEIGHT_FLOOR)
-
-
-class BestAction:
-    """Keeps the action with the largest metric, the first on a tie."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Tensor] = {}
-
-    def note(self, action: Tensor, metric: Tensor) -> None:
-        """Keep an action if its finite metric is the largest so far."""
-        if not self._known or metric > self._known['metric']:
-            self._known = dict(action=action.clone(), metric=metric.clone())
-
-    @property
-    def action(self) -> Tensor:
-        """The action.
-
-        Raises:
-            RuntimeError: If none was noted yet.
-        """
-        return self._get('action')
-
-    @property
-    def metric(self) -> float:
-        """Its metric.
-
-        Raises:
-            RuntimeError: If none was noted yet.
-        """
-        return float(self._get('metric'))
-
-    def _get(self, name: str) -> Tensor:
-        if not self._known:
-            raise RuntimeError(NOTHING_FOUND)
-        return self._known[name].clone()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return what is known."""
-        return dict(self._known)
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over a state made by :meth:`state_dict`."""
-        self._known = dict(state)
 
 
 class StaticSearch(WeightSearch):

@@ -14,11 +14,8 @@ from mmada.controllers.auto_seg_loss.ppo import (
     Baseline,
     MeanLearner,
 )
-from mmada.controllers.base import (
-    ActionController,
-    RoundResult,
-    Start,
-)
+from mmada.controllers.base import ActionController, RoundResult, Start
+from mmada.controllers.best_action import BestAction
 from mmada.controllers.rewards import (
     RoundRewards,
     metrics_differ,
@@ -27,7 +24,6 @@ from mmada.controllers.rewards import (
     standardised_reward,
 )
 from mmada.controllers.rounds import Rounds
-from mmada.controllers.weight_search import BestAction
 from mmada.utils.checks import (
     check_bool,
     check_choice,
