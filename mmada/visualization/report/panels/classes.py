@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmada.visualization.report.analysis import Advice
+from mmada.visualization.report.advice import Advice
 from mmada.visualization.report.chart import GREEN, RED, Chart, Series
 from mmada.visualization.report.image_changes import (
     class_changes,
