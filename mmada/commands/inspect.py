@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmada.commands.common import one_line_errors, read_config
+from mmada.commands.common import one_line_errors, read_config, table
 from mmada.diagnostics.policy import (
     describe_policy,
     dry_run,
@@ -19,19 +19,10 @@ from mmada.diagnostics.policy import (
 from mmada.policies.policy_file import load_policy
 from mmada.surrogates import check_points, find_surrogate, load_curve
 from mmada.utils.run_files import POLICY_FILE
-from mmada.utils.tables import aligned
 
 _EPOCHS = 12
 """Of the training to look ahead to, if neither option nor config says."""
 _LEGEND = 'the others at the initial losses'
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return lines with columns of equal width, numbers to the right."""
-    cells = [list(header)] + [
-        [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
-    ]
-    return ['  '.join(row).rstrip() for row in aligned(cells)]
 
 
 def grid_lines(report: dict[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import mmcv
 from mmengine.config import Config
 
 from mmada.datasets import scene_metainfo
+from mmada.engine.quiet import quiet
 from mmada.engine.reward import RewardEvaluator
 from mmada.utils.files import replace
 from mmada.utils.tables import aligned, markdown
@@ -27,10 +29,7 @@ from mmada.visualization import (
     save_figure,
     weights_figure,
 )
-from mmada.visualization.report.predictions import (
-    build_trained,
-    suppress_output,
-)
+from mmada.visualization.report.predictions import build_trained
 
 METRICS = ('PQ', 'PQ_th', 'PQ_st')
 PANEL_IMAGES = 3
@@ -71,7 +70,7 @@ def show_results(
     """
     rows = []
     for model in models:
-        with suppress_output():
+        with quiet(logging.ERROR):
             found = evaluate(*load(model))
         pq, things, stuff = (found[name] for name in METRICS)
         rows.append(
@@ -84,7 +83,7 @@ def show_results(
     assert search is not None  # it has ended
     figure = weights_figure(search, read_epochs(run / WEIGHTS_FILE))
     save_figure(figure, work_dir / 'weights.png')
-    with suppress_output():
+    with quiet(logging.ERROR):
         images = panel(baseline, ours)
     save_figure(images, work_dir / 'images.png')
     print(f'\nWeights, the mean of each training\n{weights_text(models)}')
@@ -103,7 +102,7 @@ def write_page(baseline: Model, ours: Model) -> None:
         print(f'No report: {error}. Install: pip install "mmada[report]"')
         return
     options = ReportOptions(baseline=baseline.checkpoint.parent, images=6)
-    with suppress_output():
+    with quiet(logging.ERROR):
         page = write_report(folder, options).page
     print(f'{page}; open it: xdg-open {page}')
 
