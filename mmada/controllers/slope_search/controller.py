@@ -105,9 +105,9 @@ class SlopeSearch(WeightSearch):
             `CHANCE` times the mean of the replicas' metrics.
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
-        control: Whether the last replica trains with all weights 1. None
-            does where the centre point has them, because `start` is 0, or
-            where fewer than two others would be left. Defaults to True.
+        control: Whether the last replica trains with all weights 1. There is
+            no control where the centre point has them, because `start` is 0,
+            or where fewer than two others would be left. Defaults to True.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.

@@ -37,8 +37,8 @@ def format_progress(
         iteration: Iterations done of this replica's segment.
         num_iters: q.
         metric: Best value of this round so far; None or NaN if unknown.
-        seconds_left: Estimate for the whole exploration;
-            None or NaN if unknown.
+        seconds_left: Estimate for the whole exploration; None or NaN if
+            unknown.
         metric_name: What ``metric`` is. Defaults to ``'PQ'``.
 
     Returns:
@@ -79,13 +79,11 @@ def format_round(
         objectives: n names.
         weights: Of shape (m, n).
         rewards: Of shape (m,).
-        metrics: Of each replica, by names
-            that may have a prefix (``coco_panoptic/PQ``); empty for one
-            that diverged or rests.
+        metrics: Of each replica, by names that may have a prefix
+            (``coco_panoptic/PQ``); empty for one that diverged or rests.
         best: Index of the winner.
         width: Longest line. Defaults to 120.
-        resting: Indices of those that rest. Defaults to
-            none.
+        resting: Indices of those that rest. Defaults to none.
         heading: What the weights are called in a table of their own.
 
     Returns:
