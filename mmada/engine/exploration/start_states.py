@@ -22,7 +22,7 @@ from mmada.engine.replicas.live_replica import (
     Snapshot,
     check_equal,
 )
-from mmada.engine.state import failpoint
+from mmada.utils.files import failpoint
 
 NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
 
