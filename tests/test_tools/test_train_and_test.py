@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import mmdet
 import pytest
 import torch
+from mmengine.config import Config
 
-from mmada.commands.train import has_search
+from mmada.commands.train import apply_training_options, has_search
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
@@ -130,6 +132,12 @@ def test_resume_names_a_checkpoint(
     )
     assert not (second / 'epoch_1.pth').exists()
     assert (second / 'epoch_2.pth').is_file()
+
+
+def test_no_scale_is_not_applied() -> None:
+    args = Namespace(amp=False, auto_scale_lr=True, config='c.py', resume=None)
+    with pytest.raises(ValueError, match='Found none in c.py'):
+        apply_training_options(Config(dict(auto_scale_lr=None)), args)
 
 
 def test_auto_scale_lr(run: Run, config: Path, tmp_path: Path) -> None:
