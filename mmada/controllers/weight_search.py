@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -209,26 +210,9 @@ class StaticSearch(WeightSearch):
 
     start: ClassVar[Start] = Start.INITIAL
 
-    def __init__(
-        self,
-        num_objectives: int,
-        num_rounds: int,
-        num_replicas: int,
-        seed: int,
-        options: dict[str, Any],
-        initial: InitialWeights = None,
-        groups: Sequence[Sequence[int]] | None = None,
-    ) -> None:
-        super().__init__(
-            num_objectives,
-            num_rounds,
-            num_replicas,
-            seed,
-            options,
-            initial,
-            groups,
-        )
-        self._best = BestAction()
+    @cached_property
+    def _best(self) -> BestAction:
+        return BestAction()
 
     @property
     def best_metric(self) -> float:
