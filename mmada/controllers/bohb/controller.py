@@ -155,7 +155,7 @@ class BohbSearch(WeightSearch):
                 f'The search is over after {self.rounds_done} rounds.'
             )
         if not self._hyperband.candidates:
-            self._mirror()  # a storage that is no good ends the search here
+            self._mirror()  # an unusable storage ends the search here
         if self._may_start:
             for slot in self._hyperband.free:
                 self._hyperband.start(

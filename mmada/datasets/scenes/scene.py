@@ -132,8 +132,8 @@ def _label(
 ) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
     """Give the segments their ids and describe them.
 
-    What is left of a covered thing, if it is only a few pixels, becomes
-    void: nobody could name it.
+    What is left of a covered thing becomes void if it is only a few pixels,
+    too few to recognise it.
     """
     categories = [*STUFF, *(plan.category for plan in plans)]
     crowds = [False] * len(STUFF) + [plan.crowd for plan in plans]

@@ -111,7 +111,7 @@ class ReplicaGroups:
 
     @property
     def leaders(self) -> list[int]:
-        """The first rank of each group, which speaks for it."""
+        """The first rank of each group, whose outcomes count for it."""
         return [members[0] for members in self.members]
 
     def own_of(self, shares: Sequence[Sequence[int]]) -> Sequence[int]:
