@@ -24,6 +24,7 @@ from mmada.diagnostics.data import (
     check_apart,
     check_data_set,
 )
+from mmada.engine.loops import search_configs
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SEVERITIES = ('error', 'warning')
@@ -188,13 +189,13 @@ def read_loaders(path: str) -> Loaders:
     init_default_scope(config.get('default_scope') or 'mmdet')
     found = {name: config[name] for name in LOADERS if config.get(name)}
     pairs = [(LOADERS[0], scored) for scored in LOADERS[1:]]
-    for place, node in _searches(config.get('train_cfg') or {}, 'train_cfg'):
+    for place, search in _searches(config.get('train_cfg') or {}):
         scored = f'{place}.reward_dataloader'
-        found[scored] = node['reward_dataloader']
+        found[scored] = search['reward_dataloader']
         trained = LOADERS[0]
-        if node.get('dataloader'):
+        if search.get('dataloader'):
             trained = f'{place}.dataloader'
-            found[trained] = node['dataloader']
+            found[trained] = search['dataloader']
         pairs.append((trained, scored))
     parts = {k: [*_parts(v.get('dataset') or {})] for k, v in found.items()}
     loaders = Loaders({k: v for k, v in parts.items() if v}, pairs)
@@ -208,14 +209,17 @@ def read_loaders(path: str) -> Loaders:
 
 
 def _searches(
-    node: Mapping[str, Any], place: str
+    train_cfg: Mapping[str, Any],
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the loops with rewards."""
-    if node.get('reward_dataloader'):
-        yield place, node
-    for key, value in node.items():
-        if isinstance(value, Mapping) and not key.endswith('dataloader'):
-            yield from _searches(value, f'{place}.{key}')
+    """Yield each search with rewards, after its place in the config."""
+    place = 'train_cfg'
+    if 'exploration' in train_cfg:
+        place += '.exploration'
+    searches = search_configs(train_cfg)
+    for index, search in enumerate(searches):
+        if search.get('reward_dataloader'):
+            number = f'[{index}]' if len(searches) > 1 else ''
+            yield place + number, search
 
 
 def _parts(

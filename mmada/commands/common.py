@@ -1,4 +1,4 @@
-"""What the commands share: config, runner, errors of the input."""
+"""What the commands share: config, runner, tables, errors of the input."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -18,6 +19,7 @@ from mmada.engine.checkpoints import CheckpointError
 from mmada.engine.distributed.launch import prepare_launch
 from mmada.engine.exploration.state import BegunError
 from mmada.engine.state import RunLockedError, StateError
+from mmada.utils.tables import aligned
 
 PACKAGE = Path(__file__).resolve().parents[1]
 REFUSALS = (
@@ -124,3 +126,11 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return lines with columns of equal width, numbers to the right."""
+    cells = [list(header)] + [
+        [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
+    ]
+    return ['  '.join(row).rstrip() for row in aligned(cells)]

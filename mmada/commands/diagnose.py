@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmada.commands.adapt.objectives import MANY, group_losses
-from mmada.commands.common import one_line_errors, read_config
-from mmada.commands.inspect import table
+from mmada.commands.common import one_line_errors, read_config, table
 from mmada.diagnostics.gradients import describe_gradients, measure_gradients
 from mmada.visualization.figures import save_figure
 from mmada.visualization.gradients_figure import gradients_figure

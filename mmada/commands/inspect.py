@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmada.commands.common import one_line_errors, read_config
+from mmada.commands.common import one_line_errors, read_config, table
 from mmada.diagnostics.policy import (
     describe_policy,
     dry_run,
@@ -23,21 +23,6 @@ from mmada.utils.run_files import POLICY_FILE
 _EPOCHS = 12
 """Of the training to look ahead to, if neither option nor config says."""
 _LEGEND = 'the others at the initial losses'
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return lines with columns of equal width, numbers to the right."""
-    cells = [list(header)] + [
-        [c if isinstance(c, str) else f'{c:.3g}' for c in row] for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        '  '.join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
 
 
 def grid_lines(report: dict[str, Any]) -> Iterator[str]:

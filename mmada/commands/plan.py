@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from mmada.commands.common import one_line_errors, read_config
-from mmada.commands.inspect import table
+from mmada.commands.common import one_line_errors, read_config, table
 from mmada.diagnostics.plan import (
     Bill,
     Rates,

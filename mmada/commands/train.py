@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from mmada.commands.common import build_runner, load_config, refusals
 from mmada.engine import find_latest_checkpoint
 from mmada.engine.state.state_files import stored_steps
-from mmada.utils.run_files import STATES_DIR
+from mmada.utils.run_files import STATES_DIR, search_directories
 
 AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
 """Where MMEngine's AmpOptimWrapper works, whatever its `dtype`."""
@@ -35,7 +35,7 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
                 '`--auto-scale-lr` should be left out, or the config have '
                 '`auto_scale_lr.base_batch_size`. Found none in '
@@ -53,8 +53,10 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
 
 def has_search(work_dir: str) -> bool:
     """Return whether a search has left states in a work directory."""
-    roots = Path(work_dir).glob(f'*/{STATES_DIR}')
-    return any(any(stored_steps(root)) for root in roots)
+    return any(
+        any(stored_steps(directory / STATES_DIR))
+        for directory in search_directories(Path(work_dir))
+    )
 
 
 def note_fresh_start(cfg: Config, prog: str) -> None:

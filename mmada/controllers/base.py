@@ -1,7 +1,7 @@
 """The interface between a population search and what it searches for.
 
-:class:`Controller` is what a loop talks to, :data:`Plan` what it is told of
-each replica in a round: where it starts, or why it rests.
+A loop calls :class:`Controller`; a :data:`Plan` says where each replica starts
+a round, or why it rests.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Rest(Enum):
     """A replica that trains nothing in a round, and costs nothing."""
 
     PAUSED = 'its own state is kept for a later round'
-    EMPTY = 'it has no state, or one that nobody needs any more'
+    EMPTY = 'it has no state, or one that is not needed any more'
 
 
 Plan = tuple[Start | Rest, ...]

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from mmada.controllers.base import (
-    RoundResult,
-    Start,
-)
+from mmada.controllers.base import RoundResult, Start
+from mmada.controllers.best_action import BestAction
 from mmada.controllers.rewards import (
     RoundRewards,
     metrics_differ,
@@ -25,12 +24,13 @@ from mmada.controllers.rewards import (
     select_best,
     standardised_reward,
 )
-from mmada.controllers.rounds import NOTHING_FOUND, WeightRounds
+from mmada.controllers.rounds import WeightRounds
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import (
     ConstantPolicy,
     centred_log,
     complete_groups,
+    group_indices,
     mean_one_weights,
 )
 from mmada.utils.checks import check_number, check_numbers
@@ -82,8 +82,7 @@ class WeightSearch(WeightRounds):
         )
         self._fixed_initial = _fixed(initial, num_objectives)
         self._groups = complete_groups(groups, num_objectives)
-        rows = {i: g for g, group in enumerate(self._groups) for i in group}
-        self._group_of = [rows[i] for i in range(num_objectives)]
+        self._group_of = group_indices(self._groups)
         # What a search does not use is no part of what it is.
         if initial is not None:
             fixed = self._fixed_initial
@@ -175,6 +174,16 @@ class WeightSearch(WeightRounds):
             best, rewarded.rewards, rewarded.informative, info, rewarded.reason
         )
 
+    def _constant_ensemble(self, weights: Tensor) -> PolicyEnsemble:
+        """Return the ensemble of one constant policy."""
+        losses, provenance = self._provenance()
+        return PolicyEnsemble(
+            policies=(ConstantPolicy.of(weights),),
+            provenance=provenance,
+            initial_losses=losses,
+            best_weights=weights,
+        )
+
 
 def _fixed(initial: InitialWeights, num_objectives: int) -> Tensor | None:
     """Return initial weights as a vector; None for those of losses."""
@@ -190,49 +199,6 @@ def _fixed(initial: InitialWeights, num_objectives: int) -> Tensor | None:
     return check_numbers('initial', initial, num_objectives, WEIGHT_FLOOR)
 
 
-class BestAction:
-    """Keeps the action with the largest metric, the first on a tie."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Tensor] = {}
-
-    def note(self, action: Tensor, metric: Tensor) -> None:
-        """Keep an action if its finite metric is the largest so far."""
-        if not self._known or metric > self._known['metric']:
-            self._known = dict(action=action.clone(), metric=metric.clone())
-
-    @property
-    def action(self) -> Tensor:
-        """The action.
-
-        Raises:
-            RuntimeError: If none was noted yet.
-        """
-        return self._get('action')
-
-    @property
-    def metric(self) -> float:
-        """Its metric.
-
-        Raises:
-            RuntimeError: If none was noted yet.
-        """
-        return float(self._get('metric'))
-
-    def _get(self, name: str) -> Tensor:
-        if not self._known:
-            raise RuntimeError(NOTHING_FOUND)
-        return self._known[name].clone()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return what is known."""
-        return dict(self._known)
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over a state made by :meth:`state_dict`."""
-        self._known = dict(state)
-
-
 class StaticSearch(WeightSearch):
     """Base of the searches that try one vector of weights a training.
 
@@ -244,26 +210,9 @@ class StaticSearch(WeightSearch):
 
     start: ClassVar[Start] = Start.INITIAL
 
-    def __init__(
-        self,
-        num_objectives: int,
-        num_rounds: int,
-        num_replicas: int,
-        seed: int,
-        options: dict[str, Any],
-        initial: InitialWeights = None,
-        groups: Sequence[Sequence[int]] | None = None,
-    ) -> None:
-        super().__init__(
-            num_objectives,
-            num_rounds,
-            num_replicas,
-            seed,
-            options,
-            initial,
-            groups,
-        )
-        self._best = BestAction()
+    @cached_property
+    def _best(self) -> BestAction:
+        return BestAction()
 
     @property
     def best_metric(self) -> float:
@@ -287,14 +236,7 @@ class StaticSearch(WeightSearch):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        losses, provenance = self._provenance()
-        weights = self._best.action
-        return PolicyEnsemble(
-            policies=(ConstantPolicy.of(weights).requires_grad_(False),),
-            provenance=provenance,
-            initial_losses=losses,
-            best_weights=weights,
-        )
+        return self._constant_ensemble(self._best.action)
 
     def _memory(self) -> dict[str, Any]:
         return dict(best=self._best.state_dict())
@@ -394,8 +336,7 @@ class ScheduleSearch(WeightSearch):
         assert self._winner is not None
         return PolicyEnsemble(
             policies=tuple(
-                ConstantPolicy.of(weights).requires_grad_(False)
-                for weights in self._schedule
+                ConstantPolicy.of(weights) for weights in self._schedule
             ),
             gamma=self._gamma,
             provenance=provenance,

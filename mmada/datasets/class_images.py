@@ -28,7 +28,7 @@ def count_class_images(
             long as to open the images.
 
     Returns:
-        The images of each class; None if the annotations do not tell.
+        The images of each class; None if the annotations do not say.
     """
     while not hasattr(dataset, 'get_data_info') and hasattr(
         dataset, 'dataset'

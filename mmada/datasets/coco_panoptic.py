@@ -258,12 +258,7 @@ def decode_id_map(data: bytes) -> NDArray[np.int32]:
     Raises:
         ValueError: If the bytes are no image, or one that cannot hold ids.
     """
-    buffer = np.frombuffer(data, dtype=np.uint8)
-    # OpenCV's colour images are turned by an EXIF orientation and cut to 8
-    # bits, and a grey value is put into all three bytes.
-    pixels: Any = (
-        cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if buffer.size else None
-    )
+    pixels = _decode(data)
     if pixels is None:
         raise ValueError('the bytes should be an image. Found another file.')
     if found := _wrong_format(data, pixels):
@@ -283,6 +278,17 @@ def decode_id_map(data: bytes) -> NDArray[np.int32]:
         np.int32
     )
     return ids
+
+
+def _decode(data: bytes) -> Any:
+    """Return the pixels of an encoded image as they are stored, or None.
+
+    OpenCV's colour images are turned by an EXIF orientation and cut to 8
+    bits, and a grey value is put into all three bytes.
+    """
+    if not data:
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def _wrong_format(data: bytes, pixels: NDArray[Any]) -> str | None:
@@ -343,10 +349,7 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
         OSError: If it cannot be read.
         ValueError: If it is no image of 8 bits and that many channels.
     """
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    image: Any = (
-        cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    )
+    image = _decode(path.read_bytes())
     wanted = [channels] if channels > 1 else []
     if image is None or (image.dtype, *image.shape[2:]) != (np.uint8, *wanted):
         raise ValueError(

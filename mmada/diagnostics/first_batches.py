@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from mmada.engine.loops import search_configs
 from mmada.engine.mmengine_adapters import initialize_weights
 from mmada.engine.probe import probe_objectives
 from mmada.engine.replicas.segment_loader import SegmentLoader
@@ -92,10 +93,8 @@ def read_training(config: str | Path) -> Config:
 
 def _objectives_of(cfg: Config) -> ObjectiveSpec | None:
     """Return the objectives that a search or a hook of a config names."""
-    loop = cfg.get('train_cfg') or {}
-    searches = loop.get('exploration', loop)
     named = [
-        *(searches if isinstance(searches, list) else [searches]),
+        *search_configs(cfg.get('train_cfg') or {}),
         *(cfg.get('custom_hooks') or []),
     ]
     for entry in named:

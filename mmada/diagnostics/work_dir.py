@@ -153,18 +153,9 @@ def inspect_work_dir(work_dir: Path) -> WorkDirReport:
         resume=resume,
         obstacle=obstacle,
         problems=[
-            *(
-                state.problem
-                for search in searches
-                for state in (*search.states, *search.initial)
-                if state.problem
-            ),
+            *_state_problems(searches),
             *_named_problems(work_dir, check),
-            *(
-                f'{file.path}: {file.problem}'
-                for file in (*checkpoints, *filter(None, [policy]))
-                if file.problem
-            ),
+            *_file_problems([*checkpoints, *filter(None, [policy])]),
         ],
     )
 
@@ -244,6 +235,19 @@ def _leftovers(work_dir: Path, directories: list[Path]) -> Iterator[str]:
     )
     for folder in dict.fromkeys(folders):
         yield from map(str, leftovers(folder))
+
+
+def _state_problems(searches: list[SearchReport]) -> Iterator[str]:
+    for search in searches:
+        for state in (*search.states, *search.initial):
+            if state.problem is not None:
+                yield state.problem
+
+
+def _file_problems(files: list[FileReport]) -> Iterator[str]:
+    for file in files:
+        if file.problem is not None:
+            yield f'{file.path}: {file.problem}'
 
 
 def _named_problems(work_dir: Path, check: Check) -> list[str]:

@@ -100,6 +100,17 @@ def accumulated_iterations(optim_wrapper: OptimWrapper) -> int:
     return optim_wrapper._accumulative_counts
 
 
+def end_scaled_step(optim_wrapper: OptimWrapper) -> None:
+    """End a step that raised half-way, after gradients were unscaled.
+
+    A GradScaler would refuse the next one; it has no public way to begin
+    anew, and its state dict holds nothing of that. Relies on it keeping that
+    in `_per_optimizer_states`; does nothing without a scaler.
+    """
+    scaler = getattr(optim_wrapper, 'loss_scaler', None)
+    getattr(scaler, '_per_optimizer_states', {}).clear()
+
+
 def initialize_weights(runner: Runner) -> None:
     """Give the model its first weights, as `Runner.train` does.
 

@@ -53,7 +53,7 @@ def find_owners(
 def _scalar_nodes(loss: Tensor) -> Iterator[set[Any]]:
     """Collect nodes of the graph whose values are scalars.
 
-    A backward pass inside tells: the gradient of a value has its shape.
+    A backward pass inside shows which: a gradient has the shape of its value.
     """
     found: set[Any] = set()
 

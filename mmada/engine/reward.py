@@ -9,21 +9,18 @@ a model to the reward data.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from mmdet.evaluation import CocoMetric
 from mmengine.evaluator import BaseMetric, Evaluator
-from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from mmada.engine.quiet import quiet
 from mmada.evaluation import score_of_nothing
 from mmada.utils.measurements import known_metric
 
@@ -351,23 +348,6 @@ def _mark_failures(metric: BaseMetric) -> None:
             return {_FAILED: True}
 
     metric.compute_metrics = compute_or_mark
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Let warnings alone through of what a metric prints and logs.
-
-    COCO's prints two dozen lines an evaluation, and a search has one for each
-    replica of each round; its own table has what they say.
-    """
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _images_of(dataset: Any) -> list[dict[str, Any]]:

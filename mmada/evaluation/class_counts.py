@@ -21,6 +21,7 @@ from mmengine.logging import print_log
 
 from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation.matching import ImageCounts
+from mmada.utils.tables import aligned
 
 ClassesOf = Literal['official', 'ground_truth']
 GROUPS = ('All', 'Things', 'Stuff')
@@ -237,11 +238,4 @@ def _percent(quality: Quality) -> list[str]:
 
 
 def _format(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if k == 0 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return '\n'.join('  '.join(cells) for cells in aligned(rows))

@@ -175,6 +175,28 @@ def label_categories(
         ValueError: If a class is not in the file or not once, stuff comes
             before a thing, or there are too many classes to be told apart.
     """
+    _check_classes(classes, categories)
+    ids = [c for c, category in categories.items() if category.name in classes]
+    if len(ids) != len(classes):
+        raise ValueError(
+            '`classes` should name each category of the annotation file '
+            f'once, and that file each once. Found {list(classes)} and '
+            f'{[categories[c].name for c in ids]}.'
+        )
+    things = [categories[c].isthing for c in ids]
+    if things != sorted(things, reverse=True):
+        wrong = categories[ids[things.index(False)]].name
+        raise ValueError(
+            'Things should come before stuff in the categories '
+            f'of the annotation file. Found {wrong!r} first.'
+        )
+    return ids
+
+
+def _check_classes(
+    classes: Sequence[str], categories: Mapping[int, Category]
+) -> None:
+    """Check that classes are names of categories, and not too many."""
     if isinstance(classes, str):
         raise ValueError(
             f'`classes` should be a tuple of names. Found {classes!r}.'
@@ -191,21 +213,6 @@ def label_categories(
             '`classes` should be category names of the annotation '
             f'file. Found {missing}.'
         )
-    ids = [c for c, category in categories.items() if category.name in classes]
-    if len(ids) != len(classes):
-        raise ValueError(
-            '`classes` should name each category of the annotation file '
-            f'once, and that file each once. Found {list(classes)} and '
-            f'{[categories[c].name for c in ids]}.'
-        )
-    things = [categories[c].isthing for c in ids]
-    if things != sorted(things, reverse=True):
-        wrong = categories[ids[things.index(False)]].name
-        raise ValueError(
-            'Things should come before stuff in the categories '
-            f'of the annotation file. Found {wrong!r} first.'
-        )
-    return ids
 
 
 def split_labels(

@@ -33,7 +33,8 @@ from mmada.evaluation.coco_truth import (
     wrong_areas,
 )
 from mmada.evaluation.matching import ImageCounts, Truth, count_image
-from mmada.evaluation.resampling import check_resamples, resample_quality
+from mmada.evaluation.resampling import resample_quality
+from mmada.utils.checks import check_int
 
 SUFFIXES = {'All': '', 'Things': '_th', 'Stuff': '_st'}
 
@@ -122,7 +123,7 @@ class PanopticQuality(BaseMetric):
         check_classes_of(classes_of)
         self.classwise = classwise
         self.classes_of: ClassesOf = classes_of
-        self.resamples = check_resamples(resamples)
+        self.resamples = check_int('resamples', resamples, 0)
         self._truth = CocoTruth(ann_file, seg_prefix, backend_args)
         self._category_ids: list[int] = []
         self._warned_of_areas = False

@@ -41,20 +41,6 @@ class _Entries(NamedTuple):
         return sums.astype(np.float64, copy=False)
 
 
-def check_resamples(number: int) -> int:
-    """Refuse what is no number of draws, and return it.
-
-    Raises:
-        ValueError: If it is no integer or below 0.
-    """
-    if type(number) is not int or number < 0:
-        raise ValueError(
-            f'`resamples` should be an integer of at least 0. Found '
-            f'{number!r}.'
-        )
-    return number
-
-
 def draw_images(
     num_images: int, num_resamples: int
 ) -> Iterator[NDArray[np.intp]]:

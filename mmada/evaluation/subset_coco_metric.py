@@ -14,7 +14,7 @@ from mmdet.structures.mask import encode_mask_results
 from mmengine.registry import METRICS
 
 from mmada.evaluation.precision_resampling import resample_precision
-from mmada.evaluation.resampling import check_resamples
+from mmada.utils.checks import check_int
 from mmada.utils.measurements import known_metric
 
 EVALUATIONS = ('COCOeval', 'COCOevalMP')
@@ -48,7 +48,7 @@ class SubsetCocoMetric(CocoMetric):
 
     def __init__(self, *args: Any, resamples: int = 0, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.resamples = check_resamples(resamples)
+        self.resamples = check_int('resamples', resamples, 0)
 
     def compute_metrics(self, results: list) -> dict[str, Any]:
         """Average over the images of the results.

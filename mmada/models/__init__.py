@@ -1,4 +1,4 @@
-"""The weighted detector, its objectives."""
+"""The weighted detector, its objectives, and losses."""
 
 from mmada.models.auto_seg_loss import AutoSegLoss
 from mmada.models.efficientnet_lite import (
@@ -8,13 +8,13 @@ from mmada.models.efficientnet_lite import (
 from mmada.models.loss_sum import LossSum
 from mmada.models.loss_weight_wrapper import (
     LossWeightWrapper,
-    ObjectiveWeights,
     inner_model,
     reduce_losses,
     weigh_losses,
 )
 from mmada.models.map_panoptic_fpn_head import MapPanopticFPNHead
 from mmada.models.meters import ObjectiveMeter, iteration_losses
+from mmada.models.objective_weights import ObjectiveWeights
 from mmada.models.objectives import (
     ObjectiveError,
     Objectives,

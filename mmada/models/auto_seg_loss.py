@@ -21,6 +21,7 @@ from mmada.surrogates import (
     load_curve,
     read_target,
 )
+from mmada.utils.checks import check_int
 
 Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
 """A name, a curve file or numbers; None makes every curve the identity."""
@@ -43,23 +44,22 @@ class AutoSegLoss(nn.Module):
 
     Args:
         metric: 'mIoU', 'FWIoU', 'BIoU', 'mAcc', 'gAcc' or 'BF1'.
-        theta: Control points of the
-            curves: a name such as 'voc_miou', a curve file that ends in
-            '.json', or the numbers themselves, ``x1, y1, x2, y2, ...`` curve
-            after curve. None makes every curve the identity.
+        theta: Control points of the curves: a name such as 'voc_miou', a
+            curve file that ends in '.json', or the numbers themselves,
+            ``x1, y1, x2, y2, ...`` curve after curve. None makes every curve
+            the identity.
         loss_weight: Largest value of the loss. Defaults to 1.0.
-        ignore_index: Label of pixels that do not count, if
-            the head names none; decode heads of MMSegmentation do. None: all
-            count. Defaults to 255.
-        avg_non_ignore: A metric knows no ignored pixels. If False, the
-            loss is multiplied by the share of pixels that count, as a cross
+        ignore_index: Label of pixels that do not count, if the head names
+            none; decode heads of MMSegmentation do. None: all count. Defaults
+            to 255.
+        avg_non_ignore: A metric knows no ignored pixels. If False, the loss
+            is multiplied by the share of pixels that count, as a cross
             entropy averaged over all pixels is. Defaults to True.
-        tolerance: How far off an edge may be, for BIoU and
-            BF1. None: 5.
-        drop_bg: Whether class 0 has no edges, for BIoU and
-            BF1. None: as released, True for BIoU and False for BF1.
-        loss_name: Its name in the losses of a decode head, with
-            ``loss_`` in front. Defaults to 'loss_asl'.
+        tolerance: How far off an edge may be, for BIoU and BF1. None: 5.
+        drop_bg: Whether class 0 has no edges, for BIoU and BF1. None: as
+            released, True for BIoU and False for BF1.
+        loss_name: Its name in the losses of a decode head, with ``loss_`` in
+            front. Defaults to 'loss_asl'.
         **unknown: Refused.
 
     Raises:
@@ -114,8 +114,8 @@ class AutoSegLoss(nn.Module):
         """Set the control points.
 
         Args:
-            points: As many numbers as the metric's
-                shape has parameters, in [0, 1], rising along each curve.
+            points: As many numbers as the metric's shape has parameters, in
+                [0, 1], rising along each curve.
 
         Raises:
             ValueError: If they are not valid; the old ones are kept.
@@ -137,21 +137,19 @@ class AutoSegLoss(nn.Module):
         """Return the loss of a batch.
 
         Args:
-            cls_score: Logits, shape ``(N, C, H, W)``; without edges
-                to see any ``(N, C, ...)`` will do, also ``(pixels, C)``.
+            cls_score: Logits, shape ``(N, C, H, W)``; for a metric without
+                edges any ``(N, C, ...)`` will do, also ``(pixels, C)``.
             label: Integers of shape ``(N, H, W)`` or ``(N, ...)``.
-            weight: Weight of each pixel in all sums of the
-                metric, not negative, of the shape of the label.
-            avg_factor: Not supported: a metric is no
-                average over pixels.
-            reduction_override: None or 'mean', for the same
-                reason.
+            weight: Weight of each pixel in all sums of the metric, not
+                negative, of the shape of the label.
+            avg_factor: Not supported: a metric is no average over pixels.
+            reduction_override: None or 'mean', for the same reason.
             ignore_index: That of the head, which overrides the default.
             **kwargs: Ignored, as by the losses of the frameworks.
 
         Returns:
-            A scalar in [0, loss_weight]; 0 without any gradient if
-            no pixel counts.
+            A scalar in [0, loss_weight]; 0 without any gradient if no pixel
+            counts.
 
         Raises:
             ValueError: If a shape, a label or a reduction is not valid.
@@ -233,14 +231,7 @@ def _fill_options(
                 f'Found {value!r}.'
             )
     options = defaults | chosen
-    tolerance = options.get('tolerance', 0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int):
-        tolerance = -1
-    if tolerance < 0:
-        raise ValueError(
-            '`tolerance` should be an integer of at least 0. '
-            f'Found {options["tolerance"]!r}.'
-        )
+    check_int('tolerance', options.get('tolerance', 0), 0)
     return options
 
 

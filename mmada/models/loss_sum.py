@@ -14,8 +14,7 @@ class LossSum(nn.Module):
     """Adds up losses that are given the same arguments.
 
     Args:
-        losses: Configs of the losses, each with its own
-            `loss_weight`.
+        losses: Configs of the losses, each with its own `loss_weight`.
 
     Raises:
         ValueError: If there is none, or an option that a base config brings.

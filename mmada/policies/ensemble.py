@@ -25,7 +25,7 @@ WEIGHT_FLOOR = 1e-3
 def ensemble_coefficients(
     epoch: int, num_epochs: int, num_policies: int, gamma: float
 ) -> Tensor:
-    """Share of each saved policy in an epoch (Ada-Segment, Eq. 7).
+    """Return the share of each policy in an epoch (Ada-Segment, Eq. 7).
 
     Epoch e of E lies beside round ``e T / E`` of T. The index is Algorithm
     1's: the e-th epoch trains with what the paper calls lambda^(e+1), and

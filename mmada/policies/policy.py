@@ -169,10 +169,9 @@ class ConstantPolicy(Policy):
 
     @classmethod
     def of(cls, weights: Tensor) -> ConstantPolicy:
-        """Return the policy of some positive weights, shape ``(n,)``."""
-        policy = cls(len(weights))
-        with torch.no_grad():
-            policy.log_weights.copy_(weights.log())
+        """Return the frozen policy of positive weights, shape ``(n,)``."""
+        policy = cls(len(weights)).requires_grad_(False)
+        policy.log_weights.copy_(weights.log())
         return policy
 
     def forward(self, losses: Tensor) -> Tensor:
@@ -216,10 +215,9 @@ class GroupPolicy(Policy):
         self.groups = complete_groups(groups, num_objectives)
         self.start = check_number('start', start, 0, 1)
         self.needs_losses = self.start > 0
-        # A row of indices, not a matrix: a policy file may hold many rounds
-        # of many objectives.
-        rows = {i: g for g, group in enumerate(self.groups) for i in group}
-        self._group_of = torch.tensor([rows[i] for i in range(len(rows))])
+        # Indices, not a matrix: a policy file may hold many rounds of many
+        # objectives.
+        self._group_of = group_indices(self.groups)
         self.bias = nn.Parameter(
             torch.zeros(len(self.groups), dtype=torch.float64)
         )
@@ -275,6 +273,12 @@ def complete_groups(groups: Any, num_objectives: int) -> list[list[int]]:
             f'could change against another. Found {groups!r}.'
         )
     return lists
+
+
+def group_indices(groups: Sequence[Sequence[int]]) -> Tensor:
+    """Return the group of each objective, ``(n,)``; each is in one."""
+    found = {i: g for g, group in enumerate(groups) for i in group}
+    return torch.tensor([found[i] for i in range(len(found))])
 
 
 def membership(groups: Sequence[Sequence[int]]) -> Tensor:

@@ -159,18 +159,7 @@ def encode_policy(
     Raises:
         ValueError: If the provenance is not JSON.
     """
-    tensors = dict(
-        initial_losses=ensemble.initial_losses,
-        best_weights=ensemble.best_weights,
-    )
-    for index, policy in enumerate(ensemble.policies):
-        for name, value in policy.state_dict().items():
-            tensors[f'{_prefix(index)}{name}'] = value
-    # Copies, since safetensors refuses tensors that share memory.
-    tensors = {
-        name: value.detach().clone(memory_format=torch.contiguous_format)
-        for name, value in tensors.items()
-    }
+    tensors = _tensors_of(ensemble)
     header = dict(
         schema=FORMAT,
         objectives=list(ensemble.objectives),
@@ -192,6 +181,21 @@ def encode_policy(
     return safetensors.torch.save(tensors, {_KEY: text})
 
 
+def _tensors_of(ensemble: PolicyEnsemble) -> dict[str, Tensor]:
+    """Return copies by name: safetensors refuses what shares memory."""
+    tensors = dict(
+        initial_losses=ensemble.initial_losses,
+        best_weights=ensemble.best_weights,
+    )
+    for index, policy in enumerate(ensemble.policies):
+        for name, value in policy.state_dict().items():
+            tensors[f'{_prefix(index)}{name}'] = value
+    return {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+
+
 def decode_policy(data: bytes) -> PolicyEnsemble:
     """Rebuild what :func:`encode_policy` made.
 
@@ -203,7 +207,8 @@ def decode_policy(data: bytes) -> PolicyEnsemble:
         tensors = safetensors.torch.load(data)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ValueError(f'its tensors are malformed: {error}') from error
-    _check_header(header)
+    _check_fields(header)
+    _check_sizes(header)
     _check_tensors(tensors)
     digest = header.pop('sha256')
     if digest != _digest(header, tensors):
@@ -254,7 +259,7 @@ def _check_constant(name: str) -> float:
     raise ValueError(f'{name} is not a JSON number')
 
 
-def _check_header(header: dict[str, Any]) -> None:
+def _check_fields(header: dict[str, Any]) -> None:
     schema = header.get('schema')
     if schema != FORMAT:
         raise ValueError(
@@ -282,6 +287,9 @@ def _check_header(header: dict[str, Any]) -> None:
         raise ValueError(
             f'`objectives` should be names, one or more. Found {names!r}'
         )
+
+
+def _check_sizes(header: dict[str, Any]) -> None:
     # What is no size is checked by the policy's own constructor.
     spec = header['policy'].items()
     sizes = {name: _WIDEST for name, value in spec if type(value) is int}

@@ -14,6 +14,7 @@ except ImportError as error:
 
 # Failed assertions of the suites then show their values, as in a test file.
 pytest.register_assert_rewrite(
+    'mmada.testing.controller_rounds',
     'mmada.testing.controllers',
     'mmada.testing.detectors',
     'mmada.testing.weightings',

@@ -17,8 +17,7 @@ Which suite fits depends on what the search ends with:
 
 from __future__ import annotations
 
-import io
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -29,69 +28,18 @@ from mmada.controllers import (
     Controller,
     PolicyEnsemble,
     Rest,
-    RoundResult,
     Start,
     WeightController,
 )
-
-LOSSES = torch.tensor([0.23, 0.05, 1.17, 0.2], dtype=torch.float64)
-"""Raw mean losses that the suites propose with in the first round."""
-
-
-class PlayedRound(NamedTuple):
-    """One round: what was proposed, what it reached, what was learned."""
-
-    actions: Tensor
-    metrics: Tensor
-    result: RoundResult
-
-
-def metrics_of(actions: Tensor, round_index: int) -> Tensor:
-    """Return a metric that likes ones and rises from round to round."""
-    return 50.0 + round_index - (actions - 1).square().sum(-1)
-
-
-def play(
-    controller: Controller, num_rounds: int, first: int = 0
-) -> list[PlayedRound]:
-    """Play rounds on slowly falling losses; replicas that rest have NaN.
-
-    Args:
-        controller: Between two rounds.
-        num_rounds: How many.
-        first: Index of the first one, from 0.
-    """
-    rounds = []
-    for index in range(first, first + num_rounds):
-        actions = controller.propose(LOSSES * 0.9**index)
-        rests = [isinstance(entry, Rest) for entry in controller.plan()]
-        metrics = metrics_of(actions, index)
-        metrics[torch.tensor(rests)] = torch.nan
-        result = controller.observe(metrics, 50.0 if index else None)
-        rounds.append(PlayedRound(actions, metrics, result))
-    return rounds
-
-
-def assert_same(first: list[PlayedRound], second: list[PlayedRound]) -> None:
-    """Assert that two searches went the same way, to the bit."""
-    assert len(first) == len(second)
-    for ours, theirs in zip(first, second, strict=True):
-        assert torch.equal(ours.actions, theirs.actions)
-        assert_same_result(ours.result, theirs.result)
-
-
-def assert_same_result(first: RoundResult, second: RoundResult) -> None:
-    """Assert that two rounds taught the same, to the bit."""
-    assert torch.equal(first.rewards, second.rewards)
-    assert first._replace(rewards=second.rewards) == second
-
-
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state as a resumed run reads it back."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
+from mmada.testing.controller_rounds import (
+    LOSSES,
+    PlayedRound,
+    assert_same,
+    assert_same_result,
+    metrics_of,
+    play,
+    through_a_file,
+)
 
 
 class ControllerConformance:
@@ -99,7 +47,7 @@ class ControllerConformance:
 
     Attributes:
         options: What the constructor is given. A subclass may change and
-            add some; four objectives are what :data:`LOSSES` has.
+            add some; four objectives are what `controller_rounds.LOSSES` has.
         is_random: Whether the seed decides what is proposed.
     """
 

@@ -181,8 +181,8 @@ class Reference(NamedTuple):
 
     def trunk(self) -> list[str]:
         """Return the parameters that all objectives reach."""
-        everyone = [name for name in self.losses if name is not None]
-        return [n for n in self.parameters if self.owners(n) == everyone]
+        objectives = [name for name in self.losses if name is not None]
+        return [n for n in self.parameters if self.owners(n) == objectives]
 
     def gradient(self, name: str, weights: Mapping[str, float]) -> Tensor:
         """Return the sum over the objectives of weight times gradient."""

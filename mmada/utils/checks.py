@@ -24,6 +24,17 @@ def check_int(name: str, value: Any, low: int) -> int:
     return value
 
 
+def check_bool(name: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f'`{name}` should be True or False. Found {value!r}.')
+    return value
+
+
 def check_number(
     name: str,
     value: Any,

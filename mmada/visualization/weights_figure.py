@@ -141,7 +141,7 @@ def _draw_rounds(
         )
         axes.plot(rounds, chosen[:, i], style.dash, color=style.color, lw=1.8)
     _shade_skipped(axes, search)
-    _dress(
+    _format_axes(
         axes, 'Exploration: weights (dots: replicas, line: winner)', 'round'
     )
     _logarithmic(axes)
@@ -154,7 +154,7 @@ def _draw_epochs(
         axes.plot(
             epochs.numbers, values, style.dash, color=style.color, lw=1.8
         )
-    _dress(axes, 'Training with the policy: weights', 'epoch')
+    _format_axes(axes, 'Training with the policy: weights', 'epoch')
     _logarithmic(axes)
 
 
@@ -178,7 +178,9 @@ def _draw_metric(axes: Axes, search: Search, metric: str) -> None:
         label='winner',
     )
     _shade_skipped(axes, search)
-    _dress(axes, f'Exploration: {short(metric)} on the reward images', 'round')
+    _format_axes(
+        axes, f'Exploration: {short(metric)} on the reward images', 'round'
+    )
     axes.legend(frameon=False, loc='lower right')
 
 
@@ -198,7 +200,7 @@ def _shade_skipped(axes: Axes, search: Search) -> None:
             label = '_once'
 
 
-def _dress(axes: Axes, title: str, label: str) -> None:
+def _format_axes(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, fontsize=9.5, loc='left')
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

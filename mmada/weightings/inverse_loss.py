@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.policies.policy import centred_log, mean_one_weights
-from mmada.utils.checks import check_number, check_positive, check_vector
+from mmada.utils.checks import check_number, check_numbers, check_vector
 from mmada.weightings.base import Weighting
 
 
@@ -59,9 +58,7 @@ class InverseLossWeighting(Weighting):
         self.factors = (
             None
             if factors is None
-            else check_positive(
-                'factors', torch.as_tensor(factors), len(factors)
-            )
+            else check_numbers('factors', factors, low=0, exclusive=True)
         )
         self._warned = False
 

@@ -6,12 +6,8 @@ import pytest
 import torch
 
 from mmada.controllers import WeightController
-from mmada.testing.controllers import (
-    LOSSES,
-    ControllerConformance,
-    metrics_of,
-    play,
-)
+from mmada.testing import ControllerConformance
+from mmada.testing.controller_rounds import LOSSES, metrics_of, play
 
 
 class SharedBehaviour(ControllerConformance):

@@ -1,4 +1,4 @@
-"""What searches for weights share: start, groups, draws, best action."""
+"""What searches for weights share: start, groups, draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmada.controllers import (
     RandomWeights,
     WeightController,
 )
-from mmada.controllers.weight_search import BestAction, log_normal
+from mmada.controllers.weight_search import log_normal
 
 LOSSES = torch.tensor([0.4, 0.1, 0.2, 0.4], dtype=torch.float64)
 # (2.5, 10, 5, 2.5), of which the mean is 5
@@ -135,24 +135,3 @@ def test_sigma_is_the_spread_of_the_logarithm() -> None:
     assert draws.log().std(0).tolist() == pytest.approx([0.3] * 2, rel=0.02)
     medians = draws.median(0).values.tolist()
     assert medians == pytest.approx([0.5, 2.0], rel=0.02)
-
-
-def test_the_first_of_the_largest_is_kept() -> None:
-    best = BestAction()
-    for action, metric in ((1.0, 3.0), (2.0, 5.0), (3.0, 5.0), (4.0, -1.0)):
-        best.note(torch.tensor([action]), torch.tensor(metric))
-    assert best.action.tolist() == [2] and best.metric == 5
-
-
-def test_what_is_handed_out_is_a_copy() -> None:
-    best, action = BestAction(), torch.ones(2)
-    best.note(action, torch.tensor(1.0))
-    action.zero_()
-    best.action.zero_()
-    assert best.action.tolist() == [1, 1]
-
-
-def test_nothing_is_known_at_first() -> None:
-    for name in ('action', 'metric'):
-        with pytest.raises(RuntimeError, match='before a round'):
-            getattr(BestAction(), name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -146,6 +148,19 @@ def test_the_optimizer_steps_once_in_so_many_iterations(tmp_path, count):
         wrapper.update_params(parameter.sum())
         stepped.append(not torch.equal(before, parameter))
     assert stepped == [i % count == 0 for i in range(1, 7)]
+
+
+def test_a_scaled_step_that_was_left_half_way_can_be_done_again():
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    scaler = torch.amp.GradScaler('cpu')
+    scaler.scale(2 * parameter.sum()).backward()
+    scaler.unscale_(optimizer)
+    with pytest.raises(RuntimeError, match='already been called'):
+        scaler.unscale_(optimizer)
+    adapters.end_scaled_step(SimpleNamespace(loss_scaler=scaler))
+    scaler.unscale_(optimizer)
+    adapters.end_scaled_step(SimpleNamespace())
 
 
 def test_the_model_is_asked_to_initialize_its_weights(tmp_path, monkeypatch):

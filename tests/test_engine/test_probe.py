@@ -282,7 +282,7 @@ def test_owners_of_auto_are_looked_for_only_where_a_loss_is_new(monkeypatch):
 def test_a_loss_later_than_the_probe_keeps_weight_1(monkeypatch):
     warnings = []
     monkeypatch.setattr(
-        'mmada.models.loss_weight_wrapper.print_log',
+        'mmada.models.objective_weights.print_log',
         lambda text, **options: warnings.append((text, options['level'])),
     )
     live = build_auto('LateDetector')

@@ -423,8 +423,8 @@ def test_workers_find_the_same(root, check, capsys):
     assert capsys.readouterr().out == alone
 
 
-def config(root, listed, scored='listed', every=range(IMAGES)):
-    """An exploration that holds the listed images out, unless told not to."""
+def config(root, listed, scored='listed', every=range(IMAGES), searches=1):
+    """Explorations that hold the listed images out, unless told not to."""
     ids = ImageIdList(
         tuple(listed), len(every), digest_ids(every), dict(source='x.json')
     )
@@ -448,15 +448,15 @@ def config(root, listed, scored='listed', every=range(IMAGES)):
             dataset=scenes('train'),
         )
 
+    search = dict(reward_dataloader=dict(dataset=part(scored)))
+    several = [dict(), search][:searches]
     content = dict(
         custom_imports=dict(imports=['mmada']),
         default_scope='mmdet',
         train_dataloader=dict(
             dataset=dict(type='RepeatDataset', times=2, dataset=part('others'))
         ),
-        train_cfg=dict(
-            exploration=dict(reward_dataloader=dict(dataset=part(scored)))
-        ),
+        train_cfg=dict(exploration=search if searches == 1 else several),
         val_dataloader=dict(dataset=scenes('test')),
     )
     path = root / 'config.py'
@@ -481,6 +481,14 @@ def test_images_both_trained_on_and_rewarded(root, check):
     assert code == 1
     assert 'error: 10 images both trained on and scored' in text
     assert 'train_dataloader and train_cfg.exploration.reward_dat' in text
+
+
+def test_the_rewards_of_each_of_several_searches(root, check):
+    path = config(root, [2, 5], scored='others', searches=2)
+    code, text, _ = check(path)
+    assert code == 1
+    assert 'error: 10 images both trained on and scored' in text
+    assert 'train_dataloader and train_cfg.exploration[1].reward_' in text
 
 
 def test_a_split_of_other_images(root, check):

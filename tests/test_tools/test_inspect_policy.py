@@ -238,7 +238,7 @@ TARGET = dict(type='LossWeights', objectives=toy.OBJECTIVES)
         dict(
             train_cfg=dict(
                 type='ExploreThenTrainLoop',
-                exploration=[toy.exploration(target=TARGET)],
+                exploration=(toy.exploration(target=TARGET),),
                 training=dict(type='EpochBasedTrainLoop', max_epochs=3),
             )
         ),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import mmdet
 import pytest
 import torch
+from mmengine.config import Config
+
+from mmada.commands.train import apply_training_options, has_search
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = REPO / 'tools'
@@ -75,6 +79,15 @@ def test_a_run_with_nothing_to_resume_starts_from_load_from(
     assert meta['iter'] == 6
 
 
+@pytest.mark.parametrize('directory', ['exploration', 'searches/one', '.'])
+def test_states_are_found_wherever_a_search_has_them(
+    tmp_path: Path, directory: str
+) -> None:
+    assert not has_search(str(tmp_path))
+    (tmp_path / directory / 'states/step_00000001').mkdir(parents=True)
+    assert has_search(str(tmp_path))
+
+
 def test_what_mmada_refuses_ends_with_its_message(
     run: Run,
     config: Path,
@@ -119,6 +132,12 @@ def test_resume_names_a_checkpoint(
     )
     assert not (second / 'epoch_1.pth').exists()
     assert (second / 'epoch_2.pth').is_file()
+
+
+def test_no_scale_is_not_applied() -> None:
+    args = Namespace(amp=False, auto_scale_lr=True, config='c.py', resume=None)
+    with pytest.raises(ValueError, match='Found none in c.py'):
+        apply_training_options(Config(dict(auto_scale_lr=None)), args)
 
 
 def test_auto_scale_lr(run: Run, config: Path, tmp_path: Path) -> None:

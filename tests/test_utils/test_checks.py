@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmada.utils.checks import (
+    check_bool,
     check_choice,
     check_groups,
     check_identity,
@@ -26,6 +27,13 @@ def test_numbers() -> None:
             check_number('x', value)
     with pytest.raises(ValueError, match=r'\(0, 1\].*Found 0'):
         check_number('x', 0, 0, 1, above=True)
+
+
+def test_booleans() -> None:
+    assert check_bool('x', True) and not check_bool('x', False)
+    for value in (1, 'no', None):
+        with pytest.raises(ValueError, match=f'True.* Found {value!r}'):
+            check_bool('x', value)
 
 
 @pytest.mark.parametrize('value', [[2, 0.5], (2, 0.5), torch.tensor([2, 0.5])])

@@ -30,8 +30,9 @@ def test_factors_by_hand() -> None:
         ValueError, match=r'`factors` should have shape \(2,\)'
     ):
         weighting.weights(1, 3, LOSSES[:2])
-    with pytest.raises(ValueError, match='`factors` should'):
-        InverseLossWeighting(factors=[1, 0, 1])
+    for wrong in ([1, 0, 1], 2.0, ['a']):
+        with pytest.raises(ValueError, match='`factors` should'):
+            InverseLossWeighting(factors=wrong)
 
 
 def test_exponent_by_hand() -> None:

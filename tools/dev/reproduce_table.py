@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import mmada  # noqa: F401  (registers the controllers)
 from mmada.controllers import Controller
 from mmada.controllers.base import Rest
 from mmada.models.objectives import build_objectives
+from mmada.utils.tables import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = ROOT / 'configs/paper'
@@ -274,28 +275,6 @@ def _segments(controller: Controller) -> int:
 def quality(values: Sequence[float]) -> str:
     """Return PQ, that of things and of stuff in a cell, or an empty one."""
     return ' / '.join(f'{value:.1f}' for value in values)
-
-
-def markdown(
-    rows: Sequence[Sequence[str]], numbers: Collection[int]
-) -> Iterator[str]:
-    """Yield the lines of a table, its cells in columns of equal width.
-
-    Args:
-        rows: The cells, those of the header first.
-        numbers: Columns that are set to the right.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = [
-        '-' * (w - 1) + (':' if i in numbers else '-')
-        for i, w in enumerate(widths)
-    ]
-    for row in [rows[0], rule, *rows[1:]]:
-        cells = [
-            cell.rjust(w) if i in numbers else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield f'| {" | ".join(cells)} |'
 
 
 def insert(page: str, lines: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import mmcv
 from mmengine.config import Config
 
 from mmada.datasets import scene_metainfo
+from mmada.engine.quiet import quiet
 from mmada.engine.reward import RewardEvaluator
 from mmada.utils.files import replace
+from mmada.utils.tables import aligned, markdown
 from mmada.visualization import (
     HISTORY_FILE,
     WEIGHTS_FILE,
@@ -26,10 +29,7 @@ from mmada.visualization import (
     save_figure,
     weights_figure,
 )
-from mmada.visualization.report.predictions import (
-    build_trained,
-    suppress_output,
-)
+from mmada.visualization.report.predictions import build_trained
 
 METRICS = ('PQ', 'PQ_th', 'PQ_st')
 PANEL_IMAGES = 3
@@ -70,7 +70,7 @@ def show_results(
     """
     rows = []
     for model in models:
-        with suppress_output():
+        with quiet(logging.ERROR):
             found = evaluate(*load(model))
         pq, things, stuff = (found[name] for name in METRICS)
         rows.append(
@@ -83,7 +83,7 @@ def show_results(
     assert search is not None  # it has ended
     figure = weights_figure(search, read_epochs(run / WEIGHTS_FILE))
     save_figure(figure, work_dir / 'weights.png')
-    with suppress_output():
+    with quiet(logging.ERROR):
         images = panel(baseline, ours)
     save_figure(images, work_dir / 'images.png')
     print(f'\nWeights, the mean of each training\n{weights_text(models)}')
@@ -102,7 +102,7 @@ def write_page(baseline: Model, ours: Model) -> None:
         print(f'No report: {error}. Install: pip install "mmada[report]"')
         return
     options = ReportOptions(baseline=baseline.checkpoint.parent, images=6)
-    with suppress_output():
+    with quiet(logging.ERROR):
         page = write_report(folder, options).page
     print(f'{page}; open it: xdg-open {page}')
 
@@ -118,8 +118,7 @@ def weights_text(models: Sequence[Model]) -> str:
             lines.append(['method', *epochs.names])
         means = epochs.weights.mean(axis=0)
         lines.append([model.name, *(f'{value:.2f}' for value in means)])
-    columns = range(1, max(map(len, lines), default=1))
-    return '\n'.join('  '.join(cells) for cells in _aligned(lines, columns))
+    return '\n'.join('  '.join(cells) for cells in aligned(lines))
 
 
 def reading(rows: Sequence[ResultRow], baseline: str) -> str:
@@ -227,7 +226,8 @@ def results_text(rows: Sequence[ResultRow]) -> str:
         Lines without a newline at the end; no column for notes if there
         are none.
     """
-    lines = ['  '.join(cells).rstrip() for cells in _aligned(_cells(rows))]
+    cells = aligned(_cells(rows), NUMBERS)
+    lines = ['  '.join(row).rstrip() for row in cells]
     rule = '-' * max(map(len, lines))
     return '\n'.join([lines[0], rule, *lines[1:]])
 
@@ -245,14 +245,7 @@ def results_markdown(rows: Sequence[ResultRow]) -> str:
     escaped = [
         [cell.replace('|', '\\|') for cell in line] for line in _cells(rows)
     ]
-    lines = _aligned(escaped)
-    marks = [
-        '-' * (len(cell) - 1) + ':' if i in NUMBERS else '-' * len(cell)
-        for i, cell in enumerate(lines[0])
-    ]
-    return '\n'.join(
-        f'| {" | ".join(cells)} |' for cells in [lines[0], marks, *lines[1:]]
-    )
+    return '\n'.join(markdown(escaped, NUMBERS))
 
 
 def _cells(rows: Sequence[ResultRow]) -> list[list[str]]:
@@ -269,20 +262,6 @@ def _cells(rows: Sequence[ResultRow]) -> list[list[str]]:
         for row in rows
     ]
     return [list(line[:columns]) for line in [_HEADER, *lines]]
-
-
-def _aligned(
-    lines: Sequence[Sequence[str]], numbers: range = NUMBERS
-) -> list[list[str]]:
-    """Pad cells to equal width in each column, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        [
-            cell.rjust(w) if i in numbers else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in lines
-    ]
 
 
 def _percent(value: float) -> str:

@@ -36,7 +36,7 @@ class Exploration(ABC):
 
     @abstractmethod
     def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Log-density of actions, shape ``(...)``.
+        """Return the log-density of actions, shape ``(...)``.
 
         Args:
             actions: Samples, shape ``(..., n)``.
@@ -81,7 +81,7 @@ class GaussianExploration(Exploration):
         return mean + self.sigma * scale * noise
 
     def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Log-density at the unclamped sample."""
+        """Return the log-density of the unclamped samples."""
         return gaussian_log_density(actions - mean, self.sigma * scale)
 
     def valid(self, actions: Tensor) -> Tensor:
@@ -121,19 +121,19 @@ class GroupExploration(Exploration):
         return mean + antithetic(offsets, count)
 
     def log_prob(self, actions: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """Log-density of the centred log-factors."""
+        """Return the log-density of the centred log-factors."""
         means = (actions - mean) @ self._members.T / self._members.sum(-1)
         factors = means - means.mean(-1, keepdim=True)
         basis = centred_basis(len(self._members))
         return gaussian_log_density(factors @ basis.T, self.sigma * scale)
 
     def valid(self, actions: Tensor) -> Tensor:
-        """Every sample gives positive weights."""
+        """Return True for all: every sample gives positive weights."""
         return torch.ones(len(actions), dtype=torch.bool)
 
 
 def gaussian_log_density(offsets: Tensor, sigma: Tensor) -> Tensor:
-    """Log-density of independent Gaussians (Ada-Segment, Eq. 2).
+    """Return the log-density of independent Gaussians (Eq. 2).
 
     Args:
         offsets: Unclamped samples minus their means, shape ``(..., n)``.

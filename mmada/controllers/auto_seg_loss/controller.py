@@ -14,11 +14,8 @@ from mmada.controllers.auto_seg_loss.ppo import (
     Baseline,
     MeanLearner,
 )
-from mmada.controllers.base import (
-    ActionController,
-    RoundResult,
-    Start,
-)
+from mmada.controllers.base import ActionController, RoundResult, Start
+from mmada.controllers.best_action import BestAction
 from mmada.controllers.rewards import (
     RoundRewards,
     metrics_differ,
@@ -27,8 +24,12 @@ from mmada.controllers.rewards import (
     standardised_reward,
 )
 from mmada.controllers.rounds import Rounds
-from mmada.controllers.weight_search import BestAction
-from mmada.utils.checks import check_choice, check_int, check_numbers
+from mmada.utils.checks import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_numbers,
+)
 
 RELEASED_REPLICAS = 32
 """Actions in a round of the released searches."""
@@ -113,11 +114,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         check_int('num_replicas', num_replicas, 2)
         self._baseline_given = baseline is not None
         self._retrain_given = retrain is not None
-        retrain = True if retrain is None else retrain
-        if not isinstance(retrain, bool):
-            raise ValueError(
-                f'`retrain` should be True or False. Found {retrain!r}.'
-            )
+        retrain = check_bool('retrain', True if retrain is None else retrain)
         if baseline is None:
             baseline = 'mu' if num_replicas >= RELEASED_REPLICAS else 'mean'
         check_choice('lr_decay', lr_decay, ('constant', 'linear'))

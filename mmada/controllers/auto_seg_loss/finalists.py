@@ -36,18 +36,18 @@ class Finalists:
 
     @property
     def actions(self) -> Tensor:
-        """Which to train again, the first ones twice if there are few."""
+        """Those to train again, the first ones twice if there are few."""
         return self._actions[self._turns()]
 
     def best(self, again: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return the action whose two metrics have the largest mean.
 
         Args:
-            again: Metrics of `actions` in the second training, ``(S,)``; who
-                has none is out.
+            again: Metrics of `actions` in the second training, ``(S,)``; an
+                action without one is left out.
 
         Returns:
-            The action and the mean; None if nobody has one.
+            The action and the mean; None if all are left out.
         """
         means = (self._metrics[self._turns()] + again) / 2
         best = select_best(means)

@@ -39,7 +39,7 @@ def sample(
 
 
 def log_density(values: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    """Log-density of values, parameter by parameter.
+    """Return the log-density of values, parameter by parameter.
 
     Args:
         values: Shape ``(..., P)``.

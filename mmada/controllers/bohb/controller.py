@@ -13,9 +13,9 @@ from mmada.controllers.base import Plan, Rest, RoundResult, Start
 from mmada.controllers.bohb.hyperband import Candidate, Hyperband
 from mmada.controllers.bohb.optuna_study import mirror, require_optuna, suggest
 from mmada.controllers.rewards import RoundRewards, metrics_differ
+from mmada.controllers.rounds import NOTHING_FOUND
 from mmada.controllers.weight_search import InitialWeights, WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
-from mmada.policies.policy import ConstantPolicy
 from mmada.utils.checks import (
     check_int,
     check_number,
@@ -96,8 +96,8 @@ class BohbSearch(WeightSearch):
             first = None if start is None else [list(p) for p in start]
         except TypeError:
             raise ValueError(
-                f'`start` should be rows of {num_objectives} weights. '
-                f'Found {start!r}.'
+                '`start` should be rows of numbers, a factor for each group '
+                f'or objective. Found {start!r}.'
             ) from None
         super().__init__(
             num_objectives,
@@ -155,7 +155,7 @@ class BohbSearch(WeightSearch):
                 f'The search is over after {self.rounds_done} rounds.'
             )
         if not self._hyperband.candidates:
-            self._mirror()  # a storage that is no good ends the search here
+            self._mirror()  # an unusable storage ends the search here
         if self._may_start:
             for slot in self._hyperband.free:
                 self._hyperband.start(
@@ -236,16 +236,10 @@ class BohbSearch(WeightSearch):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        losses, provenance = self._provenance()
         best = self._hyperband.best
-        assert best is not None
-        weights = self._weights(best)
-        return PolicyEnsemble(
-            policies=(ConstantPolicy.of(weights).requires_grad_(False),),
-            provenance=provenance,
-            initial_losses=losses,
-            best_weights=weights,
-        )
+        if best is None:
+            raise RuntimeError(NOTHING_FOUND)
+        return self._constant_ensemble(self._weights(best))
 
     def _memory(self) -> dict[str, Any]:
         return dict(

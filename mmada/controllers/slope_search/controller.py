@@ -22,7 +22,7 @@ from mmada.controllers.slope_search.response_surface import (
 from mmada.controllers.weight_search import WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import GroupPolicy, centred_basis
-from mmada.utils.checks import check_int, check_number
+from mmada.utils.checks import check_bool, check_int, check_number
 
 LAST = 3
 """The metrics of the last rounds are averaged, a third of a training's."""
@@ -105,9 +105,9 @@ class SlopeSearch(WeightSearch):
             `CHANCE` times the mean of the replicas' metrics.
         centre: Whether the first replica is the centre point. Without one
             the step is as long as the way to the points. Defaults to True.
-        control: Whether the last replica trains with all weights 1. None
-            does where the centre point has them, because `start` is 0, or
-            where fewer than two others would be left. Defaults to True.
+        control: Whether the last replica trains with all weights 1. There is
+            no control where the centre point has them, because `start` is 0,
+            or where fewer than two others would be left. Defaults to True.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.
@@ -135,12 +135,8 @@ class SlopeSearch(WeightSearch):
     ) -> None:
         self._policy = GroupPolicy(num_objectives, groups, start)
         self._policy.requires_grad_(False)
-        for name, value in (('centre', centre), ('control', control)):
-            if not isinstance(value, bool):
-                raise ValueError(
-                    f'`{name}` should be True or False. Found {value!r}.'
-                )
-        self._num_centre = int(centre)
+        self._num_centre = int(check_bool('centre', centre))
+        check_bool('control', control)
         least = 2 + self._num_centre
         check_int('num_replicas', num_replicas, least)
         wants_control = control and not (centre and start == 0)
@@ -163,20 +159,8 @@ class SlopeSearch(WeightSearch):
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
-        directions = len(self._policy.groups) - 1
-        outer = num_replicas - self._num_centre - self._num_control
-        if outer <= directions:
-            # With more replicas there is a control.
-            alone = self._num_centre + wants_control
-            warnings.warn(
-                f'`num_replicas` should be at least '
-                f'{directions + 1 + alone}, better '
-                f'{2 * directions + alone}, to tell the '
-                f'{directions} directions between '
-                f'{len(self._policy.groups)} weights apart. Found '
-                f'{num_replicas}.',
-                stacklevel=2,
-            )
+        # With more replicas there is a control.
+        self._warn_of_few_replicas(self._num_centre + wants_control)
         self._sigma = check_number('sigma', sigma, 0, above=True)
         self._noise = (
             None if noise is None else check_number('noise', noise, 0)
@@ -184,6 +168,28 @@ class SlopeSearch(WeightSearch):
         self._basis = centred_basis(len(self._policy.groups))
         self._points = torch.empty(0)
         self._metrics: list[Tensor] = []
+
+    @property
+    def _num_outer(self) -> int:
+        """Replicas that are neither the centre point nor the control."""
+        return self.num_replicas - self._num_centre - self._num_control
+
+    def _warn_of_few_replicas(self, alone: int) -> None:
+        """Warn of directions between weights that are left out.
+
+        Args:
+            alone: Replicas beside the others, if there are enough.
+        """
+        groups = len(self._policy.groups)
+        directions = groups - 1
+        if self._num_outer <= directions:
+            warnings.warn(
+                f'`num_replicas` should be at least {directions + 1 + alone}, '
+                f'better {2 * directions + alone}, to tell the {directions} '
+                f'directions between {groups} weights apart. Found '
+                f'{self.num_replicas}.',
+                stacklevel=3,
+            )
 
     @classmethod
     def training_rounds(
@@ -213,11 +219,7 @@ class SlopeSearch(WeightSearch):
         """Return the same weights in each round."""
         assert self._initial_losses is not None
         if not len(self._points):
-            outer = design(
-                self.num_replicas - self._num_centre - self._num_control,
-                len(self._basis),
-                self.generator,
-            )
+            outer = design(self._num_outer, len(self._basis), self.generator)
             centre = outer.new_zeros(self._num_centre, len(self._basis))
             self._points = torch.cat([centre, outer])
         factors = self._sigma * self._points @ self._basis
@@ -256,7 +258,15 @@ class SlopeSearch(WeightSearch):
             info['control'] = ascent.control
         if self._num_control:
             info.update(promised=ascent.promised, margin=ascent.margin)
-        reason = ''
+        reason = self._why_no_step(ascent)
+        return result._replace(
+            info=result.info | info,
+            updated=result.updated and not reason,
+            reason=reason or result.reason,
+        )
+
+    def _why_no_step(self, ascent: Ascent) -> str:
+        """Say why there is no step, or none that is used; '' if there is."""
         if not ascent.confidence:
             reason = f'the policy stays at its start: {self._ended(ascent)}'
             if ascent.leads:
@@ -264,17 +274,14 @@ class SlopeSearch(WeightSearch):
                     '; it is used, since the replica with all weights 1 ended '
                     f'at {ascent.control:.4g}, below {ascent.promised:.4g}'
                 )
-        elif ascent.control is not None and not ascent.leads:
-            reason = (
-                f'the replica with all weights 1 ended at {ascent.control:.4g}'
-                '; the step should promise more than '
-                f'{ascent.control + ascent.margin:.4g}, and promises '
-                f'{ascent.promised:.4g}'
-            )
-        return result._replace(
-            info=result.info | info,
-            updated=result.updated and not reason,
-            reason=reason or result.reason,
+            return reason
+        if ascent.control is None or ascent.leads:
+            return ''
+        return (
+            f'the replica with all weights 1 ended at {ascent.control:.4g}'
+            '; the step should promise more than '
+            f'{ascent.control + ascent.margin:.4g}, and promises '
+            f'{ascent.promised:.4g}'
         )
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
@@ -341,9 +348,8 @@ class SlopeSearch(WeightSearch):
 
     def _split(self, metrics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return those of the centre point, of the others, of the control."""
-        outer = len(metrics) - self._num_centre - self._num_control
         centre, around, control = metrics.split(
-            [self._num_centre, outer, self._num_control]
+            [self._num_centre, self._num_outer, self._num_control]
         )
         return centre, around, control
 

@@ -22,6 +22,7 @@ from mmada.datasets.scenes.scene import (
     MIN_SIZE,
     RADII,
     SPLITS,
+    check_size,
     draw_scene,
     scene_rng,
 )
@@ -59,10 +60,7 @@ class SceneOptions:
     min_radius: float = RADII[0]
 
     def __post_init__(self) -> None:
-        if min(self.size) < min(MIN_SIZE) or max(self.size) < max(MIN_SIZE):
-            raise ValueError(
-                f'`size` should be at least {MIN_SIZE}. Found {self.size}.'
-            )
+        check_size(self.size)
         unknown = sorted(set(self.num) - set(SPLITS))
         if unknown or not self.num:
             raise ValueError(

@@ -72,6 +72,18 @@ def scene_rng(seed: int, split: str, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Check the height and width of a scene, in either order.
+
+    Raises:
+        ValueError: If it is too small.
+    """
+    if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
+        raise ValueError(
+            f'`size` should be at least {MIN_SIZE}. Found {size}.'
+        )
+
+
 def draw_scene(
     rng: np.random.Generator,
     size: tuple[int, int],
@@ -90,10 +102,7 @@ def draw_scene(
     Raises:
         ValueError: If the size is too small.
     """
-    if min(size) < min(MIN_SIZE) or max(size) < max(MIN_SIZE):
-        raise ValueError(
-            f'`size` should be at least {MIN_SIZE}. Found {size}.'
-        )
+    check_size(size)
     unit = min(size) / min(MIN_SIZE)
     canvas, owners = draw_background(rng, size, unit)
     plans = plan_things(rng, size, unit, min_radius)
@@ -123,8 +132,8 @@ def _label(
 ) -> tuple[NDArray[np.int64], list[dict[str, Any]]]:
     """Give the segments their ids and describe them.
 
-    What is left of a covered thing, if it is only a few pixels, becomes
-    void: nobody could name it.
+    What is left of a covered thing becomes void if it is only a few pixels,
+    too few to recognise it.
     """
     categories = [*STUFF, *(plan.category for plan in plans)]
     crowds = [False] * len(STUFF) + [plan.crowd for plan in plans]

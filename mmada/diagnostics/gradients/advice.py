@@ -29,7 +29,7 @@ NOISY = 4.0
 
 
 def advise(found: Gradients, trained: bool) -> list[str]:
-    """Say whose gradient dominates, or is small, who conflicts, what fits.
+    """Say which gradient dominates or is small, which conflict, what fits.
 
     Args:
         found: What was measured.

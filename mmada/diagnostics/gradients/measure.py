@@ -31,7 +31,7 @@ NO_STEP = dict(
     constructor='HeadRuleOptimWrapperConstructor',
     head_rule=dict(mode='off'),
 )
-"""Finds who reaches what; the optimizer of the config plays no part."""
+"""Finds which objectives reach each parameter, and trains nothing."""
 
 
 class Gradients(NamedTuple):

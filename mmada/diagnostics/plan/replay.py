@@ -1,7 +1,7 @@
 """Rounds of a search without a training: made-up scores, real decisions.
 
-What a round costs depends on the controller alone, which says who trains, and
-on the number of groups that the ranks are divided into.
+What a round costs depends on the controller alone, which says which replicas
+train, and on the number of groups that the ranks are divided into.
 """
 
 from __future__ import annotations

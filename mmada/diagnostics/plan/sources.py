@@ -18,8 +18,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import MMLogger
-from mmengine.optim import OptimWrapper
 from mmengine.registry import LOOPS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -29,10 +27,15 @@ from mmada.diagnostics.plan.bill import Rates, Search, Sizes, Training
 from mmada.diagnostics.plan.replay import replay
 from mmada.diagnostics.reward.loading import by_part
 from mmada.engine.hooks.weighting_hook import WeightingHook
-from mmada.engine.loops import ExploreThenTrainLoop, ParallelExplorationLoop
+from mmada.engine.loops import (
+    ExploreThenTrainLoop,
+    ParallelExplorationLoop,
+    search_configs,
+)
 from mmada.engine.loops.config_checks import check_schedules
 from mmada.engine.mmengine_adapters import set_train_loop
 from mmada.engine.optimizers import remove_head_rule
+from mmada.engine.quiet import quiet
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.replica_hooks import check_hooks
@@ -121,8 +124,7 @@ def _take_ranks(cfg: Config) -> list[int | None]:
     Returns:
         `ranks_per_replica` of each: this process is one rank.
     """
-    found = cfg.train_cfg.get('exploration', cfg.train_cfg)
-    configs = found if isinstance(found, (list, tuple)) else [found]
+    configs = search_configs(cfg.train_cfg)
     for config in configs:
         # A database that a run would keep its trials in.
         config.controller.pop('storage', None)
@@ -150,17 +152,6 @@ def _tell_frozen(model: nn.Module) -> None:
         print(f'Frozen: {len(names)} parameter(s), of {by_part(names)}.')
 
 
-def _build_optim_wrapper(runner: Runner, config: Any) -> OptimWrapper:
-    """Build it without MMEngine's line for each frozen parameter."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        return runner.build_optim_wrapper(config)
-    finally:
-        logger.setLevel(level)
-
-
 @contextlib.contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
     """Let no parameter have a gradient."""
@@ -181,7 +172,8 @@ def _live(
     """Give the live replica of a search, which has taken no step."""
     set_train_loop(runner, exploration)
     cfg = copy.deepcopy(runner.cfg)
-    runner.optim_wrapper = _build_optim_wrapper(runner, cfg.optim_wrapper)
+    with quiet(logging.ERROR):  # a line for each frozen parameter
+        runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     configs = cfg.get('param_scheduler')
     schedulers = runner.build_param_scheduler(configs) if configs else []
     course = Course(runner, exploration.loader)

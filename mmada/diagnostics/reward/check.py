@@ -23,6 +23,7 @@ from mmada.diagnostics.reward.class_qualities import (
 )
 from mmada.diagnostics.reward.loading import LoadReport, load_weights
 from mmada.diagnostics.reward.rules import Finding
+from mmada.engine.loops import search_configs
 from mmada.engine.reward import RewardEvaluator
 
 
@@ -55,9 +56,7 @@ def find_reward(config: Mapping[str, Any]) -> RewardSource:
     Raises:
         ValueError: If there are neither rewards nor test data.
     """
-    train_cfg = config.get('train_cfg') or {}
-    found = train_cfg.get('exploration', train_cfg)
-    found = found[0] if isinstance(found, (list, tuple)) else found
+    found = search_configs(config.get('train_cfg') or {})[0]
     if 'reward_dataloader' in found:
         return RewardSource(
             found['reward_dataloader'],

@@ -7,6 +7,7 @@ from mmada.engine.distributed.replica_groups import (
     as_rank,
     check_sync_batch_norm,
     default_group,
+    holds_on_all_ranks,
     partition,
     without_all_reduce,
 )
@@ -23,6 +24,7 @@ __all__ = [
     'check_shared_directory',
     'check_sync_batch_norm',
     'default_group',
+    'holds_on_all_ranks',
     'partition',
     'share_out',
     'without_all_reduce',

@@ -8,10 +8,12 @@ ranks of its replica alone.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
 
+import torch
 import torch.distributed as torch_dist
 from mmcv.ops import SyncBatchNorm as MMSyncBatchNorm
 from mmdet.models import BatchSyncRandomResize
@@ -109,7 +111,7 @@ class ReplicaGroups:
 
     @property
     def leaders(self) -> list[int]:
-        """The first rank of each group, which speaks for it."""
+        """The first rank of each group, whose outcomes count for it."""
         return [members[0] for members in self.members]
 
     def own_of(self, shares: Sequence[Sequence[int]]) -> Sequence[int]:
@@ -178,7 +180,7 @@ class ReplicaGroups:
                 f'exploration: {len(self.members)} groups of '
                 f'{len(self.members[0])} train its replicas.',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
 
 
@@ -248,6 +250,15 @@ def swap_works(group: Any) -> bool:
     with default_group(group):
         inside = torch_dist.get_rank(), torch_dist.get_world_size()
     return inside == (rank, size) and torch_dist.is_initialized()
+
+
+def holds_on_all_ranks(holds: bool) -> bool:
+    """Return whether something holds on all ranks of the default group."""
+    if dist.get_world_size() == 1:
+        return holds
+    flag = torch.tensor(float(holds), device=dist.get_comm_device())
+    dist.all_reduce(flag, 'min')
+    return bool(flag)
 
 
 @contextlib.contextmanager

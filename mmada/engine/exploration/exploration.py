@@ -33,8 +33,9 @@ from mmada.engine.replicas.live_replica import (
     check_equal,
     digest,
 )
-from mmada.engine.state import StateStore, failpoint
+from mmada.engine.state import StateStore
 from mmada.models.meters import MissingLosses
+from mmada.utils.files import failpoint
 from mmada.utils.measurements import latest_losses
 
 MAX_FAILED_ROUNDS = 3

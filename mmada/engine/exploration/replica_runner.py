@@ -19,7 +19,7 @@ from mmada.engine.replicas.live_replica import KeptSnapshot, LiveReplica
 from mmada.engine.replicas.segment import NotFiniteError, train_segment
 from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.engine.reward import RewardEvaluator, Score
-from mmada.engine.state import failpoint
+from mmada.utils.files import failpoint
 from mmada.utils.seeding import derive_seed
 
 

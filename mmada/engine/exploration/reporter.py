@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -304,4 +305,4 @@ def _log(message: str) -> None:
 
 
 def _warn(message: str) -> None:
-    print_log(message, logger='current', level=30)
+    print_log(message, logger='current', level=logging.WARNING)

@@ -11,8 +11,7 @@ from mmada.controllers import Controller
 from mmada.engine.checkpoints import DURABLE
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.targets import Target
-from mmada.engine.state import failpoint
-from mmada.utils.files import remove_leftovers
+from mmada.utils.files import failpoint, remove_leftovers
 from mmada.utils.run_files import EXPLORED_FILE
 
 

@@ -22,7 +22,7 @@ from mmada.engine.replicas.live_replica import (
     Snapshot,
     check_equal,
 )
-from mmada.engine.state import failpoint
+from mmada.utils.files import failpoint
 
 NEEDS_ITS_OWN = (Start.OWN, Rest.PAUSED)
 
@@ -99,8 +99,7 @@ class StartStates(ABC):
     def origin(self, state: ExplorationState, replica: int) -> Origin:
         """Return where a replica's segment of the present round begins."""
 
-    @abstractmethod
-    def set_aside(
+    def set_aside(  # noqa: B027
         self,
         state: ExplorationState,
         values: Mapping[int, float],
@@ -108,6 +107,8 @@ class StartStates(ABC):
         trained: TrainedReplicas,
     ) -> None:
         """Copy the live replica before another one takes its place.
+
+        Nothing by default: no state outlives its round.
 
         Args:
             state: Without what came of this wave.
@@ -117,8 +118,7 @@ class StartStates(ABC):
                 before in this wave and is needed no more is taken out.
         """
 
-    @abstractmethod
-    def keep(
+    def keep(  # noqa: B027
         self,
         state: ExplorationState,
         trained: TrainedReplicas,
@@ -126,6 +126,8 @@ class StartStates(ABC):
         channel: Channel,
     ) -> None:
         """Keep of a wave what is needed, the same on all ranks.
+
+        Nothing by default, as for `set_aside`.
 
         Args:
             state: With what came of the wave.
@@ -213,24 +215,6 @@ class FromInitial(StartStates):
     def origin(self, state: ExplorationState, replica: int) -> Origin:
         """Return the initial state, at the schedule's begin."""
         return Origin(state.start, state.round, 0)
-
-    def set_aside(
-        self,
-        state: ExplorationState,
-        values: Mapping[int, float],
-        replica: int,
-        trained: TrainedReplicas,
-    ) -> None:
-        """Copy nothing: no state outlives its round."""
-
-    def keep(
-        self,
-        state: ExplorationState,
-        trained: TrainedReplicas,
-        sources: Mapping[int, int],
-        channel: Channel,
-    ) -> None:
-        """Keep nothing: no state outlives its round."""
 
     def advance(self, state: ExplorationState, value: float | None) -> None:
         """Leave the start as it is."""

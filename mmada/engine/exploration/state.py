@@ -19,9 +19,9 @@ from mmada.controllers import Controller
 from mmada.engine.distributed import Channel
 from mmada.engine.exploration.replica_runner import ReplicaRunner
 from mmada.engine.replicas.live_replica import KeptSnapshot
-from mmada.engine.state import StateStore, failpoint
+from mmada.engine.state import StateStore
 from mmada.engine.state.state_files import stored_steps
-from mmada.utils.files import sha256
+from mmada.utils.files import failpoint, sha256
 
 STATE_LAYOUT = 4  # raise it when a state of before cannot be resumed
 SAMPLED_IMAGES = 1000

@@ -412,7 +412,7 @@ def _set_points(
 
 
 def _names(shape: SurrogateShape) -> tuple[str, ...]:
-    """Names an action's numbers, such as 'h2.x1'."""
+    """Return a name for each number of an action, such as 'h2.x1'."""
     return tuple(
         f'h{curve}.{axis}{point}'
         for curve in range(1, shape.curves + 1)

@@ -13,8 +13,7 @@ from mmengine.registry import HOOKS
 
 from mmada.engine.checkpoints import DURABLE, DurableBackend, write_durably
 from mmada.engine.mmengine_adapters import OverridableCheckpointHook
-from mmada.engine.state import failpoint
-from mmada.utils.files import discard, remove_leftovers
+from mmada.utils.files import discard, failpoint, remove_leftovers
 
 _LOCAL = (LocalBackend, DurableBackend)
 

@@ -13,6 +13,7 @@ from mmengine.registry import HOOKS
 from torch import Tensor
 from torch.nn import Parameter
 
+from mmada.engine.distributed import holds_on_all_ranks
 from mmada.engine.hooks.weighting_hook import WeightingHook, warn_of_lag
 from mmada.engine.optimizers import head_rule_of
 from mmada.engine.training_features import allow_several_backwards
@@ -226,9 +227,6 @@ class TrunkGradients:
     ) -> Tensor | None:
         """Return the gradients of the losses; their graph is kept.
 
-        Backward passes may hold collectives, as those of SyncBN. So all
-        ranks do the same ones, or none.
-
         Args:
             losses: This rank's raw scalar losses by objective index.
             loss_scale: Losses are multiplied with it on their way, so that
@@ -238,7 +236,10 @@ class TrunkGradients:
             The gradients, shape (n, p), in the order of the parameters; None
             if an objective is absent from some rank.
         """
-        if not self._complete(losses):
+        # Backward passes may hold collectives, as those of SyncBN. So all
+        # ranks do the same ones, or none.
+        present = sum(loss.requires_grad for loss in losses.values())
+        if not holds_on_all_ranks(present == self._size):
             return None
         first = self._parameters[0]
         rows = first.new_zeros(self._size, sum(self._sizes))
@@ -257,13 +258,3 @@ class TrunkGradients:
         ):
             if gradient is not None:
                 part.copy_(gradient.reshape(-1))
-
-    def _complete(self, losses: Mapping[int, Tensor]) -> bool:
-        present = [i for i, loss in losses.items() if loss.requires_grad]
-        if not dist.is_distributed():
-            return len(present) == self._size
-        flag = torch.tensor(
-            float(len(present) == self._size), device=dist.get_comm_device()
-        )
-        dist.all_reduce(flag, 'min')
-        return bool(flag)

@@ -14,6 +14,7 @@ from mmada.engine.registration import warnings_in_log
 from mmada.engine.replicas.course import Course
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import NotFiniteError, train_segment
+from mmada.engine.replicas.segment_loader import SegmentLoader
 from mmada.models import ObjectiveMeter, iteration_losses
 from mmada.models.meters import PeriodMeans
 from mmada.models.objectives import ObjectiveSpec
@@ -101,9 +102,25 @@ class LossWeightingHook(WeightingHook[Weighting]):
             f'Pseudo epoch of {loader.num_iters} iterations '
             'with all weights 1.'
         )
+        losses = self._train_pseudo_epoch(runner, live, loader, course)
+        live.restore(start)
+        live.optim_wrapper.initialize_count_status(
+            runner.model, runner.iter, runner.max_iters
+        )
+        self.weights.set(weights)
+        self.missing.note(losses)
+        return losses
+
+    def _train_pseudo_epoch(
+        self,
+        runner: Any,
+        live: LiveReplica,
+        loader: SegmentLoader,
+        course: Course,
+    ) -> Tensor:
         try:
             with preserve_rng(), course.at(0):
-                losses = train_segment(
+                return train_segment(
                     live,
                     (piece.loader for piece in loader.pieces(0)),
                     ObjectiveMeter(self.weights.objectives),
@@ -117,13 +134,6 @@ class LossWeightingHook(WeightingHook[Weighting]):
             raise RuntimeError(
                 f'The pseudo epoch, with all weights 1, {error}'
             ) from None
-        live.restore(start)
-        live.optim_wrapper.initialize_count_status(
-            runner.model, runner.iter, runner.max_iters
-        )
-        self.weights.set(weights)
-        self.missing.note(losses)
-        return losses
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None

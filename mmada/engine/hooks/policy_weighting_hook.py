@@ -12,6 +12,7 @@ from torch import Tensor
 from mmada.engine.hooks.loss_weighting_hook import LossWeightingHook
 from mmada.models.objectives import ObjectiveSpec
 from mmada.policies.policy_file import load_policy, policy_digest
+from mmada.utils.checks import check_choice
 from mmada.utils.run_files import POLICY_FILE
 from mmada.weightings import POLICY_MODES, StaticWeighting, Weighting
 
@@ -51,9 +52,9 @@ class PolicyWeightingHook(LossWeightingHook):
         fallback: str = 'ones',
     ) -> None:
         super().__init__({}, interval, probe_iters, objectives)
-        _check_option('fallback', fallback, FALLBACKS)
-        _check_option('mode', mode, tuple(POLICY_MODES))
-        _check_option('initial_losses', initial_losses, INITIAL_LOSSES)
+        check_choice('fallback', fallback, FALLBACKS)
+        check_choice('mode', mode, POLICY_MODES)
+        check_choice('initial_losses', initial_losses, INITIAL_LOSSES)
         self._policy = policy
         self._mode = mode
         self._probe = initial_losses == 'probe'
@@ -117,11 +118,3 @@ class PolicyWeightingHook(LossWeightingHook):
                 'one by now. Put the file back, or start the training anew; '
                 '`load_from` takes over the weights of the checkpoint.'
             )
-
-
-def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(
-            f'`{name}` should be one of {", ".join(map(repr, known))}. '
-            f'Found {value!r}.'
-        )

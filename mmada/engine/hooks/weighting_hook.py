@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
@@ -45,21 +45,11 @@ from mmada.models.objectives import ObjectiveSpec
 from mmada.utils.checks import check_int
 from mmada.utils.files import remove_leftovers
 from mmada.utils.seeding import preserve_rng
+from mmada.weightings.base import BaseWeighting
 
 STATE_KEY = 'mmada_loss_weighting'
 
-
-class Stateful(Protocol):
-    """What a checkpoint keeps of a weighting."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by `state_dict`."""
-
-
-W = TypeVar('W', bound=Stateful)
+W = TypeVar('W', bound=BaseWeighting)
 
 
 class WeightingHook(Hook, Generic[W]):

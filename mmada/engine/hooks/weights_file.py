@@ -1,4 +1,4 @@
-"""The file that tells which weights a training used, period by period."""
+"""The file of the weights that a training used, period by period."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Loops of a runner: rounds of exploration, then a training."""
 
-from mmada.engine.loops.explore_then_train_loop import ExploreThenTrainLoop
+from mmada.engine.loops.explore_then_train_loop import (
+    ExploreThenTrainLoop,
+    search_configs,
+)
 from mmada.engine.loops.parallel_exploration_loop import (
     ParallelExplorationLoop,
 )
@@ -10,4 +13,5 @@ __all__ = [
     'ExploreThenTrainLoop',
     'ParallelExplorationLoop',
     'ReplicaError',
+    'search_configs',
 ]

@@ -28,6 +28,9 @@ from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.evaluation import coco_metric_class
 from mmada.utils.checks import check_int
 
+GIVEN = ('num_objectives', 'action_size', 'num_rounds', 'seed', 'initial')
+"""Arguments of controllers that a search sets."""
+
 
 def check_optimization(live: LiveReplica, num_iters: int) -> None:
     """Check that replicas can share the optimizer and the schedules.
@@ -167,10 +170,6 @@ def controller_class(
         more=found.more_options(controller),
     )
     return found
-
-
-GIVEN = ('num_objectives', 'action_size', 'num_rounds', 'seed', 'initial')
-"""Arguments of controllers that a search sets."""
 
 
 def check_known(loop: type, unknown: dict[str, Any]) -> None:

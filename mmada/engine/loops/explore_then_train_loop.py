@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,7 @@ class ExploreThenTrainLoop(BaseLoop):
         **unknown: Any,
     ) -> None:
         check_known(ExploreThenTrainLoop, unknown)
-        listed = isinstance(exploration, (list, tuple))
-        configs: list[Any] = list(exploration) if listed else [exploration]
+        configs = search_configs(dict(exploration=exploration))
         for config in configs:
             build_target(config.get('target')).check_training(runner)
         self.explorations: list[Any] = [
@@ -257,6 +256,17 @@ def _scale_rate(
     )
     for group in optim_wrapper.param_groups:
         group['lr'] *= batch_size / base
+
+
+def search_configs(train_cfg: Mapping[str, Any]) -> list[Any]:
+    """Return the configs of the searches of a run, in order.
+
+    Args:
+        train_cfg: Of a run. Without `exploration` it is the search itself,
+            or a training without one.
+    """
+    found = train_cfg.get('exploration', train_cfg)
+    return list(found) if isinstance(found, (list, tuple)) else [found]
 
 
 def _build_training(

@@ -161,9 +161,7 @@ class ParallelExplorationLoop(BaseLoop):
         )
         if named_checkpoint(runner.work_dir) is None:
             expect_no_checkpoint(runner)  # its states are elsewhere
-        if seed is None and is_resumed(runner):
-            _take_over_seed(runner, directory)
-        self.seed = runner.seed if seed is None else seed
+        self.seed = _seed_of(runner, directory) if seed is None else seed
         # Metrics name what is wrong with their files and with the classes;
         # a dataset or the first look at the model would stop in between.
         metrics = Evaluator(reward_evaluator).metrics
@@ -328,6 +326,7 @@ class ParallelExplorationLoop(BaseLoop):
         warn_of_classes(
             self.dataloader.dataset, self.evaluator.dataloader.dataset
         )
+        self.reporter = self._build_reporter(monitor)
         runner = self._build_runner(live, course, groups)
         self.store = StateStore(
             self.directory / STATES_DIR,
@@ -339,7 +338,12 @@ class ParallelExplorationLoop(BaseLoop):
                 self._data,
             ),
         )
-        self.reporter = ExplorationReporter(
+        return Exploration(
+            runner, groups, channel, self.controller, self.reporter, self.store
+        )
+
+    def _build_reporter(self, monitor: Monitor) -> ExplorationReporter:
+        return ExplorationReporter(
             self.runner,
             self.directory,
             self.target,
@@ -349,9 +353,6 @@ class ParallelExplorationLoop(BaseLoop):
             self.evaluator.metric,
             self._log_interval,
             monitor,
-        )
-        return Exploration(
-            runner, groups, channel, self.controller, self.reporter, self.store
         )
 
     def _build_runner(
@@ -419,10 +420,16 @@ def _dataset_of(dataloader: Any) -> Any:
     return dataloader.dataset
 
 
-def _take_over_seed(runner: Any, directory: str) -> None:
-    """Go on with the seed of the states; MMEngine draws one at each start."""
-    root = Path(runner.work_dir) / directory / STATES_DIR
-    found = [stored_identity(root)]
-    dist.broadcast_object_list(found)  # rank 0 has the files
-    if found[0] is not None:
-        take_over_seed(runner, found[0]['seed'])
+def _seed_of(runner: Any, directory: str) -> int:
+    """Return the runner's seed; a resumed one goes on with its states'.
+
+    MMEngine draws one at each start of a config without.
+    """
+    if is_resumed(runner):
+        root = Path(runner.work_dir) / directory / STATES_DIR
+        found = [stored_identity(root)]
+        dist.broadcast_object_list(found)  # rank 0 has the files
+        if found[0] is not None:
+            take_over_seed(runner, found[0]['seed'])
+    seed: int = runner.seed
+    return seed

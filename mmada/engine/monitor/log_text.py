@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from mmada.engine.reward import WEIGHTED_SUM
+from mmada.utils.tables import aligned
 
 _PANOPTIC = {'PQ': 'PQ', 'PQ_th': 'things', 'PQ_st': 'stuff'}
 _MAX_COLUMNS = 3
@@ -36,8 +37,8 @@ def format_progress(
         iteration: Iterations done of this replica's segment.
         num_iters: q.
         metric: Best value of this round so far; None or NaN if unknown.
-        seconds_left: Estimate for the whole exploration;
-            None or NaN if unknown.
+        seconds_left: Estimate for the whole exploration; None or NaN if
+            unknown.
         metric_name: What ``metric`` is. Defaults to ``'PQ'``.
 
     Returns:
@@ -78,13 +79,11 @@ def format_round(
         objectives: n names.
         weights: Of shape (m, n).
         rewards: Of shape (m,).
-        metrics: Of each replica, by names
-            that may have a prefix (``coco_panoptic/PQ``); empty for one
-            that diverged or rests.
+        metrics: Of each replica, by names that may have a prefix
+            (``coco_panoptic/PQ``); empty for one that diverged or rests.
         best: Index of the winner.
         width: Longest line. Defaults to 120.
-        resting: Indices of those that rest. Defaults to
-            none.
+        resting: Indices of those that rest. Defaults to none.
         heading: What the weights are called in a table of their own.
 
     Returns:
@@ -160,15 +159,9 @@ def _weight_lines(
 
 
 def _align(rows: Sequence[Row], first_left: bool = False) -> list[str]:
-    """Pad cells to columns of equal width, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        _GAP.join(
-            cell.ljust(w) if first_left and i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    """Return lines with columns of equal width, the first one maybe text."""
+    numbers = None if first_left else range(len(rows[0]))
+    return [_GAP.join(cells) for cells in aligned(rows, numbers)]
 
 
 def _replica(index: int, best: int) -> str:

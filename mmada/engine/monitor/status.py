@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import enum
 import json
+import logging
 import math
 import os
 import socket
@@ -154,7 +155,7 @@ class StatusFile:
             f'Cannot write {self.path}: {error.strerror or error}. The run '
             'goes on; its status is not reported until that works again.',
             logger='current',
-            level=30,
+            level=logging.WARNING,
         )
 
 

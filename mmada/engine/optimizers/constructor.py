@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -292,10 +293,14 @@ def _parse_head_rule(
             '`head_rule.mode` should be one of '
             f'{", ".join(map(repr, HEAD_RULES))}. Found {mode!r}.'
         )
-    low, high = config.get('limits', (0.01, 100.0))
+    limits = config.get('limits', (0.01, 100.0))
+    try:
+        low, high = map(float, limits)
+    except (TypeError, ValueError):
+        low = high = math.nan
     if not 0 < low <= 1 <= high:
         raise ValueError(
             '`head_rule.limits` should be two numbers, 0 < smallest <= 1 <= '
-            f'largest. Found {(low, high)}.'
+            f'largest. Found {limits!r}.'
         )
-    return mode, (float(low), float(high))
+    return mode, (low, high)

@@ -222,7 +222,7 @@ class LearningRateHeadRule(HeadRule):
                 f'{type(self.optimizer).__name__}: its step may not grow '
                 "with the gradient; `mode='grad'` is exact for any optimizer.",
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
         self._base: list[float] = []
         self._handles += [

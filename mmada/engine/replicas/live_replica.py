@@ -16,6 +16,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmada.engine.distributed import Channel
+from mmada.engine.mmengine_adapters import end_scaled_step
 from mmada.engine.replicas.buffers import Buffers
 from mmada.engine.replicas.plain_data import clone_nested
 from mmada.engine.replicas.plain_state import PlainState
@@ -143,7 +144,7 @@ class LiveReplica:
         self.optim_wrapper.optimizer.state.clear()
         snapshot = loaded(kept)
         self.restore_model(snapshot)
-        _end_scaled_step(self.optim_wrapper)
+        end_scaled_step(self.optim_wrapper)
         self.optim_wrapper.load_state_dict(clone_nested(snapshot['optimizer']))
         for scheduler, state in zip(
             self.schedulers, snapshot['schedulers'], strict=True
@@ -178,16 +179,6 @@ def loaded(kept: KeptSnapshot) -> Snapshot:
     """Return a snapshot in memory, for as long as the caller keeps it."""
     snapshot: Snapshot = kept.load() if isinstance(kept, StoredPart) else kept
     return snapshot
-
-
-def _end_scaled_step(optim_wrapper: OptimWrapper) -> None:
-    """End a step that raised half-way, after gradients were unscaled.
-
-    A GradScaler would refuse the next one; it has no public way to begin
-    anew, and its state dict holds nothing of that.
-    """
-    scaler = getattr(optim_wrapper, 'loss_scaler', None)
-    getattr(scaler, '_per_optimizer_states', {}).clear()
 
 
 def digest(value: Any) -> str:

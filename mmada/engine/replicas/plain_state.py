@@ -141,8 +141,8 @@ class PlainState:
             data = self._baseline(value)
             constant = type(value) in SCALARS
             closed = data is _NOT_PLAIN and not _can_look_into(value)
-            seal = _seal(value) if closed else None
-            owner.slots[key] = _Slot(value, data, constant, seal)
+            digest = _pickle_digest(value) if closed else None
+            owner.slots[key] = _Slot(value, data, constant, digest)
             if data is _NOT_PLAIN and self._is_new(value):
                 self._add(f'{path}.{key}'.strip('.'), value, _INTERNAL)
 
@@ -176,14 +176,14 @@ class _Slot(NamedTuple):
         data: What it held, encoded and copied; `_NOT_PLAIN` for an object
             that has an owner of its own, or that something else captures.
         constant: Whether the object cannot change.
-        seal: Tells whether an object has changed that is neither plain data
-            nor can be looked into; None for others.
+        digest: Of an object that is neither plain data nor can be looked
+            into, to see whether it has changed; None for others.
     """
 
     value: Any
     data: Any
     constant: bool = False
-    seal: bytes | None = None
+    digest: bytes | None = None
 
 
 @dataclass
@@ -255,8 +255,8 @@ class _Owner:
         slot = self.slots.get(key)
         if slot is None:
             return self._is_own(value) and not _is_remade(value)
-        if value is slot.value and slot.seal is not None:
-            return _seal(value) != slot.seal
+        if value is slot.value and slot.digest is not None:
+            return _pickle_digest(value) != slot.digest
         if value is slot.value and (slot.data is _NOT_PLAIN or slot.constant):
             return False
         return slot.data is _NOT_PLAIN or not _holds(value, slot.data)
@@ -269,7 +269,7 @@ class _Owner:
     def _encoded(self, key: Any, value: Any) -> Any:
         slot = self.slots.get(key)
         try:
-            if slot is not None and slot.seal and value is slot.value:
+            if slot is not None and slot.digest and value is slot.value:
                 raise NotPlainError(type(value).__name__)
             return encode(value)
         except NotPlainError as error:
@@ -338,10 +338,10 @@ def _can_look_into(value: Any) -> bool:
     return isinstance(value, (dict, list, tuple)) or hasattr(value, '__dict__')
 
 
-def _seal(value: Any) -> bytes | None:
-    """Return what changes with an object; None where nothing is known."""
+def _pickle_digest(value: Any) -> bytes | None:
+    """Return a digest of an object; None if it has none."""
     if isinstance(value, Tensor):
-        return None  # captured elsewhere
+        return None  # it is captured apart
     try:
         return hashlib.sha256(pickle.dumps(value)).digest()
     except Exception:  # whatever a class raises that cannot be stored

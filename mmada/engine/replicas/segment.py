@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from mmengine import dist
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmada.engine.distributed import holds_on_all_ranks
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.models import is_loss
 from mmada.models.meters import Meter
@@ -91,7 +91,7 @@ def train_segment(
             outputs = live.model.train_step(
                 batch, optim_wrapper=live.optim_wrapper
             )
-            if not _on_all_ranks(bool(torch.isfinite(outputs['loss']))):
+            if not holds_on_all_ranks(bool(torch.isfinite(outputs['loss']))):
                 found = _not_finite(outputs)
                 _log_not_finite(found, iteration)
                 raise NotFiniteError(_why(found, iteration, first_iter))
@@ -100,7 +100,7 @@ def train_segment(
             iteration += 1
             live.step_schedulers(iteration % epoch_length == 0)
             on_iteration(iteration - first_iter)
-    if not _on_all_ranks(live.is_finite()):
+    if not holds_on_all_ranks(live.is_finite()):
         raise NotFiniteError(
             'diverged: a parameter or buffer is not finite at the end. Lower '
             'the learning rate.'
@@ -140,12 +140,3 @@ def _why(found: str, iteration: int, first_iter: int) -> str:
         f'diverged in iteration {iteration + 1}: {found}. Lower the learning '
         'rate.'
     )
-
-
-def _on_all_ranks(holds: bool) -> bool:
-    """Return whether something holds on all ranks of the default group."""
-    if dist.get_world_size() == 1:
-        return holds
-    flag = torch.tensor(float(holds), device=dist.get_comm_device())
-    dist.all_reduce(flag, 'min')
-    return bool(flag)

@@ -5,7 +5,6 @@ from mmada.engine.state.payload import StateError
 from mmada.engine.state.run_lock import RunLock, RunLockedError
 from mmada.engine.state.state_files import stored_identity
 from mmada.engine.state.store import StateStore
-from mmada.utils.files import failpoint, write_synced
 
 __all__ = [
     'RunLock',
@@ -13,7 +12,5 @@ __all__ = [
     'StateError',
     'StateStore',
     'StoredPart',
-    'failpoint',
     'stored_identity',
-    'write_synced',
 ]

@@ -34,10 +34,9 @@ def check_payload(value: Any, where: str = 'payload') -> None:
     """Check that a value comes back from a state file.
 
     Args:
-        value: Nested dicts, lists and tuples of tensors, numbers,
-            strings, bools and None; keys are strings or integers.
-        where: Name of ``value`` in the message. Defaults to
-            ``'payload'``.
+        value: Nested dicts, lists and tuples of tensors, numbers, strings,
+            bools and None; keys are strings or integers.
+        where: Name of ``value`` in the message. Defaults to ``'payload'``.
 
     Raises:
         TypeError: Naming the key path of the first unsuitable value.

@@ -97,8 +97,8 @@ def lock_holder(directory: Path) -> str | None:
     """Name the run that uses a directory, without touching its lock.
 
     Returns:
-        Process and host; None if no live run holds the lock. A
-        holder on another host is taken to be alive.
+        Process and host; None if no live run holds the lock. A holder on
+        another host is taken to be alive.
     """
     try:
         owner = _parse((Path(directory) / LOCK_FILE).read_bytes())
@@ -108,7 +108,7 @@ def lock_holder(directory: Path) -> str | None:
 
 
 def _lock_file(descriptor: int) -> bool:
-    """Whether no other process has the file locked; lock it if so."""
+    """Lock a file; return whether no other process has it locked."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -124,7 +124,7 @@ def _overwrite(descriptor: int, text: bytes) -> None:
 
 
 def _parse(text: bytes) -> dict[str, Any]:
-    """Read an owner; half-written text names nobody."""
+    """Return the owner that a file names; half-written text names none."""
     try:
         owner = json.loads(text)
     except ValueError:
@@ -154,7 +154,7 @@ def _slurm_start() -> dict[str, Any]:
 
 
 def _may_live(owner: dict[str, Any]) -> bool:
-    """Whether the named owner lives, or cannot be examined from here."""
+    """Return whether the owner lives, or cannot be examined from here."""
     if not owner or _is_earlier_start(owner, _slurm_start()):
         return False
     if owner.get('host') != socket.gethostname():
@@ -164,7 +164,7 @@ def _may_live(owner: dict[str, Any]) -> bool:
 
 
 def _is_earlier_start(owner: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether Slurm has ended the owner before it started this job again."""
+    """Return whether Slurm ended the owner before it started the job again."""
     same = 'job' in own and owner.get('job') == own['job']
     return same and owner.get('restart', 0) < own['restart']
 

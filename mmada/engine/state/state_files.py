@@ -314,8 +314,8 @@ def identity_difference(
         current: Identity of this run.
 
     Returns:
-        One line for each field that differs, nested fields with
-        dotted names; empty if they are equal.
+        One line for each field that differs, nested fields with dotted
+        names; empty if they are equal.
     """
     known = {k: v for k, v in current.items() if k in stored}
     old, new = _flatten(stored), _flatten(known)

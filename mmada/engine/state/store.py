@@ -50,8 +50,8 @@ class StateStore:
         identity: What the run is (numbers of replicas and rounds, objective
             names, seed, ...), JSON values only. A state of another identity
             cannot be resumed.
-        keep: Number of newest states to keep, at least 2, so that
-            one damaged file does not end the run. Defaults to 2.
+        keep: Number of newest states to keep, at least 2, so that one
+            damaged file does not end the run. Defaults to 2.
 
     Raises:
         ValueError: If ``keep`` is below 2 or ``identity`` is not JSON.
@@ -194,7 +194,7 @@ class StateStore:
                 _warn(f'Cannot remove an old state: {error}')
 
     def _is_good(self, step: int) -> bool:
-        """Whether a state verifies, or did so in this process."""
+        """Return whether a state verifies, or did so in this process."""
         if step not in self._verified:
             try:
                 verify_state(self.root, step)

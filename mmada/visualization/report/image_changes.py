@@ -1,24 +1,17 @@
-"""Which images and classes differ between two models, from counts.
-
-And the images as text, to be part of a page.
-"""
+"""Which images and classes differ between two models, from counts."""
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import cv2
-import mmcv
 import numpy as np
 from numpy.typing import NDArray
 
 from mmada.datasets.coco_panoptic import Category
 from mmada.evaluation.class_counts import Report, make_report, sum_counts
 from mmada.evaluation.matching import ImageCounts
-from mmada.visualization.panoptic_panel import Image, enlarge
 
 Counts = Mapping[int | str, ImageCounts]
 """Counts of a model by image."""
@@ -137,51 +130,3 @@ def _quality(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     counted = weight > 0
     values = np.divide(iou, weight, out=np.zeros_like(iou), where=counted)
     return 100 * values.sum(1) / counted.sum(1)
-
-
-_WIDTH = 480
-_LARGEST = 1024
-_QUALITY = 88
-
-
-def display_scale(width: int) -> int:
-    """Return how often the pixels of a small picture are repeated."""
-    return max(1, round(_WIDTH / width))
-
-
-def read_image(path: str) -> Image:
-    """Read an image as RGB."""
-    return mmcv.imread(path, channel_order='rgb')
-
-
-def photo_uri(image: Image) -> str:
-    """Return an image (height, width, 3) as a data URI, compressed."""
-    picture = _shrink(enlarge(image, display_scale(image.shape[1])))
-    return _encode(
-        picture, '.jpg', 'image/jpeg', [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-
-
-def map_uri(picture: Image) -> str:
-    """Return a painted map as a data URI, without loss."""
-    return _encode(_shrink(picture), '.png', 'image/png', [])
-
-
-def _shrink(picture: Image) -> Image:
-    factor = _LARGEST / max(picture.shape[:2])
-    if factor >= 1:
-        return picture
-    small = cv2.resize(
-        picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA
-    )
-    return np.asarray(small, dtype=np.uint8)
-
-
-def _encode(picture: Image, suffix: str, kind: str, options: list[int]) -> str:
-    done, data = cv2.imencode(suffix, picture[:, :, ::-1], options)
-    if not done:
-        raise ValueError(
-            '`picture` should be an image (height, width, 3). Found the shape '
-            f'{picture.shape}.'
-        )
-    return f'data:{kind};base64,{base64.b64encode(data.tobytes()).decode()}'

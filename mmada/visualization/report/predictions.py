@@ -5,14 +5,13 @@ They are kept for the next time; a model is built without a runner.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.fileio import get, join_path
-from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 from numpy.typing import NDArray
@@ -38,6 +36,7 @@ from mmada.datasets.coco_panoptic import (
     write_png,
 )
 from mmada.engine.checkpoints import find_latest_checkpoint
+from mmada.engine.quiet import quiet
 from mmada.evaluation import PanopticQuality
 from mmada.evaluation.coco_truth import label_categories
 from mmada.evaluation.matching import ImageCounts, Match
@@ -183,7 +182,7 @@ def predict(config: Config, checkpoint: Path, cache: Path) -> Predictions:
         cache.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix='partial-', dir=cache))
         try:
-            with suppress_output():
+            with quiet(logging.ERROR):
                 _evaluate(config, checkpoint, partial)
             os.replace(partial, folder)
         finally:
@@ -276,16 +275,3 @@ def build_trained(config: Config, checkpoint: Path) -> Any:
     network = MODELS.build(config.model).to(get_device())
     load_checkpoint(network, str(checkpoint), map_location='cpu')
     return network.eval()
-
-
-@contextlib.contextmanager
-def suppress_output() -> Iterator[None]:
-    """Keep what loading data and checkpoints prints off the screen."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel('ERROR')
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

@@ -28,6 +28,7 @@ from mmada.utils.run_files import (
     POLICY_FILE,
     STATUS_FILE,
     WEIGHTS_FILE,
+    search_directories,
 )
 from mmada.visualization.history import (
     Epochs,
@@ -131,8 +132,11 @@ def read_run(work_dir: Path) -> Run:
         )
     config = read_config(work_dir)
     searches = [
-        read_search(path, config.exploration(path.parent.name))
-        for path in sorted(work_dir.glob(f'*/{HISTORY_FILE}'))
+        read_search(
+            path,
+            config.exploration(path.parent.relative_to(work_dir).as_posix()),
+        )
+        for path in _histories(work_dir)
     ]
     return Run(
         work_dir,
@@ -142,6 +146,15 @@ def read_run(work_dir: Path) -> Run:
         read_training_log(work_dir),
         _read_status(work_dir),
     )
+
+
+def _histories(work_dir: Path) -> list[Path]:
+    """Return the histories of all searches, also without their states."""
+    paths = {
+        directory / HISTORY_FILE for directory in search_directories(work_dir)
+    }
+    paths.update(work_dir.glob(f'*/{HISTORY_FILE}'))
+    return sorted(path for path in paths if path.exists())
 
 
 def _read_status(work_dir: Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def static_figure(chart: Chart) -> Figure:
         axes.axvspan(
             position - 0.5, position + 0.5, color=_SHADE, lw=0, label=label
         )
-    _dress(axes, chart)
+    _format_axes(axes, chart)
     _add_legend(figure, axes)
     return figure
 
@@ -57,7 +57,7 @@ def _draw(axes: Axes, series: Series, sideways: bool) -> None:
         )
 
 
-def _dress(axes: Axes, chart: Chart) -> None:
+def _format_axes(axes: Axes, chart: Chart) -> None:
     axes.set_title(chart.title, fontsize=10, loc='left')
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)

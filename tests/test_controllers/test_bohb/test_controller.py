@@ -14,7 +14,7 @@ from mmada.controllers import BohbSearch, Rest, WeightController
 from mmada.controllers.bohb.hyperband import Candidate
 from mmada.controllers.bohb.optuna_study import suggest
 from mmada.testing import StaticSearchConformance
-from mmada.testing.controllers import LOSSES, metrics_of
+from mmada.testing.controller_rounds import LOSSES, metrics_of
 from tests.test_controllers.shared_behaviour import SharedBehaviour
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from mmada.controllers import RoundResult, SlopeSearch, WeightController
 from mmada.controllers.base import Rest, Start
 from mmada.testing import WeightControllerConformance
-from mmada.testing.controllers import LOSSES as SUITE_LOSSES
-from mmada.testing.controllers import play as play_rounds
+from mmada.testing.controller_rounds import LOSSES as SUITE_LOSSES
+from mmada.testing.controller_rounds import play as play_rounds
 from tests.test_controllers.shared_behaviour import SharedBehaviour
 
 LOSSES = torch.tensor([0.5, 0.1, 2.0, 1.0], dtype=torch.float64)

@@ -418,6 +418,8 @@ def test_each_parameter_has_a_group_and_names_survive():
             "one of 'lr', 'corrected_lr', 'grad', 'off'. Found 'sgd'",
         ),
         (dict(limits=(2, 3)), 'limits'),
+        (dict(limits=5), 'limits.*Found 5'),
+        (dict(limits=[0.1, 'x']), r"limits.*Found \[0.1, 'x'\]"),
         (dict(kind='lr'), "options `mode` and `limits` only.*'kind'"),
     ],
 )

@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmada.evaluation.resampling import draw_images
+from mmada.visualization.history import Search
+from mmada.visualization.report import read_run
 from tests.test_visualization.records import (
     epoch_record,
     round_record,
@@ -78,3 +83,19 @@ def step(iteration: int, **losses: float) -> dict[str, Any]:
     """Return a logged iteration; three make an epoch."""
     epoch = (iteration + 2) // 3
     return dict(base_lr=0.1, loss=1.0, epoch=epoch, iter=iteration, **losses)
+
+
+def search_of(tmp_path: Path, *changes: dict[str, Any]) -> Search:
+    """Return the search of a run whose rounds are changed like this."""
+    records = [round_record(i, **c) for i, c in enumerate(changes, start=1)]
+    write(tmp_path / 'exploration' / 'history.jsonl', records)
+    (tmp_path / 'config.py').write_text(CONFIG)
+    return read_run(tmp_path).searches[0]
+
+
+def drawn(num_images: int, num_resamples: int = 100) -> list[list[float]]:
+    """Return resamples of two replicas, one ten better on each image."""
+    means = 7.0 ** np.arange(num_images)  # no two draws are equal
+    draws = np.array(list(draw_images(num_images, num_resamples)))
+    row = draws @ means / num_images
+    return [row.tolist(), (row + 10).tolist()]

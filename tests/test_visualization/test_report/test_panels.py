@@ -5,7 +5,7 @@ import pytest
 
 from mmada.surrogates import save_curve
 from mmada.visualization.report import read_run
-from mmada.visualization.report.analysis import Advice
+from mmada.visualization.report.advice import Advice
 from mmada.visualization.report.panels import (
     comparison_panel,
     configuration_panel,

@@ -13,6 +13,7 @@ from mmada.visualization.report import read_run
 from mmada.visualization.report.panels.summary import state
 from tests.test_visualization.records import epoch_record, write
 from tests.test_visualization.test_report.runs import (
+    CONFIG,
     make_run,
     step,
     write_log,
@@ -25,6 +26,16 @@ def test_an_exploration_halfway(tmp_path):
     assert run.searches[0].config['num_rounds'] == 4
     assert not run.search_over and not run.finished
     assert state(run).startswith('unfinished, last written 20')
+
+
+def test_a_search_whose_directory_is_below_another(tmp_path):
+    options = "num_rounds=4, directory='searches/one'"
+    make_run(tmp_path, config=CONFIG.replace('num_rounds=4', options))
+    (tmp_path / 'searches').mkdir()
+    (tmp_path / 'exploration').rename(tmp_path / 'searches/one')
+    (tmp_path / 'searches/one/run.lock').touch()
+    (search,) = read_run(tmp_path).searches
+    assert (search.title, search.config['num_rounds']) == ('one', 4)
 
 
 def test_a_training_is_over_with_its_last_checkpoint(tmp_path):

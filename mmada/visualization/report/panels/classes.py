@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from mmada.visualization.report.analysis import Advice
+from collections.abc import Mapping, Sequence
+
+from mmada.datasets.coco_panoptic import Category
+from mmada.visualization.report.advice import Advice
 from mmada.visualization.report.chart import GREEN, RED, Chart, Series
 from mmada.visualization.report.image_changes import (
+    Change,
     class_changes,
     difference_interval,
     summarise,
@@ -24,11 +28,7 @@ def classes_panel(pair: ModelPair) -> Panel:
     categories = pair.categories
     shared = set(pair.baseline.counts) & set(pair.ours.counts)
     first, second = (
-        {
-            image: found.counts[image]
-            for image in found.counts
-            if image in shared
-        }
+        {image: c for image, c in found.counts.items() if image in shared}
         for found in (pair.baseline, pair.ours)
     )
     before, after = (summarise(c, categories) for c in (first, second))
@@ -39,11 +39,23 @@ def classes_panel(pair: ModelPair) -> Panel:
     ]
     interval = difference_interval(first, second, categories)
     difference = 100 * (after.groups['All'].pq - before.groups['All'].pq)
-    changes = class_changes(before, after)
+    return Panel(
+        'classes',
+        'Classes',
+        CAPTION,
+        [_advice(difference, interval, len(shared))],
+        [_chart(class_changes(before, after), categories)],
+        [Table(('PQ', *pair.names, 'difference'), rows)],
+    )
+
+
+def _chart(
+    changes: Sequence[Change], categories: Mapping[int, Category]
+) -> Chart:
     names = [categories[int(change.key)].name for change in changes]
     gains = [max(change.difference, 0.0) for change in changes]
     losses = [min(change.difference, 0.0) for change in changes]
-    chart = Chart(
+    return Chart(
         'class-differences',
         'PQ of ours minus baseline',
         'difference in PQ',
@@ -53,14 +65,6 @@ def classes_panel(pair: ModelPair) -> Panel:
             Series('loss', names, losses, 'bars', RED),
         ],
         sideways=True,
-    )
-    return Panel(
-        'classes',
-        'Classes',
-        CAPTION,
-        [_advice(difference, interval, len(shared))],
-        [chart],
-        [Table(('PQ', *pair.names, 'difference'), rows)],
     )
 
 

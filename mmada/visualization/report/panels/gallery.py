@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
 
 from mmada.visualization.panoptic_panel import (
     VOID_COLOR,
+    Image,
     PanelRow,
     Segmentation,
     category_palette,
+    enlarge,
     paint,
 )
 from mmada.visualization.report.image_changes import (
     Change,
-    display_scale,
     image_changes,
-    map_uri,
     most_changed,
-    photo_uri,
-    read_image,
 )
 from mmada.visualization.report.panels.panel import GalleryRow, Panel, Picture
 from mmada.visualization.report.predictions import ModelPair
@@ -31,6 +34,9 @@ CAPTION = (
     'other views of the same image, so that a flick between baseline and ours '
     'shows what changed.'
 )
+_WIDTH = 480
+_LARGEST = 1024
+_QUALITY = 88
 
 
 def gallery_panel(pair: ModelPair, number: int) -> Panel:
@@ -71,7 +77,7 @@ def changed_rows(
         (
             change,
             PanelRow(
-                read_image(pair.ours.files[change.key]),
+                mmcv.imread(pair.ours.files[change.key], channel_order='rgb'),
                 pair.true_segmentation(change.key),
                 pair.predicted(pair.baseline, change.key, change.baseline),
                 pair.predicted(pair.ours, change.key, change.ours),
@@ -84,13 +90,13 @@ def changed_rows(
 def _gallery_row(
     pair: ModelPair, change: Change, row: PanelRow, palette: dict
 ) -> GalleryRow:
-    scale = display_scale(row.image.shape[1])
+    scale = _display_scale(row.image.shape[1])
 
     def picture(title: str, segmentation: Segmentation) -> Picture:
         pq = segmentation.pq
         caption = '' if pq is None else f'PQ {pq:.1f}'
         return Picture(
-            title, map_uri(paint(segmentation, palette, scale)), caption
+            title, _map_uri(paint(segmentation, palette, scale)), caption
         )
 
     baseline, ours = pair.names
@@ -98,7 +104,7 @@ def _gallery_row(
         Path(pair.ours.files[change.key]).name,
         f'{change.difference:+.1f} PQ',
         [
-            Picture('image', photo_uri(row.image)),
+            Picture('image', _photo_uri(row.image)),
             picture('truth', row.truth),
             picture(f'baseline: {baseline}', row.baseline),
             picture(f'ours: {ours}', row.ours),
@@ -108,3 +114,41 @@ def _gallery_row(
 
 def _css(color: tuple[int, int, int]) -> str:
     return '#{:02x}{:02x}{:02x}'.format(*color)
+
+
+def _display_scale(width: int) -> int:
+    """Return how often the pixels of a small picture are repeated."""
+    return max(1, round(_WIDTH / width))
+
+
+def _photo_uri(image: Image) -> str:
+    """Return an image (height, width, 3) as a data URI, compressed."""
+    picture = _shrink(enlarge(image, _display_scale(image.shape[1])))
+    return _encode(
+        picture, '.jpg', 'image/jpeg', [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    )
+
+
+def _map_uri(picture: Image) -> str:
+    """Return a painted map as a data URI, without loss."""
+    return _encode(_shrink(picture), '.png', 'image/png', [])
+
+
+def _shrink(picture: Image) -> Image:
+    factor = _LARGEST / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    small = cv2.resize(
+        picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(small, dtype=np.uint8)
+
+
+def _encode(picture: Image, suffix: str, kind: str, options: list[int]) -> str:
+    done, data = cv2.imencode(suffix, picture[:, :, ::-1], options)
+    if not done:
+        raise ValueError(
+            '`picture` should be an image (height, width, 3). Found the shape '
+            f'{picture.shape}.'
+        )
+    return f'data:{kind};base64,{base64.b64encode(data.tobytes()).decode()}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mmada.visualization.report.analysis import Advice
+from mmada.visualization.report.advice import Advice
 from mmada.visualization.report.chart import Chart
 
 

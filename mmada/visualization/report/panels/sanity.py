@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmada.visualization.history import Search, short
+from mmada.visualization.report.advice import Advice, advise
 from mmada.visualization.report.analysis import (
-    Advice,
-    advise,
     info_values,
     invalid_counts,
     noises,

@@ -10,7 +10,7 @@ import numpy as np
 from mmada.surrogates import load_curve
 from mmada.utils.run_files import CURVE_FILE
 from mmada.visualization.history import Search, short
-from mmada.visualization.report.analysis import Advice, advise
+from mmada.visualization.report.advice import Advice, advise
 from mmada.visualization.report.panels.costs import count_costs, total_cost
 from mmada.visualization.report.panels.metrics import is_main
 from mmada.visualization.report.panels.panel import Panel, Table
