@@ -223,14 +223,14 @@ def test_rows_of_a_detector(compare, tmp_path):
     for record in (ones, slope):
         folder = tmp_path / 'w/jobs' / record['key']
         for scores, images in (('metrics', 'test'), ('reward', 'reward')):
-            assert 0 <= record[scores]['segm_mAP'] <= 100
+            assert 0 <= record[scores]['segm_mAP_50'] <= 100
             with np.load(folder / f'{images}_draws.npz') as kept:
                 assert kept['draws'].shape == (1000,)
     history = tmp_path / 'w/jobs' / search['key'] / 'exploration/history.jsonl'
     (first, *_) = map(json.loads, history.read_text().splitlines())
     assert 'coco/segm_mAP' in first['metrics'][0]
     table = (tmp_path / 'w/table.md').read_text()
-    assert table.startswith('AP on the test images')
+    assert table.startswith('AP50 on the test images')
     assert '| SlopeSearch of kinds +rpn ' in table
 
 

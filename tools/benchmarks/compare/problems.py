@@ -199,7 +199,7 @@ CAMVID_DETECTOR = CAMVID._replace(
     name='camvid, mask_rcnn',
     config='../camvid/mask_rcnn_lite0_camvid_ones.py',
     objectives='mask_rcnn',
-    scored_by='mask precision',
+    scored_by='mask AP50',
 )
 REAL: dict[str, Problem] = {
     problem.name: problem
