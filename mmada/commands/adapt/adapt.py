@@ -322,6 +322,7 @@ class _Writer:
         )
         yield '\n'.join([text, f'#   {split}', *lines])
         self.decided += [
+            *search.of_joined(data),
             f'Reward: {" and ".join(self.reward.keys)}.',
             f'GPUs that train one replica at a time: {self.gpus}; `--gpus` '
             'changes that.',

@@ -122,6 +122,12 @@ def _metric(place: str, evaluator: Any) -> _Metric | None:
             SEMANTIC_KEYS,
             lambda train: _segmentation_quality(place, evaluator),
         )
+    if kind == 'VOCMetric':
+        return _Metric(
+            ('pascal_voc/mAP',),
+            ('pascal_voc/mAP',),
+            lambda train: Code(f'_base_.{place}'),
+        )
     if not coco_metric_class(kind):
         return None
     names = evaluator.get('metric', 'bbox')

@@ -24,6 +24,8 @@ from tests.test_commands.test_adapt.tiny import adapt
 from tests.test_docs.pages import DOCS
 from tests.test_docs.test_your_own_detector import snippet
 
+ODINW = 'mmdet::glip/odinw/glip_atss_swin-t_bc_fpn_dyhead_pretrain_odinw13.py'
+OPENIMAGES = 'mmdet::openimages/retinanet_r50_fpn_32xb2-1x_openimages.py'
 RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 MASK_RCNN = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 WEIGHTINGS = [
@@ -311,17 +313,15 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
             'such as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
         ),
         (
-            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
-            + ('--method', 'slope'),
+            (OPENIMAGES, '--method', 'slope'),
             '`--reward` should name the value of `val_evaluator` that the '
             'search maximises, as the validation logs it, such as '
-            'accuracy/top1. Found none, and VOCMetric.',
+            'accuracy/top1. Found none, and OpenImagesMetric.',
         ),
         (
-            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
-            + ('--method', 'slope', '--reward', 'pascal_voc/mAP'),
+            (ODINW, '--method', 'slope', '--reward', 'coco/bbox_mAP'),
             "of MMEngine's BaseDataset, so that images can be held out for "
-            'the reward of a search. Found none, or several joined. A '
+            'the reward of a search. Found CocoDataset in ConcatDataset. A '
             'method without a search, such as',
         ),
         (

@@ -14,7 +14,6 @@ from mmada.commands.adapt.stock import Leaf
 
 TRAIN = Leaf(
     'train_dataloader.dataset',
-    0,
     ConfigDict(
         data_root='data/my/',
         ann_file='train.json',
@@ -57,6 +56,12 @@ def config(*evaluators: dict[str, Any]) -> Config:
             "dict(type='PanopticQuality', ann_file='data/my/train.json', "
             "seg_prefix='data/my/maps', classes_of='ground_truth', "
             'resamples=100)',
+        ),
+        (
+            dict(type='VOCMetric', eval_mode='11points'),
+            [],
+            ('pascal_voc/mAP',),
+            '_base_.val_evaluator[0]',
         ),
         (
             dict(type='Accuracy', topk=(1, 5)),

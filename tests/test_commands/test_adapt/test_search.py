@@ -73,6 +73,33 @@ def test_rewards_are_of_the_training_data_as_the_validation_reads_them() -> (
     }
 
 
+def test_the_first_of_joined_data_sets_is_split() -> None:
+    first = dict(type=BaseDataset, ann_file='a/2007.txt')
+    joined = dict(type='ConcatDataset', datasets=[first, dict(first)])
+    train = dict(type='RepeatDataset', dataset=joined)
+    config = Config(
+        dict(
+            train_dataloader=dict(batch_size=2, dataset=train),
+            val_dataloader=dict(dataset=first),
+        )
+    )
+    data = find_data(config)
+    values = data_values(Stock('b.py', config, 'mmdet'), data, REWARD, gpus=1)
+    outer = '_base_.train_dataloader.dataset'
+    assert values['data'] == f'{outer}.dataset.datasets[0]'
+    assert values['held_out']['ids_file'] == 'a/2007_proxy_reward.txt'
+    assert values['explore_dataloader']['dataset'] == {
+        FIRST: outer,
+        'dataset': {
+            FIRST: f'{outer}.dataset',
+            'datasets': [
+                {FIRST: 'held_out', 'keep': 'others', 'dataset': 'data'},
+                f'*{outer}.dataset.datasets[1:]',
+            ],
+        },
+    }
+
+
 @pytest.mark.parametrize(
     ('name', 'expected'),
     [
