@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def find_data(config: Config) -> Data:
         else:
             continue
         raise ValueError(
-            f'`{loader}.dataset` should be of a class of MMEngine\'s '
+            f"`{loader}.dataset` should be of a class of MMEngine's "
             'BaseDataset, so that images can be held out for the reward of a '
             f'search. Found {found}. A method without a search, '
             'such as `--method inverse-loss`, needs none.'
@@ -65,7 +66,7 @@ def find_data(config: Config) -> Data:
             'replica follows from it. Found none.'
         )
     train = leaf_of(config, 'train_dataloader')
-    return Data(train, f'{_images_of(train.config)}{LIST}')
+    return Data(train, _list_of(train.config))
 
 
 def of_joined(data: Data) -> list[str]:
@@ -88,14 +89,25 @@ def _is_base_dataset(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseDataset)
 
 
-def _images_of(dataset: Any) -> Path:
+def _list_of(dataset: Any) -> str:
+    """Return the place of the list, beside the annotations or the images.
+
+    In the current directory where these are on a server, since `mmada split`
+    writes a file.
+    """
+    images = _images_of(dataset)
+    on_server = '://' in images or dataset.get('backend_args')
+    return f'{os.path.basename(images) if on_server else images}{LIST}'
+
+
+def _images_of(dataset: Any) -> str:
     """Return the annotation file without its suffix, or the images' folder."""
     if ann_file := dataset.get('ann_file'):
-        path = Path(joined(dataset, ann_file))
-        return path.with_suffix('') if path.suffix in SUFFIXES else path
+        stem, suffix = os.path.splitext(joined(dataset, ann_file))
+        return stem if suffix in SUFFIXES else stem + suffix
     prefix = dataset.get('data_prefix') or {}
     folder = prefix.get('img_path') or prefix.get('img') or ''
-    return Path(joined(dataset, folder))
+    return joined(dataset, folder)
 
 
 def num_gpus(name: str, config: Config, wanted: int | None) -> int:
