@@ -37,6 +37,7 @@ from mmada.commands.adapt.stock import (
 from mmada.commands.common import one_line_errors, read_config
 from mmada.engine.replicas.replica_hooks import InReplicas
 from mmada.policies.policy_file import load_policy
+from mmada.utils.files import replace
 
 # What begins late in a training, by the hook of the stock config.
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
@@ -63,8 +64,12 @@ def run(args: argparse.Namespace) -> int:
     with one_line_errors(args.prog, KeyError):
         adapted = adapt(args)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(adapted.source)
-        read_config(args.out)
+        replace(args.out, adapted.source)
+        try:
+            read_config(args.out)
+        except (OSError, ValueError):
+            args.out.unlink()  # a new file, which would be in the way
+            raise
     print(f'{args.out} inherits from {args.config}.')
     print('\n'.join(['Decided:', *_listed(adapted.decided)]))
     print(

@@ -353,6 +353,27 @@ def test_a_file_that_is_there_is_not_overwritten(
     assert out.read_text() == 'x = 1\n'
 
 
+def test_a_config_that_cannot_be_read_is_not_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stock, out = tmp_path / 'stock.py', tmp_path / 'mine.py'
+    stock.write_text(
+        f"""_base_ = '{RETINANET}'
+try:
+    open('{out}').close()
+except OSError:
+    pass
+else:
+    raise ValueError('mine.py is there')
+"""
+    )
+    said = refusal(capsys, stock, '-o', out)
+    assert said.endswith(
+        'should be a config. Found ValueError: mine.py is there'
+    )
+    assert list(tmp_path.iterdir()) == [stock]
+
+
 def test_a_config_that_weighs_its_losses_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
