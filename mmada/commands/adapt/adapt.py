@@ -32,6 +32,7 @@ from mmada.commands.adapt.source import (
 from mmada.commands.adapt.stock import (
     Stock,
     read_stock,
+    type_of,
     undeclared_hooks,
 )
 from mmada.commands.common import one_line_errors, read_config
@@ -303,7 +304,7 @@ class _Writer:
         """Return what a killed training goes on from to the same result."""
         hooks = self.stock.config.get('default_hooks') or {}
         stock = hooks.get('checkpoint') or {}
-        of_mmengine = stock.get('type') == 'CheckpointHook'
+        of_mmengine = type_of(stock) == 'CheckpointHook'
         if not self.method.controller or not of_mmengine:
             return []
         text = comment('Whole checkpoints, whenever the training is killed.')
@@ -366,9 +367,9 @@ class _Writer:
     def _mention_the_rest(self) -> None:
         """Note what the user has to know beside the parts."""
         for hook in self.stock.config.get('custom_hooks') or []:
-            if hook['type'] in LATE:
+            if type_of(hook) in LATE:
                 self.left_open.append(
-                    f'{LATE[hook["type"]]} begins late and keeps weight 1; '
+                    f'{LATE[type_of(hook)]} begins late and keeps weight 1; '
                     'an objective with `late=True` would weigh it'
                 )
         if self.method.controller is not None:

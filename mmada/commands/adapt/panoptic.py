@@ -13,7 +13,7 @@ from mmada.commands.adapt.source import (
     assignment,
     comment,
 )
-from mmada.commands.adapt.stock import Leaf, evaluators, leaf_of
+from mmada.commands.adapt.stock import Leaf, evaluators, leaf_of, type_of
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -85,7 +85,7 @@ def _own_loading(leaf: Leaf) -> str:
 
 def _is_mmdets(evaluator: Any) -> bool:
     """Whether it is a metric that mmada's can stand for."""
-    return evaluator['type'] == 'CocoPanopticMetric' and not evaluator.get(
+    return type_of(evaluator) == 'CocoPanopticMetric' and not evaluator.get(
         'format_only'
     )
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.utils.path import is_abs
 
 from mmada.commands.adapt.source import FIRST, Code, Noted
-from mmada.commands.adapt.stock import Leaf, evaluators
+from mmada.commands.adapt.stock import Leaf, evaluators, type_of
 from mmada.evaluation.subset_coco_metric import ITEMS, coco_metric_class
 
 SEMANTIC_KEYS = tuple(
@@ -140,7 +140,7 @@ def _check_unknown(metrics: Sequence[Any], wanted: Sequence[str]) -> None:
 
 def _metric(place: str, evaluator: Any) -> _Metric | None:
     """Return the metric of a config, None if it is not known."""
-    kind = evaluator['type']
+    kind = type_of(evaluator)
     if kind in ('CocoPanopticMetric', 'PanopticQuality'):
         return _Metric(PANOPTIC_KEYS[:1], PANOPTIC_KEYS, _panoptic_quality)
     if kind in ('IoUMetric', 'SegmentationQuality'):
@@ -155,7 +155,7 @@ def _metric(place: str, evaluator: Any) -> _Metric | None:
             ('pascal_voc/mAP',),
             lambda train: Code(f'_base_.{place}'),
         )
-    if not coco_metric_class(kind):
+    if not coco_metric_class(evaluator['type']):
         return None
     names = evaluator.get('metric', 'bbox')
     names = [names] if isinstance(names, str) else names
@@ -196,7 +196,7 @@ def _panoptic_quality(train: Leaf) -> dict[str, Any]:
 
 
 def _segmentation_quality(place: str, evaluator: Any) -> dict[str, Any]:
-    if evaluator['type'] == 'SegmentationQuality':
+    if type_of(evaluator) == 'SegmentationQuality':
         return {FIRST: Code(f'_base_.{place}'), 'classes_of': _CLASSES}
     kept = {k: v for k, v in evaluator.items() if k == 'ignore_index'}
     return dict(type='SegmentationQuality', **kept, classes_of=_CLASSES)

@@ -36,9 +36,8 @@ class Stock(NamedTuple):
 
     @property
     def optimizer(self) -> str:
-        """The name of its optimizer, whose type may name a module, too."""
-        kind = str(self.config.optim_wrapper.optimizer.type)
-        return kind.rpartition('.')[2]
+        """The name of its optimizer."""
+        return type_of(self.config.optim_wrapper.optimizer)
 
 
 class Leaf(NamedTuple):
@@ -163,6 +162,14 @@ def leaf_of(config: Config, loader: str) -> Leaf:
         else:
             return leaf
         leaf = Leaf(f'{leaf.place}.{name}', inner, leaf)
+
+
+def type_of(config: Any) -> str:
+    """Return the type of a config without its module or scope.
+
+    A dumped lazy config has them, as `mmengine.hooks.CheckpointHook`.
+    """
+    return str(config.get('type')).rpartition('.')[2]
 
 
 def evaluators(config: Config, name: str) -> Iterator[tuple[str, Any]]:

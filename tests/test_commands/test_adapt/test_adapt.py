@@ -173,7 +173,7 @@ def test_the_base_is_found_from_a_folder_that_is_a_link(
 
 LAZY = """
 from mmengine.config import read_base
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from torch.optim import SGD
 
 with read_base():
@@ -181,6 +181,7 @@ with read_base():
 model.update(type='RetinaNet')
 optim_wrapper = dict(optimizer=dict(type=SGD, lr=0.01, momentum=0.9))
 custom_hooks = [dict(type=EMAHook)]
+default_hooks = dict(checkpoint=dict(type=CheckpointHook))
 """
 
 
@@ -189,6 +190,7 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
 ) -> None:
     lazy, plain = tmp_path / 'lazy.py', tmp_path / 'plain.py'
     names = ['model', 'train_dataloader', 'train_cfg', 'default_scope']
+    names += ['val_dataloader', 'val_evaluator']
     stock = get_config(RETINANET)
     Config({name: stock[name] for name in names}).dump(
         tmp_path / 'settings.py'
@@ -202,6 +204,8 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
     cfg = adapt(str(plain), out)
     assert cfg.optim_wrapper.optimizer.type == 'torch.optim.SGD'
     assert cfg.optim_wrapper.head_rule == dict(mode='corrected_lr')
+    cfg = adapt(str(plain), tmp_path / 'search.py', '--method', 'slope')
+    assert cfg.default_hooks.checkpoint.type == 'DurableCheckpointHook'
 
 
 def policy(path: Path, names: tuple[str, ...]) -> Path:

@@ -71,7 +71,7 @@ def config(*evaluators: dict[str, Any]) -> Config:
             'resamples=100)',
         ),
         (
-            dict(type='VOCMetric', eval_mode='11points'),
+            dict(type='mmdet.VOCMetric', eval_mode='11points'),
             [],
             ('pascal_voc/mAP',),
             '_base_.val_evaluator[0]',
