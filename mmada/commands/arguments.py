@@ -279,8 +279,9 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--epochs',
         type=at_least(1),
-        help='epochs of the training to look ahead to; default: those of the '
-        'config on one GPU, or 12',
+        help='epochs of the training to look ahead to, or periods where the '
+        'hook has an `interval`; default: those of the config on one GPU, or '
+        '12',
     )
     parser.add_argument(
         '--config', type=existing_file, help='of a training, for a dry run'

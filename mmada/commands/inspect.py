@@ -78,7 +78,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     yield from policy_lines(report)
     yield from (f'\nwarning: {text}' for text in report['warnings'])
     yield (
-        '\nThe first epoch in each `mode` of PolicyWeightingHook, with the '
+        '\nThe first period in each `mode` of PolicyWeightingHook, with the '
         'initial losses of the search:'
     )
     yield from mode_lines(names, policy['initial_losses'], report['modes'])
@@ -86,21 +86,22 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     yield from grid_lines(report)
     yield (
         '\nThe combined policies (Eq. 7) over a training of '
-        f'{len(report["epochs"])} epochs (`--epochs`), same losses:'
+        f'{len(report["epochs"])} periods (`--epochs`), which are epochs or '
+        'what `interval` of the hook says, same losses:'
     )
-    yield from table(['epoch', *names], epoch_rows(report['epochs']))
+    yield from table(['period', *names], period_rows(report['epochs']))
     if report['dry_run'] is not None:
         yield from dry_run_lines(report['dry_run'])
 
 
-def epoch_rows(weights: Sequence[Sequence[float]]) -> list[list[Any]]:
-    """Return rows of a table, one for epochs in succession that are alike."""
+def period_rows(weights: Sequence[Sequence[float]]) -> list[list[Any]]:
+    """Return rows of a table, one for periods in succession that are alike."""
     rows: list[list[Any]] = []
     for alike, group in itertools.groupby(
         enumerate(weights, start=1), key=lambda each: each[1]
     ):
-        epochs = [epoch for epoch, _ in group]
-        first, last = epochs[0], epochs[-1]
+        periods = [period for period, _ in group]
+        first, last = periods[0], periods[-1]
         rows.append(
             [f'{first}' if first == last else f'{first} to {last}', *alike]
         )

@@ -34,7 +34,7 @@ def count_class_images(
         dataset, 'dataset'
     ):
         dataset = dataset.dataset
-    info = getattr(dataset, 'metainfo', None) or {}
+    info = _shared_metainfo(dataset)
     classes = info.get('classes')
     if not classes or not hasattr(dataset, 'get_data_info'):
         return None
@@ -47,6 +47,18 @@ def count_class_images(
             return None
         images.update(labels)
     return {name: images[label] for label, name in enumerate(classes)}
+
+
+def _shared_metainfo(dataset: Any) -> Mapping[str, Any]:
+    """Return the metainfo, empty if the classes of joined datasets differ.
+
+    MMDetection's ConcatDataset has a list of them if they differ in anything.
+    """
+    found = getattr(dataset, 'metainfo', None) or {}
+    first, *others = found if isinstance(found, list) else [found]
+    if any(each.get('classes') != first.get('classes') for each in others):
+        return {}
+    return first
 
 
 def _map_loader(dataset: Any) -> BaseTransform | None:

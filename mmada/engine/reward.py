@@ -79,11 +79,14 @@ class RewardMetric:
             ValueError: With the keys that it gives.
         """
         known = numbers_of(found)
+        given = ', '.join(sorted(known)) or (
+            'none (with `format_only=True` it writes results alone)'
+        )
         for key in self.weights:
             if key not in known:
                 raise ValueError(
                     '`reward_metric` should be what the evaluator gives, '
-                    f'among {", ".join(sorted(known))}. Found {key!r}.'
+                    f'among {given}. Found {key!r}.'
                 )
 
     def check_truth(self, without: Mapping[str, Any]) -> None:

@@ -112,3 +112,11 @@ def test_classes_are_left_out_where_the_training_has_them():
 def test_some_classes_are_named_and_the_others_counted():
     assert name_classes('abcde') == 'a, b, c, d, e'
     assert name_classes('abcdefg') == 'a, b, c, d, e and 2 more'
+
+
+def test_joined_data_sets_have_the_classes_that_all_of_them_have():
+    images = [objects((0, 0)), objects((1, 0))]
+    infos = [dict(classes=('a', 'b'), year=year) for year in (2007, 2012)]
+    assert count_class_images(Annotations(images, infos)) == dict(a=1, b=1)
+    infos[1]['classes'] = ('b', 'a')
+    assert count_class_images(Annotations(images, infos)) is None

@@ -119,6 +119,8 @@ def test_an_unknown_part_lists_the_known_keys():
         match="among coco/PQ, coco/loss, time. Found 'PQ'",
     ):
         RewardMetric(dict(time=1, PQ=2)).check(FOUND)
+    with pytest.raises(ValueError, match=r'among none \(with `format_only'):
+        RewardMetric('PQ').check({})
 
 
 @METRICS.register_module()

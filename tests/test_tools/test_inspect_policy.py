@@ -96,7 +96,7 @@ def test_tables_for_a_person(inspect, tmp_path):
     assert result.out.splitlines()[5:] == [
         'warning: cls is weighted 16 times as much as box.',
         '',
-        'The first epoch in each `mode` of PolicyWeightingHook, with the '
+        'The first period in each `mode` of PolicyWeightingHook, with the '
         'initial losses of the search:',
         '                cls   box',
         'loss              1     1',
@@ -117,9 +117,10 @@ def test_tables_for_a_person(inspect, tmp_path):
         'box x2       4  0.25',
         'box x4       4  0.25',
         '',
-        'The combined policies (Eq. 7) over a training of 2 epochs '
-        '(`--epochs`), same losses:',
-        'epoch   cls   box',
+        'The combined policies (Eq. 7) over a training of 2 periods '
+        '(`--epochs`), which are epochs or what `interval` of the hook says, '
+        'same losses:',
+        'period  cls   box',
         '1 to 2    4  0.25',
     ]
     assert 'negative sample: not known' in result.out

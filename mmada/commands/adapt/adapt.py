@@ -32,11 +32,13 @@ from mmada.commands.adapt.source import (
 from mmada.commands.adapt.stock import (
     Stock,
     read_stock,
+    type_of,
     undeclared_hooks,
 )
 from mmada.commands.common import one_line_errors, read_config
 from mmada.engine.replicas.replica_hooks import InReplicas
 from mmada.policies.policy_file import load_policy
+from mmada.utils.files import replace
 
 # What begins late in a training, by the hook of the stock config.
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
@@ -63,8 +65,12 @@ def run(args: argparse.Namespace) -> int:
     with one_line_errors(args.prog, KeyError):
         adapted = adapt(args)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(adapted.source)
-        read_config(args.out)
+        replace(args.out, adapted.source)
+        try:
+            read_config(args.out)
+        except (OSError, ValueError):
+            args.out.unlink()  # a new file, which would be in the way
+            raise
     print(f'{args.out} inherits from {args.config}.')
     print('\n'.join(['Decided:', *_listed(adapted.decided)]))
     print(
@@ -298,7 +304,7 @@ class _Writer:
         """Return what a killed training goes on from to the same result."""
         hooks = self.stock.config.get('default_hooks') or {}
         stock = hooks.get('checkpoint') or {}
-        of_mmengine = stock.get('type') == 'CheckpointHook'
+        of_mmengine = type_of(stock) == 'CheckpointHook'
         if not self.method.controller or not of_mmengine:
             return []
         text = comment('Whole checkpoints, whenever the training is killed.')
@@ -322,6 +328,7 @@ class _Writer:
         )
         yield '\n'.join([text, f'#   {split}', *lines])
         self.decided += [
+            *search.of_joined(data),
             f'Reward: {" and ".join(self.reward.keys)}.',
             f'GPUs that train one replica at a time: {self.gpus}; `--gpus` '
             'changes that.',
@@ -360,9 +367,9 @@ class _Writer:
     def _mention_the_rest(self) -> None:
         """Note what the user has to know beside the parts."""
         for hook in self.stock.config.get('custom_hooks') or []:
-            if hook['type'] in LATE:
+            if type_of(hook) in LATE:
                 self.left_open.append(
-                    f'{LATE[hook["type"]]} begins late and keeps weight 1; '
+                    f'{LATE[type_of(hook)]} begins late and keeps weight 1; '
                     'an objective with `late=True` would weigh it'
                 )
         if self.method.controller is not None:

@@ -13,7 +13,7 @@ from mmada.commands.adapt.source import (
     assignment,
     comment,
 )
-from mmada.commands.adapt.stock import Leaf, evaluators, leaf_of
+from mmada.commands.adapt.stock import Leaf, evaluators, leaf_of, type_of
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 EVALUATORS = ('val_evaluator', 'test_evaluator')
@@ -41,7 +41,7 @@ def parts_without_panopticapi(config: Config) -> list[str]:
     leaves = [
         leaf
         for leaf in (leaf_of(config, loader) for loader in LOADERS)
-        if loads_panoptic(leaf.config)
+        if loads_panoptic(leaf)
     ]
     metrics = [
         name
@@ -58,11 +58,14 @@ def parts_without_panopticapi(config: Config) -> list[str]:
     return [function, '\n'.join(lines)]
 
 
-def loads_panoptic(dataset: Any) -> bool:
-    """Return whether a data set is loaded by what needs panopticapi."""
-    return any(
+def loads_panoptic(leaf: Leaf) -> bool:
+    """Return whether a data set has a step that is replaced.
+
+    That of joined ones is not: a config replaces lists of its base as a whole.
+    """
+    return not leaf.joined and any(
         step['type'] == 'LoadPanopticAnnotations'
-        for step in (dataset or {}).get('pipeline') or []
+        for step in leaf.config.get('pipeline') or []
     )
 
 
@@ -82,7 +85,7 @@ def _own_loading(leaf: Leaf) -> str:
 
 def _is_mmdets(evaluator: Any) -> bool:
     """Whether it is a metric that mmada's can stand for."""
-    return evaluator['type'] == 'CocoPanopticMetric' and not evaluator.get(
+    return type_of(evaluator) == 'CocoPanopticMetric' and not evaluator.get(
         'format_only'
     )
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.utils.path import is_abs
 
 from mmada.commands.adapt.source import FIRST, Code, Noted
-from mmada.commands.adapt.stock import Leaf, evaluators
+from mmada.commands.adapt.stock import Leaf, evaluators, type_of
 from mmada.evaluation.subset_coco_metric import ITEMS, coco_metric_class
 
 SEMANTIC_KEYS = tuple(
@@ -26,6 +26,9 @@ COCO_KEYS = dict(
     bbox='coco/bbox_mAP', segm='coco/segm_mAP', proposal_fast='coco/AR@1000'
 )
 _RESAMPLES = Noted(100, 'how noisy the rewards are')
+# Options of a metric that writes results, in place of a metric or beside it,
+# where replicas of other ranks would write the same file.
+_WRITES = dict(format_only=False, outfile_prefix=None)
 _CLASSES = Noted('ground_truth', 'the same for all replicas')
 
 
@@ -76,44 +79,68 @@ def find_reward(config: Config, wanted: Sequence[str]) -> Reward:
         keys = tuple(wanted) or metric.usual
         if keys and {*keys} <= {*metric.usual, *metric.keys}:
             return Reward(keys, metric.evaluator)
-    elsewhere = any('ann_file' in evaluator for _, evaluator in places)
-    if wanted and places and not metrics and not elsewhere:
-        stock = Code('_base_.val_evaluator')
-        return Reward(tuple(wanted), lambda train: stock, known=False)
-    raise ValueError(_no_reward(places, metrics, wanted))
-
-
-def _no_reward(
-    places: Sequence[tuple[str, Any]],
-    metrics: Sequence[_Metric],
-    wanted: Sequence[str],
-) -> str:
     if metrics:
-        offered = [k for metric in metrics for k in metric.usual + metric.keys]
-        return (
-            '`--reward` should be computed by `val_evaluator`, such as '
-            f'{" or ".join(dict.fromkeys(offered))}. Found '
-            f'{" ".join(wanted) or "none of them"}.'
+        unknown = [e['type'] for p, e in places if not _metric(p, e)]
+        raise ValueError(_not_of_known(metrics, unknown, wanted))
+    _check_unknown([evaluator for _, evaluator in places], wanted)
+    stock = Code('_base_.val_evaluator')
+    return Reward(tuple(wanted), lambda train: stock, known=False)
+
+
+def _not_of_known(
+    metrics: Sequence[_Metric], unknown: Sequence[str], wanted: Sequence[str]
+) -> str:
+    offered = [k for metric in metrics for k in metric.usual + metric.keys]
+    text = (
+        '`--reward` should be computed by `val_evaluator`, such as '
+        f'{" or ".join(dict.fromkeys(offered))}. Found '
+        f'{" ".join(wanted) or "none of them"}.'
+    )
+    if not unknown:
+        return text
+    return (
+        f'{text} The values of {" and ".join(unknown)} are not known: to '
+        'maximise one, name one of these, and change `reward_evaluator` and '
+        '`reward_metric` of the config that is written.'
+    )
+
+
+def _check_unknown(metrics: Sequence[Any], wanted: Sequence[str]) -> None:
+    """Check that metrics whose values are not known can reward a search."""
+    for metric in metrics:
+        if metric.get('ann_file'):
+            raise ValueError(
+                '`val_evaluator` should have a metric that can score other '
+                f'images than those of its `ann_file`. Found {metric["type"]} '
+                f'of {metric["ann_file"]}. A method without a search, such '
+                'as `--method inverse-loss`, needs no reward; "Other '
+                'libraries" in the documentation has a search written by '
+                'hand, with an annotation file of the held-out images.'
+            )
+        if metric.get('format_only'):
+            raise ValueError(
+                '`val_evaluator` should have a metric that gives values. '
+                f'Found {metric["type"]} with `format_only=True`, which '
+                'writes results alone: set it to False.'
+            )
+    if not metrics:
+        raise ValueError(
+            '`val_evaluator` should have a metric, to reward a search. Found '
+            'none. A method without a search, such as `--method '
+            'inverse-loss`, needs none.'
         )
-    found = ', '.join(each['type'] for _, each in places) or 'none'
-    if places and not wanted:
-        return (
+    if not wanted:
+        found = ', '.join(metric['type'] for metric in metrics)
+        raise ValueError(
             '`--reward` should name the value of `val_evaluator` that the '
             'search maximises, as the validation logs it, such as '
             f'accuracy/top1. Found none, and {found}.'
         )
-    return (
-        '`val_evaluator` should have a metric that can score other images '
-        'than those of its `ann_file`. Found '
-        f'{found}. A method without a search, such as `--method '
-        'inverse-loss`, needs no reward; "Other libraries" in the '
-        'documentation has a search with any metric, written by hand.'
-    )
 
 
 def _metric(place: str, evaluator: Any) -> _Metric | None:
     """Return the metric of a config, None if it is not known."""
-    kind = evaluator['type']
+    kind = type_of(evaluator)
     if kind in ('CocoPanopticMetric', 'PanopticQuality'):
         return _Metric(PANOPTIC_KEYS[:1], PANOPTIC_KEYS, _panoptic_quality)
     if kind in ('IoUMetric', 'SegmentationQuality'):
@@ -122,20 +149,29 @@ def _metric(place: str, evaluator: Any) -> _Metric | None:
             SEMANTIC_KEYS,
             lambda train: _segmentation_quality(place, evaluator),
         )
-    if not coco_metric_class(kind):
+    if kind == 'VOCMetric':
+        return _Metric(
+            ('pascal_voc/mAP',),
+            ('pascal_voc/mAP',),
+            lambda train: Code(f'_base_.{place}'),
+        )
+    if not coco_metric_class(evaluator['type']):
         return None
     names = evaluator.get('metric', 'bbox')
     names = [names] if isinstance(names, str) else names
     return _Metric(
         tuple(COCO_KEYS[name] for name in names if name in COCO_KEYS),
         _average_precisions(names),
-        lambda train: {
-            FIRST: Code(f'_base_.{place}'),
-            'type': 'SubsetCocoMetric',
-            'ann_file': joined(train.config, train.config['ann_file']),
-            'resamples': _RESAMPLES,
-        },
+        lambda train: _subset_coco(place, evaluator, train),
     )
+
+
+def _subset_coco(place: str, evaluator: Any, train: Leaf) -> dict[str, Any]:
+    own: dict[str, Any] = dict(type='SubsetCocoMetric')
+    if evaluator.get('ann_file'):  # else the truth is that of the data set
+        own['ann_file'] = joined(train.config, train.config['ann_file'])
+    own |= {key: off for key, off in _WRITES.items() if evaluator.get(key)}
+    return {FIRST: Code(f'_base_.{place}'), **own, 'resamples': _RESAMPLES}
 
 
 def _average_precisions(names: Sequence[str]) -> tuple[str, ...]:
@@ -160,7 +196,7 @@ def _panoptic_quality(train: Leaf) -> dict[str, Any]:
 
 
 def _segmentation_quality(place: str, evaluator: Any) -> dict[str, Any]:
-    if evaluator['type'] == 'SegmentationQuality':
+    if type_of(evaluator) == 'SegmentationQuality':
         return {FIRST: Code(f'_base_.{place}'), 'classes_of': _CLASSES}
     kept = {k: v for k, v in evaluator.items() if k == 'ignore_index'}
     return dict(type='SegmentationQuality', **kept, classes_of=_CLASSES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ class Data(NamedTuple):
     """What a search trains on and is rewarded with.
 
     Attributes:
-        train: The training data set.
+        train: The training data set, the first of joined ones.
         ids_file: The list of the images that are held out.
     """
 
@@ -42,21 +43,21 @@ def find_data(config: Config) -> Data:
     """Find the data that a search holds images out of.
 
     Raises:
-        ValueError: If they are not one data set.
+        ValueError: If there is no data set that this can be done with.
     """
     for loader in ('train_dataloader', 'val_dataloader'):
         leaf = leaf_of(config, loader)
-        kind = (leaf.config or {}).get('type')
+        kind = leaf.config.get('type')
         if not _is_base_dataset(kind):
-            found = kind or 'none, or several joined'
-        elif leaf.depth and 'val' in loader:
-            found = f'{kind} in a wrapper'
+            found = kind or 'none'
+        elif leaf.wrapper and 'val' in loader:
+            found = f'{kind} in {leaf.wrapper.config["type"]}'
         else:
             continue
         raise ValueError(
-            f'`{loader}.dataset` should be one data set, of a class of '
-            "MMEngine's BaseDataset, so that images can be held out for the "
-            f'reward of a search. Found {found}. A method without a search, '
+            f"`{loader}.dataset` should be of a class of MMEngine's "
+            'BaseDataset, so that images can be held out for the reward of a '
+            f'search. Found {found}. A method without a search, '
             'such as `--method inverse-loss`, needs none.'
         )
     if 'batch_size' not in config.train_dataloader:
@@ -65,7 +66,19 @@ def find_data(config: Config) -> Data:
             'replica follows from it. Found none.'
         )
     train = leaf_of(config, 'train_dataloader')
-    return Data(train, f'{_images_of(train.config)}{LIST}')
+    return Data(train, _list_of(train.config))
+
+
+def of_joined(data: Data) -> list[str]:
+    """Return what is decided where the training data are joined ones."""
+    joined = data.train.joined
+    if joined is None:
+        return []
+    count = len(joined.config['datasets'])
+    return [
+        f'Images are held out of {data.train.place}, the first of {count} '
+        'joined data sets; the others stay whole.'
+    ]
 
 
 def _is_base_dataset(kind: Any) -> bool:
@@ -76,14 +89,25 @@ def _is_base_dataset(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseDataset)
 
 
-def _images_of(dataset: Any) -> Path:
+def _list_of(dataset: Any) -> str:
+    """Return the place of the list, beside the annotations or the images.
+
+    In the current directory where these are on a server, since `mmada split`
+    writes a file.
+    """
+    images = _images_of(dataset)
+    on_server = '://' in images or dataset.get('backend_args')
+    return f'{os.path.basename(images) if on_server else images}{LIST}'
+
+
+def _images_of(dataset: Any) -> str:
     """Return the annotation file without its suffix, or the images' folder."""
     if ann_file := dataset.get('ann_file'):
-        path = Path(joined(dataset, ann_file))
-        return path.with_suffix('') if path.suffix in SUFFIXES else path
+        stem, suffix = os.path.splitext(joined(dataset, ann_file))
+        return stem if suffix in SUFFIXES else stem + suffix
     prefix = dataset.get('data_prefix') or {}
     folder = prefix.get('img_path') or prefix.get('img') or ''
-    return Path(joined(dataset, folder))
+    return joined(dataset, folder)
 
 
 def num_gpus(name: str, config: Config, wanted: int | None) -> int:
@@ -146,10 +170,14 @@ def data_values(
 
 def _inside(leaf: Leaf, inner: dict[str, Any]) -> dict[str, Any]:
     """Return the wrappers of a data set around another one."""
-    for depth in reversed(range(leaf.depth)):
-        place = f'_base_.train_dataloader{".dataset" * (depth + 1)}'
-        inner = {FIRST: Code(place), 'dataset': inner}
-    return inner
+    if leaf.wrapper is None:
+        return inner
+    stock = f'_base_.{leaf.wrapper.place}'
+    outer: dict[str, Any] = {FIRST: Code(stock), 'dataset': inner}
+    if 'datasets' in leaf.wrapper.config:
+        others = Code(f'*{stock}.datasets[1:]')
+        outer = {FIRST: Code(stock), 'datasets': [inner, others]}
+    return _inside(leaf.wrapper, outer)
 
 
 def _scored(stock: Stock, data: Data) -> dict[str, Any]:
@@ -170,7 +198,7 @@ def _scored(stock: Stock, data: Data) -> dict[str, Any]:
 
 
 def _without_panopticapi(stock: Stock, loader: str) -> bool:
-    return loads_panoptic(leaf_of(stock.config, loader).config)
+    return loads_panoptic(leaf_of(stock.config, loader))
 
 
 def loop(

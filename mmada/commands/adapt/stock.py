@@ -36,23 +36,30 @@ class Stock(NamedTuple):
 
     @property
     def optimizer(self) -> str:
-        """The name of its optimizer, whose type may name a module, too."""
-        kind = str(self.config.optim_wrapper.optimizer.type)
-        return kind.rpartition('.')[2]
+        """The name of its optimizer."""
+        return type_of(self.config.optim_wrapper.optimizer)
 
 
 class Leaf(NamedTuple):
-    """The data set inside of what wraps it.
+    """The data set inside of what wraps it, the first of joined ones.
 
     Attributes:
         place: How a config names it, such as `train_dataloader.dataset`.
-        depth: Number of wrappers around it.
-        config: Its config; None where several data sets are joined.
+        config: Its config.
+        wrapper: What is around it, None for nothing.
     """
 
     place: str
-    depth: int
     config: Any
+    wrapper: Leaf | None = None
+
+    @property
+    def joined(self) -> Leaf | None:
+        """The wrapper around it that joins several, the innermost."""
+        outer = self.wrapper
+        if outer is None or 'datasets' in outer.config:
+            return outer
+        return outer.joined
 
 
 def read_stock(name: str, folder: Path) -> Stock:
@@ -145,11 +152,24 @@ def undeclared_hooks(stock: Stock) -> list[str]:
 
 def leaf_of(config: Config, loader: str) -> Leaf:
     """Return the data set of a dataloader, inside of its wrappers."""
-    place, depth = f'{loader}.dataset', 0
     found = (config.get(loader) or {}).get('dataset') or {}
-    while 'dataset' in found:
-        place, depth, found = f'{place}.dataset', depth + 1, found['dataset']
-    return Leaf(place, depth, None if 'datasets' in found else found)
+    leaf = Leaf(f'{loader}.dataset', found)
+    while True:
+        if leaf.config.get('datasets'):
+            name, inner = 'datasets[0]', leaf.config['datasets'][0]
+        elif 'dataset' in leaf.config:
+            name, inner = 'dataset', leaf.config['dataset']
+        else:
+            return leaf
+        leaf = Leaf(f'{leaf.place}.{name}', inner, leaf)
+
+
+def type_of(config: Any) -> str:
+    """Return the type of a config without its module or scope.
+
+    A dumped lazy config has them, as `mmengine.hooks.CheckpointHook`.
+    """
+    return str(config.get('type')).rpartition('.')[2]
 
 
 def evaluators(config: Config, name: str) -> Iterator[tuple[str, Any]]:

@@ -24,6 +24,8 @@ from tests.test_commands.test_adapt.tiny import adapt
 from tests.test_docs.pages import DOCS
 from tests.test_docs.test_your_own_detector import snippet
 
+ODINW = 'mmdet::glip/odinw/glip_atss_swin-t_bc_fpn_dyhead_pretrain_odinw13.py'
+OPENIMAGES = 'mmdet::openimages/retinanet_r50_fpn_32xb2-1x_openimages.py'
 RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 MASK_RCNN = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 WEIGHTINGS = [
@@ -171,7 +173,7 @@ def test_the_base_is_found_from_a_folder_that_is_a_link(
 
 LAZY = """
 from mmengine.config import read_base
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from torch.optim import SGD
 
 with read_base():
@@ -179,6 +181,7 @@ with read_base():
 model.update(type='RetinaNet')
 optim_wrapper = dict(optimizer=dict(type=SGD, lr=0.01, momentum=0.9))
 custom_hooks = [dict(type=EMAHook)]
+default_hooks = dict(checkpoint=dict(type=CheckpointHook))
 """
 
 
@@ -187,6 +190,7 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
 ) -> None:
     lazy, plain = tmp_path / 'lazy.py', tmp_path / 'plain.py'
     names = ['model', 'train_dataloader', 'train_cfg', 'default_scope']
+    names += ['val_dataloader', 'val_evaluator']
     stock = get_config(RETINANET)
     Config({name: stock[name] for name in names}).dump(
         tmp_path / 'settings.py'
@@ -200,6 +204,8 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
     cfg = adapt(str(plain), out)
     assert cfg.optim_wrapper.optimizer.type == 'torch.optim.SGD'
     assert cfg.optim_wrapper.head_rule == dict(mode='corrected_lr')
+    cfg = adapt(str(plain), tmp_path / 'search.py', '--method', 'slope')
+    assert cfg.default_hooks.checkpoint.type == 'DurableCheckpointHook'
 
 
 def policy(path: Path, names: tuple[str, ...]) -> Path:
@@ -311,17 +317,15 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
             'such as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
         ),
         (
-            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
-            + ('--method', 'slope'),
+            (OPENIMAGES, '--method', 'slope'),
             '`--reward` should name the value of `val_evaluator` that the '
             'search maximises, as the validation logs it, such as '
-            'accuracy/top1. Found none, and VOCMetric.',
+            'accuracy/top1. Found none, and OpenImagesMetric.',
         ),
         (
-            ('mmdet::pascal_voc/retinanet_r50_fpn_1x_voc0712.py',)
-            + ('--method', 'slope', '--reward', 'pascal_voc/mAP'),
+            (ODINW, '--method', 'slope', '--reward', 'coco/bbox_mAP'),
             "of MMEngine's BaseDataset, so that images can be held out for "
-            'the reward of a search. Found none, or several joined. A '
+            'the reward of a search. Found CocoDataset in ConcatDataset. A '
             'method without a search, such as',
         ),
         (
@@ -351,6 +355,27 @@ def test_a_file_that_is_there_is_not_overwritten(
         capsys, RETINANET, '-o', out
     )
     assert out.read_text() == 'x = 1\n'
+
+
+def test_a_config_that_cannot_be_read_is_not_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stock, out = tmp_path / 'stock.py', tmp_path / 'mine.py'
+    stock.write_text(
+        f"""_base_ = '{RETINANET}'
+try:
+    open('{out}').close()
+except OSError:
+    pass
+else:
+    raise ValueError('mine.py is there')
+"""
+    )
+    said = refusal(capsys, stock, '-o', out)
+    assert said.endswith(
+        'should be a config. Found ValueError: mine.py is there'
+    )
+    assert list(tmp_path.iterdir()) == [stock]
 
 
 def test_a_config_that_weighs_its_losses_is_refused(

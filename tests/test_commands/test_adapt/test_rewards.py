@@ -14,7 +14,6 @@ from mmada.commands.adapt.stock import Leaf
 
 TRAIN = Leaf(
     'train_dataloader.dataset',
-    0,
     ConfigDict(
         data_root='data/my/',
         ann_file='train.json',
@@ -48,7 +47,20 @@ def config(*evaluators: dict[str, Any]) -> Config:
             [],
             ('coco/bbox_mAP', 'coco/segm_mAP'),
             "dict(_base_.val_evaluator[0], type='SubsetCocoMetric', "
-            "ann_file='data/my/train.json', resamples=100)",
+            'resamples=100)',
+        ),
+        (
+            dict(
+                type='CocoMetric',
+                ann_file='val.json',
+                format_only=True,
+                outfile_prefix='work/results',
+            ),
+            ['coco/bbox_mAP_50'],
+            ('coco/bbox_mAP_50',),
+            "dict(_base_.val_evaluator[0], type='SubsetCocoMetric', "
+            "ann_file='data/my/train.json', format_only=False, "
+            'outfile_prefix=None, resamples=100)',
         ),
         (
             dict(type='CocoPanopticMetric'),
@@ -57,6 +69,12 @@ def config(*evaluators: dict[str, Any]) -> Config:
             "dict(type='PanopticQuality', ann_file='data/my/train.json', "
             "seg_prefix='data/my/maps', classes_of='ground_truth', "
             'resamples=100)',
+        ),
+        (
+            dict(type='mmdet.VOCMetric', eval_mode='11points'),
+            [],
+            ('pascal_voc/mAP',),
+            '_base_.val_evaluator[0]',
         ),
         (
             dict(type='Accuracy', topk=(1, 5)),
@@ -101,9 +119,27 @@ def test_panoptic_quality_comes_first() -> None:
         ([dict(type='IoUMetric')], ['mIoU'], 'semantic/BF1. Found mIoU.'),
         ([dict(type='Accuracy')], [], 'accuracy/top1. Found none, and Acc'),
         (
-            [dict(type='Keypoints', ann_file='val.json')],
-            ['keypoints/AP'],
-            'than those of its `ann_file`. Found Keypoints.',
+            [dict(type='CocoMetric'), dict(type='CityScapesMetric')],
+            ['cityscapes/AP'],
+            'coco/bbox_mAP_l. Found cityscapes/AP. The values of '
+            'CityScapesMetric are not known: to maximise one, name one of '
+            'these, and change `reward_evaluator` and `reward_metric` of the '
+            'config that is written.',
+        ),
+        *(
+            (
+                [dict(type='Accuracy'), dict(type='LVISMetric', ann_file='a')],
+                wanted,
+                'than those of its `ann_file`. Found LVISMetric of a. A '
+                'method without a search, such as `--method inverse-loss`,',
+            )
+            for wanted in ([], ['lvis/bbox_AP'])
+        ),
+        (
+            [dict(type='YouTubeVISMetric', format_only=True)],
+            ['youtube_vis/segm_mAP'],
+            'Found YouTubeVISMetric with `format_only=True`, which writes '
+            'results alone: set it to False.',
         ),
         ([], ['accuracy/top1'], 'Found none.'),
     ],
