@@ -36,12 +36,17 @@ from mmada.commands.adapt.stock import (
     undeclared_hooks,
 )
 from mmada.commands.common import one_line_errors, read_config
+from mmada.engine.hooks import EpochSeedHook
+from mmada.engine.optimizers import HeadRuleOptimWrapperConstructor
 from mmada.engine.replicas.replica_hooks import InReplicas
+from mmada.models import LossWeightWrapper
 from mmada.policies.policy_file import load_policy
 from mmada.utils.files import replace
 
 # What begins late in a training, by the hook of the stock config.
 LATE = dict(YOLOXModeSwitchHook='loss_l1')
+_REPLACED = 'dict(objectives, _delete_=True)'
+"""Objectives in place of those of a model that is weighted already."""
 
 
 class Adapted(NamedTuple):
@@ -215,7 +220,12 @@ class _Writer:
         patterns = self.grouping.patterns
         value = 'auto' if patterns is None else _raw(patterns)
         text = comment(self.grouping.reason)
-        return f'{text}\n{assignment("objectives", value)}'
+        named = f'{text}\n{assignment("objectives", value)}'
+        if type_of(self.stock.config.model) != LossWeightWrapper.__name__:
+            return named
+        own = 'objectives' if patterns is None else _REPLACED
+        model = dict(objectives=Code(own))
+        return f'{named}\n{assignment("model", model)}'
 
     def _split(self, losses: dict[str, float]) -> tuple[list[str], list[str]]:
         """Return the losses that the method can weigh, and the others."""
@@ -258,11 +268,10 @@ class _Writer:
 
     def _optimizer(self) -> str:
         """Return the head rule that fits the optimizer and the method."""
-        wrapper: dict[str, Any] = dict(
-            constructor='HeadRuleOptimWrapperConstructor'
-        )
+        ours = HeadRuleOptimWrapperConstructor.__name__
+        wrapper: dict[str, Any] = dict(constructor=ours)
         base = self.stock.config.optim_wrapper.get('constructor')
-        if base is not None:
+        if base not in (None, ours):
             wrapper['base_constructor'] = dict(type=base)
             self.decided.append(f'{base} of the stock config is kept.')
         mode, why = head_rule(
@@ -286,10 +295,11 @@ class _Writer:
         if self.method.controller is None:  # else they are the search's
             hook['objectives'] = Code('objectives')
         hooks: list[Any] = [hook]
+        stock = self.stock.config.get('custom_hooks') or []
         by_epoch = 'max_epochs' in self.stock.config.train_cfg
-        if self.method.controller and by_epoch:
-            hooks = [dict(type='EpochSeedHook'), hook]
-        stock = self.stock.config.get('custom_hooks')
+        seeded = EpochSeedHook.__name__ in map(type_of, stock)
+        if self.method.controller and by_epoch and not seeded:
+            hooks = [dict(type=EpochSeedHook.__name__), hook]
         if not stock:
             return assignment('custom_hooks', hooks)
         names = ', '.join(each['type'] for each in stock)
@@ -409,19 +419,21 @@ def _path_of_base(stock: Stock, name: str) -> list[str]:
 
 def _head(stock: Stock, method: Method) -> str:
     """Return what a config begins with."""
-    found = (stock.config.get('custom_imports') or {}).get('imports')
-    imports: Any = ['mmada']
-    if found:  # a list replaces that of the base, which may be a single name
-        star = '' if isinstance(found, str) else '*'
-        imports = Code(f"[{star}_base_.custom_imports['imports'], 'mmada']")
-    custom = dict(imports=imports, allow_failed_imports=False)
-    return '\n'.join(
-        [
-            comment(f'{method.summary} Written by `mmada adapt`.'),
-            assignment('_base_', stock.base),
-            assignment('custom_imports', custom),
-        ]
-    )
+    lines = [
+        comment(f'{method.summary} Written by `mmada adapt`.'),
+        assignment('_base_', stock.base),
+    ]
+    found = (stock.config.get('custom_imports') or {}).get('imports') or []
+    named = [found] if isinstance(found, str) else found
+    if 'mmada' not in named:
+        imports: Any = ['mmada']
+        if named:  # a list replaces that of the base
+            star = '' if isinstance(found, str) else '*'
+            kept = f"{star}_base_.custom_imports['imports']"
+            imports = Code(f"[{kept}, 'mmada']")
+        custom = dict(imports=imports, allow_failed_imports=False)
+        lines.append(assignment('custom_imports', custom))
+    return '\n'.join(lines)
 
 
 def _raw(patterns: dict[str, Any]) -> dict[str, Any]:

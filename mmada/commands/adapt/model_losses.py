@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData, PixelData
 
+from mmada.engine.quiet import quiet
 from mmada.models import is_loss
 from mmada.utils.seeding import preserve_rng
 
@@ -209,10 +209,9 @@ def _quietly() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-        ):
+        # MMEngine's logger remembers what it lets through, whatever is
+        # disabled later, until its level is set.
+        with warnings.catch_warnings(), quiet(logging.ERROR):
             warnings.simplefilter('ignore')
             yield
     finally:
