@@ -28,6 +28,7 @@ OBJECTIVES = {
     'cascade_panoptic_lite0_camvid_slope': 5,
     'cascade_panoptic_lite0_camvid_uncertainty': 11,
     'panoptic_fpn_lite0_camvid_ones': 4,
+    'mask_rcnn_lite0_camvid_ones': 3,
 }
 
 
@@ -70,9 +71,14 @@ def test_losses_of_each_config(name: str) -> None:
     assert len(objectives) == OBJECTIVES[name]
     objectives.check([n for n in logged if is_loss(n)])
     classes = CamVidPanopticDataset.METAINFO
-    head = model.semantic_head
-    assert head.num_things_classes == len(classes['thing_classes'])
-    assert head.num_stuff_classes == len(classes['stuff_classes'])
+    things, stuff = classes['thing_classes'], classes['stuff_classes']
+    if 'seg' in objectives.names:
+        head = model.semantic_head
+        assert head.num_things_classes == len(things)
+        assert head.num_stuff_classes == len(stuff)
+    else:
+        assert model.roi_head.bbox_head.num_classes == len(things)
+        assert cfg.train_dataloader.dataset.metainfo.classes == things
     backbone = model.backbone
     assert backbone.layers[0].conv.weight.grad.abs().sum() > 0
     norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]

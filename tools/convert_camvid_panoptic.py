@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as mask_api
 
 from mmada.commands.common import one_line_errors
 from mmada.datasets.camvid_panoptic import (
@@ -36,12 +37,7 @@ from mmada.datasets.camvid_panoptic import (
     camvid_categories,
     camvid_segments,
 )
-from mmada.datasets.coco_panoptic import (
-    describe_instance,
-    id_to_rgb,
-    read_image,
-    write_png,
-)
+from mmada.datasets.coco_panoptic import id_to_rgb, read_image, write_png
 from mmada.datasets.image_subset import ImageIdList, digest_ids, format_ids
 from mmada.datasets.parallel import DEFAULT_WORKERS, ordered_map, with_progress
 
@@ -85,6 +81,25 @@ def resize(
     """Return an image of a width and height."""
     return cv2.resize(image, size, interpolation=interpolation).astype(
         np.uint8, copy=False
+    )
+
+
+def describe_instance(
+    ids: NDArray[np.int32], segment: Mapping[str, Any], image_id: int | str
+) -> dict[str, Any]:
+    """Return a segment as an object of a COCO detection file.
+
+    Args:
+        ids: Map of the image's segment ids, (H, W).
+        segment: Its entry of ``segments_info``.
+        image_id: Id of the image.
+    """
+    mask = np.asfortranarray(ids == segment['id'], np.uint8)
+    encoded = mask_api.encode(mask)
+    return dict(
+        segment,
+        image_id=image_id,
+        segmentation=dict(encoded, counts=encoded['counts'].decode()),
     )
 
 

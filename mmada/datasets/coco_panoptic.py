@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from mmengine.fileio import get, join_path
 from numpy.typing import NDArray
-from pycocotools import mask as mask_api
 
 from mmada.datasets.segment_map import SegmentMap, to_segment_map
 
@@ -320,25 +319,6 @@ def describe_segment(
         area=int(mask.sum()),
         bbox=mask_box(mask),
         iscrowd=0,
-    )
-
-
-def describe_instance(
-    ids: NDArray[np.int32], segment: Mapping[str, Any], image_id: int | str
-) -> dict[str, Any]:
-    """Return a segment as an object of a COCO detection file.
-
-    Args:
-        ids: Map of the image's segment ids, (H, W).
-        segment: Its entry of ``segments_info``.
-        image_id: Id of the image.
-    """
-    mask = np.asfortranarray(ids == segment['id'], np.uint8)
-    encoded = mask_api.encode(mask)
-    return dict(
-        segment,
-        image_id=image_id,
-        segmentation=dict(encoded, counts=encoded['counts'].decode()),
     )
 
 

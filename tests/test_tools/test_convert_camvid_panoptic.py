@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets import CocoDataset
+from mmdet.datasets.transforms import LoadAnnotations
 
 from mmada.datasets import CamVidPanopticDataset, ImageSubset
 from mmada.datasets.image_subset import read_ids
@@ -114,8 +116,8 @@ def test_things_alone_for_a_detector(root, tmp_path, convert):
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='train/'),
         pipeline=[
-            dict(type='mmdet.LoadImageFromFile'),
-            dict(type='mmdet.LoadAnnotations', with_bbox=True, with_mask=True),
+            dict(type=LoadImageFromFile),
+            dict(type=LoadAnnotations, with_bbox=True, with_mask=True),
         ],
     )
     ids = [dataset.get_data_info(k)['img_id'] for k in range(len(dataset))]

@@ -147,7 +147,10 @@ def test_panoptic_quality_comes_first() -> None:
 def test_what_cannot_be_computed_there_is_refused(
     evaluators: list[dict[str, Any]], wanted: list[str], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with (
+        DefaultScope.overwrite_default_scope('mmdet'),
+        pytest.raises(ValueError, match=message),
+    ):
         find_reward(config(*evaluators), wanted)
 
 
