@@ -130,8 +130,9 @@ def start(
             args=(own, os.getcwd(), path.format(rank)),
             kwargs=dict(function=function, args=args, options=options),
         )
-        process.start()
         process.output = path.format(rank)  # type: ignore[attr-defined]
+        Path(process.output).touch()  # it may be killed before it opens it
+        process.start()
         processes.append(process)
     return processes
 
