@@ -15,6 +15,8 @@ from rows import (
     pool,
 )
 
+from mmada.utils.tables import markdown
+
 
 def tables_markdown(rows: Mapping[str, Sequence[Row]]) -> str:
     """Lay out a table of results and one of differences a problem.
@@ -113,18 +115,5 @@ def _interval(interval: Interval, form: str) -> str:
 
 
 def _layout(lines: Sequence[Sequence[str]]) -> str:
-    """Pad the cells; all columns but the first to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [
-        [
-            cell.rjust(w) if i else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in lines
-    ]
-    marks = [
-        '-' * (w - 1) + ':' if i else '-' * w for i, w in enumerate(widths)
-    ]
-    return '\n'.join(
-        f'| {" | ".join(cells)} |' for cells in [padded[0], marks, *padded[1:]]
-    )
+    """Lay out a table; all columns but the first are flush right."""
+    return '\n'.join(markdown(lines, range(1, len(lines[0]))))
