@@ -18,6 +18,7 @@ EQUAL = ', equal terms'
 RANDOM_HYPERBAND = 'Hyperband, random'
 """BOHB whose model does not speak: its candidates are random."""
 FROM_KINDS = 'SlopeSearch of kinds +rpn'
+RANDOM_KINDS = 'random of kinds +rpn'
 FROM_ONES = 'SlopeSearch from ones +rpn'
 LARGE_BOHB = 'BOHB, equal terms but cost'
 REPLICAS = 8
@@ -28,6 +29,9 @@ SPREAD = 3.0
 _INVERSE: Options = dict(initial='inverse_loss')
 _BOHB: Options = dict(
     type='BohbSearch', spread=SPREAD, reduction_factor=2, **_INVERSE
+)
+_RANDOM: Options = dict(
+    type='RandomSearch', low=1 / SPREAD, high=SPREAD, **_INVERSE
 )
 _SLOPE: Options = dict(type='SlopeSearch', noise=0.5, control=False)
 
@@ -54,10 +58,7 @@ _EXPLORERS = {
     )
 }
 _STATIC = {
-    'random': _search(
-        dict(type='RandomSearch', low=1 / SPREAD, high=SPREAD, **_INVERSE),
-        trainings=REPLICAS,
-    ),
+    'random': _search(_RANDOM, trainings=REPLICAS),
     RANDOM_HYPERBAND: _search(
         dict(_BOHB, random_fraction=1.0),
         length=2,
@@ -82,6 +83,10 @@ EQUAL_SEARCHES: dict[str, Search] = {
     ),
     # From the stronger start: inverse-loss weighting of whole kinds.
     FROM_KINDS: Search(_SLOPE, replicas=REPLICAS, rpn=True, kinds=True),
+    # For what the first half of that search costs.
+    RANDOM_KINDS: Search(
+        _RANDOM, trainings=5, replicas=5, rpn=True, kinds=True
+    ),
     # Around all ones: two replicas for each of the four directions between
     # five kinds of losses, and one at the centre.
     FROM_ONES: Search(
@@ -107,5 +112,6 @@ EQUAL_ROWS = [
         for name in (*(f'{name}{EQUAL}' for name in _STATIC), LARGE_BOHB)
     ),
     _trained(FROM_KINDS, 'pred')._replace(kinds=True),
+    _trained(RANDOM_KINDS, 'final', 'population')._replace(kinds=True),
     _trained(FROM_ONES, 'pred'),
 ]
