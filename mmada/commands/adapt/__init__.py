@@ -8,5 +8,8 @@
 - `search.py`: the data and the loop of a search.
 - `panoptic.py`: what needs no panopticapi in place of what does.
 - `source.py`: values as formatted source.
+- `written_config.py`: what is common to all configs that are written.
+- `weighted_config.py`: a config whose losses are weighted.
+- `replaced_loss.py`: a config of a segmentor with another loss.
 - `adapt.py`: the command.
 """

@@ -1,4 +1,4 @@
-"""The decode head of a segmentor with another loss."""
+"""A config of a segmentor whose decode head has another loss."""
 
 from __future__ import annotations
 
@@ -7,9 +7,41 @@ from typing import Any, NamedTuple
 
 from mmengine.registry import MODELS
 
+from mmada.commands.adapt.methods import Method
 from mmada.commands.adapt.model_losses import find_losses
-from mmada.commands.adapt.source import FIRST, Code
+from mmada.commands.adapt.source import FIRST, Code, assignment, comment
 from mmada.commands.adapt.stock import Stock
+from mmada.commands.adapt.written_config import (
+    Adapted,
+    head,
+    join,
+    path_of_base,
+)
+
+
+def with_replaced_loss(stock: Stock, method: Method, name: str) -> Adapted:
+    """Return the config of a segmentor with another loss."""
+    assert method.loss is not None
+    replaced = replace_loss(stock, method.loss)
+    source = join(
+        head(stock, method),
+        comment(
+            'The metric is what is maximised, `theta` the released control '
+            'points of its surrogate, or a curve.json of your own search.'
+        )
+        + '\n'
+        + assignment('model', dict(decode_head=replaced.decode_head)),
+    )
+    return Adapted(
+        source,
+        replaced.decided,
+        [
+            'whether these control points, which were found on PASCAL VOC, '
+            'suit your data: compare with the stock loss, or search your own '
+            '(see "Auto Seg-Loss" in the documentation)',
+            *path_of_base(stock, name),
+        ],
+    )
 
 
 class ReplacedLoss(NamedTuple):

@@ -15,8 +15,8 @@ from mmengine.hub import get_config
 from mmengine.registry import HOOKS
 
 from mmada.commands import arguments
-from mmada.commands.adapt.adapt import head_rule
 from mmada.commands.adapt.methods import METHODS
+from mmada.commands.adapt.weighted_config import head_rule
 from mmada.commands.command_line import main
 from mmada.controllers import ConstantPolicy, PolicyEnsemble
 from mmada.engine import save_policy
