@@ -93,3 +93,15 @@ def test_a_control_keeps_what_is_better_than_the_step() -> None:
     assert found[-1][0] > 1 and found[-1][1] == pytest.approx(
         found[-1][0], abs=0.2
     )
+
+
+def test_a_noise_that_is_told_too_large_leaves_small_gains() -> None:
+    world = slope.World(directions=4, cost=1.0, room=0.25, noise=0.15)
+    _, _, row = slope.noise_table(5, [world])
+    true, _, fourfold, eightfold = [
+        float(cell.split(',')[0]) for cell in row.strip('|').split('|')[4:]
+    ]
+    assert slope.ASSUMED == (0.15, 0.3, 0.6, 1.2)
+    assert 0.15 < true < 0.25
+    assert fourfold == pytest.approx(true, abs=0.06)
+    assert eightfold < true / 3

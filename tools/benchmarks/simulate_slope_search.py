@@ -1,11 +1,12 @@
-"""What SlopeSearch gains with a centre point and with a control.
+"""What SlopeSearch gains with a centre point, a control and a false `noise`.
 
 Searches with the package's own controller on simulated metrics of whole
 trainings: a concave response over the log-factors, curved by chance more in
 some directions than in others, and noise. The first table compares designs
 with a centre point and without at equal cost: the mean gain over the start in
 PQ, and the share of searches that end below it. The second one has a control
-with all weights 1, or none, and the gain over all weights 1.
+with all weights 1, or none, and the gain over all weights 1. The third one
+tells the searches another noise than that of the metrics.
 
 python tools/benchmarks/simulate_slope_search.py
 """
@@ -80,6 +81,12 @@ CONTROLLED = [
 ]
 # PQ of all weights 1 above that of the start.
 ABOVE = (-1.0, 0.0, 1.0, 2.0, 3.0)
+MISJUDGED = [
+    World(4, 1.0, room, noise)
+    for noise in (0.15, 0.6)
+    for room in (0.25, 0.5, 1.0, 2.0)
+]
+ASSUMED = (0.15, 0.3, 0.6, 1.2)
 # Pairs of equal cost.
 DESIGNS = [
     Design(replicas, centre) for replicas in (9, 8) for centre in (False, True)
@@ -106,10 +113,22 @@ class Response:
         return -WORST * (1 - (-loss / WORST).exp())
 
 
-def gain(world: World, design: Design, seed: int) -> float:
-    """Return what a search gains over its start, in true PQ."""
+def gain(
+    world: World, design: Design, seed: int, noise: float | None = None
+) -> float:
+    """Return what a search gains over its start, in true PQ.
+
+    Args:
+        world: The response around the search's start.
+        design: How it places its replicas.
+        seed: Of the response and of chance.
+        noise: That the search is told; None for the true one.
+    """
     options = dict(
-        num_replicas=design.num_replicas, centre=design.centre, control=False
+        num_replicas=design.num_replicas,
+        centre=design.centre,
+        control=False,
+        noise=world.noise if noise is None else noise,
     )
     return _search(world, seed, options)[0]
 
@@ -125,7 +144,9 @@ def gain_over_ones(
         control: Whether the search has a replica with all weights 1 more.
         seed: Of the response and of chance.
     """
-    options = dict(num_replicas=9 + control, control=control)
+    options = dict(
+        num_replicas=9 + control, control=control, noise=world.noise
+    )
     found, learned = _search(world, seed, options, above)
     return found - above if learned else 0.0
 
@@ -138,9 +159,7 @@ def _search(
     response = Response(world, generator)
     size = world.directions + 1
     basis, losses = centred_basis(size), torch.ones(size)
-    controller = SlopeSearch(
-        size, 1, sigma=SIGMA, noise=world.noise, seed=seed, **options
-    )
+    controller = SlopeSearch(size, 1, sigma=SIGMA, seed=seed, **options)
     factors = controller.propose(losses).log() @ basis.T
     metrics = response(factors)
     start = response(torch.zeros(world.directions, dtype=torch.float64))
@@ -187,6 +206,23 @@ def control_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
     return rows
 
 
+def noise_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
+    """Return the rows of a Markdown table."""
+    rows = _head([f'told {noise}' for noise in ASSUMED])
+    for world in worlds:
+        cells = [
+            _cell(
+                [
+                    gain(world, Design(9, True), seed, noise)
+                    for seed in range(num_searches)
+                ]
+            )
+            for noise in ASSUMED
+        ]
+        rows.append(f'{_left(world)} | {" | ".join(cells)} |')
+    return rows
+
+
 def _head(names: Sequence[str]) -> list[str]:
     return [
         f'| directions | noise | {SIGMA} away costs | room | '
@@ -217,7 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     print('\n'.join(table(args.searches, WORLDS)), '\n')
-    print('\n'.join(control_table(args.searches, CONTROLLED)))
+    print('\n'.join(control_table(args.searches, CONTROLLED)), '\n')
+    print('\n'.join(noise_table(args.searches, MISJUDGED)))
 
 
 if __name__ == '__main__':
