@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
@@ -164,7 +165,7 @@ class WeightingHook(Hook, Generic[W]):
             )
             # What a hook has frozen for the look has no owners yet.
             self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
-        self.period = self._interval or len(runner.train_dataloader)
+        self.period = self._interval or _epoch_length(runner)
         self.num_periods = -(-runner.max_iters // self.period)
         self._file = WeightsFile(runner.work_dir)
         self.means = PeriodMeans(len(self.weights.objectives))
@@ -339,6 +340,15 @@ class WeightingHook(Hook, Generic[W]):
         self.weights.set(state['weights'])
         self.load_state_dict(state)
         weighting.load_state_dict(state['weighting'])
+
+
+def _epoch_length(runner: Any) -> int:
+    """Return the iterations of an epoch."""
+    loader = runner.train_dataloader
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler):  # as long on each rank
+        return -(-len(loader) // runner.world_size)
+    return len(loader)
 
 
 def _position(runner: Any, batch_idx: int) -> int:
