@@ -211,6 +211,7 @@ class WeightingHook(Hook, Generic[W]):
             return
         checkpoint[STATE_KEY] = dict(
             objectives=list(self.weights.objectives.names),
+            patterns=self.weights.objectives.patterns,
             method=type(self.weighting).__name__,
             interval=self._interval,
             weights=list(self.weights.values),
@@ -320,6 +321,13 @@ class WeightingHook(Hook, Generic[W]):
             raise ValueError(
                 f'`objectives` should be those of the checkpoint, '
                 f'{stored["objectives"]}. Found {names}.'
+            )
+        patterns = self.weights.objectives.patterns
+        # Absent in the checkpoints of early versions.
+        if stored.get('patterns', patterns) != patterns:
+            raise ValueError(
+                '`objectives` should have the losses of the checkpoint, '
+                f'{stored["patterns"]}. Found {patterns}.'
             )
         method = type(weighting).__name__
         if stored['method'] != method:
