@@ -126,6 +126,11 @@ class WeightingHook(Hook, Generic[W]):
         self._resumed: Mapping[str, Any] | None = None
         self.weighting = None
 
+    @property
+    def own_objectives(self) -> ObjectiveSpec | None:
+        """The option `objectives`."""
+        return self._objectives
+
     def build_weighting(self, runner: Any) -> W:
         """Build the weighting; the objectives are bound."""
         weighting = TASK_UTILS.build(self._config)
@@ -149,7 +154,7 @@ class WeightingHook(Hook, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""
-        _check_single(runner)
+        check_single(runner)
         prepare_features(runner)
         if runner.rank == 0:
             remove_leftovers(Path(runner.work_dir))
@@ -366,7 +371,12 @@ def _position(runner: Any, batch_idx: int) -> int:
     return runner.epoch * len(runner.train_dataloader) + batch_idx
 
 
-def _check_single(runner: Any) -> None:
+def check_single(runner: Any) -> None:
+    """Check that no two hooks of a run weigh its losses.
+
+    Raises:
+        ValueError: If two do.
+    """
     found = [h for h in runner.hooks if isinstance(h, WeightingHook)]
     if len(found) > 1:
         raise ValueError(
