@@ -42,6 +42,7 @@ from mmada.engine.loops.config_checks import (
     check_optimization,
     check_ranks,
     check_reward,
+    check_total_steps,
     controller_class,
     warn_of_classes,
 )
@@ -286,6 +287,9 @@ class ParallelExplorationLoop(BaseLoop):
             batches: To look at; None for those of the first segment.
         """
         check_optimization(live, self.loader.num_iters)
+        check_total_steps(
+            live.schedulers, self.max_iters, self.loader.epoch_length
+        )
         if batches is None:
             share = Share(0, self._ranks_per_replica or 1)
             batches = self.loader.shared(share).segment(0)

@@ -264,6 +264,41 @@ def test_schedules_of_epochs_need_a_training_of_epochs(tmp_path):
     assert not (tmp_path / 'exploration').exists()
 
 
+@pytest.mark.parametrize(
+    ('total', 'by_epoch', 'fits', 'message'),
+    [
+        (2, True, 3, 'the 9 iterations of .* Found 6, of OneCycleLR'),
+        (7, False, 9, 'the 9 iterations of .* Found 7, of OneCycleLR'),
+    ],
+)
+def test_a_schedule_that_ends_before_the_search_is_refused(
+    tmp_path, total, by_epoch, fits, message
+):
+    """Three rounds of three iterations each."""
+
+    def search(name, total):
+        schedule = dict(
+            type='OneCycleLR',
+            eta_max=0.1,
+            total_steps=total,
+            by_epoch=by_epoch,
+            convert_to_iter_based=by_epoch,
+        )
+        toy.runner(
+            tmp_path / name,
+            train_cfg=toy.exploration(
+                controller=dict(type='AdaSegment', num_replicas=2)
+            ),
+            param_scheduler=[schedule],
+        ).train()
+
+    said = f'`total_steps` in `param_scheduler` should cover {message}'
+    with pytest.raises(ValueError, match=said):
+        search('short', total)
+    assert not (tmp_path / 'short/exploration/states').exists()
+    search('long', fits)
+
+
 def run(work_dir, resume=False, model=toy.MODEL, log_level='ERROR', **options):
     runner = toy.runner(
         work_dir,
