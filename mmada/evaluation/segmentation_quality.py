@@ -19,6 +19,7 @@ from mmada.evaluation.semantic_counts import (
     count_semantic,
     semantic_quality,
 )
+from mmada.utils.checks import check_int
 
 
 @METRICS.register_module()
@@ -79,10 +80,16 @@ class SegmentationQuality(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
         check_classes_of(classes_of)
-        if tolerance < 0:
-            raise ValueError(f'`tolerance` should be >= 0. Found {tolerance}.')
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+            raise ValueError(
+                f'`ignore_index` should be an integer. Found {ignore_index!r}.'
+            )
         self.ignore_index = ignore_index
-        self.tolerance = tolerance
+        self.tolerance = check_int('tolerance', tolerance, 0)
+        if background is not None:
+            check_int('background', background, 0)
+        if num_classes is not None:
+            check_int('num_classes', num_classes, 1)
         self.background = background
         self.num_classes = num_classes
         self.classes_of: ClassesOf = classes_of

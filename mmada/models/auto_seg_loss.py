@@ -21,7 +21,7 @@ from mmada.surrogates import (
     load_curve,
     read_target,
 )
-from mmada.utils.checks import check_int
+from mmada.utils.checks import check_bool, check_int, check_number
 
 Theta = str | os.PathLike[str] | Sequence[float] | Tensor | None
 """A name, a curve file or numbers; None makes every curve the identity."""
@@ -84,15 +84,15 @@ class AutoSegLoss(nn.Module):
         super().__init__()
         _check_unknown(unknown)
         self.surrogate = find_surrogate(metric)
-        self.loss_weight = _check_weight(loss_weight)
-        self.ignore_index = ignore_index
-        self.avg_non_ignore = avg_non_ignore
+        self.loss_weight = check_number('loss_weight', loss_weight, 0)
+        self.ignore_index = _check_ignored(ignore_index)
+        self.avg_non_ignore = check_bool('avg_non_ignore', avg_non_ignore)
         self.options = _fill_options(
             metric,
             dict(self.surrogate.options),
             {'tolerance': tolerance, 'drop_bg': drop_bg},
         )
-        self._loss_name = loss_name
+        self._loss_name = _check_name(loss_name)
         self.set_shape(_read_theta(theta, metric))
 
     @property
@@ -232,6 +232,7 @@ def _fill_options(
             )
     options = defaults | chosen
     check_int('tolerance', options.get('tolerance', 0), 0)
+    check_bool('drop_bg', options.get('drop_bg', False))
     return options
 
 
@@ -247,14 +248,23 @@ def _check_unknown(options: dict[str, Any]) -> None:
         )
 
 
-def _check_weight(value: float) -> float:
-    """Return a loss weight if it is finite and not negative."""
-    if not 0 <= value < float('inf'):
+def _check_ignored(label: Any) -> int | None:
+    """Return a label to ignore if it is one, or None."""
+    if isinstance(label, bool) or not isinstance(label, int | None):
         raise ValueError(
-            '`loss_weight` should be finite and not negative. '
-            f'Found {value!r}.'
+            f'`ignore_index` should be an integer or None. Found {label!r}.'
         )
-    return float(value)
+    return label
+
+
+def _check_name(name: Any) -> str:
+    """Return the name of a loss if MMEngine takes it for one."""
+    if not isinstance(name, str) or 'loss' not in name:
+        raise ValueError(
+            "`loss_name` should be text with 'loss' in it: MMEngine only "
+            f'logs what has another name. Found {name!r}.'
+        )
+    return name
 
 
 def _check_reduction(avg_factor: float | None, override: str | None) -> None:

@@ -222,6 +222,9 @@ def test_bad_options_are_refused() -> None:
         SegmentationQuality(classes_of='all')
     with pytest.raises(ValueError, match='`tolerance` .*-1'):
         SegmentationQuality(tolerance=-1)
+    for name in ('tolerance', 'background', 'num_classes', 'ignore_index'):
+        with pytest.raises(ValueError, match=f"`{name}` .*integer.*Found '1'"):
+            SegmentationQuality(**{name: '1'})
     with pytest.raises(ValueError, match='`background` .* 4 classes. Found 4'):
         metric(background=4).process({}, [])
     with pytest.raises(ValueError, match='`num_classes` .*None'):

@@ -211,6 +211,27 @@ def test_descent_on_the_loss_raises_the_metric(metric):
         (dict(metric='BF1', loss_weight=-1), '`loss_weight`'),
         (dict(metric='BF1', loss_weight=float('nan')), '`loss_weight`'),
         (
+            dict(metric='mIoU', loss_weight='0.5'),
+            "`loss_weight` should be a finite number.*Found '0.5'",
+        ),
+        (
+            dict(metric='mIoU', ignore_index='255'),
+            "`ignore_index` should be an integer or None. Found '255'",
+        ),
+        (
+            dict(metric='mIoU', avg_non_ignore='False'),
+            "`avg_non_ignore` should be True or False. Found 'False'",
+        ),
+        (
+            dict(metric='BF1', drop_bg='False'),
+            "`drop_bg` should be True or False. Found 'False'",
+        ),
+        (
+            dict(metric='mIoU', loss_name='asl'),
+            "`loss_name` should be text with 'loss' in it: MMEngine only logs "
+            "what has another name. Found 'asl'",
+        ),
+        (
             dict(metric='mIoU', use_sigmoid=False, class_weight=[1.0]),
             "theta.*Found 'use_sigmoid', 'class_weight'. `_delete_=True`",
         ),

@@ -27,7 +27,13 @@ from mmada.engine.hooks.policy_weighting_hook import PolicyWeightingHook
 from mmada.engine.probe import OwnerUpdates, probe_objectives
 from mmada.engine.replicas.live_replica import LiveReplica
 from mmada.engine.replicas.segment import SegmentEvents
-from mmada.models import AutoSegLoss, ObjectiveMeter, weigh_losses
+from mmada.models import (
+    AutoSegLoss,
+    LossWeightWrapper,
+    ObjectiveMeter,
+    inner_model,
+    weigh_losses,
+)
 from mmada.models.meters import Meter
 from mmada.models.objectives import ObjectiveSpec
 from mmada.policies.policy_file import holds_policy, load_policy, save_policy
@@ -174,6 +180,7 @@ class LossWeights(Target):
 
     def check_training(self, runner: Any) -> None:
         """Check that a hook uses the policy that the search writes."""
+        self._check_objectives(runner)
         written = (Path(runner.work_dir) / POLICY_FILE).resolve()
         hooks = [h for h in runner.hooks if isinstance(h, PolicyWeightingHook)]
         found = [str(hook.policy_path(runner)) for hook in hooks]
@@ -187,6 +194,23 @@ class LossWeights(Target):
             "`dict(type='PolicyWeightingHook', mode='pred')`, or search "
             "alone, with `train_cfg.type='ParallelExplorationLoop'`."
         )
+
+    def _check_objectives(self, runner: Any) -> None:
+        """Check that no hook weighs by others than those of the search."""
+        model = inner_model(runner.model)
+        searched = 'auto' if self._spec is None else self._spec
+        if isinstance(model, LossWeightWrapper):
+            searched = model.objective_weights.spec
+        for hook in runner.hooks:
+            if not isinstance(hook, PolicyWeightingHook):
+                continue
+            if hook.own_objectives not in (None, searched):
+                raise ValueError(
+                    '`objectives` of PolicyWeightingHook should be left out '
+                    f'or be those of the search, {searched!r}. Found '
+                    f'{hook.own_objectives!r}. The search has those of '
+                    '`model`, or of its `target`.'
+                )
 
     @property
     def controller_arguments(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import TASK_UTILS
@@ -125,6 +126,11 @@ class WeightingHook(Hook, Generic[W]):
         self._resumed: Mapping[str, Any] | None = None
         self.weighting = None
 
+    @property
+    def own_objectives(self) -> ObjectiveSpec | None:
+        """The option `objectives`."""
+        return self._objectives
+
     def build_weighting(self, runner: Any) -> W:
         """Build the weighting; the objectives are bound."""
         weighting = TASK_UTILS.build(self._config)
@@ -148,7 +154,7 @@ class WeightingHook(Hook, Generic[W]):
 
     def before_train(self, runner: Any) -> None:
         """Probe the model and build the weighting."""
-        _check_single(runner)
+        check_single(runner)
         prepare_features(runner)
         if runner.rank == 0:
             remove_leftovers(Path(runner.work_dir))
@@ -164,7 +170,7 @@ class WeightingHook(Hook, Generic[W]):
             )
             # What a hook has frozen for the look has no owners yet.
             self._owners = OwnerUpdates(runner.model, runner.optim_wrapper)
-        self.period = self._interval or len(runner.train_dataloader)
+        self.period = self._interval or _epoch_length(runner)
         self.num_periods = -(-runner.max_iters // self.period)
         self._file = WeightsFile(runner.work_dir)
         self.means = PeriodMeans(len(self.weights.objectives))
@@ -210,6 +216,7 @@ class WeightingHook(Hook, Generic[W]):
             return
         checkpoint[STATE_KEY] = dict(
             objectives=list(self.weights.objectives.names),
+            patterns=self.weights.objectives.patterns,
             method=type(self.weighting).__name__,
             interval=self._interval,
             weights=list(self.weights.values),
@@ -320,6 +327,13 @@ class WeightingHook(Hook, Generic[W]):
                 f'`objectives` should be those of the checkpoint, '
                 f'{stored["objectives"]}. Found {names}.'
             )
+        patterns = self.weights.objectives.patterns
+        # Absent in the checkpoints of early versions.
+        if stored.get('patterns', patterns) != patterns:
+            raise ValueError(
+                '`objectives` should have the losses of the checkpoint, '
+                f'{stored["patterns"]}. Found {patterns}.'
+            )
         method = type(weighting).__name__
         if stored['method'] != method:
             raise ValueError(
@@ -341,6 +355,15 @@ class WeightingHook(Hook, Generic[W]):
         weighting.load_state_dict(state['weighting'])
 
 
+def _epoch_length(runner: Any) -> int:
+    """Return the iterations of an epoch."""
+    loader = runner.train_dataloader
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    if isinstance(sampler, InfiniteSampler):  # as long on each rank
+        return -(-len(loader) // runner.world_size)
+    return len(loader)
+
+
 def _position(runner: Any, batch_idx: int) -> int:
     """Return the iterations before the present one, see WeightingHook."""
     if not isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -348,7 +371,12 @@ def _position(runner: Any, batch_idx: int) -> int:
     return runner.epoch * len(runner.train_dataloader) + batch_idx
 
 
-def _check_single(runner: Any) -> None:
+def check_single(runner: Any) -> None:
+    """Check that no two hooks of a run weigh its losses.
+
+    Raises:
+        ValueError: If two do.
+    """
     found = [h for h in runner.hooks if isinstance(h, WeightingHook)]
     if len(found) > 1:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,34 @@ def check_optimization(live: LiveReplica, num_iters: int) -> None:
             f'has no `iters_per_round`. Found {counts}. Set '
             f'`iters_per_round={fitting}` beside `num_rounds`.'
         )
+
+
+def check_total_steps(
+    schedulers: Sequence[Any], max_iters: int, epoch_length: int
+) -> None:
+    """Check that schedules of a given number of steps are long enough.
+
+    Args:
+        schedulers: Of a replica.
+        max_iters: Iterations of its training.
+        epoch_length: Iterations of an epoch.
+
+    Raises:
+        ValueError: If one would be stepped more often, where it fails.
+    """
+    for scheduler in schedulers:
+        total = getattr(scheduler, 'total_steps', None)  # of OneCycleLR
+        if total is None:
+            continue
+        by_epoch = scheduler.by_epoch
+        length = max_iters // epoch_length if by_epoch else max_iters
+        if min(length, scheduler.end - 1) - scheduler.begin > total:
+            raise ValueError(
+                '`total_steps` in `param_scheduler` should cover the '
+                f'{length} {"epochs" if by_epoch else "iterations"} of a '
+                f"replica's training. Found {total}, of "
+                f'{type(scheduler).__name__}.'
+            )
 
 
 def check_schedules(schedulers: Any, training: Any) -> None:

@@ -21,6 +21,7 @@ from torch import nn
 
 from mmada.engine.distributed import Channel, check_shared_directory
 from mmada.engine.exploration.targets import build_target
+from mmada.engine.hooks.weighting_hook import check_single
 from mmada.engine.loops.config_checks import (
     check_known,
     check_schedules,
@@ -43,6 +44,7 @@ from mmada.engine.replicas.live_replica import (
 )
 from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.state import RunLock, StateStore
+from mmada.utils.checks import check_number
 from mmada.utils.files import discard
 from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
@@ -83,6 +85,7 @@ class ExploreThenTrainLoop(BaseLoop):
         **unknown: Any,
     ) -> None:
         check_known(ExploreThenTrainLoop, unknown)
+        check_single(runner)
         configs = search_configs(dict(exploration=exploration))
         for config in configs:
             build_target(config.get('target')).check_training(runner)
@@ -249,6 +252,7 @@ def _scale_rate(
     if not scales_rate(runner):
         return
     base = runner.auto_scale_lr['base_batch_size']
+    check_number('auto_scale_lr.base_batch_size', base, 0, above=True)
     print_log(
         f'The exploration has batches of {batch_size}, the learning rate is '
         f'meant for {base}: it is scaled by {batch_size / base:g}.',

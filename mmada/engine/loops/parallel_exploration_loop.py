@@ -42,6 +42,7 @@ from mmada.engine.loops.config_checks import (
     check_optimization,
     check_ranks,
     check_reward,
+    check_total_steps,
     controller_class,
     warn_of_classes,
 )
@@ -111,8 +112,8 @@ class ParallelExplorationLoop(BaseLoop):
             W'-th of its batch; None for max(1, W // m) of W ranks.
         replica_timeout: Seconds that a rank may keep the others waiting
             before they give the run up.
-        directory: Where in the work directory the states and the history
-            are; searches of one run need different ones.
+        directory: Folder in the work directory that the states and the
+            history are in; searches of one run need different ones.
 
     Raises:
         ValueError: If an option does not fit.
@@ -142,7 +143,7 @@ class ParallelExplorationLoop(BaseLoop):
             'replica_timeout', replica_timeout, 0, above=True
         )
         self.reward_metric = RewardMetric(reward_metric)
-        self._directory = directory
+        self._directory = _check_directory(directory)
         check_reward(reward_dataloader, reward_evaluator)
         check_id_lists(dataloader, reward_dataloader)
         check_ranks(ranks_per_replica)
@@ -161,7 +162,9 @@ class ParallelExplorationLoop(BaseLoop):
         )
         if named_checkpoint(runner.work_dir) is None:
             expect_no_checkpoint(runner)  # its states are elsewhere
-        self.seed = _seed_of(runner, directory) if seed is None else seed
+        if seed is None:
+            seed = _seed_of(runner, directory)
+        self.seed = check_int('seed', seed, 0)
         # Metrics name what is wrong with their files and with the classes;
         # a dataset or the first look at the model would stop in between.
         metrics = Evaluator(reward_evaluator).metrics
@@ -284,6 +287,9 @@ class ParallelExplorationLoop(BaseLoop):
             batches: To look at; None for those of the first segment.
         """
         check_optimization(live, self.loader.num_iters)
+        check_total_steps(
+            live.schedulers, self.max_iters, self.loader.epoch_length
+        )
         if batches is None:
             share = Share(0, self._ranks_per_replica or 1)
             batches = self.loader.shared(share).segment(0)
@@ -418,6 +424,17 @@ def _dataset_of(dataloader: Any) -> Any:
     if isinstance(dataloader, Mapping):
         return dataloader.get('dataset')
     return dataloader.dataset
+
+
+def _check_directory(directory: Any) -> str:
+    """Return a folder's name if it is in the work directory."""
+    parts = Path(directory).parts if isinstance(directory, str) else ()
+    if not parts or '..' in parts or Path(directory).is_absolute():
+        raise ValueError(
+            '`directory` should name a folder in the work directory. '
+            f'Found {directory!r}.'
+        )
+    return directory
 
 
 def _seed_of(runner: Any, directory: str) -> int:

@@ -95,6 +95,7 @@ class LiveReplica:
             content = snapshot.load()
             self._check_parameters(content['parameters'])
             self._check_attributes(content.get('attributes', {}))
+            self._check_schedulers(content['schedulers'])
             return snapshot
         names = {name for name, _ in self.module.named_parameters()}
         stored = snapshot['parameters']
@@ -135,6 +136,15 @@ class LiveReplica:
                 'be resumed. Found nothing to put the stored state of '
                 f'{", ".join(map(repr, unknown[:_SHOWN]))} into. Resume with '
                 'its settings, or choose another `work_dir`.'
+            )
+
+    def _check_schedulers(self, stored: Sequence[Any]) -> None:
+        if len(stored) != len(self.schedulers):
+            raise ValueError(
+                '`param_scheduler` should be that of the states, to be '
+                f'resumed, with {len(stored)} schedule(s). Found '
+                f'{len(self.schedulers)}. Resume with its settings, or choose '
+                'another `work_dir`.'
             )
 
     def restore(self, kept: KeptSnapshot) -> None:

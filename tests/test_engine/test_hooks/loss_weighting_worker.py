@@ -20,3 +20,24 @@ def train(work_dir):
         resume=True,
         **processes.join(),
     ).train()
+
+
+def train_by_iterations(work_dir, options):
+    """Trains twelve iterations on twelve images, four an iteration."""
+    training = {**toy.dataloader(), **options}
+    training['batch_size'] //= processes.world_size()
+    training['sampler'] = dict(type='InfiniteSampler', shuffle=True)
+    toy.runner(
+        work_dir,
+        train_dataloader=training,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=12),
+        param_scheduler=[],
+        default_hooks=dict(checkpoint=None),
+        custom_hooks=[
+            dict(
+                type='LossWeightingHook',
+                weighting=dict(type='InverseLossWeighting'),
+            ),
+        ],
+        **processes.join(),
+    ).train()

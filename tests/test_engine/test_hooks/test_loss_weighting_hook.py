@@ -507,6 +507,21 @@ def test_a_loss_that_is_nan_with_these_data_is_no_divergence(tmp_path):
         train(tmp_path, weighting('InverseLossWeighting'), model=model)
 
 
+def test_a_checkpoint_of_the_same_names_with_other_losses_is_refused(
+    tmp_path,
+):
+    hook = weighting('StaticWeighting', weights=[2.0, 0.5])
+    train(tmp_path, hook)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    model = dict(toy.MODEL, objectives=dict(a='loss_b', b='loss_a'))
+    with pytest.raises(
+        ValueError,
+        match=r"should have the losses of the checkpoint, .'a': \['loss_a'\], "
+        r"'b': \['loss_b'\].. Found .'a': \['loss_b'\], 'b': \['loss_a'\]..",
+    ):
+        train(tmp_path, hook, model=model, resume=True)
+
+
 def test_a_checkpoint_of_other_objectives_is_refused(tmp_path):
     hook = weighting('StaticWeighting', weights=[2.0, 0.5])
     train(tmp_path, hook)

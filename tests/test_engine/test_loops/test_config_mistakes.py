@@ -48,11 +48,14 @@ def loop(**options):
         training=TRAINING,
     )
     work_dir = options.pop('work_dir')
+    hooks = options.pop('hooks', [dict(type='PolicyWeightingHook')])
+    model = options.pop('model', toy.MODEL)
     runner = toy.runner(
         work_dir,
+        model=model,
         train_cfg={**train_cfg, **options},
         train_dataloader=UNREAD,
-        custom_hooks=[dict(type='PolicyWeightingHook')],
+        custom_hooks=hooks,
     )
     return runner.build_train_loop(runner._train_loop)
 
@@ -82,6 +85,15 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
             'None. Found 2. .*torchrun .*`mmada adapt --gpus 1`',
         ),
         (dict(ranks_per_replica=0), '`ranks_per_replica`.*0'),
+        (dict(seed='7'), "`seed` should be an integer of at least 0.*'7'"),
+        *(
+            (
+                dict(directory=folder),
+                '`directory` should name a folder in the work directory. '
+                f'Found {folder!r}.',
+            )
+            for folder in ('', '.', '../other', '/tmp/other', 3)
+        ),
         (
             dict(num_round=3),
             '`train_cfg` should have options of ParallelExplorationLoop: '
@@ -116,6 +128,54 @@ def test_a_mistake_is_named_with_what_there_is(tmp_path, search, message):
     config = toy.exploration(num_rounds=1, **search)
     with pytest.raises(ValueError, match=message):
         loop(work_dir=tmp_path, exploration=config)
+
+
+def test_two_hooks_that_weigh_are_refused_before_the_search(tmp_path):
+    second = dict(
+        type='StepWeightingHook',
+        weighting=dict(type='UncertaintyWeighting'),
+    )
+    with pytest.raises(
+        ValueError,
+        match='should hold one hook that weighs the losses. Found '
+        'PolicyWeightingHook, StepWeightingHook. Leave out',
+    ):
+        loop(
+            work_dir=tmp_path,
+            hooks=[dict(type='PolicyWeightingHook'), second],
+        )
+
+
+@pytest.mark.parametrize(
+    ('target', 'model', 'searched'),
+    [
+        (None, toy.MODEL['detector'], "'auto'"),
+        (toy.OBJECTIVES, toy.MODEL['detector'], str(toy.OBJECTIVES)),
+        (None, toy.MODEL, str(toy.OBJECTIVES)),
+    ],
+)
+def test_other_objectives_of_the_hook_are_refused_before_the_search(
+    tmp_path, target, model, searched
+):
+    swapped = dict(a='loss_b', b='loss_a')
+    config = toy.exploration(
+        target=dict(type='LossWeights', objectives=target)
+    )
+
+    def build(objectives):
+        hook = dict(type='PolicyWeightingHook', objectives=objectives)
+        loop(work_dir=tmp_path, hooks=[hook], model=model, exploration=config)
+
+    with pytest.raises(ValueError) as error:
+        build(swapped)
+    assert str(error.value) == (
+        '`objectives` of PolicyWeightingHook should be left out or be those '
+        f'of the search, {searched}. Found {swapped}. The search has those '
+        'of `model`, or of its `target`.'
+    )
+    same = 'auto' if searched == "'auto'" else toy.OBJECTIVES
+    with pytest.raises(AssertionError, match='The data were read'):
+        build(same)
 
 
 def test_a_stock_metric_of_held_out_images_is_refused(tmp_path):
@@ -204,6 +264,41 @@ def test_schedules_of_epochs_need_a_training_of_epochs(tmp_path):
     assert not (tmp_path / 'exploration').exists()
 
 
+@pytest.mark.parametrize(
+    ('total', 'by_epoch', 'fits', 'message'),
+    [
+        (2, True, 3, 'the 9 iterations of .* Found 6, of OneCycleLR'),
+        (7, False, 9, 'the 9 iterations of .* Found 7, of OneCycleLR'),
+    ],
+)
+def test_a_schedule_that_ends_before_the_search_is_refused(
+    tmp_path, total, by_epoch, fits, message
+):
+    """Three rounds of three iterations each."""
+
+    def search(name, total):
+        schedule = dict(
+            type='OneCycleLR',
+            eta_max=0.1,
+            total_steps=total,
+            by_epoch=by_epoch,
+            convert_to_iter_based=by_epoch,
+        )
+        toy.runner(
+            tmp_path / name,
+            train_cfg=toy.exploration(
+                controller=dict(type='AdaSegment', num_replicas=2)
+            ),
+            param_scheduler=[schedule],
+        ).train()
+
+    said = f'`total_steps` in `param_scheduler` should cover {message}'
+    with pytest.raises(ValueError, match=said):
+        search('short', total)
+    assert not (tmp_path / 'short/exploration/states').exists()
+    search('long', fits)
+
+
 def run(work_dir, resume=False, model=toy.MODEL, log_level='ERROR', **options):
     runner = toy.runner(
         work_dir,
@@ -261,6 +356,48 @@ def test_a_resume_with_another_model_says_what_differs(tmp_path):
         r'head_b.weight \(2x8, in the config 3x8\)',
     ):
         run(tmp_path, resume=True, model=WIDER)
+
+
+def test_a_resume_with_more_schedules_names_them(tmp_path):
+    options = dict(
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=1),
+            training=TRAINING,
+        ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
+    )
+    toy.runner(tmp_path, **options).train()
+    (tmp_path / 'last_checkpoint').unlink()
+    schedule = dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=2)
+    resumed = toy.runner(
+        tmp_path, param_scheduler=[schedule] * 2, resume=True, **options
+    )
+    with pytest.raises(
+        ValueError,
+        match='`param_scheduler` should be that of the states, to be '
+        r'resumed, with 1 schedule\(s\). Found 2. Resume with its settings',
+    ):
+        resumed.train()
+
+
+def test_text_for_the_batch_of_a_learning_rate_is_named(tmp_path):
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(num_rounds=1),
+            training=TRAINING,
+        ),
+        custom_hooks=[dict(type='PolicyWeightingHook')],
+        auto_scale_lr=dict(enable=True, base_batch_size='8'),
+    )
+    with pytest.raises(
+        ValueError,
+        match='`auto_scale_lr.base_batch_size` should be a finite number '
+        "above 0. Found '8'",
+    ):
+        runner.train()
 
 
 @pytest.mark.parametrize(
