@@ -298,7 +298,7 @@ def _build_training(
 
 
 def _check_directories(explorations: list[Any]) -> None:
-    names = [exploration.directory.name for exploration in explorations]
+    names = [str(exploration.directory) for exploration in explorations]
     if len(set(names)) < len(names):
         raise ValueError(
             '`exploration` should give each search a `directory` of its own. '

@@ -1,5 +1,6 @@
 """What a search of surrogates leaves, and what its options are."""
 
+import contextlib
 import copy
 import json
 import math
@@ -185,17 +186,34 @@ def test_a_controller_of_other_actions_is_refused(tmp_path, kind):
         runner.train()
 
 
-def test_two_searches_of_one_run_need_their_own_directories(tmp_path):
-    both = [segmentor.exploration(), segmentor.exploration()]
-    with pytest.raises(ValueError, match='`directory` of its own'):
-        segmentor.runner(
-            tmp_path,
-            dict(
-                type='ExploreThenTrainLoop',
-                exploration=both,
-                training=dict(type='EpochBasedTrainLoop', max_epochs=1),
-            ),
-        ).train()
+@pytest.mark.parametrize(
+    ('directories', 'alike'),
+    [
+        (('search', 'search'), True),
+        (('a/search', './a/search'), True),
+        (('a/search', 'b/search'), False),
+    ],
+)
+def test_two_searches_of_one_run_need_their_own_directories(
+    tmp_path, directories, alike
+):
+    runner = segmentor.runner(
+        tmp_path,
+        dict(
+            type='ExploreThenTrainLoop',
+            exploration=[
+                segmentor.exploration(directory=each) for each in directories
+            ],
+            training=dict(type='EpochBasedTrainLoop', max_epochs=1),
+        ),
+    )
+    expected = (
+        pytest.raises(ValueError, match='`directory` of its own')
+        if alike
+        else contextlib.nullcontext()
+    )
+    with expected:
+        runner.build_train_loop(runner.cfg.train_cfg)
 
 
 def test_weights_need_a_head_rule(tmp_path):
