@@ -152,7 +152,8 @@ COMMANDS = {
     'adapt': Command(
         'adapt.adapt',
         arguments.adapt,
-        notice='Reading the stock config, and for most methods also building '
+        arguments.adapt_problem,
+        'Reading the stock config, and for most methods also building '
         'its model and showing it two images: about a minute on a CPU.',
     ),
     'train': Command('train', arguments.train),

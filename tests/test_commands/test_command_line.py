@@ -93,6 +93,41 @@ def test_what_is_not_there_is_named_without_the_package(
 
 
 @pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (
+            '--reward coco/bbox_mAP',
+            '`--method` should be a search where a reward or GPUs are given. '
+            "Found 'inverse-loss'.",
+        ),
+        (
+            '--method dwa --gpus 1',
+            '`--method` should be a search where a reward or GPUs are given. '
+            "Found 'dwa'.",
+        ),
+        (
+            '--method policy',
+            '`--policy FILE` should be given with `--method policy`, and only '
+            "with it. Found none and the method 'policy'.",
+        ),
+        (
+            '--policy setup.py',
+            '`--policy FILE` should be given with `--method policy`, and only '
+            "with it. Found setup.py and the method 'inverse-loss'.",
+        ),
+    ],
+)
+def test_options_of_another_method_are_named_without_the_package(
+    options: str, message: str
+) -> None:
+    done = console('adapt', RETINANET, '-o', 'new.py', *options.split())
+    assert done.returncode == 2
+    *_, last = done.stderr.removesuffix('set()\n').splitlines()
+    assert last == f'mmada adapt: error: {message}'
+    assert done.stderr.endswith('set()\n')
+
+
+@pytest.mark.parametrize(
     ('kind', 'text', 'message'),
     [
         (int, '1', 'should be at least 2. Found 1.'),

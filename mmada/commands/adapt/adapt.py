@@ -97,26 +97,11 @@ def adapt(args: argparse.Namespace) -> Adapted:
         ValueError: If it and the method do not fit.
     """
     method = METHODS[args.method]
-    _check_options(args, method)
     stock = read_stock(args.config, args.out.parent)
     with DefaultScope.overwrite_default_scope(stock.scope):
         if method.hook is None:
             return _with_loss(stock, method, args.config)
         return _Writer(stock, method, args).write()
-
-
-def _check_options(args: argparse.Namespace, method: Method) -> None:
-    if method.controller is None and (args.reward or args.gpus):
-        raise ValueError(
-            '`--method` should be a search where a reward or GPUs are given. '
-            f'Found {args.method!r}.'
-        )
-    if method.policy_file != (args.policy is not None):
-        raise ValueError(
-            '`--policy FILE` should be given with `--method policy`, and only '
-            f'with it. Found {args.policy or "none"} and the method '
-            f'{args.method!r}.'
-        )
 
 
 def _with_loss(stock: Stock, method: Method, name: str) -> Adapted:

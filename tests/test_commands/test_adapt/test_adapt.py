@@ -44,6 +44,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 def test_the_methods_are_those_of_the_command_line_and_the_page() -> None:
     assert tuple(METHODS) == arguments.METHODS
+    searches = (name for name, each in METHODS.items() if each.controller)
+    assert tuple(searches) == arguments.SEARCHES
     _, page = (DOCS / 'commands.md').read_text().split('| `--method`')
     listed = re.findall(r'^\| (`.*?`) +\|', page, re.M)
     assert sorted(re.findall(r'`(.+?)`', ' '.join(listed))) == sorted(METHODS)
@@ -287,15 +289,6 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
                 'mot17halftrain_test-mot17halfval.py',
             ),
             '`config` should be that of a training. Found no',
-        ),
-        ((RETINANET, '--reward', 'coco/bbox_mAP'), '`--method` should be a'),
-        (
-            (RETINANET, '--method', 'policy'),
-            '`--policy FILE` should be given with `--method policy`',
-        ),
-        (
-            (RETINANET, '--policy', __file__),
-            '`--policy FILE` should be given with `--method policy`',
         ),
         (
             (RETINANET, '--method', 'uncertanty'),
