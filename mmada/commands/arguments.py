@@ -249,7 +249,7 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--compare',
-        type=Path,
+        type=run_directory,
         nargs='+',
         default=[],
         metavar='OTHER',

@@ -81,6 +81,7 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
         ('split none.json', 'ANN_FILE_OR_CONFIG: should be an existing file.'),
         ('verify none', 'work_dir: should be the directory of a run. Found n'),
         ('report setup.py', 'work_dir: should be the directory of a run.'),
+        ('report docs --compare none', '--compare: should be the directory'),
     ],
 )
 def test_what_is_not_there_is_named_without_the_package(
