@@ -88,7 +88,11 @@ def main(argv: list[str] | None = None) -> int:
             name, help=command.summary, **command.options
         )
         command.add_arguments(found[name])
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:  # with the usage of the command, which lists its options
+        found.get(args.command, parser).error(
+            f'unrecognized arguments: {" ".join(unknown)}'
+        )
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2

@@ -65,6 +65,23 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
 
 
 @pytest.mark.parametrize(
+    ('words', 'prog'),
+    [
+        ('diagnose setup.py --num', 'mmada diagnose'),
+        ('--num', 'mmada'),
+    ],
+)
+def test_an_option_that_is_not_there_is_shown_with_those_that_are(
+    words: str, prog: str
+) -> None:
+    done = console(*words.split())
+    assert done.returncode == 2
+    assert done.stderr.startswith(f'usage: {prog} [-h] ')
+    *_, last = done.stderr.removesuffix('set()\n').splitlines()
+    assert last == f'{prog}: error: unrecognized arguments: --num'
+
+
+@pytest.mark.parametrize(
     ('words', 'message'),
     [
         ('adapt mmdet::none/none.py -o new.py', 'STOCK_CONFIG: should be one'),
