@@ -38,6 +38,8 @@ METHODS = (
     'asl',
 )
 """Of `mmada adapt`, the table of `mmada.commands.adapt.methods`."""
+SEARCHES = ('slope', 'ada-segment')
+"""Those of them that search."""
 
 
 class ConfigOverrides(argparse.Action):
@@ -167,6 +169,21 @@ def adapt(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def adapt_problem(args: argparse.Namespace) -> str | None:
+    if args.method not in SEARCHES and (args.reward or args.gpus):
+        return (
+            '`--method` should be a search where a reward or GPUs are given. '
+            f'Found {args.method!r}.'
+        )
+    if (args.method == 'policy') != (args.policy is not None):
+        return (
+            '`--policy FILE` should be given with `--method policy`, and only '
+            f'with it. Found {args.policy or "none"} and the method '
+            f'{args.method!r}.'
+        )
+    return None
+
+
 def train(parser: argparse.ArgumentParser) -> None:
     """Train, explore, or explore and then train, as the config says.
 
@@ -232,7 +249,7 @@ def report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--compare',
-        type=Path,
+        type=run_directory,
         nargs='+',
         default=[],
         metavar='OTHER',

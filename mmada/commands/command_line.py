@@ -88,7 +88,11 @@ def main(argv: list[str] | None = None) -> int:
             name, help=command.summary, **command.options
         )
         command.add_arguments(found[name])
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:  # with the usage of the command, which lists its options
+        found.get(args.command, parser).error(
+            f'unrecognized arguments: {" ".join(unknown)}'
+        )
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -152,7 +156,8 @@ COMMANDS = {
     'adapt': Command(
         'adapt.adapt',
         arguments.adapt,
-        notice='Reading the stock config, and for most methods also building '
+        arguments.adapt_problem,
+        'Reading the stock config, and for most methods also building '
         'its model and showing it two images: about a minute on a CPU.',
     ),
     'train': Command('train', arguments.train),

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from mmada.commands.common import one_line_errors
+from mmada.utils.run_files import holds_run
 
 try:
     from mmada.visualization.report import ReportOptions, write_report
-    from mmada.visualization.report.writer import FOLDER
 except ModuleNotFoundError as error:
     raise SystemExit(
         f'report: {error}. Install what it needs: '
@@ -20,11 +20,21 @@ except ModuleNotFoundError as error:
     ) from error
 
 
-def is_empty(work_dir: Path) -> bool:
-    """Return whether a directory holds nothing but an earlier report."""
-    return work_dir.is_dir() and not any(
-        path for path in work_dir.iterdir() if path.name != FOLDER
-    )
+def check_run(option: str, path: Path) -> None:
+    """Check that a directory is one of a run.
+
+    Args:
+        option: That names it, for the message.
+        path: The directory.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not holds_run(path):
+        raise ValueError(
+            f'`{option}` should be the directory of a run. Found no log, '
+            f'checkpoint or record of one in {path}.'
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,11 +49,10 @@ def run(args: argparse.Namespace) -> int:
         one_line_errors(args.prog),
         contextlib.suppress(KeyboardInterrupt),
     ):
-        if not args.watch and is_empty(args.work_dir):
-            raise ValueError(
-                '`work_dir` should be the directory of a run. Found nothing '
-                f'in {args.work_dir}.'
-            )
+        if not args.watch:  # else the run may be about to begin
+            check_run('work_dir', args.work_dir)
+        for other in args.compare:
+            check_run('--compare', other)
         while True:
             report = write_report(args.work_dir, options)
             print(f'{report.page}: {len(report.written)} files written anew')

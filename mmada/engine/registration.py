@@ -7,7 +7,7 @@ import difflib
 import inspect
 import logging
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from mmengine.logging import print_log
@@ -42,13 +42,20 @@ for _class in (
 T = TypeVar('T')
 
 
-def registered_class(option: str, config: Any, base: type[T]) -> type[T]:
+def registered_class(
+    option: str,
+    config: Any,
+    base: type[T],
+    others: Mapping[type[Any], str] | None = None,
+) -> type[T]:
     """Return the class that a config names.
 
     Args:
         option: Name of the config's entry, for the message.
         config: Its `type` is the name of a class, or one.
         base: What the class has to be.
+        others: What else it may be by mistake, and what that belongs to, for
+            the message.
 
     Raises:
         ValueError: If it is no config, or there is no such class, listing
@@ -69,6 +76,9 @@ def registered_class(option: str, config: Any, base: type[T]) -> type[T]:
         )
         near = difflib.get_close_matches(str(kind), known, n=1)
         hint = f' Did you mean {near[0]!r}?' if near else ''
+        for other, owner in (others or {}).items():
+            if inspect.isclass(found) and issubclass(found, other):
+                hint = f' It belongs to {owner}.'
         raise ValueError(
             f'`{option}.type` should be a registered {base.__name__}, such as '
             f'{", ".join(known)}. Found {kind!r}.{hint} A class of your own '

@@ -55,6 +55,17 @@ def search_directories(work_dir: Path) -> list[Path]:
     return sorted(found)
 
 
+def holds_run(work_dir: Path) -> bool:
+    """Return whether a directory holds logs, checkpoints or records."""
+    names = ('*.pth', f'*/{HISTORY_FILE}', WEIGHTS_FILE)
+    folders = [path.name for path in work_dir.iterdir() if path.is_dir()]
+    return (
+        _is_run(work_dir, folders)
+        or any(any(work_dir.glob(name)) for name in names)
+        or bool(search_directories(work_dir))
+    )
+
+
 def _is_run(path: Path, folders: list[str]) -> bool:
     """Return whether MMEngine has logged or saved in a directory."""
     return (path / 'last_checkpoint').exists() or any(

@@ -65,6 +65,23 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
 
 
 @pytest.mark.parametrize(
+    ('words', 'prog'),
+    [
+        ('diagnose setup.py --num', 'mmada diagnose'),
+        ('--num', 'mmada'),
+    ],
+)
+def test_an_option_that_is_not_there_is_shown_with_those_that_are(
+    words: str, prog: str
+) -> None:
+    done = console(*words.split())
+    assert done.returncode == 2
+    assert done.stderr.startswith(f'usage: {prog} [-h] ')
+    *_, last = done.stderr.removesuffix('set()\n').splitlines()
+    assert last == f'{prog}: error: unrecognized arguments: --num'
+
+
+@pytest.mark.parametrize(
     ('words', 'message'),
     [
         ('adapt mmdet::none/none.py -o new.py', 'STOCK_CONFIG: should be one'),
@@ -81,6 +98,7 @@ def test_what_is_mistyped_is_answered_without_the_package() -> None:
         ('split none.json', 'ANN_FILE_OR_CONFIG: should be an existing file.'),
         ('verify none', 'work_dir: should be the directory of a run. Found n'),
         ('report setup.py', 'work_dir: should be the directory of a run.'),
+        ('report docs --compare none', '--compare: should be the directory'),
     ],
 )
 def test_what_is_not_there_is_named_without_the_package(
@@ -89,6 +107,41 @@ def test_what_is_not_there_is_named_without_the_package(
     done = console(*words.split())
     assert done.returncode == 2
     assert message in done.stderr
+    assert done.stderr.endswith('set()\n')
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (
+            '--reward coco/bbox_mAP',
+            '`--method` should be a search where a reward or GPUs are given. '
+            "Found 'inverse-loss'.",
+        ),
+        (
+            '--method dwa --gpus 1',
+            '`--method` should be a search where a reward or GPUs are given. '
+            "Found 'dwa'.",
+        ),
+        (
+            '--method policy',
+            '`--policy FILE` should be given with `--method policy`, and only '
+            "with it. Found none and the method 'policy'.",
+        ),
+        (
+            '--policy setup.py',
+            '`--policy FILE` should be given with `--method policy`, and only '
+            "with it. Found setup.py and the method 'inverse-loss'.",
+        ),
+    ],
+)
+def test_options_of_another_method_are_named_without_the_package(
+    options: str, message: str
+) -> None:
+    done = console('adapt', RETINANET, '-o', 'new.py', *options.split())
+    assert done.returncode == 2
+    *_, last = done.stderr.removesuffix('set()\n').splitlines()
+    assert last == f'mmada adapt: error: {message}'
     assert done.stderr.endswith('set()\n')
 
 

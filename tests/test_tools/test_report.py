@@ -48,10 +48,22 @@ def test_no_work_directory(run, tmp_path, capsys):
 
 def test_a_directory_without_a_run(run, tmp_path, capsys):
     (tmp_path / 'report').mkdir()
+    make_run(tmp_path / 'one', rounds=1, epochs=1)
+    # A report reads the newest config by running it.
+    (tmp_path / 'script.py').write_text('open(__file__, "a").write("#")\n')
     with pytest.raises(SystemExit, match='2'):
         run(REPORT, tmp_path)
-    assert 'Found nothing in' in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == (
+        'report: error: `work_dir` should be the directory of a run. Found no '
+        f'log, checkpoint or record of one in {tmp_path}.'
+    )
+    with pytest.raises(SystemExit, match='2'):
+        run(REPORT, tmp_path / 'one', '--compare', tmp_path)
+    assert '`--compare` should be the dir' in capsys.readouterr().err
+    assert not (tmp_path / 'script.py').read_text().endswith('#')
     assert not list((tmp_path / 'report').iterdir())
+    assert not (tmp_path / 'one' / 'report').exists()
 
 
 def test_no_baseline(run, tmp_path, capsys):

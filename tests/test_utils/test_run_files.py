@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmada.utils.run_files import search_directories
+from mmada.utils.run_files import holds_run, search_directories
 
 LEFTOVER = f'tmp.{"0f" * 16}'
 
@@ -62,3 +62,28 @@ def test_another_run_below_is_left_out(tmp_path: Path, sign: str) -> None:
     below = (f'other/{sign}', 'other/exploration/run.lock')
     assert made(tmp_path, *below) == []
     assert made(tmp_path, sign, 'exploration/run.lock') == ['exploration']
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'epoch_1.pth',
+        'last_checkpoint',
+        'weights.jsonl',
+        '20260101/vis_data/config.py',
+        'exploration/history.jsonl',
+        'a/b/run.lock',
+    ],
+)
+def test_a_run_has_logs_checkpoints_or_records(
+    tmp_path: Path, file: str
+) -> None:
+    work_dir = tmp_path / 'run'
+    made(work_dir, file)
+    assert holds_run(work_dir)
+
+
+def test_a_directory_with_runs_below_it_is_none(tmp_path: Path) -> None:
+    below = ('last_checkpoint', 'weights.jsonl', 'exploration/run.lock')
+    made(tmp_path, *(f'one/{name}' for name in below), 'report/report.html')
+    assert not holds_run(tmp_path)

@@ -7,7 +7,7 @@ import shlex
 
 from mmengine.registry import DefaultScope
 
-from mmada.commands.adapt.methods import METHODS, Method
+from mmada.commands.adapt.methods import METHODS
 from mmada.commands.adapt.replaced_loss import with_replaced_loss
 from mmada.commands.adapt.stock import read_stock
 from mmada.commands.adapt.weighted_config import WeightedConfig
@@ -48,23 +48,8 @@ def adapt(args: argparse.Namespace) -> Adapted:
         ValueError: If it and the method do not fit.
     """
     method = METHODS[args.method]
-    _check_options(args, method)
     stock = read_stock(args.config, args.out.parent)
     with DefaultScope.overwrite_default_scope(stock.scope):
         if method.hook is None:
             return with_replaced_loss(stock, method, args.config)
         return WeightedConfig(stock, method, args).write()
-
-
-def _check_options(args: argparse.Namespace, method: Method) -> None:
-    if method.controller is None and (args.reward or args.gpus):
-        raise ValueError(
-            '`--method` should be a search where a reward or GPUs are given. '
-            f'Found {args.method!r}.'
-        )
-    if method.policy_file != (args.policy is not None):
-        raise ValueError(
-            '`--policy FILE` should be given with `--method policy`, and only '
-            f'with it. Found {args.policy or "none"} and the method '
-            f'{args.method!r}.'
-        )

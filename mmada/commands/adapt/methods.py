@@ -19,7 +19,6 @@ class Method(NamedTuple):
         controller: Returns that of a search before the training, for a
             number of objectives, 0 if it is not known, and whether it begins
             at weights of 1; None without a search.
-        policy_file: Whether the hook is given a policy file.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
         any_sign: Whether losses may be negative.
@@ -32,7 +31,6 @@ class Method(NamedTuple):
     every_iteration: bool = False
     proposals: bool = False
     controller: Callable[[int, bool], dict[str, Any]] | None = None
-    policy_file: bool = False
     loss: dict[str, Any] | None = None
     needs: str = ''
     any_sign: bool = False
@@ -130,7 +128,6 @@ METHODS = {
     'policy': Method(
         'The weights of a policy file, as an earlier search wrote it.',
         dict(type='PolicyWeightingHook', mode='pred'),
-        policy_file=True,
         needs=_PSEUDO,
     ),
     'asl': Method(

@@ -147,7 +147,14 @@ class WeightedConfig:
         """Return the objectives, those of the policy where there is one."""
         if self.args.policy is None:
             return group_losses(losses, self.method.proposals)
-        wanted = load_policy(self.args.policy).objectives
+        policy = load_policy(self.args.policy)
+        if policy.nothing_learned:
+            self.left_open.append(
+                'whether to train with this policy, whose search learned '
+                f'nothing: {policy.nothing_learned}. The training has all '
+                "weights 1, unless the hook has `fallback='policy'`"
+            )
+        wanted = policy.objectives
         groupings = [
             *(group_losses(losses, flag) for flag in (False, True)),
             each_loss(losses),

@@ -116,8 +116,12 @@ class WeightingHook(Hook, Generic[W]):
         if interval is not None:
             check_int('interval', interval, 1)
         if weighting:
+            hooks = {
+                hook.weighting_type: hook.__name__
+                for hook in WeightingHook.__subclasses__()
+            }
             kind = registered_class(
-                'weighting', weighting, self.weighting_type
+                'weighting', weighting, self.weighting_type, hooks
             )
             check_options('weighting', weighting, kind)
         self._config = weighting

@@ -27,6 +27,7 @@ from tests.test_docs.test_your_own_detector import snippet
 ODINW = 'mmdet::glip/odinw/glip_atss_swin-t_bc_fpn_dyhead_pretrain_odinw13.py'
 OPENIMAGES = 'mmdet::openimages/retinanet_r50_fpn_32xb2-1x_openimages.py'
 RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+FASTER_RCNN = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 MASK_RCNN = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 WEIGHTINGS = [
     name
@@ -44,6 +45,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 def test_the_methods_are_those_of_the_command_line_and_the_page() -> None:
     assert tuple(METHODS) == arguments.METHODS
+    searches = (name for name, each in METHODS.items() if each.controller)
+    assert tuple(searches) == arguments.SEARCHES
     _, page = (DOCS / 'commands.md').read_text().split('| `--method`')
     listed = re.findall(r'^\| (`.*?`) +\|', page, re.M)
     assert sorted(re.findall(r'`(.+?)`', ' '.join(listed))) == sorted(METHODS)
@@ -208,13 +211,18 @@ def test_a_lazy_config_is_refused_and_its_dump_is_adapted(
     assert cfg.default_hooks.checkpoint.type == 'DurableCheckpointHook'
 
 
-def policy(path: Path, names: tuple[str, ...]) -> Path:
+def policy(path: Path, names: tuple[str, ...], **provenance: str) -> Path:
     """Writes a policy file for objectives of some names."""
     ones = torch.ones(len(names)).double()
     constant = ConstantPolicy.of(ones).requires_grad_(False)
-    save_policy(
-        path, PolicyEnsemble((constant,), ones, ones.clone(), objectives=names)
+    ensemble = PolicyEnsemble(
+        (constant,),
+        ones,
+        ones.clone(),
+        objectives=names,
+        provenance=provenance,
     )
+    save_policy(path, ensemble)
     return path
 
 
@@ -247,6 +255,26 @@ def test_a_policy_brings_its_objectives(
         initial_losses='probe',
         objectives=objectives,
     )
+
+
+def test_a_policy_that_would_not_be_used_is_left_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ('cls', 'bbox')
+    reason = 'all replicas scored 0'
+    said = []
+    for name, provenance in (('a', {}), ('b', dict(nothing_learned=reason))):
+        path = policy(tmp_path / f'{name}.safetensors', names, **provenance)
+        options = ('--method', 'policy', '--policy', path)
+        adapt(FASTER_RCNN, tmp_path / f'{name}.py', *options)
+        said.append(capsys.readouterr().out)
+    line = (
+        '  - whether to train with this policy, whose search learned nothing: '
+        'all replicas scored 0. The training has all weights 1, unless the '
+        "hook has `fallback='policy'`"
+    )
+    found = [line in text.splitlines() for text in said]
+    assert found == [False, True]
 
 
 def test_a_policy_of_other_objectives_is_refused(
@@ -287,15 +315,6 @@ def test_a_refused_policy_lists_each_choice_of_objectives_once(
                 'mot17halftrain_test-mot17halfval.py',
             ),
             '`config` should be that of a training. Found no',
-        ),
-        ((RETINANET, '--reward', 'coco/bbox_mAP'), '`--method` should be a'),
-        (
-            (RETINANET, '--method', 'policy'),
-            '`--policy FILE` should be given with `--method policy`',
-        ),
-        (
-            (RETINANET, '--policy', __file__),
-            '`--policy FILE` should be given with `--method policy`',
         ),
         (
             (RETINANET, '--method', 'uncertanty'),

@@ -163,34 +163,37 @@ def test_objectives_auto_are_those_of_the_checkpoint_after_a_resume(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('hook', 'given', 'expected', 'known'),
+    ('hook', 'given', 'expected', 'known', 'hint'),
     [
         (
             'LossWeightingHook',
             'RandomLossWeighting',
             'Weighting',
             'DynamicWeightAverage, .*InverseLossWeighting',
+            'It belongs to StepWeightingHook.',
         ),
         (
             'StepWeightingHook',
-            'DynamicWeightAverage',
+            'InverseLossWeighting',
             'StepWeighting',
             'Famo, .*RandomLossWeighting',
+            'It belongs to LossWeightingHook.',
         ),
         (
             'GradientWeightingHook',
             'GradNrom',
             'GradientWeighting',
             'AggregatorWeighting, .*GradNorm',
+            "Did you mean 'GradNorm'[?]",
         ),
     ],
 )
 def test_a_weighting_for_another_hook_is_refused_when_it_is_built(
-    hook, given, expected, known
+    hook, given, expected, known, hint
 ):
     message = (
         f'`weighting.type` should be a registered {expected}, .*{known}'
-        f".*Found '{given}'[.]"
+        f".*Found '{given}'[.] {hint} A class"
     )
     with pytest.raises(ValueError, match=message):
         HOOKS.build(dict(type=hook, weighting=dict(type=given)))
