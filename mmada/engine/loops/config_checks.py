@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmada.datasets.class_images import (
     count_class_images,
     name_classes,
 )
+from mmada.datasets.image_subset import ImageSubset
 from mmada.engine.distributed.replica_groups import partition
 from mmada.engine.exploration.targets import Target
 from mmada.engine.mmengine_adapters import accumulated_iterations
@@ -175,6 +176,57 @@ def warn_of_batches(runner: Any, replica: int, training: Any) -> None:
         'current',
         level=logging.WARNING,
     )
+
+
+def warn_of_data(training: Any, exploration: Any) -> None:
+    """Warn where a search's training data differ from the training's.
+
+    A search config copies the data of its base, so a change of
+    `train_dataloader` in a config that inherits, or on the command line, does
+    not reach the search.
+
+    Args:
+        training: Dataloader of the training, as a config or built.
+        exploration: That of the search.
+    """
+    wanted, found = map(dataset_of, (training, exploration))
+    if not (isinstance(wanted, Mapping) and isinstance(found, Mapping)):
+        return  # built ones say nothing of what made them
+    wanted, found = map(_all_images, (wanted, found))
+    names = [
+        f'`{name}`'
+        for name in wanted | found
+        if wanted.get(name) != found.get(name)
+    ]
+    if names:
+        print_log(
+            "The dataset of the exploration differs from the training's in "
+            f'{", ".join(names)}. If you changed `train_dataloader` in a '
+            'config that inherits, or with `--cfg-options`, change the '
+            '`dataloader` of the exploration as well.',
+            'current',
+            level=logging.WARNING,
+        )
+
+
+def dataset_of(dataloader: Any) -> Any:
+    """Return the dataset of a dataloader, each as a config or built."""
+    if isinstance(dataloader, Mapping):
+        return dataloader.get('dataset')
+    return dataloader.dataset
+
+
+def _all_images(config: Any) -> Any:
+    """Return the config of a dataset without what holds images out."""
+    if isinstance(config, Mapping):
+        kind = config.get('type')
+        name = str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+        if name == ImageSubset.__name__:
+            return _all_images(config['dataset'])
+        return {key: _all_images(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [_all_images(each) for each in config]
+    return config
 
 
 def controller_class(

@@ -27,6 +27,7 @@ from mmada.engine.loops.config_checks import (
     check_schedules,
     scales_rate,
     warn_of_batches,
+    warn_of_data,
 )
 from mmada.engine.mmengine_adapters import (
     is_resumed,
@@ -89,6 +90,7 @@ class ExploreThenTrainLoop(BaseLoop):
         configs = search_configs(dict(exploration=exploration))
         for config in configs:
             build_target(config.get('target')).check_training(runner)
+            warn_of_data(dataloader, config.get('dataloader', dataloader))
         self.explorations: list[Any] = [
             LOOPS.build(
                 config,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from mmada.engine.loops.config_checks import (
     check_reward,
     check_total_steps,
     controller_class,
+    dataset_of,
     warn_of_classes,
 )
 from mmada.engine.mmengine_adapters import (
@@ -150,8 +151,8 @@ class ParallelExplorationLoop(BaseLoop):
         self.target = build_target(target)
         self._controller_config = controller
         self._data = dict(
-            training_data=_dataset_of(dataloader),
-            reward_data=_dataset_of(reward_dataloader),
+            training_data=dataset_of(dataloader),
+            reward_data=dataset_of(reward_dataloader),
             reward_evaluator=reward_evaluator,
         )
         self._training_rounds = controller_class(
@@ -417,13 +418,6 @@ class ParallelExplorationLoop(BaseLoop):
             with_model=exploration.start_states.explores,
         )
         self.reporter.finished(nothing_learned)
-
-
-def _dataset_of(dataloader: Any) -> Any:
-    """Return the dataset of a dataloader, each as a config or built."""
-    if isinstance(dataloader, Mapping):
-        return dataloader.get('dataset')
-    return dataloader.dataset
 
 
 def _check_directory(directory: Any) -> str:

@@ -6,10 +6,12 @@ import signal
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from torch.utils.data import BatchSampler
 
 from mmada.controllers import AdaSegment
 from mmada.engine import load_policy
+from mmada.engine.loops.config_checks import warn_of_data
 from tests.support import processes, toy
 from tests.test_engine.test_loops import batch_sizes_worker
 
@@ -217,6 +219,60 @@ def test_two_sizes_at_one_rate_are_warned_of(tmp_path):
     assert 'on batches of 2' in logs
     assert 'on 8 (2 ranks of 4)' in logs
     assert '`batch_size=8`' in logs
+
+
+COCO = dict(type='CocoDataset', ann_file='a.json', pipeline=['load'])
+
+
+def held_out(dataset, kind='ImageSubset'):
+    return dict(type=kind, ids_file='ids.txt', keep='others', dataset=dataset)
+
+
+@pytest.mark.parametrize(
+    ('training', 'exploration', 'differ'),
+    [
+        (COCO, held_out(COCO), ''),
+        (COCO, held_out(COCO, 'mmada.datasets.ImageSubset'), ''),
+        (held_out(COCO), COCO, ''),
+        (
+            dict(type='ConcatDataset', datasets=[COCO, COCO]),
+            dict(type='ConcatDataset', datasets=(held_out(COCO), COCO)),
+            '',
+        ),
+        (COCO, held_out(dict(COCO, ann_file='b.json')), '`ann_file`'),
+        (
+            dict(COCO, pipeline=['load', 'flip'], indices=9),
+            held_out(COCO),
+            '`pipeline`, `indices`',
+        ),
+    ],
+)
+def test_data_that_only_the_training_or_the_search_has_are_warned_of(
+    capsys, training, exploration, differ
+):
+    MMLogger.get_instance(str((training, exploration)))  # a new one
+    warn_of_data(dict(dataset=training), dict(dataset=exploration))
+    said = capsys.readouterr().out
+    assert ('The dataset of the exploration' in said) == bool(differ)
+    assert not differ or f"from the training's in {differ}. If" in said
+
+
+@pytest.mark.parametrize('size', [12, 15])
+def test_a_search_with_data_of_its_own_says_so(tmp_path, size):
+    runner = toy.runner(
+        tmp_path,
+        train_cfg=dict(
+            type='ExploreThenTrainLoop',
+            exploration=toy.exploration(dataloader=toy.dataloader(size=size)),
+            training=dict(type='EpochBasedTrainLoop', max_epochs=3),
+        ),
+        custom_hooks=HOOKS,
+        log_level='WARNING',
+    )
+    runner.build_train_loop(runner.cfg.train_cfg)
+    (log,) = tmp_path.rglob('*.log')
+    said = "from the training's in `size`." in log.read_text()
+    assert said == (size != 12)
 
 
 def validated(work_dir, training, hooks=(), **options):
