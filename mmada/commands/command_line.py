@@ -174,7 +174,11 @@ COMMANDS = {
         'about a minute on a CPU, more where annotations are large.',
     ),
     'diagnose': Command(
-        'diagnose', arguments.diagnose, arguments.diagnose_problem
+        'diagnose',
+        arguments.diagnose,
+        arguments.diagnose_problem,
+        'Building the model and measuring the gradient of each loss in a few '
+        'batches: minutes on a CPU.',
     ),
     'check-data': Command(
         'check_data', arguments.check_data, arguments.check_data_problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from mmada.datasets.parallel import with_progress
 from mmada.diagnostics.first_batches import (
     FirstBatches,
     first_batches,
@@ -107,9 +109,8 @@ def _measure(
 ) -> Gradients:
     objectives = first.model.objective_weights.objectives
     sums = GradientSums(trunk, len(objectives))
-    for _, batch in zip(
-        range(num_batches), first.loader.segment(0), strict=False
-    ):
+    batches = itertools.islice(first.loader.segment(0), num_batches)
+    for batch in with_progress(batches, num_batches, 'batches'):
         losses = raw_losses(first.model, first.optim_wrapper, batch)
         sums.add(objectives.reduce(losses))
     return sums.summary(objectives.names)
