@@ -56,4 +56,5 @@ def path_of_base(stock: Stock, name: str) -> list[str]:
 
 
 def join(*parts: str) -> str:
+    """Return the source of a config, a blank line between its parts."""
     return '\n\n'.join(parts) + '\n'
