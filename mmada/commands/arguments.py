@@ -33,12 +33,13 @@ METHODS = (
     'gradnorm',
     'upgrad',
     'slope',
+    'random-search',
     'ada-segment',
     'policy',
     'asl',
 )
 """Of `mmada adapt`, the table of `mmada.commands.adapt.methods`."""
-SEARCHES = ('slope', 'ada-segment')
+SEARCHES = ('slope', 'random-search', 'ada-segment')
 """Those of them that search."""
 
 
@@ -118,7 +119,8 @@ def adapt(parser: argparse.ArgumentParser) -> None:
       uncertainty           learned beside the network, at no extra cost
       random, famo          once an iteration
       gradnorm, upgrad      from the gradients of the losses
-      slope, ada-segment    a search, then a training with what it found
+      slope, random-search, ada-segment
+                            a search, then a training with what it found
       policy                of a policy file that a search wrote
       asl                   Auto Seg-Loss, in MMSegmentation
 

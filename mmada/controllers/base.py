@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -68,7 +68,7 @@ class RoundResult(NamedTuple):
 class Controller(ABC):
     """Proposes an action to each of m replicas and learns from their metrics.
 
-    A round is one :meth:`propose` followed by one :meth:`observe`. The class
+    A round is one :meth:`propose` followed by one :meth:`observe`. The
     attribute `start` says which states a search needs: `BEST` keeps that
     of one replica, `INITIAL` none, and `OWN`, with which a replica may also
     start anew from the initial state, those of all that go on or pause.
@@ -85,7 +85,7 @@ class Controller(ABC):
         ValueError: If a number is out of range.
     """
 
-    start: ClassVar[Start] = Start.BEST
+    start: Start = Start.BEST
     names: tuple[str, ...] = ()
 
     def __init__(

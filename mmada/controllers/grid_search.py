@@ -17,15 +17,15 @@ from mmada.utils.checks import check_groups, check_numbers
 class GridSearch(StaticSearch):
     """Baseline-G of Ada-Segment: static weights on a grid.
 
-    Round t tries the t-th m points, in their order; the seed plays no part.
-    A round whose points all diverged is tried again with the best weights
-    so far (or the initial ones) in place of its first point, so that it has a
+    Points are tried in their order, m at a time; the seed plays no part. A
+    round whose points all diverged is tried again with the best weights so
+    far (or the initial ones) in place of its first point, so that it has a
     winner and the points after it get their turn.
 
     Args:
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
-        num_replicas: Number m of replicas; T m is the number of points.
+        num_replicas: Number m of replicas; T m / R is the number of points.
         points: Weights to try, rows of n numbers; None for those of
             ``groups`` and ``values``. Defaults to None.
         groups: See :func:`grid_points`.
@@ -34,6 +34,7 @@ class GridSearch(StaticSearch):
         initial: Weights that the points are factors on; ``'inverse_loss'``
             for inverse-loss weighting of l^1, None for all ones. Defaults to
             None.
+        rounds_per_training: Rounds R of a training. Defaults to 1.
 
     Raises:
         ValueError: If a value is out of range, or there are more or fewer
@@ -50,9 +51,16 @@ class GridSearch(StaticSearch):
         values: Sequence[Sequence[float]] | None = None,
         seed: int = 0,
         initial: InitialWeights = None,
+        rounds_per_training: int = 1,
     ) -> None:
         super().__init__(
-            num_objectives, num_rounds, num_replicas, seed, {}, initial
+            num_objectives,
+            num_rounds,
+            num_replicas,
+            seed,
+            {},
+            initial,
+            rounds_per_training=rounds_per_training,
         )
         half = (groups is None) != (values is None)
         if half or (points is None) == (groups is None):
@@ -74,10 +82,16 @@ class GridSearch(StaticSearch):
                 f'`points` should be rows of {self.num_objectives} weights. '
                 f'Found {points!r}.'
             )
-        if len(points) != self.num_rounds * self.num_replicas:
+        trainings = max(1, self.num_rounds // self._whole)
+        if len(points) != trainings * self.num_replicas:
+            rounds = (
+                '`num_rounds`'
+                if self._whole == 1
+                else '`num_rounds / rounds_per_training`'
+            )
             raise ValueError(
-                '`num_rounds` times `num_replicas` should be the number of '
-                f'points, {len(points)}. Found {self.num_rounds} times '
+                f'{rounds} times `num_replicas` should be the number of '
+                f'points, {len(points)}. Found {trainings} times '
                 f'{self.num_replicas}.'
             )
         rows = [
@@ -89,10 +103,10 @@ class GridSearch(StaticSearch):
         return torch.stack(rows)
 
     def draw(self) -> Tensor:
-        first = self.rounds_done * self.num_replicas
+        first = self.trainings_done * self.num_replicas
         drawn = self._points[first : first + self.num_replicas] * self.initial
         if self._failed:
-            drawn[0] = self._best.action if self.rounds_done else self.initial
+            drawn[0] = self._best.action if first else self.initial
         self._failed = True  # until the round has a winner
         return drawn
 

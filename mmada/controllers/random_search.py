@@ -19,7 +19,7 @@ from mmada.controllers.weight_search import (
     StaticSearch,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
-from mmada.utils.checks import check_number
+from mmada.utils.checks import check_bool, check_int, check_number
 
 
 class RandomSearch(StaticSearch):
@@ -28,7 +28,8 @@ class RandomSearch(StaticSearch):
     Args:
         num_objectives: Number n of losses that are weighted.
         num_rounds: Number T of rounds.
-        num_replicas: Number m of replicas; T m is the number of candidates.
+        num_replicas: Number m of replicas; T m / R is the number of
+            candidates.
         low: Smallest factor on an initial weight. Defaults to 0.1.
         high: Largest one. Defaults to 10.
         seed: Seed of the draws. Defaults to 0.
@@ -37,6 +38,10 @@ class RandomSearch(StaticSearch):
             ones. Defaults to None.
         groups: Indices of the objectives of each group that shares a factor.
             Defaults to one group for each objective.
+        rounds_per_training: Rounds R of a training. Defaults to 1.
+        control: Whether the last of the first m candidates has all weights 1,
+            so that what is found is no worse on the reward images. Defaults
+            to False.
 
     Raises:
         ValueError: If a value is out of range.
@@ -52,6 +57,8 @@ class RandomSearch(StaticSearch):
         seed: int = 0,
         initial: InitialWeights = None,
         groups: Sequence[Sequence[int]] | None = None,
+        rounds_per_training: int = 1,
+        control: bool = False,
     ) -> None:
         super().__init__(
             num_objectives,
@@ -61,7 +68,12 @@ class RandomSearch(StaticSearch):
             dict(low=low, high=high),
             initial,
             groups,
+            rounds_per_training,
         )
+        self._control = check_bool('control', control)
+        if control:
+            check_int('num_replicas', num_replicas, 2)
+            self._identity['options']['control'] = True
         self._low = math.log(check_number('low', low, WEIGHT_FLOOR))
         self._high = math.log(check_number('high', high, low, above=True))
 
@@ -73,9 +85,13 @@ class RandomSearch(StaticSearch):
             generator=self.generator,
         )
         factors = (self._low + (self._high - self._low) * shares).exp()
-        if self.rounds_done == 0:
+        first = self.trainings_done == 0
+        if first:
             factors[0] = 1.0
-        return self.initial * self.expand(factors)
+        drawn = self.initial * self.expand(factors)
+        if first and self._control:
+            drawn[-1] = 1.0
+        return drawn
 
 
 class RandomWeights(ScheduleSearch):

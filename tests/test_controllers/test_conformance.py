@@ -131,6 +131,11 @@ class TestRandomSearch(SharedBehaviour, StaticSearchConformance):
         return RandomSearch(**options)
 
 
+class TestRandomSearchOfTwoRounds(SharedBehaviour, StaticSearchConformance):
+    def build(self, **options: Any) -> WeightController:
+        return RandomSearch(rounds_per_training=2, control=True, **options)
+
+
 class TestRandomSearchOfGroups(SharedBehaviour, StaticSearchConformance):
     def build(self, **options: Any) -> WeightController:
         return RandomSearch(

@@ -58,6 +58,21 @@ def test_rounds_take_the_points_in_their_order() -> None:
     assert controller.propose(LOSSES).tolist() == POINTS[2:]
 
 
+def test_trainings_of_two_rounds_keep_their_points() -> None:
+    controller = search(num_rounds=4, rounds_per_training=2)
+    for points in (POINTS[:2], POINTS[2:]):
+        for metrics in ((1.0, 2.0), (4.0, 3.0)):
+            assert controller.propose(LOSSES).tolist() == points
+            observe(controller, *metrics)
+    assert controller.ensemble().best_weights.tolist() == POINTS[0]
+    message = (
+        '`num_rounds / rounds_per_training` times `num_replicas` should be '
+        'the number of points, 4. Found 1 times 2'
+    )
+    with pytest.raises(ValueError, match=message):
+        search(num_rounds=2, rounds_per_training=2)
+
+
 def test_the_best_point_of_all_rounds_is_found() -> None:
     controller = search()
     for metrics in ((3.0, 9.0), (NAN, 4.0)):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmada.controllers import RandomSearch, RandomWeights, Start
+from mmada.controllers import RandomSearch, RandomWeights, Rest, Start
 
 LOSSES = torch.tensor([0.4, 0.2], dtype=torch.float64)
 NAN = float('nan')
@@ -64,6 +64,80 @@ def test_the_best_candidate_of_all_rounds_is_found() -> None:
     ensemble = controller.ensemble()
     assert torch.equal(ensemble.best_weights, first[2])
     assert ensemble.num_rounds == 1 and controller.best_metric == 9
+
+
+def test_trainings_of_two_rounds_are_judged_by_the_second() -> None:
+    """Weights stay; a replica that fails rests until others begin."""
+    controller = search(num_rounds=4, rounds_per_training=2)
+    first = controller.propose(LOSSES)
+    assert controller.start is Start.OWN
+    assert controller.plan() == (Start.INITIAL,) * 3
+    controller.observe(torch.tensor([9.0, NAN, 2.0]), None)
+    assert torch.equal(controller.ensemble().best_weights, first[0])
+    assert torch.equal(controller.propose(LOSSES), first)
+    assert controller.plan() == (Start.OWN, Rest.EMPTY, Start.OWN)
+    controller.observe(torch.tensor([3.0, NAN, 4.0]), None)
+    assert torch.equal(controller.ensemble().best_weights, first[2])
+    second = controller.propose(LOSSES)
+    assert (second != first).all()
+    assert controller.plan() == (Start.INITIAL,) * 3
+    controller.observe(torch.tensor([8.0, 8.0, 8.0]), None)
+    assert controller.best_metric == 4
+    controller.propose(LOSSES)
+    controller.observe(torch.tensor([3.0, 5.0, 1.0]), None)
+    assert torch.equal(controller.ensemble().best_weights, second[1])
+    assert controller.best_metric == 5
+
+
+def test_trainings_that_do_not_fit_do_not_begin() -> None:
+    controller = search(num_rounds=5, rounds_per_training=2)
+    ended = []
+    for _ in range(4):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)
+        ended.append(controller.finished)
+    assert ended == [False, False, False, True]
+
+
+def test_a_search_that_ends_early_finds_the_best_of_its_last_round() -> None:
+    controller = search(num_rounds=2, rounds_per_training=4)
+    weights = controller.propose(LOSSES)
+    controller.observe(torch.tensor([9.0, 2.0, 3.0]), None)
+    assert not controller.finished
+    controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)
+    assert torch.equal(controller.ensemble().best_weights, weights[2])
+
+
+def test_a_schedule_is_as_long_as_a_training() -> None:
+    assert RandomSearch.training_rounds(6, {}) == 1
+    assert RandomSearch.training_rounds(6, dict(rounds_per_training=3)) == 3
+
+
+def test_a_control_has_all_weights_1() -> None:
+    controller = search(initial=[4.0, 0.5], control=True)
+    drawn = controller.propose(LOSSES)
+    assert drawn[0].tolist() == [4, 0.5] and drawn[2].tolist() == [1, 1]
+    plain = search(initial=[4.0, 0.5])
+    assert torch.equal(drawn[1], plain.propose(LOSSES)[1])
+    controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)
+    assert controller.ensemble().best_weights.tolist() == [1, 1]
+    assert (controller.propose(LOSSES)[2] != 1).all()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(rounds_per_training=0), '`rounds_per_training` should be'),
+        (dict(control='no'), '`control` should be'),
+        (dict(control=True, num_replicas=1), '`num_replicas` should be'),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        search(**changes)
 
 
 @pytest.mark.parametrize(

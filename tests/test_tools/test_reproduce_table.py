@@ -41,8 +41,8 @@ def config(name):
         # scored as well
         ('ada-segment-search_8xb2-1x_coco', 97 * PROXY, 98 * 10000),
         ('ada-segment-search_8xb2-2x_coco', 193 * PROXY, 194 * 10000),
-        # 20 trainings, and a pseudo epoch as long as one
-        ('grid-search_8xb2-1x_coco', 21 * 12 * PROXY, 21 * 10000),
+        # 20 trainings of 12 rounds, and a pseudo epoch
+        ('grid-search_8xb2-1x_coco', 241 * PROXY, 241 * 10000),
     ],
 )
 def test_work_is_counted_as_by_hand(name, iterations, images):

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mmada.commands.adapt.source import Noted
+from mmada.commands.adapt.source import Code, Noted
+
+
+class Setting(NamedTuple):
+    """What the controller of a search depends on.
+
+    Attributes:
+        num_objectives: How many losses are weighted; 0 if it is not known.
+        num_rounds: Rounds of a training.
+        from_ones: Whether the search begins at weights of 1.
+    """
+
+    num_objectives: int
+    num_rounds: int
+    from_ones: bool
 
 
 class Method(NamedTuple):
@@ -16,9 +30,8 @@ class Method(NamedTuple):
         hook: The hook that sets the weights; None for a method without.
         every_iteration: Whether the weights change at every iteration.
         proposals: Whether the losses of region proposals are weighted, too.
-        controller: Returns that of a search before the training, for a
-            number of objectives, 0 if it is not known, and whether it begins
-            at weights of 1; None without a search.
+        controller: Returns that of a search before the training; None without
+            a search.
         loss: The loss that a segmentor is given; None where it keeps its own.
         needs: What it takes beside the training itself.
         any_sign: Whether losses may be negative.
@@ -30,7 +43,7 @@ class Method(NamedTuple):
     hook: dict[str, Any] | None = None
     every_iteration: bool = False
     proposals: bool = False
-    controller: Callable[[int, bool], dict[str, Any]] | None = None
+    controller: Callable[[Setting], dict[str, Any]] | None = None
     loss: dict[str, Any] | None = None
     needs: str = ''
     any_sign: bool = False
@@ -49,26 +62,36 @@ def _gradient(**weighting: Any) -> dict[str, Any]:
     return dict(type='GradientWeightingHook', weighting=weighting)
 
 
-def _slope(n: int, from_ones: bool) -> dict[str, Any]:
+def _slope(setting: Setting) -> dict[str, Any]:
     # Two replicas, one opposite the other, for each of the n - 1 directions,
     # the one at the centre, and a control unless that has all weights 1.
-    replicas = 2 * n if n else 10
+    replicas = 2 * setting.num_objectives or 10
+    start = dict(start=_ONES) if setting.from_ones else {}
     return dict(
-        type='SlopeSearch',
-        num_replicas=replicas - from_ones,
-        **_start(from_ones),
+        type='SlopeSearch', num_replicas=replicas - len(start), **start
     )
 
 
-def _ada_segment(n: int, from_ones: bool) -> dict[str, Any]:
-    return dict(type='AdaSegment', num_replicas=8, **_start(from_ones))
+def _ada_segment(setting: Setting) -> dict[str, Any]:
+    start = dict(start=_ONES) if setting.from_ones else {}
+    return dict(type='AdaSegment', num_replicas=8, **start)
 
 
-def _start(from_ones: bool) -> dict[str, Any]:
-    note = 'weights of 1: auxiliary losses are meant to be small'
-    return dict(start=Noted(0.0, note)) if from_ones else {}
+def _random_search(setting: Setting) -> dict[str, Any]:
+    # The start and four others, as in the benchmark, and a control unless
+    # the start has all weights 1.
+    start = dict(initial='inverse_loss', control=True)
+    return dict(
+        type='RandomSearch',
+        num_replicas=5 if setting.from_ones else 6,
+        rounds_per_training=setting.num_rounds,
+        low=Code('1 / 3'),
+        high=3.0,
+        **({} if setting.from_ones else start),
+    )
 
 
+_ONES = Noted(0.0, 'weights of 1: auxiliary losses are meant to be small')
 _PSEUDO = 'a pseudo epoch before the first one'
 
 METHODS = {
@@ -119,6 +142,12 @@ METHODS = {
         dict(type='PolicyWeightingHook', mode='pred'),
         proposals=True,
         controller=_slope,
+    ),
+    'random-search': Method(
+        'Static weights: the best of six trainings, then another with them.',
+        dict(type='PolicyWeightingHook', mode='final'),
+        proposals=True,
+        controller=_random_search,
     ),
     'ada-segment': Method(
         'Ada-Segment: a policy learned round by round, then a training.',

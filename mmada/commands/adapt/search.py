@@ -202,20 +202,25 @@ def _without_panopticapi(stock: Stock, loader: str) -> bool:
 
 
 def loop(
-    stock: Stock, controller: dict[str, Any], reward: Reward, gpus: int
+    rounds: dict[str, Any],
+    controller: dict[str, Any],
+    reward: Reward,
+    gpus: int,
 ) -> dict[str, Any]:
     """Return the loop that searches and then trains.
 
     Args:
-        stock: The stock config.
+        rounds: What :func:`rounds_of` returns.
         controller: Config of the controller.
         reward: What it maximises.
         gpus: How many train a replica.
     """
+    if 'iters_per_round' not in rounds:
+        noted = Noted(rounds['num_rounds'], 'of an epoch each')
+        rounds = dict(num_rounds=noted)
     exploration: dict[str, Any] = dict(
-        type='ParallelExplorationLoop', **_rounds(stock.config)
-    )
-    exploration |= dict(
+        type='ParallelExplorationLoop',
+        **rounds,
         ranks_per_replica=gpus,
         target=dict(type='LossWeights', objectives=Code('objectives')),
         controller=controller,
@@ -232,11 +237,14 @@ def loop(
     )
 
 
-def _rounds(config: Config) -> dict[str, Any]:
-    """Return the rounds of a search that is as long as the training."""
+def rounds_of(config: Config) -> dict[str, Any]:
+    """Return the rounds of a search that is as long as the training.
+
+    One is an epoch, or a twelfth of a training by iterations.
+    """
     epochs = config.train_cfg.get('max_epochs')
     if epochs is not None:
-        return dict(num_rounds=Noted(epochs, 'of an epoch each'))
+        return dict(num_rounds=epochs)
     iterations = max(1, config.train_cfg.max_iters // ROUNDS)
     counts = config.optim_wrapper.get('accumulative_counts', 1)
     if counts == 1:

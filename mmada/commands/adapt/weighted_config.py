@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mmada.commands.adapt import search
-from mmada.commands.adapt.methods import Method
+from mmada.commands.adapt.methods import Method, Setting
 from mmada.commands.adapt.model_losses import find_losses
 from mmada.commands.adapt.objectives import (
     Grouping,
@@ -256,9 +256,14 @@ class WeightedConfig:
                 'lists what it computes'
             )
 
-    def _loop(self, controller: Callable[[int, bool], dict[str, Any]]) -> str:
+    def _loop(self, controller: Callable[[Setting], dict[str, Any]]) -> str:
+        rounds = search.rounds_of(self.stock.config)
         options = controller(
-            len(self.grouping.names), self.stock.scope in search.BALANCED
+            Setting(
+                len(self.grouping.names),
+                rounds['num_rounds'],
+                self.stock.scope in search.BALANCED,
+            )
         )
         number = options['num_replicas']
         self.decided.append(
@@ -267,7 +272,7 @@ class WeightedConfig:
             'comes on top. On your GPUs: '
             f'mmada plan {self.out} --gpus N'
         )
-        loop = search.loop(self.stock, options, self.reward, self.gpus)
+        loop = search.loop(rounds, options, self.reward, self.gpus)
         return assignment('train_cfg', loop)
 
     def _command(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -85,7 +85,7 @@ class AutoSegLossSearch(Rounds, ActionController):
         ValueError: If a value is out of range.
     """
 
-    start: ClassVar[Start] = Start.INITIAL
+    start = Start.INITIAL
     _state_keys = (
         'identity',
         'generator',

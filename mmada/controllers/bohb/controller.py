@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -71,7 +71,7 @@ class BohbSearch(WeightSearch):
         ValueError: If a value is out of range.
     """
 
-    start: ClassVar[Start] = Start.OWN
+    start = Start.OWN
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,7 +117,7 @@ class SlopeSearch(WeightSearch):
         ValueError: If a value is out of range.
     """
 
-    start: ClassVar[Start] = Start.OWN
+    start = Start.OWN
 
     def __init__(
         self,
