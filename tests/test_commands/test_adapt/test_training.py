@@ -116,3 +116,35 @@ def test_a_search_is_rewarded_with_images_that_it_does_not_train_on(
     inner = inner if 'yolox' not in name else inner.dataset
     images = {inner.get_data_info(i)['img_id'] for i in range(3)}
     assert scored.dataset.get_data_info(0)['img_id'] not in images
+
+
+@pytest.mark.slow
+def test_a_random_search_goes_on_within_its_trainings(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best of six trainings of two epochs is what is trained with."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Config, 'pretty_text', '')
+    options = ('--method', 'random-search', '--gpus', 1)
+    cfg = adapt(f'mmdet::{FAST}.py', tmp_path / 'mine.py', *options)
+    controller = cfg.train_cfg.exploration.controller
+    assert controller.rounds_per_training == 12
+    assert controller.num_replicas == 6 and controller.control
+    ann_file = cfg.train_cfg.exploration.reward_evaluator.ann_file
+    assert main(['split', ann_file, '--num-reward', '2']) == 0
+    shrink(cfg)
+    controller.rounds_per_training = 2
+    cfg.train_cfg.exploration.num_rounds = 2
+    cfg.train_cfg.training.max_epochs = 2
+    cfg.work_dir = str(tmp_path / 'work')
+    Runner.from_cfg(cfg).train()
+    lines = (tmp_path / 'work/exploration/history.jsonl').read_text()
+    first, second = map(json.loads, lines.splitlines())
+    assert first['weights'] == second['weights']
+    assert first['weights'][-1] == [1, 1]
+    assert second['ages'] == [2] * 6
+    rewards = [each['coco/bbox_mAP'] for each in second['metrics']]
+    best = second['weights'][rewards.index(max(rewards))]
+    used = (tmp_path / 'work/weights.jsonl').read_text().splitlines()
+    found = json.loads(used[-1])['weights']
+    assert found == pytest.approx(best if len(set(rewards)) > 1 else [1, 1])
