@@ -19,11 +19,17 @@ from mmada.controllers.weight_search import (
     StaticSearch,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
+from mmada.policies.policy import GroupPolicy, Policy, mean_one_weights
 from mmada.utils.checks import check_bool, check_int, check_number
 
 
 class RandomSearch(StaticSearch):
     """Static weights: log-uniform factors, the first candidate without.
+
+    All candidates have the mean of the initial weights, since a factor on all
+    weights is a learning rate. With `initial='inverse_loss'` the factors are
+    what is found: a policy, which gives other weights for losses of other
+    scales.
 
     Args:
         num_objectives: Number n of losses that are weighted.
@@ -88,10 +94,21 @@ class RandomSearch(StaticSearch):
         first = self.trainings_done == 0
         if first:
             factors[0] = 1.0
-        drawn = self.initial * self.expand(factors)
+        logs = self.initial.log() + self.expand(factors.log())
+        drawn = self.initial.mean() * mean_one_weights(logs)
         if first and self._control:
             drawn[-1] = 1.0
         return drawn
+
+    def _policy_of(self, weights: Tensor) -> Policy:
+        all_equal = bool((weights == weights[0]).all())  # the control's
+        if not self.needs_losses or all_equal:
+            return super()._policy_of(weights)
+        assert self._initial_losses is not None
+        policy = GroupPolicy(self.num_objectives, self._groups, start=1.0)
+        policy.requires_grad_(False)
+        policy.move(policy.coordinates(weights.log(), self._initial_losses))
+        return policy
 
 
 class RandomWeights(ScheduleSearch):

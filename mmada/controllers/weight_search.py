@@ -27,6 +27,7 @@ from mmada.controllers.rounds import WeightRounds
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
 from mmada.policies.policy import (
     ConstantPolicy,
+    Policy,
     centred_log,
     complete_groups,
     group_indices,
@@ -177,14 +178,14 @@ class WeightSearch(WeightRounds):
             best, rewarded.rewards, rewarded.informative, info, rewarded.reason
         )
 
-    def _constant_ensemble(self, weights: Tensor) -> PolicyEnsemble:
-        """Return the ensemble of one constant policy."""
+    def _ensemble_of(self, policy: Policy, best: Tensor) -> PolicyEnsemble:
+        """Return the ensemble of one policy, which has found weights."""
         losses, provenance = self._provenance()
         return PolicyEnsemble(
-            policies=(ConstantPolicy.of(weights),),
+            policies=(policy,),
             provenance=provenance,
             initial_losses=losses,
-            best_weights=weights,
+            best_weights=best,
         )
 
 
@@ -207,7 +208,7 @@ class StaticSearch(WeightSearch):
 
     All trainings begin with one initial state, m of them at a time. What is
     found is the vector that scored best at the end of a training, as one
-    constant policy. A training may take several rounds, so that a search
+    policy. A training may take several rounds, so that a search
     that is killed goes on from the last of them: :meth:`draw` is called
     where trainings begin. None begin that do not fit into the rounds left,
     but for the first: a search with fewer rounds than they have ends early.
@@ -331,7 +332,12 @@ class StaticSearch(WeightSearch):
         Raises:
             RuntimeError: If no round was won by a valid replica yet.
         """
-        return self._constant_ensemble(self._best.action)
+        best = self._best.action
+        return self._ensemble_of(self._policy_of(best), best)
+
+    def _policy_of(self, weights: Tensor) -> Policy:
+        """Return the policy that gives weights, ``(n,)``."""
+        return ConstantPolicy.of(weights)
 
     def _memory(self) -> dict[str, Any]:
         memory: dict[str, Any] = dict(best=self._best.state_dict())

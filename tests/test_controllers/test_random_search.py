@@ -46,13 +46,49 @@ def test_draws_are_log_uniform() -> None:
     )
     controller = search(low=0.01, high=100.0, seed=6)
     # a share of one half is the geometric mean, here 1
-    torch.testing.assert_close(
-        controller.propose(LOSSES)[1:], 10 ** (4 * shares[1:] - 2)
-    )
+    factors = 10 ** (4 * shares[1:] - 2)
+    found = controller.propose(LOSSES)[1:]
+    torch.testing.assert_close(found, 2 * factors / factors.sum(1)[:, None])
     many = search(low=0.5, high=8.0, num_replicas=20_000).propose(LOSSES)
-    assert many.min() >= 0.5 and many.max() <= 8
-    below = (many < 0.5 * math.sqrt(8 / 0.5)).double().mean()
-    assert float(below) == pytest.approx(0.5, abs=0.02)
+    ratios = (many[:, 0] / many[:, 1]).log()
+    # The difference of two uniform numbers has a sixth of the square of
+    # their range as its variance.
+    assert ratios.abs().max() <= math.log(16)
+    assert float(ratios.var()) == pytest.approx(
+        math.log(16) ** 2 / 6, rel=0.03
+    )
+
+
+def test_the_mean_is_that_of_the_initial_weights() -> None:
+    drawn = search(initial=[4.0, 0.5], num_replicas=5).propose(LOSSES)
+    assert drawn[0].tolist() == pytest.approx([4, 0.5])
+    assert drawn.mean(1).tolist() == pytest.approx([2.25] * 5)
+
+
+def test_what_is_found_around_inverse_loss_fits_other_scales() -> None:
+    """Inverse losses of 0.4 and 0.2 have the weights 2/3 and 4/3."""
+    controller = search(initial='inverse_loss')
+    drawn = controller.propose(LOSSES)
+    assert drawn[0].tolist() == pytest.approx([2 / 3, 4 / 3])
+    controller.observe(torch.tensor([1.0, 2.0, 1.5]), None)
+    ensemble = controller.ensemble()
+    weights = ensemble.weights(1, 12, LOSSES)
+    torch.testing.assert_close(weights, drawn[1])
+    # The share of each loss in the weighted sum stays.
+    others = torch.tensor([0.4, 1.6], dtype=torch.float64)
+    shares = ensemble.weights(1, 12, others) * others
+    expected = drawn[1] * LOSSES
+    torch.testing.assert_close(
+        shares / shares.sum(), expected / expected.sum()
+    )
+
+
+def test_all_weights_1_are_found_as_such() -> None:
+    controller = search(initial='inverse_loss', control=True)
+    controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)
+    others = torch.tensor([0.4, 1.6], dtype=torch.float64)
+    assert controller.ensemble().weights(1, 12, others).tolist() == [1, 1]
 
 
 def test_the_best_candidate_of_all_rounds_is_found() -> None:
@@ -117,7 +153,8 @@ def test_a_schedule_is_as_long_as_a_training() -> None:
 def test_a_control_has_all_weights_1() -> None:
     controller = search(initial=[4.0, 0.5], control=True)
     drawn = controller.propose(LOSSES)
-    assert drawn[0].tolist() == [4, 0.5] and drawn[2].tolist() == [1, 1]
+    assert drawn[0].tolist() == pytest.approx([4, 0.5])
+    assert drawn[2].tolist() == [1, 1]
     plain = search(initial=[4.0, 0.5])
     assert torch.equal(drawn[1], plain.propose(LOSSES)[1])
     controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)

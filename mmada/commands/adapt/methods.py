@@ -145,7 +145,7 @@ METHODS = {
     ),
     'random-search': Method(
         'Static weights: the best of six trainings, then another with them.',
-        dict(type='PolicyWeightingHook', mode='final'),
+        dict(type='PolicyWeightingHook', mode='pred'),
         proposals=True,
         controller=_random_search,
     ),

@@ -16,6 +16,7 @@ from mmada.controllers.rewards import RoundRewards, metrics_differ
 from mmada.controllers.rounds import NOTHING_FOUND
 from mmada.controllers.weight_search import InitialWeights, WeightSearch
 from mmada.policies.ensemble import WEIGHT_FLOOR, PolicyEnsemble
+from mmada.policies.policy import ConstantPolicy
 from mmada.utils.checks import (
     check_int,
     check_number,
@@ -239,7 +240,8 @@ class BohbSearch(WeightSearch):
         best = self._hyperband.best
         if best is None:
             raise RuntimeError(NOTHING_FOUND)
-        return self._constant_ensemble(self._weights(best))
+        weights = self._weights(best)
+        return self._ensemble_of(ConstantPolicy.of(weights), weights)
 
     def _memory(self) -> dict[str, Any]:
         return dict(
