@@ -130,9 +130,8 @@ def test_rows_go_where_they_fit(tools):
     on_cascade = {m for p, m in pairs if p == 'cascade'}
     assert on_cascade == everything - {MOVED}
     on_fpn = {m for p, m in pairs if p == 'panoptic_fpn'}
-    # Nobody searched on CamVid with this detector.
-    found = {m for m in everything if ', of draw' in m or ', of camvid' in m}
-    assert on_fpn == everything - found - {MOVED}
+    # CamVid with wrong scales is no problem of this detector.
+    assert on_fpn == {m for m in everything if ' of draw' not in m} - {MOVED}
     on_deeper = {m for p, m in pairs if p == 'deeper'}
     searched = {'Ada-Segment', MOVED, TUNED, 'SlopeSearch from ones of tuning'}
     free = {'ones', 'inverse-loss', 'uncertainty', 'region proposals x0.35'}
