@@ -105,3 +105,13 @@ def test_a_noise_that_is_told_too_large_leaves_small_gains() -> None:
     assert 0.15 < true < 0.25
     assert fourfold == pytest.approx(true, abs=0.06)
     assert eightfold < true / 3
+
+
+def test_a_slope_gains_more_than_the_best_of_as_many_random_ones() -> None:
+    world = slope.World(directions=4, cost=1.0, room=2.0, noise=0.5)
+    _, _, row = slope.random_table(20, [world])
+    gains = [
+        float(cell.split(',')[0]) for cell in row.strip('|').split('|')[4:]
+    ]
+    assert slope.CANDIDATES == (5, 9)
+    assert gains[0] > 1.2 and 0 < gains[1] < gains[2] < 1

@@ -1,4 +1,4 @@
-"""What SlopeSearch gains with a centre point, a control and a false `noise`.
+"""What SlopeSearch gains: its centre point, control, `noise`, and a rival.
 
 Searches with the package's own controller on simulated metrics of whole
 trainings: a concave response over the log-factors, curved by chance more in
@@ -6,7 +6,9 @@ some directions than in others, and noise. The first table compares designs
 with a centre point and without at equal cost: the mean gain over the start in
 PQ, and the share of searches that end below it. The second one has a control
 with all weights 1, or none, and the gain over all weights 1. The third one
-tells the searches another noise than that of the metrics.
+tells the searches another noise than that of the metrics. The fourth one
+compares it with RandomSearch, which takes the best of as many trainings, or of
+fewer.
 
 python tools/benchmarks/simulate_slope_search.py
 """
@@ -17,13 +19,13 @@ import argparse
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from mmada.commands.command_line import ends_with_reader
-from mmada.controllers import SlopeSearch
+from mmada.controllers import RandomSearch, SlopeSearch, WeightController
 from mmada.policies.policy import centred_basis
 
 SIGMA = 1.2
@@ -87,6 +89,15 @@ MISJUDGED = [
     for room in (0.25, 0.5, 1.0, 2.0)
 ]
 ASSUMED = (0.15, 0.3, 0.6, 1.2)
+COMPARED = [
+    World(4, cost, room, noise)
+    for noise in (0.5, 1.0)
+    for cost in (1.0, 3.0)
+    for room in (0.5, 2.0, 5.0)
+]
+CANDIDATES = (5, 9)
+SPREAD = 3.0
+"""Factors of random search are up to so large, or as small."""
 # Pairs of equal cost.
 DESIGNS = [
     Design(replicas, centre) for replicas in (9, 8) for centre in (False, True)
@@ -124,13 +135,36 @@ def gain(
         seed: Of the response and of chance.
         noise: That the search is told; None for the true one.
     """
-    options = dict(
-        num_replicas=design.num_replicas,
+    controller = SlopeSearch(
+        world.directions + 1,
+        1,
+        design.num_replicas,
+        sigma=SIGMA,
+        noise=world.noise if noise is None else noise,
         centre=design.centre,
         control=False,
-        noise=world.noise if noise is None else noise,
+        seed=seed,
     )
-    return _search(world, seed, options)[0]
+    return _search(world, seed, controller)[0]
+
+
+def random_gain(world: World, candidates: int, seed: int) -> float:
+    """Return what the best of random candidates gains, in true PQ.
+
+    Args:
+        world: The response around the search's start, the first candidate.
+        candidates: How many trainings are compared.
+        seed: Of the response and of chance.
+    """
+    controller = RandomSearch(
+        world.directions + 1,
+        1,
+        candidates,
+        low=1 / SPREAD,
+        high=SPREAD,
+        seed=seed,
+    )
+    return _search(world, seed, controller)[0]
 
 
 def gain_over_ones(
@@ -144,26 +178,44 @@ def gain_over_ones(
         control: Whether the search has a replica with all weights 1 more.
         seed: Of the response and of chance.
     """
-    options = dict(
-        num_replicas=9 + control, control=control, noise=world.noise
+    controller = SlopeSearch(
+        world.directions + 1,
+        1,
+        9 + control,
+        sigma=SIGMA,
+        noise=world.noise,
+        control=control,
+        seed=seed,
     )
-    found, learned = _search(world, seed, options, above)
+    found, learned = _search(
+        world, seed, controller, above if control else None
+    )
     return found - above if learned else 0.0
 
 
 def _search(
-    world: World, seed: int, options: dict[str, Any], above: float = 0.0
+    world: World,
+    seed: int,
+    controller: WeightController,
+    above: float | None = None,
 ) -> tuple[float, bool]:
-    """Return a search's gain over its start, and whether it has learned."""
+    """Return a search's gain over its start, and whether it has learned.
+
+    Args:
+        world: The response.
+        seed: Of the response and of chance.
+        controller: Before its only round.
+        above: PQ of the last replica above that of the start, where it has
+            all weights 1, which is no point of the response.
+    """
     generator = Generator().manual_seed(seed)
     response = Response(world, generator)
     size = world.directions + 1
     basis, losses = centred_basis(size), torch.ones(size)
-    controller = SlopeSearch(size, 1, sigma=SIGMA, seed=seed, **options)
     factors = controller.propose(losses).log() @ basis.T
     metrics = response(factors)
     start = response(torch.zeros(world.directions, dtype=torch.float64))
-    if options['control']:  # the last, which is no point of the response
+    if above is not None:
         metrics[-1] = start + above
     metrics += LEVEL + world.noise * _normal(generator, len(metrics))
     result = controller.observe(metrics, None)
@@ -223,6 +275,20 @@ def noise_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
     return rows
 
 
+def random_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
+    """Return the rows of a Markdown table."""
+    rows = _head(['slope of 9', *(f'random, {n}' for n in CANDIDATES)])
+    seeds = range(num_searches)
+    for world in worlds:
+        cells = [_cell([gain(world, Design(9, True), seed) for seed in seeds])]
+        cells += [
+            _cell([random_gain(world, number, seed) for seed in seeds])
+            for number in CANDIDATES
+        ]
+        rows.append(f'{_left(world)} | {" | ".join(cells)} |')
+    return rows
+
+
 def _head(names: Sequence[str]) -> list[str]:
     return [
         f'| directions | noise | {SIGMA} away costs | room | '
@@ -254,7 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     print('\n'.join(table(args.searches, WORLDS)), '\n')
     print('\n'.join(control_table(args.searches, CONTROLLED)), '\n')
-    print('\n'.join(noise_table(args.searches, MISJUDGED)))
+    print('\n'.join(noise_table(args.searches, MISJUDGED)), '\n')
+    print('\n'.join(random_table(args.searches, COMPARED)))
 
 
 if __name__ == '__main__':
