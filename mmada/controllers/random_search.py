@@ -46,8 +46,8 @@ class RandomSearch(StaticSearch):
             Defaults to one group for each objective.
         rounds_per_training: Rounds R of a training. Defaults to 1.
         control: Whether the last of the first m candidates has all weights 1,
-            so that what is found is no worse on the reward images. Defaults
-            to False.
+            so that what is found is no worse on the reward images; without
+            `initial` the first one has them anyway. Defaults to False.
 
     Raises:
         ValueError: If a value is out of range.
@@ -76,8 +76,8 @@ class RandomSearch(StaticSearch):
             groups,
             rounds_per_training,
         )
-        self._control = check_bool('control', control)
-        if control:
+        self._control = check_bool('control', control) and initial is not None
+        if self._control:
             check_int('num_replicas', num_replicas, 2)
             self._identity['options']['control'] = True
         self._low = math.log(check_number('low', low, WEIGHT_FLOOR))

@@ -155,6 +155,8 @@ def test_a_control_has_all_weights_1() -> None:
     drawn = controller.propose(LOSSES)
     assert drawn[0].tolist() == pytest.approx([4, 0.5])
     assert drawn[2].tolist() == [1, 1]
+    alike = search(control=True).propose(LOSSES)
+    assert torch.equal(alike, search().propose(LOSSES))
     plain = search(initial=[4.0, 0.5])
     assert torch.equal(drawn[1], plain.propose(LOSSES)[1])
     controller.observe(torch.tensor([1.0, 2.0, 3.0]), None)
@@ -167,7 +169,10 @@ def test_a_control_has_all_weights_1() -> None:
     [
         (dict(rounds_per_training=0), '`rounds_per_training` should be'),
         (dict(control='no'), '`control` should be'),
-        (dict(control=True, num_replicas=1), '`num_replicas` should be'),
+        (
+            dict(initial='inverse_loss', control=True, num_replicas=1),
+            '`num_replicas` should be',
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(
