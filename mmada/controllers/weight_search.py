@@ -321,8 +321,12 @@ class StaticSearch(WeightSearch):
             self._best.note(weights, metric)
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether any two trainings scored differently."""
-        return metrics_differ(metrics)
+        """Return whether any two trainings scored differently at their end.
+
+        In the last round if none has ended.
+        """
+        ends = metrics[self._whole - 1 :: self._whole]
+        return metrics_differ(ends if len(ends) else metrics[-1])
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the best weights so far; see :class:`WeightController`.

@@ -125,6 +125,33 @@ def test_trainings_of_two_rounds_are_judged_by_the_second() -> None:
     assert controller.best_metric == 5
 
 
+def learned(metrics: list[list[float]], **changes: Any) -> bool:
+    """Whether a search whose trainings take two rounds learned anything."""
+    controller = search(
+        num_rounds=len(metrics), rounds_per_training=2, **changes
+    )
+    for row in metrics:
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    rows = torch.tensor(metrics, dtype=torch.float64)
+    return controller.learned([True] * len(rows), rows)
+
+
+def test_a_metric_that_rises_within_trainings_alone_says_nothing() -> None:
+    equal, higher = [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]
+    assert not learned([equal, higher])
+    assert not learned([[1.0, 2.0, 3.0], higher])
+    assert not learned([[1.0, NAN, NAN], [2.0, NAN, NAN]])
+    assert not learned([equal, higher, equal, higher])
+    assert learned([equal, [2.0, 3.0, 2.0]])
+    assert learned([equal, higher, equal, [3.0, 3.0, 3.0]])
+
+
+def test_trainings_that_have_not_ended_are_judged_by_the_last_round() -> None:
+    assert learned([[1.0, 1.0, 2.0]])
+    assert not learned([[1.0, 1.0, 1.0]])
+
+
 def test_trainings_that_do_not_fit_do_not_begin() -> None:
     controller = search(num_rounds=5, rounds_per_training=2)
     ended = []
