@@ -138,7 +138,8 @@ class WeightSearch(WeightRounds):
         """Take note of a round's winner, after :meth:`learn`.
 
         Args:
-            weights: That it trained with, shape ``(n,)``.
+            weights: That :meth:`draw` gave, shape ``(n,)``; it trained with
+                them or, where they are smaller, with ``WEIGHT_FLOOR``.
             metric: That it reached, shape ``()``.
         """
 
@@ -151,9 +152,8 @@ class WeightSearch(WeightRounds):
         """
         self._checked_losses(losses)
         drawn = self._drawn()
-        weights = drawn.clamp(min=WEIGHT_FLOOR)
-        self._pending = dict(drawn=drawn, weights=weights)
-        return weights.clone()
+        self._pending = dict(drawn=drawn)
+        return drawn.clamp(min=WEIGHT_FLOOR)
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Reward the replicas; ``reference`` plays no part.
@@ -169,7 +169,7 @@ class WeightSearch(WeightRounds):
             self.learn(pending['drawn'], rewarded)
         best = select_best(metrics)
         if best >= 0:
-            self.keep(pending['weights'][best].clone(), metrics[best])
+            self.keep(pending['drawn'][best].clone(), metrics[best])
             self.rounds_done += 1
         info = dict(
             num_valid=float(rewarded.valid.sum()), spread=rewarded.spread
@@ -337,7 +337,8 @@ class StaticSearch(WeightSearch):
             RuntimeError: If no round was won by a valid replica yet.
         """
         best = self._best.action
-        return self._ensemble_of(self._policy_of(best), best)
+        policy = self._policy_of(best)
+        return self._ensemble_of(policy, best.clamp(min=WEIGHT_FLOOR))
 
     def _policy_of(self, weights: Tensor) -> Policy:
         """Return the policy that gives weights, ``(n,)``."""
@@ -434,8 +435,8 @@ class ScheduleSearch(WeightSearch):
         return winner
 
     def keep(self, weights: Tensor, metric: Tensor) -> None:
-        self._winner = weights
-        self._schedule.append(self._scheduled(weights))
+        self._winner = weights.clamp(min=WEIGHT_FLOOR)
+        self._schedule.append(self._scheduled(self._winner))
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the schedule so far; see :class:`WeightController`.

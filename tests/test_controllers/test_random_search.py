@@ -83,6 +83,37 @@ def test_what_is_found_around_inverse_loss_fits_other_scales() -> None:
     )
 
 
+def test_what_is_found_around_inverse_loss_knows_no_floor() -> None:
+    """A weight below the floor trains at it; its factor stays as drawn."""
+    losses = torch.tensor([500.0, 1.0, 0.05], dtype=torch.float64)
+    controller = search(
+        num_objectives=3, initial='inverse_loss', groups=[[0, 1], [2]]
+    )
+    trained = controller.propose(losses)
+    assert trained[0, 0] == 1e-3
+    controller.observe(torch.tensor([2.0, 1.0, 1.5]), None)
+    ensemble = controller.ensemble()
+    torch.testing.assert_close(ensemble.weights(1, 12, losses), trained[0])
+    assert torch.equal(ensemble.best_weights, trained[0])
+    # It is the start, which is inverse-loss weighting elsewhere, too.
+    others = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    shares = ensemble.weights(1, 12, others) * others
+    torch.testing.assert_close(shares, shares.mean().expand(3))
+
+
+def test_weights_of_another_mean_are_found_as_such() -> None:
+    """Those of a search that an earlier version began."""
+    controller = search(initial='inverse_loss')
+    controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, 2.0, 1.5]), None)
+    state = controller.state_dict()
+    earlier = torch.tensor([0.5, 9.0], dtype=torch.float64)
+    state['memory']['best']['action'] = earlier
+    controller.load_state_dict(state)
+    found = controller.ensemble().weights(1, 12, LOSSES)
+    torch.testing.assert_close(found, earlier)
+
+
 def test_all_weights_1_are_found_as_such() -> None:
     controller = search(initial='inverse_loss', control=True)
     controller.propose(LOSSES)
