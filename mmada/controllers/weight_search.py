@@ -212,6 +212,7 @@ class StaticSearch(WeightSearch):
     that is killed goes on from the last of them: :meth:`draw` is called
     where trainings begin. None begin that do not fit into the rounds left,
     but for the first: a search with fewer rounds than they have ends early.
+    So does one in which all trainings of later rounds fail amid them.
 
     Args:
         num_objectives: Number n of losses that are weighted.
@@ -275,9 +276,14 @@ class StaticSearch(WeightSearch):
 
     @property
     def finished(self) -> bool:
-        """Whether no further training fits into the rounds that are left."""
+        """Whether no further training fits into the rounds that are left.
+
+        Or all that are not over have failed, while others have ended.
+        """
+        if not self._begins:
+            return self.trainings_done > 0 and not self._alive.any()
         left = self.num_rounds - self.rounds_done
-        return self._begins and self.rounds_done > 0 and left < self._whole
+        return self.rounds_done > 0 and left < self._whole
 
     @property
     def _begins(self) -> bool:
@@ -300,7 +306,8 @@ class StaticSearch(WeightSearch):
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Note which replicas go on; see :class:`WeightSearch`."""
         result = super().observe(metrics, reference)
-        if result.best >= 0:
+        # Where all of the first trainings fail, they are tried again.
+        if result.best >= 0 or self.trainings_done:
             self._alive = metrics.isfinite()
         return result
 

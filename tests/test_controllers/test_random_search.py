@@ -183,6 +183,46 @@ def test_trainings_that_have_not_ended_are_judged_by_the_last_round() -> None:
     assert not learned([[1.0, 1.0, 1.0]])
 
 
+def test_trainings_that_all_fail_leave_what_was_found_before() -> None:
+    """They would fail again: a segment is the same each time."""
+    controller = search(num_rounds=6, rounds_per_training=2)
+    for row in ([1.0, 1.0, 1.0], [1.0, 3.0, 2.0], [4.0, NAN, 4.0]):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    assert not controller.finished
+    controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert controller.finished
+    resumed = search(num_rounds=6, rounds_per_training=2)
+    resumed.load_state_dict(controller.state_dict())
+    assert resumed.finished and resumed.best_metric == 3
+
+
+def test_further_trainings_that_fail_at_once_begin_with_other_weights() -> (
+    None
+):
+    controller = search(num_rounds=4, rounds_per_training=2)
+    for row in ([1.0, 1.0, 1.0], [1.0, 3.0, 2.0]):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    first = controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert not controller.finished
+    assert (controller.propose(LOSSES) != first).all()
+    assert controller.plan() == (Start.INITIAL,) * 3
+
+
+def test_the_first_trainings_are_tried_again_where_all_fail() -> None:
+    controller = search(num_rounds=4, rounds_per_training=2)
+    weights = controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, NAN, 2.0]), None)
+    controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert not controller.finished
+    assert torch.equal(controller.propose(LOSSES), weights)
+    assert controller.plan() == (Start.OWN, Rest.EMPTY, Start.OWN)
+
+
 def test_trainings_that_do_not_fit_do_not_begin() -> None:
     controller = search(num_rounds=5, rounds_per_training=2)
     ended = []
