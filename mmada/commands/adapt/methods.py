@@ -144,7 +144,7 @@ METHODS = {
         controller=_slope,
     ),
     'random-search': Method(
-        'Static weights: the best of six trainings, then another with them.',
+        'Static weights: the best of a few trainings, then another with them.',
         dict(type='PolicyWeightingHook', mode='pred'),
         proposals=True,
         controller=_random_search,
