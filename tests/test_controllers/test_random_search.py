@@ -83,6 +83,17 @@ def test_what_is_found_around_inverse_loss_fits_other_scales() -> None:
     )
 
 
+def test_a_start_of_equal_weights_is_inverse_loss_weighting() -> None:
+    """Without a control no other candidate has all weights 1."""
+    controller = search(initial='inverse_loss')
+    controller.propose(torch.ones(2))
+    controller.observe(torch.tensor([3.0, 2.0, 1.5]), None)
+    ensemble = controller.ensemble()
+    assert ensemble.best_weights.tolist() == [1, 1]
+    expected = torch.tensor([2 / 3, 4 / 3], dtype=torch.float64)
+    torch.testing.assert_close(ensemble.weights(1, 12, LOSSES), expected)
+
+
 def test_what_is_found_around_inverse_loss_knows_no_floor() -> None:
     """A weight below the floor trains at it; its factor stays as drawn."""
     losses = torch.tensor([500.0, 1.0, 0.05], dtype=torch.float64)
