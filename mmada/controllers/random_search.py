@@ -101,8 +101,10 @@ class RandomSearch(StaticSearch):
         return drawn
 
     def _policy_of(self, weights: Tensor) -> Policy:
-        all_equal = bool((weights == weights[0]).all())  # the control's
-        if not self.needs_losses or all_equal:
+        control = self._control and bool((weights == 1).all())
+        # Candidates of earlier versions had other means than a policy gives.
+        mean_one = math.isclose(float(weights.mean()), 1, rel_tol=1e-6)
+        if not self.needs_losses or control or not mean_one:
             return super()._policy_of(weights)
         assert self._initial_losses is not None
         policy = GroupPolicy(self.num_objectives, self._groups, start=1.0)

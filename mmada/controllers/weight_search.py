@@ -138,7 +138,8 @@ class WeightSearch(WeightRounds):
         """Take note of a round's winner, after :meth:`learn`.
 
         Args:
-            weights: That it trained with, shape ``(n,)``.
+            weights: That :meth:`draw` gave, shape ``(n,)``; it trained with
+                them or, where they are smaller, with ``WEIGHT_FLOOR``.
             metric: That it reached, shape ``()``.
         """
 
@@ -151,9 +152,8 @@ class WeightSearch(WeightRounds):
         """
         self._checked_losses(losses)
         drawn = self._drawn()
-        weights = drawn.clamp(min=WEIGHT_FLOOR)
-        self._pending = dict(drawn=drawn, weights=weights)
-        return weights.clone()
+        self._pending = dict(drawn=drawn)
+        return drawn.clamp(min=WEIGHT_FLOOR)
 
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Reward the replicas; ``reference`` plays no part.
@@ -169,7 +169,7 @@ class WeightSearch(WeightRounds):
             self.learn(pending['drawn'], rewarded)
         best = select_best(metrics)
         if best >= 0:
-            self.keep(pending['weights'][best].clone(), metrics[best])
+            self.keep(pending['drawn'][best].clone(), metrics[best])
             self.rounds_done += 1
         info = dict(
             num_valid=float(rewarded.valid.sum()), spread=rewarded.spread
@@ -275,9 +275,15 @@ class StaticSearch(WeightSearch):
 
     @property
     def finished(self) -> bool:
-        """Whether no further training fits into the rounds that are left."""
+        """Whether no further training fits into the rounds that are left.
+
+        It is over as well if all trainings fail amid theirs after others have
+        ended: the same segment would fail again.
+        """
+        if not self._begins:
+            return self.trainings_done > 0 and not self._alive.any()
         left = self.num_rounds - self.rounds_done
-        return self._begins and self.rounds_done > 0 and left < self._whole
+        return self.rounds_done > 0 and left < self._whole
 
     @property
     def _begins(self) -> bool:
@@ -300,7 +306,8 @@ class StaticSearch(WeightSearch):
     def observe(self, metrics: Tensor, reference: float | None) -> RoundResult:
         """Note which replicas go on; see :class:`WeightSearch`."""
         result = super().observe(metrics, reference)
-        if result.best >= 0:
+        # Where all of the first trainings fail, they are tried again.
+        if result.best >= 0 or self.trainings_done:
             self._alive = metrics.isfinite()
         return result
 
@@ -321,8 +328,12 @@ class StaticSearch(WeightSearch):
             self._best.note(weights, metric)
 
     def learned(self, updated: Sequence[bool], metrics: Tensor) -> bool:
-        """Return whether any two trainings scored differently."""
-        return metrics_differ(metrics)
+        """Return whether any two trainings scored differently at their end.
+
+        In the last round if none has ended.
+        """
+        ends = metrics[self._whole - 1 :: self._whole]
+        return metrics_differ(ends if len(ends) else metrics[-1])
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the best weights so far; see :class:`WeightController`.
@@ -333,7 +344,8 @@ class StaticSearch(WeightSearch):
             RuntimeError: If no round was won by a valid replica yet.
         """
         best = self._best.action
-        return self._ensemble_of(self._policy_of(best), best)
+        policy = self._policy_of(best)
+        return self._ensemble_of(policy, best.clamp(min=WEIGHT_FLOOR))
 
     def _policy_of(self, weights: Tensor) -> Policy:
         """Return the policy that gives weights, ``(n,)``."""
@@ -430,8 +442,8 @@ class ScheduleSearch(WeightSearch):
         return winner
 
     def keep(self, weights: Tensor, metric: Tensor) -> None:
-        self._winner = weights
-        self._schedule.append(self._scheduled(weights))
+        self._winner = weights.clamp(min=WEIGHT_FLOOR)
+        self._schedule.append(self._scheduled(self._winner))
 
     def ensemble(self) -> PolicyEnsemble:
         """Return the schedule so far; see :class:`WeightController`.

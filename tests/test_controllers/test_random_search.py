@@ -83,6 +83,48 @@ def test_what_is_found_around_inverse_loss_fits_other_scales() -> None:
     )
 
 
+def test_a_start_of_equal_weights_is_inverse_loss_weighting() -> None:
+    """Without a control no other candidate has all weights 1."""
+    controller = search(initial='inverse_loss')
+    controller.propose(torch.ones(2))
+    controller.observe(torch.tensor([3.0, 2.0, 1.5]), None)
+    ensemble = controller.ensemble()
+    assert ensemble.best_weights.tolist() == [1, 1]
+    expected = torch.tensor([2 / 3, 4 / 3], dtype=torch.float64)
+    torch.testing.assert_close(ensemble.weights(1, 12, LOSSES), expected)
+
+
+def test_what_is_found_around_inverse_loss_knows_no_floor() -> None:
+    """A weight below the floor trains at it; its factor stays as drawn."""
+    losses = torch.tensor([500.0, 1.0, 0.05], dtype=torch.float64)
+    controller = search(
+        num_objectives=3, initial='inverse_loss', groups=[[0, 1], [2]]
+    )
+    trained = controller.propose(losses)
+    assert trained[0, 0] == 1e-3
+    controller.observe(torch.tensor([2.0, 1.0, 1.5]), None)
+    ensemble = controller.ensemble()
+    torch.testing.assert_close(ensemble.weights(1, 12, losses), trained[0])
+    assert torch.equal(ensemble.best_weights, trained[0])
+    # It is the start, which is inverse-loss weighting elsewhere, too.
+    others = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    shares = ensemble.weights(1, 12, others) * others
+    torch.testing.assert_close(shares, shares.mean().expand(3))
+
+
+def test_weights_of_another_mean_are_found_as_such() -> None:
+    """Those of a search that an earlier version began."""
+    controller = search(initial='inverse_loss')
+    controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, 2.0, 1.5]), None)
+    state = controller.state_dict()
+    earlier = torch.tensor([0.5, 9.0], dtype=torch.float64)
+    state['memory']['best']['action'] = earlier
+    controller.load_state_dict(state)
+    found = controller.ensemble().weights(1, 12, LOSSES)
+    torch.testing.assert_close(found, earlier)
+
+
 def test_all_weights_1_are_found_as_such() -> None:
     controller = search(initial='inverse_loss', control=True)
     controller.propose(LOSSES)
@@ -123,6 +165,73 @@ def test_trainings_of_two_rounds_are_judged_by_the_second() -> None:
     controller.observe(torch.tensor([3.0, 5.0, 1.0]), None)
     assert torch.equal(controller.ensemble().best_weights, second[1])
     assert controller.best_metric == 5
+
+
+def learned(metrics: list[list[float]], **changes: Any) -> bool:
+    """Whether a search whose trainings take two rounds learned anything."""
+    controller = search(
+        num_rounds=len(metrics), rounds_per_training=2, **changes
+    )
+    for row in metrics:
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    rows = torch.tensor(metrics, dtype=torch.float64)
+    return controller.learned([True] * len(rows), rows)
+
+
+def test_a_metric_that_rises_within_trainings_alone_says_nothing() -> None:
+    equal, higher = [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]
+    assert not learned([equal, higher])
+    assert not learned([[1.0, 2.0, 3.0], higher])
+    assert not learned([[1.0, NAN, NAN], [2.0, NAN, NAN]])
+    assert not learned([equal, higher, equal, higher])
+    assert learned([equal, [2.0, 3.0, 2.0]])
+    assert learned([equal, higher, equal, [3.0, 3.0, 3.0]])
+
+
+def test_trainings_that_have_not_ended_are_judged_by_the_last_round() -> None:
+    assert learned([[1.0, 1.0, 2.0]])
+    assert not learned([[1.0, 1.0, 1.0]])
+
+
+def test_trainings_that_all_fail_leave_what_was_found_before() -> None:
+    """They would fail again: a segment is the same each time."""
+    controller = search(num_rounds=6, rounds_per_training=2)
+    for row in ([1.0, 1.0, 1.0], [1.0, 3.0, 2.0], [4.0, NAN, 4.0]):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    assert not controller.finished
+    controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert controller.finished
+    resumed = search(num_rounds=6, rounds_per_training=2)
+    resumed.load_state_dict(controller.state_dict())
+    assert resumed.finished and resumed.best_metric == 3
+
+
+def test_further_trainings_that_fail_at_once_begin_with_other_weights() -> (
+    None
+):
+    controller = search(num_rounds=4, rounds_per_training=2)
+    for row in ([1.0, 1.0, 1.0], [1.0, 3.0, 2.0]):
+        controller.propose(LOSSES)
+        controller.observe(torch.tensor(row), None)
+    first = controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert not controller.finished
+    assert (controller.propose(LOSSES) != first).all()
+    assert controller.plan() == (Start.INITIAL,) * 3
+
+
+def test_the_first_trainings_are_tried_again_where_all_fail() -> None:
+    controller = search(num_rounds=4, rounds_per_training=2)
+    weights = controller.propose(LOSSES)
+    controller.observe(torch.tensor([1.0, NAN, 2.0]), None)
+    controller.propose(LOSSES)
+    controller.observe(torch.full((3,), NAN), None)
+    assert not controller.finished
+    assert torch.equal(controller.propose(LOSSES), weights)
+    assert controller.plan() == (Start.OWN, Rest.EMPTY, Start.OWN)
 
 
 def test_trainings_that_do_not_fit_do_not_begin() -> None:

@@ -324,8 +324,9 @@ class Exploration:
     def _fail(self, state: ExplorationState) -> None:
         """Go back to the round's start after all replicas diverged."""
         state.failures += 1
-        if state.failures < MAX_FAILED_ROUNDS:
-            self.reporter.failed(state)
+        over = self.channel.from_main(lambda: self.controller.finished)
+        if over or state.failures < MAX_FAILED_ROUNDS:
+            self.reporter.failed(state, over)
             state.clear_round()
             return
         fate, failures = self.reporter.fate(state), state.failures

@@ -146,15 +146,21 @@ class ExplorationReporter:
         )
         self._write_history(state)
 
-    def failed(self, state: ExplorationState) -> None:
-        """Warn that no replica survived the round."""
-        _warn(
-            f'All replicas of round {state.round + 1} diverged; it is '
-            'tried again with new samples.'
-            if not _unscored(state)
-            else f'No replica of round {state.round + 1} has a reward; it is '
-            'tried again with new samples.'
+    def failed(self, state: ExplorationState, over: bool) -> None:
+        """Warn that no replica survived the round.
+
+        Args:
+            state: With the results of the round.
+            over: Whether the search ends there.
+        """
+        number = state.round + 1
+        fate = (
+            f'No replica of round {number} has a reward'
+            if _unscored(state)
+            else f'All replicas of round {number} diverged'
         )
+        ends = 'the search ends with what it found before'
+        _warn(f'{fate}; {ends if over else "it is tried again"}.')
 
     def fate(self, state: ExplorationState) -> str:
         """Say what became of all replicas of a round."""

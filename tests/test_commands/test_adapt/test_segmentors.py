@@ -63,6 +63,21 @@ def test_a_city_is_held_out_to_reward_a_search(
     assert ids == tuple(f'aachen/aachen_{i}_leftImg8bit.png' for i in range(4))
 
 
+def test_a_random_search_begins_at_ones_and_needs_no_control(
+    folder: Path, mmseg_scope: None
+) -> None:
+    cfg = adapt(STOCK, folder / 'mine.py', '--method', 'random-search')
+    exploration = cfg.train_cfg.exploration
+    assert exploration.controller == dict(
+        type='RandomSearch',
+        num_replicas=5,
+        rounds_per_training=exploration.num_rounds,
+        low=1 / 3,
+        high=3.0,
+    )
+    assert 'six trainings' not in (folder / 'mine.py').read_text()
+
+
 @pytest.mark.slow
 def test_a_search_trains_a_segmentor(folder: Path, mmseg_scope: None) -> None:
     cfg = adapt(STOCK, folder / 'mine.py', '--method', 'slope', '--gpus', 1)
