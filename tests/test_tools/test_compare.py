@@ -176,6 +176,24 @@ def rows_of(tools, problem, name, work_dir):
         (['--jobs', '0'], '`--jobs` .*at least 1. Found 0'),
     ],
 )
+def test_a_start_that_was_not_kept_is_made_again(tools, tmp_path):
+    """Where a row is missing; results that are kept have no models."""
+    problem = tools.problems.ALL['cascade']
+    method = tools.methods.METHODS['ones']
+    start, unit, train = jobs = tools.compare.plan([(problem, method)], [0])
+
+    def lost(*done):
+        keys = {job.key for job in done}
+        return tools.compare.lost_starts(jobs, keys, tmp_path)
+
+    assert lost(start, unit) == {start.key}
+    assert lost(start, unit, train) == set()
+    file = tools.problems.state_file(problem, tmp_path)
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert lost(start, unit) == set()
+
+
 def test_bad_filters_are_named(tools, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         tools.compare.main([str(tmp_path / 'x'), *arguments])

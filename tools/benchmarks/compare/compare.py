@@ -24,9 +24,16 @@ from concurrent.futures import (
 from pathlib import Path
 
 from figure import compare_figure, gain_figure
-from jobs import Job, jobs_of, pretrain_job, prune, unit_job
+from jobs import PRETRAIN, Job, jobs_of, pretrain_job, prune, unit_job
 from methods import DEFAULT, QUICK
-from problems import ALL, PROBLEMS, TRANSFERS, prepare_images, quick
+from problems import (
+    ALL,
+    PROBLEMS,
+    TRANSFERS,
+    prepare_images,
+    quick,
+    state_file,
+)
 from results import RESULTS, Results, keep
 from rows import Row, make_rows
 from run_job import run
@@ -130,6 +137,30 @@ def ready_jobs(
     return ready[:count]
 
 
+def lost_starts(
+    jobs: Sequence[Job], done: Collection[str], work_dir: Path
+) -> set[str]:
+    """Return keys of start states that are wanted, and not there any more.
+
+    Kept results have no models, so a start is made again for further rows.
+
+    Args:
+        jobs: All of them.
+        done: Keys of those with a result.
+        work_dir: Directory of the benchmark.
+    """
+    wanted = {
+        need for job in jobs if job.key not in done for need in job.needs
+    }
+    return {
+        job.key
+        for job in jobs
+        if job.kind == PRETRAIN
+        and job.key in wanted
+        and not state_file(job.problem, work_dir).exists()
+    }
+
+
 def run_jobs(
     jobs: Sequence[Job], work_dir: Path, results: Results, processes: int
 ) -> None:
@@ -148,6 +179,7 @@ def run_jobs(
         BrokenProcessPool: If a process was killed; another call goes on.
     """
     done = results.done()
+    done -= lost_starts(jobs, done, work_dir)
     waiting = [job for job in jobs if job.key not in done]
     print(f'{len(jobs)} jobs, {len(jobs) - len(waiting)} of them done.')
     running: dict[Future, Job] = {}
