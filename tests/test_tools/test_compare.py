@@ -166,16 +166,6 @@ def rows_of(tools, problem, name, work_dir):
     return tools.rows.make_rows(problem, methods, [0], records, work_dir)
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (['--methods', 'twos'], "`--methods` should be .*Found 'twos'"),
-        (['--problems', 'x'], "`--problems` should be .*Found 'x'"),
-        (['--seeds', '0', '0'], '`--seeds` should be different'),
-        (['--seeds', '-1'], '`--seeds` .*at least 0. Found -1'),
-        (['--jobs', '0'], '`--jobs` .*at least 1. Found 0'),
-    ],
-)
 def test_a_start_that_was_not_kept_is_made_again(tools, tmp_path):
     """Where a row is missing; results that are kept have no models."""
     problem = tools.problems.ALL['cascade']
@@ -194,6 +184,16 @@ def test_a_start_that_was_not_kept_is_made_again(tools, tmp_path):
     assert lost(start, unit) == set()
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--methods', 'twos'], "`--methods` should be .*Found 'twos'"),
+        (['--problems', 'x'], "`--problems` should be .*Found 'x'"),
+        (['--seeds', '0', '0'], '`--seeds` should be different'),
+        (['--seeds', '-1'], '`--seeds` .*at least 0. Found -1'),
+        (['--jobs', '0'], '`--jobs` .*at least 1. Found 0'),
+    ],
+)
 def test_bad_filters_are_named(tools, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         tools.compare.main([str(tmp_path / 'x'), *arguments])
