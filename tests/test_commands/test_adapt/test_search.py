@@ -15,7 +15,13 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmada.commands.adapt.rewards import Reward
-from mmada.commands.adapt.search import data_values, find_data, loop, num_gpus
+from mmada.commands.adapt.search import (
+    data_values,
+    find_data,
+    loop,
+    num_gpus,
+    rounds_of,
+)
 from mmada.commands.adapt.source import FIRST, Noted
 from mmada.commands.adapt.stock import Stock
 from mmada.commands.command_line import main
@@ -41,8 +47,7 @@ def test_rounds_of_iterations_hold_whole_steps(
             optim_wrapper=dict(accumulative_counts=counts),
         )
     )
-    stock = Stock('base.py', config, 'mmdet')
-    exploration = loop(stock, {}, REWARD, gpus=1)['exploration']
+    exploration = loop(rounds_of(config), {}, REWARD, gpus=1)['exploration']
     assert exploration['num_rounds'] == 12
     assert exploration['iters_per_round'] == expected
 

@@ -131,7 +131,7 @@ def test_a_random_search_goes_on_within_its_trainings(
     assert controller.rounds_per_training == 12
     assert controller.num_replicas == 6 and controller.control
     ann_file = cfg.train_cfg.exploration.reward_evaluator.ann_file
-    assert main(['split', ann_file, '--num-reward', '2']) == 0
+    assert main(['split', ann_file, '--num-reward', '1']) == 0
     shrink(cfg)
     controller.rounds_per_training = 2
     cfg.train_cfg.exploration.num_rounds = 2
