@@ -68,7 +68,9 @@ def _slope(setting: Setting) -> dict[str, Any]:
     replicas = 2 * setting.num_objectives or 10
     start = dict(start=_ONES) if setting.from_ones else {}
     return dict(
-        type='SlopeSearch', num_replicas=replicas - len(start), **start
+        type='SlopeSearch',
+        num_replicas=replicas - setting.from_ones,
+        **start,
     )
 
 
