@@ -28,10 +28,10 @@ from mmada.controllers.random_search import RandomSearch, RandomWeights
 from mmada.controllers.rewards import select_best
 from mmada.controllers.shuffled_rewards import ShuffledRewards
 from mmada.controllers.slope_search import SlopeSearch
+from mmada.controllers.static_search import StaticSearch
 from mmada.controllers.weight_search import (
     REPLAY,
     ScheduleSearch,
-    StaticSearch,
     log_normal,
 )
 from mmada.policies.ensemble import PolicyEnsemble, ensemble_coefficients

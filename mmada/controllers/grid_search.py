@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmada.controllers.weight_search import InitialWeights, StaticSearch
+from mmada.controllers.static_search import StaticSearch
+from mmada.controllers.weight_search import InitialWeights
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.utils.checks import check_groups, check_numbers
 

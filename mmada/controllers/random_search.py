@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmada.controllers.static_search import StaticSearch
 from mmada.controllers.weight_search import (
     REPLAY,
     InitialWeights,
     ScheduleSearch,
-    StaticSearch,
 )
 from mmada.policies.ensemble import WEIGHT_FLOOR
 from mmada.policies.policy import GroupPolicy, Policy, mean_one_weights

@@ -66,17 +66,20 @@ def _slope(setting: Setting) -> dict[str, Any]:
     # Two replicas, one opposite the other, for each of the n - 1 directions,
     # the one at the centre, and a control unless that has all weights 1.
     replicas = 2 * setting.num_objectives or 10
-    start = dict(start=_ONES) if setting.from_ones else {}
     return dict(
         type='SlopeSearch',
         num_replicas=replicas - setting.from_ones,
-        **start,
+        **_start(setting),
     )
 
 
 def _ada_segment(setting: Setting) -> dict[str, Any]:
-    start = dict(start=_ONES) if setting.from_ones else {}
-    return dict(type='AdaSegment', num_replicas=8, **start)
+    return dict(type='AdaSegment', num_replicas=8, **_start(setting))
+
+
+def _start(setting: Setting) -> dict[str, Any]:
+    note = 'weights of 1: auxiliary losses are meant to be small'
+    return dict(start=Noted(0.0, note)) if setting.from_ones else {}
 
 
 def _random_search(setting: Setting) -> dict[str, Any]:
@@ -93,7 +96,6 @@ def _random_search(setting: Setting) -> dict[str, Any]:
     )
 
 
-_ONES = Noted(0.0, 'weights of 1: auxiliary losses are meant to be small')
 _PSEUDO = 'a pseudo epoch before the first one'
 
 METHODS = {
