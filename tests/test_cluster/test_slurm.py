@@ -51,13 +51,13 @@ def assert_ends_undisturbed(
 ) -> None:
     """Asserts that a job was started twice and found the same.
 
-    What was trained again is of one wave.
+    What was trained again is at most one wave.
     """
     job.finish(240)
     assert job.entry('Restarts') == '1'
     assert digests(work_dir) == digests(undisturbed), job.output()
     again = {(r, int(k) // 2) for r, k in children.redone(work_dir)}
-    assert len(again) == 1, again
+    assert len(again) <= 1, again
 
 
 def test_a_requeue_in_mid_round_is_resumed(
@@ -81,6 +81,7 @@ def test_a_requeue_in_mid_round_is_resumed(
     owner = json.loads(lock.read_text())
     lock.write_text(json.dumps(owner | dict(host='elsewhere')))
     assert_ends_undisturbed(job, tmp_path, undisturbed)
+    assert children.redone(tmp_path)
 
 
 def test_sigterm_before_the_time_limit_is_resumed(
@@ -88,7 +89,8 @@ def test_sigterm_before_the_time_limit_is_resumed(
 ) -> None:
     """The limit is set to so soon that the signal is due at once.
 
-    Slurm looks each half minute what is due.
+    Slurm looks each half minute what is due. A signal between two waves costs
+    nothing.
     """
     restarted = tmp_path / 'restarted'
     slow = dict(kind='slow', seconds=5, path=str(restarted))
