@@ -56,6 +56,14 @@ _REPLAYED = {
     for name, search in searches.items()
 }
 
+# Half as far from the start, which the reward images may mislead.
+_HALF_STEPS = {
+    f'{name}, half step': search._replace(
+        recorded=name, controller=dict(search.controller, step_size=0.5)
+    )
+    for name, search in _SHORT.items()
+}
+
 # By other images, of which some classes have many more segments.
 _VALIDATED = {
     f'{name}, validation images': search._replace(scored_on='val_reward')
@@ -63,7 +71,7 @@ _VALIDATED = {
 }
 
 CANDIDATE_SEARCHES: dict[str, Search] = (
-    _SHORT | _ROUNDS | _REPLAYED | _VALIDATED
+    _SHORT | _ROUNDS | _REPLAYED | _HALF_STEPS | _VALIDATED
 )
 
 
@@ -100,7 +108,7 @@ CANDIDATE_ROWS = [
         _trained(name, 'pred')._replace(name=f'{name}, or ones')
         for name in _SHORT
     ),
-    *(_trained(name, 'pred') for name in _REPLAYED | _VALIDATED),
+    *(_trained(name, 'pred') for name in _REPLAYED | _HALF_STEPS | _VALIDATED),
     *(_trained(name, 'comb', fallback='policy') for name in _ROUNDS),
     *MOVED_ROWS,
 ]

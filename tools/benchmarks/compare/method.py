@@ -37,7 +37,8 @@ class Search(NamedTuple):
         kinds: Whether all losses of a kind are one objective.
         epochs_per_round: Of a search that is not in whole trainings.
         recorded: Name of the search whose recorded rounds it is: it trains
-            nothing, and has all else of that one but the reward.
+            nothing, and has all else of that one but the reward and the
+            option `step_size`.
         reward: Name of the reward that it judges them by, see `replays.py`.
         scored_on: Prefix, in the config, of the data that score its replicas.
     """

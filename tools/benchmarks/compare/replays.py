@@ -2,7 +2,7 @@
 
 The replicas of SlopeSearch train with the same weights whatever they score. So
 the metrics that it recorded tell what it would have found by any other reward
-that they make, or by other rounds.
+that they make, by other rounds, or with a shorter step.
 """
 
 from __future__ import annotations
@@ -50,17 +50,19 @@ def last_two_rounds(rounds: Rounds) -> Tensor:
 
 
 REWARDS: dict[str, Callable[[Rounds], Tensor]] = {
+    '': quality,
     'things and stuff': things_and_stuff,
     'last two rounds': last_two_rounds,
 }
 
 
-def replay(source: Path, reward: str, target: Path) -> None:
-    """Write the policy that a search would have found by another reward.
+def replay(source: Path, reward: str, step_size: float, target: Path) -> None:
+    """Write the policy that a search would have found in another way.
 
     Args:
         source: Work directory of a SlopeSearch that has ended.
-        reward: Name of the reward.
+        reward: Name of the reward, '' for PQ.
+        step_size: Option of the search.
         target: Gets the policy file.
     """
     origin = load_policy(source / POLICY_FILE).provenance
@@ -69,6 +71,7 @@ def replay(source: Path, reward: str, target: Path) -> None:
         origin['num_rounds'],
         origin['num_replicas'],
         seed=origin['seed'],
+        step_size=step_size,
         **dict(centre=False, control=False) | origin['options'],
     )
     lines = (source / HISTORY).read_text().splitlines()

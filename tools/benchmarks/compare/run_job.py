@@ -123,9 +123,11 @@ def _search(job: Job, work_dir: Path) -> dict[str, Any]:
 def _replay(job: Job, work_dir: Path) -> dict[str, Any]:
     """Judge the rounds of another search anew, which costs nothing."""
     (recorded,) = job.needs
+    search = SEARCHES[job.name]
     replay(
         job_folder(work_dir, recorded),
-        SEARCHES[job.name].reward,
+        search.reward,
+        search.controller.get('step_size', 1.0),
         job_folder(work_dir, job.key),
     )
     return dict(counts=Counts()._asdict(), starts=1)
