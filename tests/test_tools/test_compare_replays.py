@@ -64,6 +64,17 @@ def test_things_and_stuff_alike_give_what_the_search_found(replays, tmp_path):
     )
 
 
+def test_half_a_step_is_half_of_what_the_search_found(replays, tmp_path):
+    def metrics(weights):
+        return dict(PQ=30 + weights[0].log())
+
+    found = search(tmp_path / 'search', metrics)
+    replays.replay(tmp_path / 'search', '', tmp_path / 'new', 0.5)
+    torch.testing.assert_close(
+        factors(tmp_path / 'new'), found / 2, rtol=1e-5, atol=1e-5
+    )
+
+
 def test_a_percent_of_few_things_counts_as_one_of_stuff(replays, tmp_path):
     """PQ follows seg; things, of which little is found, lose by it."""
 

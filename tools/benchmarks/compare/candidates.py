@@ -46,7 +46,9 @@ _ROUNDS = {
 }
 
 # By the same trainings, another reward, or fewer of the rounds.
-_WHOLE = {name: EQUAL_SEARCHES[name] for name in (EQUAL_SLOPE, FROM_ONES)}
+_WHOLE = {
+    name: EQUAL_SEARCHES[name] for name in (EQUAL_SLOPE, FROM_KINDS, FROM_ONES)
+}
 _REPLAYED = {
     f'{name}, {reward}': search._replace(recorded=name, reward=reward)
     for reward, searches in (
@@ -61,7 +63,7 @@ _HALF_STEPS = {
     f'{name}, half step': search._replace(
         recorded=name, controller=dict(search.controller, step_size=0.5)
     )
-    for name, search in _SHORT.items()
+    for name, search in (_WHOLE | _SHORT).items()
 }
 
 # By other images, of which some classes have many more segments.

@@ -56,14 +56,16 @@ REWARDS: dict[str, Callable[[Rounds], Tensor]] = {
 }
 
 
-def replay(source: Path, reward: str, step_size: float, target: Path) -> None:
+def replay(
+    source: Path, reward: str, target: Path, step_size: float = 1.0
+) -> None:
     """Write the policy that a search would have found in another way.
 
     Args:
         source: Work directory of a SlopeSearch that has ended.
         reward: Name of the reward, '' for PQ.
-        step_size: Option of the search.
         target: Gets the policy file.
+        step_size: Option of the search.
     """
     origin = load_policy(source / POLICY_FILE).provenance
     controller = SlopeSearch(

@@ -127,8 +127,8 @@ def _replay(job: Job, work_dir: Path) -> dict[str, Any]:
     replay(
         job_folder(work_dir, recorded),
         search.reward,
-        search.controller.get('step_size', 1.0),
         job_folder(work_dir, job.key),
+        search.controller.get('step_size', 1.0),
     )
     return dict(counts=Counts()._asdict(), starts=1)
 
