@@ -64,6 +64,32 @@ def test_the_response_has_its_room_and_its_cost() -> None:
     assert float(costs) == pytest.approx(1.0)
 
 
+def test_another_optimum_is_as_far_in_another_direction() -> None:
+    world = slope.World(directions=4, cost=1.0, room=2.0, noise=0.5)
+    generator = torch.Generator().manual_seed(0)
+    response = slope.Response(world, generator)
+    other = response.elsewhere(0.6, generator)
+    cosine = torch.cosine_similarity(response._optimum, other._optimum, dim=0)
+    assert float(cosine) == pytest.approx(0.6)
+    start = torch.zeros(4, dtype=torch.float64)
+    assert float(other(start)) == pytest.approx(float(response(start)))
+    assert float(other(other._optimum)) == pytest.approx(0)
+    assert float(other(response._optimum)) < -0.5
+    assert float(response(response._optimum)) == pytest.approx(0)
+
+
+def test_a_short_step_is_a_hedge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gains less if the images agree, and loses less if they do not."""
+    world = slope.World(directions=4, cost=1.0, room=2.0, noise=0.0)
+    monkeypatch.setattr(slope, 'AGREEMENTS', (1.0, 0.0))
+    _, _, alike, apart = slope.step_table(10, [world])
+    found = [
+        [float(cell.split(',')[0]) for cell in row.strip('|').split('|')[5:]]
+        for row in (alike, apart)
+    ]
+    assert found[0][0] > found[0][2] > 0 > found[1][2] > found[1][0]
+
+
 def test_a_centre_point_keeps_a_good_start() -> None:
     world = slope.World(directions=4, cost=3.0, room=0.5, noise=0.5)
     _, _, row = slope.table(5, [world])

@@ -8,7 +8,8 @@ PQ, and the share of searches that end below it. The second one has a control
 with all weights 1, or none, and the gain over all weights 1. The third one
 tells the searches another noise than that of the metrics. The fourth one
 compares it with RandomSearch, which takes the best of as many trainings, or of
-fewer.
+fewer. The fifth one shortens the step (`step_size`), where the test images
+have their optimum in another direction than the reward images.
 
 python tools/benchmarks/simulate_slope_search.py
 """
@@ -16,6 +17,7 @@ python tools/benchmarks/simulate_slope_search.py
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import statistics
 from collections.abc import Sequence
@@ -95,6 +97,10 @@ COMPARED = [
     for cost in (1.0, 3.0)
     for room in (0.5, 2.0, 5.0)
 ]
+MISLED = [World(4, 1.0, room, 0.5) for room in (0.5, 2.0, 5.0)]
+AGREEMENTS = (1.0, 0.8, 0.6, 0.4)
+"""Cosine between the ways to the optimum on reward and on test images."""
+STEP_SIZES = (1.0, 0.75, 0.5, 0.25)
 CANDIDATES = (5, 9)
 SPREAD = 3.0
 """Factors of random search are up to so large, or as small."""
@@ -113,9 +119,30 @@ class Response:
         values *= 2 * world.cost / SIGMA**2 / values.mean()
         axes, _ = torch.linalg.qr(_normal(generator, size, size))
         self._curvature = axes @ values.diag() @ axes.T
-        optimum = _normal(generator, size)
-        room = float(optimum @ self._curvature @ optimum) / 2
-        self._optimum = optimum * math.sqrt(world.room / room)
+        self._room = world.room
+        self._optimum = self._at_room(_normal(generator, size))
+
+    def _at_room(self, direction: Tensor) -> Tensor:
+        """Return the point in a direction with the room from the start."""
+        room = float(direction @ self._curvature @ direction) / 2
+        return direction * math.sqrt(self._room / room)
+
+    def elsewhere(self, agreement: float, generator: Generator) -> Response:
+        """Return the same response with its optimum in another direction.
+
+        Args:
+            agreement: Cosine between both directions from the start.
+            generator: Chooses the other direction.
+        """
+        old = torch.nn.functional.normalize(self._optimum, dim=0)
+        aside = _normal(generator, len(old))
+        aside -= (aside @ old) * old
+        aside = torch.nn.functional.normalize(aside, dim=0)
+        other = copy.copy(self)
+        other._optimum = self._at_room(
+            agreement * old + math.sqrt(1 - agreement**2) * aside
+        )
+        return other
 
     def __call__(self, factors: Tensor) -> Tensor:
         """Return PQ at log-factors, shape ``(..., d)``."""
@@ -146,6 +173,30 @@ def gain(
         seed=seed,
     )
     return _search(world, seed, controller)[0]
+
+
+def misled_gain(
+    world: World, agreement: float, step_size: float, seed: int
+) -> float:
+    """Return what a search gains over its start on test images, in true PQ.
+
+    Args:
+        world: The response around the search's start.
+        agreement: How far the reward images show where test images gain.
+        step_size: Of the search.
+        seed: Of the response and of chance.
+    """
+    controller = SlopeSearch(
+        world.directions + 1,
+        1,
+        9,
+        sigma=SIGMA,
+        noise=world.noise,
+        control=False,
+        step_size=step_size,
+        seed=seed,
+    )
+    return _search(world, seed, controller, agreement=agreement)[0]
 
 
 def random_gain(world: World, candidates: int, seed: int) -> float:
@@ -198,6 +249,7 @@ def _search(
     seed: int,
     controller: WeightController,
     above: float | None = None,
+    agreement: float = 1.0,
 ) -> tuple[float, bool]:
     """Return a search's gain over its start, and whether it has learned.
 
@@ -207,6 +259,8 @@ def _search(
         controller: Before its only round.
         above: PQ of the last replica above that of the start, where it has
             all weights 1, which is no point of the response.
+        agreement: Cosine between the ways to the optimum on the images that
+            reward it and on those that tell the gain.
     """
     generator = Generator().manual_seed(seed)
     response = Response(world, generator)
@@ -221,7 +275,8 @@ def _search(
     result = controller.observe(metrics, None)
     found = controller.ensemble().best_weights.log() @ basis.T
     learned = controller.learned([result.updated], metrics[None])
-    return float(response(found) - start), learned
+    test = response.elsewhere(agreement, generator)
+    return float(test(found) - start), learned
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
@@ -289,6 +344,26 @@ def random_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
     return rows
 
 
+def step_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
+    """Return the rows of a Markdown table."""
+    rows = _head(['agreement', *(f'step x{size:g}' for size in STEP_SIZES)])
+    for world in worlds:
+        for agreement in AGREEMENTS:
+            cells = [
+                _cell(
+                    [
+                        misled_gain(world, agreement, size, seed)
+                        for seed in range(num_searches)
+                    ]
+                )
+                for size in STEP_SIZES
+            ]
+            rows.append(
+                f'{_left(world)} | {agreement} | {" | ".join(cells)} |'
+            )
+    return rows
+
+
 def _head(names: Sequence[str]) -> list[str]:
     return [
         f'| directions | noise | {SIGMA} away costs | room | '
@@ -321,7 +396,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print('\n'.join(table(args.searches, WORLDS)), '\n')
     print('\n'.join(control_table(args.searches, CONTROLLED)), '\n')
     print('\n'.join(noise_table(args.searches, MISJUDGED)), '\n')
-    print('\n'.join(random_table(args.searches, COMPARED)))
+    print('\n'.join(random_table(args.searches, COMPARED)), '\n')
+    print('\n'.join(step_table(args.searches, MISLED)))
 
 
 if __name__ == '__main__':
