@@ -8,7 +8,7 @@ PQ, and the share of searches that end below it. The second one has a control
 with all weights 1, or none, and the gain over all weights 1. The third one
 tells the searches another noise than that of the metrics. The fourth one
 compares it with RandomSearch, which takes the best of as many trainings, or of
-fewer. The fifth one shortens the step (`step_size`), where the test images
+fewer. The fifth one shortens the step of the search, where the test images
 have their optimum in another direction than the reward images.
 
 python tools/benchmarks/simulate_slope_search.py
@@ -176,14 +176,14 @@ def gain(
 
 
 def misled_gain(
-    world: World, agreement: float, step_size: float, seed: int
+    world: World, agreement: float, step: float, seed: int
 ) -> float:
     """Return what a search gains over its start on test images, in true PQ.
 
     Args:
         world: The response around the search's start.
         agreement: How far the reward images show where test images gain.
-        step_size: Of the search.
+        step: Share of the search's step that the training takes.
         seed: Of the response and of chance.
     """
     controller = SlopeSearch(
@@ -193,10 +193,9 @@ def misled_gain(
         sigma=SIGMA,
         noise=world.noise,
         control=False,
-        step_size=step_size,
         seed=seed,
     )
-    return _search(world, seed, controller, agreement=agreement)[0]
+    return _search(world, seed, controller, None, agreement, step)[0]
 
 
 def random_gain(world: World, candidates: int, seed: int) -> float:
@@ -250,6 +249,7 @@ def _search(
     controller: WeightController,
     above: float | None = None,
     agreement: float = 1.0,
+    step: float = 1.0,
 ) -> tuple[float, bool]:
     """Return a search's gain over its start, and whether it has learned.
 
@@ -261,6 +261,7 @@ def _search(
             all weights 1, which is no point of the response.
         agreement: Cosine between the ways to the optimum on the images that
             reward it and on those that tell the gain.
+        step: Share of what it found that the training uses.
     """
     generator = Generator().manual_seed(seed)
     response = Response(world, generator)
@@ -276,7 +277,7 @@ def _search(
     found = controller.ensemble().best_weights.log() @ basis.T
     learned = controller.learned([result.updated], metrics[None])
     test = response.elsewhere(agreement, generator)
-    return float(test(found) - start), learned
+    return float(test(step * found) - start), learned
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:

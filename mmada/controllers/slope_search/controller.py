@@ -72,8 +72,7 @@ class SlopeSearch(WeightSearch):
     replica trains at the start itself, the centre point of the design: how
     far it ends above the mean of the others tells how the metric is curved,
     and so where the ascent ends. The step is never longer than the way to
-    the other points, and a shorter one stays nearer to the start, where the
-    reward images may mislead.
+    the other points.
 
     The start is inverse-loss weighting of l^1, so the scale of each loss
     drops out. Where losses are balanced already it may be worse than no
@@ -109,7 +108,6 @@ class SlopeSearch(WeightSearch):
         control: Whether the last replica trains with all weights 1. There is
             no control where the centre point has them, because `start` is 0,
             or where fewer than two others would be left. Defaults to True.
-        step_size: Factor on the step, in (0, 1]. Defaults to 1.
         rounds_per_training: Rounds of a whole training, at least T. With
             more than T the search ends before the trainings do, whose
             schedules stay as long. Defaults to T.
@@ -132,7 +130,6 @@ class SlopeSearch(WeightSearch):
         noise: float | None = None,
         centre: bool = True,
         control: bool = True,
-        step_size: float = 1.0,
         rounds_per_training: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -159,8 +156,6 @@ class SlopeSearch(WeightSearch):
             options['rounds_per_training'] = self._whole
         if self._num_control:
             options['control'] = True
-        if step_size != 1:
-            options['step_size'] = step_size
         super().__init__(
             num_objectives, num_rounds, num_replicas, seed, options
         )
@@ -169,9 +164,6 @@ class SlopeSearch(WeightSearch):
         self._sigma = check_number('sigma', sigma, 0, above=True)
         self._noise = (
             None if noise is None else check_number('noise', noise, 0)
-        )
-        self._step_size = check_number(
-            'step_size', step_size, 0, 1, above=True
         )
         self._basis = centred_basis(len(self._policy.groups))
         self._points = torch.empty(0)
@@ -309,7 +301,7 @@ class SlopeSearch(WeightSearch):
         curvature = mean_curvature(points, outer, centre)
         chance = self._chance(outer)
         trust = confidence(points, slope, chance)
-        step = self._step_size * trust * step_up(points, slope, curvature)
+        step = trust * step_up(points, slope, curvature)
         middle = centre if len(centre) else outer.mean(0, keepdim=True)
         return Ascent(
             step=step,

@@ -304,30 +304,6 @@ def test_curvature_and_length_by_hand() -> None:
     assert info['confidence'] == 1
 
 
-def test_half_a_step_goes_half_the_way() -> None:
-    # The response on the way is 40 + 0.45 (2 x - x^2), of which half a step
-    # keeps three quarters.
-    ends = [40.0, 36.0, 36.0, 36.0, 32.0]
-    whole, half = (centred(ends, step_size=size).info for size in (1.0, 0.5))
-    for key in ('step', 'shift'):
-        assert half[key] == pytest.approx(whole[key] / 2)
-    _, result = controlled(40.0, step_size=0.5)
-    assert result.info['promised'] == pytest.approx(40 + 0.75 * 0.45)
-
-
-@pytest.mark.parametrize('value', [0, -0.5, 1.1, math.nan, '1', True])
-def test_odd_step_sizes_are_named(value: Any) -> None:
-    with pytest.raises(ValueError, match=r'`step_size`.*Found'):
-        search(step_size=value)
-
-
-def test_a_search_of_before_step_sizes_goes_on() -> None:
-    assert 'step_size' not in str(search().state_dict())
-    other = search(step_size=0.5)
-    with pytest.raises(ValueError, match='step_size'):
-        other.load_state_dict(search().state_dict())
-
-
 def test_a_step_is_never_longer_than_the_way_to_the_points() -> None:
     # As flat as can be, and curved upwards.
     for centre in (35.1, 35.0, 20.0, math.nan):

@@ -60,9 +60,7 @@ _REPLAYED = {
 
 # Half as far from the start, which the reward images may mislead.
 _HALF_STEPS = {
-    f'{name}, half step': search._replace(
-        recorded=name, controller=dict(search.controller, step_size=0.5)
-    )
+    f'{name}, half step': search._replace(recorded=name, step=0.5)
     for name, search in (_WHOLE | _SHORT).items()
 }
 

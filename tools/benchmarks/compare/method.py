@@ -38,8 +38,9 @@ class Search(NamedTuple):
         epochs_per_round: Of a search that is not in whole trainings.
         recorded: Name of the search whose recorded rounds it is: it trains
             nothing, and has all else of that one but the reward and the
-            option `step_size`.
+            step.
         reward: Name of the reward that it judges them by, see `replays.py`.
+        step: Share of the recorded search's step that its policy takes.
         scored_on: Prefix, in the config, of the data that score its replicas.
     """
 
@@ -56,6 +57,7 @@ class Search(NamedTuple):
     epochs_per_round: int = 1
     recorded: str = ''
     reward: str = ''
+    step: float = 1.0
     scored_on: str = 'reward'
 
 

@@ -16,6 +16,7 @@ from results import HISTORY
 from torch import Tensor
 
 from mmada.controllers import SlopeSearch
+from mmada.policies.policy import GroupPolicy
 from mmada.policies.policy_file import load_policy, save_policy
 from mmada.utils.run_files import POLICY_FILE
 
@@ -56,16 +57,14 @@ REWARDS: dict[str, Callable[[Rounds], Tensor]] = {
 }
 
 
-def replay(
-    source: Path, reward: str, target: Path, step_size: float = 1.0
-) -> None:
+def replay(source: Path, reward: str, target: Path, step: float = 1.0) -> None:
     """Write the policy that a search would have found in another way.
 
     Args:
         source: Work directory of a SlopeSearch that has ended.
         reward: Name of the reward, '' for PQ.
         target: Gets the policy file.
-        step_size: Option of the search.
+        step: Share of its step that the policy takes.
     """
     origin = load_policy(source / POLICY_FILE).provenance
     controller = SlopeSearch(
@@ -73,7 +72,6 @@ def replay(
         origin['num_rounds'],
         origin['num_replicas'],
         seed=origin['seed'],
-        step_size=step_size,
         **dict(centre=False, control=False) | origin['options'],
     )
     lines = (source / HISTORY).read_text().splitlines()
@@ -84,6 +82,9 @@ def replay(
         result = controller.observe(metrics, None)
     learned = controller.learned([result.updated], scores[-1:])
     verdict = {} if learned else dict(nothing_learned=result.reason)
+    (policy,) = controller.ensemble().policies
+    assert isinstance(policy, GroupPolicy)
+    policy.bias.mul_(step)
     ensemble = controller.ensemble().named(records[-1]['objectives'])
     target.mkdir(parents=True, exist_ok=True)
     save_policy(target / POLICY_FILE, ensemble, verdict)

@@ -128,7 +128,7 @@ def _replay(job: Job, work_dir: Path) -> dict[str, Any]:
         job_folder(work_dir, recorded),
         search.reward,
         job_folder(work_dir, job.key),
-        search.controller.get('step_size', 1.0),
+        search.step,
     )
     return dict(counts=Counts()._asdict(), starts=1)
 
