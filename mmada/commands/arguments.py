@@ -261,8 +261,9 @@ def report(parser: argparse.ArgumentParser) -> None:
         '--baseline',
         type=Path,
         metavar='WORK_DIR_OR_CKPT',
-        help='a training to compare test images and classes with; both '
-        'models are evaluated once, which takes as long as two tests',
+        help='of a panoptic model: a training to compare test images and '
+        'classes with; both models are evaluated once, which takes as long '
+        'as two tests',
     )
     parser.add_argument(
         '--images',
@@ -286,8 +287,9 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     control points.
 
     With a config it also measures the losses of the first batches, and prints
-    the weights that the training would start with. The exit status is 2 if
-    the file or the config cannot be used, else 0; warnings do not change it.
+    the weights for them: those that a training would start with if its hook
+    has `initial_losses='probe'`. The exit status is 2 if the file or the
+    config cannot be used, else 0; warnings do not change it.
 
     example:
       mmada inspect work_dirs/search/policy.safetensors --config my_config.py

@@ -109,10 +109,12 @@ def period_rows(weights: Sequence[Sequence[float]]) -> list[list[Any]]:
 
 
 def dry_run_lines(found: dict[str, Any]) -> Iterator[str]:
-    """Yield what a training would start with."""
+    """Yield what a training that probes its losses would start with."""
     yield (
-        f'\nThe first {found["batches"]} batches of {found["config"]}, '
-        'and what a training would start with:'
+        f'\nThe first {found["batches"]} batches of {found["config"]}, and '
+        'what a training would start with if its PolicyWeightingHook has '
+        "`initial_losses='probe'`; by default it starts with the weights of "
+        'the first table:'
     )
     names, losses = found['objectives'], found['losses']
     yield from mode_lines(names, losses, found['modes'] or {})

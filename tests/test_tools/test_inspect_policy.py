@@ -153,6 +153,15 @@ def test_a_dry_run_gives_the_weights_for_the_losses_of_the_model(
     assert sum(trained['losses']) < sum(found['losses'])
 
 
+def test_a_dry_run_says_for_which_hook_it_is(inspect, work_dir, tmp_path):
+    """By default a hook takes the losses that the search stored."""
+    path = constant(tmp_path / 'p.safetensors', [1.0, 2.0], ('a', 'b'))
+    said = inspect(path, '--config', work_dir / 'config.py').out
+    assert (
+        "start with if its PolicyWeightingHook has `initial_losses='p" in said
+    )
+
+
 @pytest.mark.parametrize(
     ('train_cfg', 'interval', 'expected'),
     [

@@ -296,11 +296,13 @@ class WeightedConfig:
         self.left_open += path_of_base(self.stock, self.args.config)
         measured = self.method.measured_with
         if measured and self.stock.optimizer != measured:
+            mode, _ = head_rule(measured, self.method.every_iteration)
             self.left_open.append(
                 f'{self.stock.optimizer} of the stock config stays; the '
                 f'benchmark measured the method with {measured}, in '
                 '`optim_wrapper`: `optimizer=dict(_delete_=True, '
-                f"type='{measured}', lr=0.0001, weight_decay=0.05)`"
+                f"type='{measured}', lr=0.0001, weight_decay=0.05), "
+                f"head_rule=dict(mode='{mode}')`"
             )
         if self.method.needs:
             self.decided.append(f'The method takes {self.method.needs}.')

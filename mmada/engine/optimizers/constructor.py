@@ -213,8 +213,8 @@ def head_rule_of(optim_wrapper: OptimWrapper) -> HeadRule:
         raise ValueError(
             '`optim_wrapper.constructor` should be '
             "'HeadRuleOptimWrapperConstructor', which loss weights need. "
-            "Found another constructor. Set `head_rule=dict(mode='off')` to "
-            'leave the heads unshielded.'
+            'Found another one. Set it; with it, '
+            "`head_rule=dict(mode='off')` leaves the heads unshielded."
         )
     return rule
 

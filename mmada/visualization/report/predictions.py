@@ -202,7 +202,8 @@ def truth_options(config: Config) -> dict[str, Any]:
             return {key: metric.get(key) for key in _TRUTH}
     raise ValueError(
         '`test_evaluator` should have a panoptic metric with ann_file and '
-        f'seg_prefix. Found {found!r}.'
+        'seg_prefix, since test images are compared by PQ. Other runs are '
+        f'compared by `--compare` instead of `--baseline`. Found {found!r}.'
     )
 
 

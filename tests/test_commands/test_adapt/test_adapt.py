@@ -71,6 +71,18 @@ def test_a_weighting_is_the_hook_of_its_kind(
     assert cfg.optim_wrapper.optimizer.type == 'SGD'
 
 
+def test_the_printed_lines_for_adamw_have_its_head_rule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg = adapt(RETINANET, tmp_path / 'mine.py')
+    found = re.search(r'`optim_wrapper`: `(.+)`', capsys.readouterr().out)
+    assert found
+    cfg.merge_from_dict(dict(optim_wrapper=eval(f'dict({found[1]})')))
+    optimizer = cfg.optim_wrapper.optimizer.type
+    assert optimizer == 'AdamW'
+    assert cfg.optim_wrapper.head_rule.mode == head_rule(optimizer, False)[0]
+
+
 def test_the_guide_does_the_same_by_hand(tmp_path: Path) -> None:
     """But for the optimizer, of the stock config here, and its head rule."""
     path = tmp_path / 'by_hand.py'

@@ -75,7 +75,8 @@ def test_a_part_that_was_frozen_later_needs_no_care():
 def test_a_wrapper_built_otherwise_has_no_rule():
     model = MODELS.build(copy.deepcopy(toy.MODEL))
     plain = build_optim_wrapper(model, config())
-    with pytest.raises(ValueError, match="head_rule=dict\\(mode='off'\\)"):
+    message = r"Set it; with it, `head_rule=dict\(mode='off'\)`"
+    with pytest.raises(ValueError, match=message):
         head_rule_of(plain)
 
 

@@ -26,6 +26,7 @@ from tests.test_visualization.test_report.runs import (
     write_log,
 )
 
+METRIC = 'coco_panoptic/PQ'
 ALL = (
     weights_panel,
     losses_panel,
@@ -168,9 +169,26 @@ def test_facts_of_the_summary(run):
     facts = dict(table.rows)
     assert facts['exploration'] == '3 of 4 rounds of 2 replicas'
     assert facts['controller'] == 'AdaSegment, stable'
-    assert facts['PQ of the winners'].startswith(
-        '51.00 in the first round, 53'
+    assert facts['PQ of the winners'].startswith('51 in the first round, 53')
+
+
+def test_small_metrics_have_digits_enough_to_differ(tmp_path):
+    run = read_run(
+        make_run(tmp_path, rounds=1, metrics=[{METRIC: 0.3816}] * 2)
     )
+    (table,) = summary_panel(run).tables
+    shown = dict(table.rows)['PQ of the winners']
+    assert shown.startswith('0.3816 in the first round')
+    row = comparison_panel([run, run]).tables[0].rows[0]
+    assert row[2] == 'PQ 0.3816'
+
+
+def test_a_small_metric_of_a_training_has_digits_enough(tmp_path):
+    metric = {'coco/bbox_mAP': 0.3816, 'time': 0.1, 'step': 3}
+    write_log(tmp_path, [metric])
+    run = read_run(tmp_path)
+    row = comparison_panel([run, run]).tables[0].rows[0]
+    assert row[4] == 'bbox_mAP 0.3816'
 
 
 def test_costs_as_a_table(run):
@@ -186,7 +204,7 @@ def test_runs_side_by_side(tmp_path, run):
     assert lines(metric) == {run.name: [51, 52, 53], 'other': [51, 52]}
     assert dots(weights, run.name) == [1, 1, 2]  # of the training
     assert dots(weights, 'other') == [0.5, 0.25, 8]
-    assert panel.tables[0].rows[1][:4] == ['other', '2', 'PQ 52.00', '2 of 2']
+    assert panel.tables[0].rows[1][:4] == ['other', '2', 'PQ 52', '2 of 2']
     assert comparison_panel([run]) is None
 
 

@@ -117,7 +117,7 @@ def _row(name: str, run: Run) -> list[str]:
     return [
         name,
         str(len(search.rounds)),
-        '-' if math.isnan(last) else f'{short(search.metric)} {last:.2f}',
+        '-' if math.isnan(last) else f'{short(search.metric)} {last:.4g}',
         f'{lost} of {len(found)}' if found else '-',
         _validation(run),
         cost,
@@ -127,5 +127,5 @@ def _row(name: str, run: Run) -> list[str]:
 def _validation(run: Run) -> str:
     """Return the last value of the first metric that was validated."""
     for key, curve in run.log.metrics.items():
-        return f'{short(key)} {list(curve.values())[-1]:.2f}'
+        return f'{short(key)} {list(curve.values())[-1]:.4g}'
     return '-'

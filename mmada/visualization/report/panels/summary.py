@@ -136,7 +136,7 @@ def _search_facts(search: Search) -> list[tuple[str, str]]:
         facts.append(
             (
                 f'{name} of the winners',
-                f'{known[0]:.2f} in the first round, {known[-1]:.2f} in the '
+                f'{known[0]:.4g} in the first round, {known[-1]:.4g} in the '
                 'last, on the reward images',
             )
         )
