@@ -52,6 +52,17 @@ def run_directory(text: str) -> Path:
     return path
 
 
+def output_directory(text: str) -> str:
+    """Return the path of a directory that is there, or can be made."""
+    path = Path(text)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        raise ArgumentTypeError(
+            f'should be a directory, new or not. Found the file {there}.'
+        )
+    return text
+
+
 def new_file(text: str) -> Path:
     """Return the path of a file that is not there."""
     path = Path(text)

@@ -130,6 +130,18 @@ def test_a_mistake_is_named_with_what_there_is(tmp_path, search, message):
         loop(work_dir=tmp_path, exploration=config)
 
 
+@pytest.mark.parametrize('search', [None, [], 'search', [None]])
+def test_a_search_that_is_no_config_is_refused(tmp_path, search):
+    with pytest.raises(ValueError, match='`exploration` should be the config'):
+        loop(work_dir=tmp_path, exploration=search)
+
+
+def test_a_search_without_data_is_refused(tmp_path):
+    config = toy.exploration(num_rounds=1, dataloader=None)
+    with pytest.raises(ValueError, match='`dataloader` should be .*None'):
+        loop(work_dir=tmp_path, exploration=config)
+
+
 def test_two_hooks_that_weigh_are_refused_before_the_search(tmp_path):
     second = dict(
         type='StepWeightingHook',
