@@ -16,6 +16,8 @@ STOCK = 'mmdet'
 """The package whose stock configs are suggested."""
 EXAMPLE = 'retinanet/retinanet_r50_fpn_1x_coco.py'
 """One of them, where none has a near name."""
+POLICY_MARK = b'"mmada_policy"'
+"""What the first bytes of a policy file have."""
 
 
 def existing_file(text: str) -> Path:
@@ -52,6 +54,17 @@ def run_directory(text: str) -> Path:
     return path
 
 
+def output_directory(text: str) -> str:
+    """Return the path of a directory that is there, or can be made."""
+    path = Path(text)
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        raise ArgumentTypeError(
+            f'should be a directory, new or not. Found the file {there}.'
+        )
+    return text
+
+
 def new_file(text: str) -> Path:
     """Return the path of a file that is not there."""
     path = Path(text)
@@ -64,8 +77,19 @@ def new_file(text: str) -> Path:
 
 
 def checkpoint(text: str) -> str:
-    """Return the path of a checkpoint that is there, or its address."""
-    return text if '://' in text else str(existing_file(text))
+    """Return the path of a checkpoint that is there, or its address.
+
+    MMEngine would load a policy file, and leave the model as it was.
+    """
+    if '://' in text:
+        return text
+    path = existing_file(text)
+    with path.open('rb') as file:
+        begin = file.read(100)
+    if not begin or POLICY_MARK in begin:
+        found = f'the {"policy" if begin else "empty"} file {text}'
+        raise ArgumentTypeError(f'should be a checkpoint. Found {found}.')
+    return str(path)
 
 
 def checkpoint_or_auto(text: str) -> str:

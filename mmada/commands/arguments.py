@@ -8,6 +8,7 @@ that returns in what they do not fit together.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .argument_types import (
     existing_path,
     name_of,
     new_file,
+    output_directory,
     run_directory,
     stock_config,
 )
@@ -54,6 +56,11 @@ class ConfigOverrides(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Add KEY=VALUE pairs to the namespace, as a dict."""
+        for text in values:
+            if not re.match(r'[^=]+=', text):
+                raise argparse.ArgumentError(
+                    self, f'should be KEY=VALUE, without blanks. Found {text}.'
+                )
         from mmengine.config import DictAction
 
         action = DictAction(self.option_strings, self.dest, nargs=self.nargs)
@@ -91,6 +98,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that OpenMMLab's train and test scripts share."""
     parser.add_argument(
         '--work-dir',
+        type=output_directory,
         help='where logs, checkpoints and results go; ./work_dirs/<name of '
         'the config> unless the config says',
     )

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmdet.registry import DATASETS as MMDET_DATASETS
@@ -57,6 +58,11 @@ def check(args: argparse.Namespace) -> tuple[list[Checked], Tally]:
         ann_file, seg_dir, img_dir = args.paths
         data = DataSet(ann_file, seg_dir, img_dir, metainfo)
         return [check_data_set(data, args.sample, workers)], parts
+    if Path(args.paths[0]).is_dir():
+        raise ValueError(
+            '`paths` should be a config, or ANN_FILE SEG_DIR IMG_DIR. Found '
+            f'the directory {args.paths[0]}.'
+        )
     loaders = read_loaders(args.paths[0])
     found = [
         check_data_set(data, args.sample, workers)
@@ -203,7 +209,7 @@ def read_loaders(path: str) -> Loaders:
         raise ValueError(
             f'{path} should have panoptic data, a dataset with ann_file and '
             'data_prefix img and seg; others are not checked. Found none in '
-            f'{", ".join(sorted(found))}.'
+            f'{", ".join(sorted(found)) or "it, and no dataloader"}.'
         )
     return loaders
 

@@ -30,6 +30,7 @@ REFUSALS = (
     RunLockedError,
     StateError,
 )
+SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 DICTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -85,8 +86,12 @@ def read_config(path: str | Path) -> Config:
 
     Raises:
         OSError: If the file, or one that it names, cannot be read.
-        ValueError: If it ends with an error of its own.
+        ValueError: If it ends with an error of its own, or is no config.
     """
+    if Path(path).suffix not in SUFFIXES:
+        raise ValueError(
+            f'{path} should be a config, which ends in {", ".join(SUFFIXES)}.'
+        )
     try:
         config = Config.fromfile(path)
     except OSError:
@@ -121,10 +126,18 @@ def build_runner(cfg: Config) -> Runner:
     """Build MMEngine's runner, or the one that the config names.
 
     A rank joins the others first where MMEngine itself could not do it.
+
+    Raises:
+        ValueError: If MMEngine's own would find no model.
     """
     prepare_launch(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError(
+            f'{cfg.filename} should have a `model`, a dict. Found '
+            f'{cfg.get("model")!r}.'
+        )
     return Runner.from_cfg(cfg)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmdet.evaluation import CocoMetric
 from mmengine.evaluator import BaseMetric, Evaluator
@@ -83,11 +84,14 @@ class RewardMetric:
             'none (with `format_only=True` it writes results alone)'
         )
         for key in self.weights:
-            if key not in known:
-                raise ValueError(
-                    '`reward_metric` should be what the evaluator gives, '
-                    f'among {given}. Found {key!r}.'
-                )
+            if key in known:
+                continue
+            kind = type(found.get(key)).__name__
+            note = f', which is no number but a {kind}' if key in found else ''
+            raise ValueError(
+                '`reward_metric` should be what the evaluator gives, among '
+                f'{given}. Found {key!r}{note}.'
+            )
 
     def check_truth(self, without: Mapping[str, Any]) -> None:
         """Check that the reward data have what is measured.
@@ -172,12 +176,16 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
 
     What is not measured, such as COCO's -1, is NaN.
     """
+    numbers = {key: _number(value) for key, value in found.items()}
+    return {k: known_metric(k, v) for k, v in numbers.items() if v is not None}
+
+
+def _number(value: Any) -> float | None:
+    """Return a value as a float; None if it is no number."""
+    if isinstance(value, torch.Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
     # Real, since a float32 of NumPy is no float.
-    return {
-        k: known_metric(k, float(v))
-        for k, v in found.items()
-        if isinstance(v, Real)
-    }
+    return float(value) if isinstance(value, Real) else None
 
 
 def _check_weights(config: Any) -> dict[str, float]:

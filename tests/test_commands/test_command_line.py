@@ -12,13 +12,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import mmada_cli
-from mmada.commands.argument_types import at_least
+from mmada.commands.argument_types import at_least, checkpoint
 from mmada.commands.arguments import ConfigOverrides
 from mmada.commands.command_line import COMMANDS, main
+from mmada.policies.policy_file import save_policy
 from tests.test_docs.commands import problem_of, split_commands
 from tests.test_docs.pages import read_blocks
+from tests.test_policies.test_ensemble import ensemble
 
 REPO = Path(mmada_cli.__file__).parent
 RETINANET = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
@@ -89,6 +92,9 @@ def test_an_option_that_is_not_there_is_shown_with_those_that_are(
         (f'adapt {RETINANET} -o setup.py', 'Found setup.py, which exists.'),
         ('train none.py', 'config: should be an existing file. Found nothing'),
         ('test none.py none.pth', 'argument config: should be'),
+        ('train setup.py --work-dir setup.py/a', 'new or not. Found the file'),
+        ('train setup.py --cfg-options a', 'should be KEY=VALUE, without bl'),
+        ('train setup.py --cfg-options a=1 =2', 'without blanks. Found =2.'),
         ('test setup.py none.pth', 'checkpoint: should be an existing file.'),
         ('plan docs', 'config: should be an existing file. Found the dir'),
         ('diagnose none.py', 'argument config: should be an existing file.'),
@@ -162,6 +168,18 @@ def test_a_number_is_of_its_kind_and_large_enough(
     with pytest.raises(argparse.ArgumentTypeError) as error:
         parse(text)
     assert str(error.value) == message
+
+
+def test_a_policy_is_no_checkpoint(tmp_path: Path) -> None:
+    policy = tmp_path / 'policy.safetensors'
+    save_policy(policy, ensemble(1.0).named(('a', 'b')))
+    with pytest.raises(argparse.ArgumentTypeError, match='the policy file'):
+        checkpoint(str(policy))
+    policy.write_bytes(b'')
+    with pytest.raises(argparse.ArgumentTypeError, match='the empty file'):
+        checkpoint(str(policy))
+    torch.save({}, tmp_path / 'mmada_policy.pth')
+    assert checkpoint(str(tmp_path / 'mmada_policy.pth'))
 
 
 def test_an_address_is_no_file_that_could_be_missing() -> None:

@@ -137,6 +137,8 @@ class KindsMetric(BaseMetric):
             count=len(results),
             single=np.float32(1.5),
             double=np.float64(2.5),
+            tensor=torch.tensor(3.5),
+            array=np.array(4.5),
             table='| a | b |',
             classes=[1.0, 2.0],
             seen=self.dataset_meta['classes'],
@@ -304,6 +306,8 @@ def test_numbers_of_any_kind_are_kept_as_floats(model):
         'kinds/count': 12.0,
         'kinds/single': 1.5,
         'kinds/double': 2.5,
+        'kinds/tensor': 3.5,
+        'kinds/array': 4.5,
     }
     assert {type(value) for value in found.values()} == {float}
 
@@ -325,7 +329,8 @@ def test_an_unknown_metric_lists_the_known_ones(model):
 def test_a_metric_that_is_no_number_is_refused(model):
     evaluator = build('kinds/table', dict(type='KindsMetric'))
     with pytest.raises(
-        ValueError, match="gives, among kinds/count.*'kinds/table'"
+        ValueError,
+        match="among kinds/array, .*'kinds/table', which is no number but a s",
     ):
         evaluator.check(model)
 

@@ -516,6 +516,9 @@ def test_what_cannot_be_checked(root, check, tmp_path):
     code, _, error = check(empty)
     assert code == 2
     assert 'should have panoptic data, a dataset with ann_file' in error
+    assert 'Found none in it, and no dataloader.' in error
+    code, _, error = check(tmp_path)
+    assert (code, 'Found the directory' in error) == (2, True)
     assert check(ann_file, maps)[0] == 2
 
 

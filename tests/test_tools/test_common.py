@@ -67,6 +67,13 @@ def test_a_part_of_a_config_that_is_no_dict_is_named(tmp_path):
         common.read_config(path)
 
 
+def test_a_file_that_is_no_config_is_named(tmp_path):
+    path = tmp_path / 'epoch_12.pth'
+    path.touch()
+    with pytest.raises(ValueError, match=f'{path} should be a config, which'):
+        common.read_config(path)
+
+
 def test_a_config_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match='none.py'):
         common.read_config(tmp_path / 'none.py')
@@ -83,7 +90,9 @@ def test_a_config_that_is_not_there(tmp_path):
             ['good.py', '--resume', 'none.pth'],
             'Found nothing at none.pth',
         ),
+        ('train', ['good.py'], 'good.py should have a `model`, a dict. Found'),
         ('test', ['good.py', 'none.pth'], 'Found nothing at none.pth'),
+        ('test', ['good.py', 'good.py'], 'good.py should have a `model`, a d'),
     ],
 )
 def test_what_a_run_cannot_be_started_with_is_named(

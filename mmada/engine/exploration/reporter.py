@@ -293,11 +293,15 @@ class ExplorationReporter:
 
 
 def _unscored(state: ExplorationState) -> dict[int, dict[str, float]]:
-    """Return the metrics of the replicas that have some, but no reward."""
+    """Return the metrics of the replicas that trained, but have no reward.
+
+    One that diverged has neither metrics nor losses. An evaluator may give
+    no metrics, as that of COCO does where nothing was found.
+    """
     return {
         k: result['metrics']
         for k, result in sorted(state.results.items())
-        if result['metrics'] and result['value'] is None
+        if result['value'] is None and (result['metrics'] or result['losses'])
     }
 
 

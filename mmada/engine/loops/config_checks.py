@@ -210,9 +210,18 @@ def warn_of_data(training: Any, exploration: Any) -> None:
 
 
 def dataset_of(dataloader: Any) -> Any:
-    """Return the dataset of a dataloader, each as a config or built."""
+    """Return the dataset of a dataloader, each as a config or built.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     if isinstance(dataloader, Mapping):
         return dataloader.get('dataset')
+    if not hasattr(dataloader, 'dataset'):
+        raise ValueError(
+            '`dataloader` should be a config, or be left out for '
+            f'`train_dataloader`. Found {dataloader!r}.'
+        )
     return dataloader.dataset
 
 

@@ -88,6 +88,11 @@ class ExploreThenTrainLoop(BaseLoop):
         check_known(ExploreThenTrainLoop, unknown)
         check_single(runner)
         configs = search_configs(dict(exploration=exploration))
+        if not (configs and all(isinstance(c, Mapping) for c in configs)):
+            raise ValueError(
+                '`exploration` should be the config of a search, or several. '
+                f'Found {exploration!r}.'
+            )
         for config in configs:
             build_target(config.get('target')).check_training(runner)
             warn_of_data(dataloader, config.get('dataloader', dataloader))
@@ -283,19 +288,17 @@ def _build_training(
     Raises:
         ValueError: If nothing says which loop it is.
     """
-    config = dict(config)
-    if ('type' in config) == ('by_epoch' in config):
+    given = dict(config) if isinstance(config, Mapping) else {}
+    if ('type' in given) == ('by_epoch' in given):
         raise ValueError(
             '`training` should have either `type` or `by_epoch`, as '
             f'`train_cfg` of an ordinary training. Found {config}.'
         )
-    if 'by_epoch' in config:
-        by_epoch = config.pop('by_epoch')
-        config['type'] = (
-            EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
-        )
+    if 'by_epoch' in given:
+        by_epoch = given.pop('by_epoch')
+        given['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
     return LOOPS.build(
-        config, default_args=dict(runner=runner, dataloader=dataloader)
+        given, default_args=dict(runner=runner, dataloader=dataloader)
     )
 
 

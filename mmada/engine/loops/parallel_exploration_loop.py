@@ -266,8 +266,18 @@ class ParallelExplorationLoop(BaseLoop):
 
         Args:
             monitor: Shows where the run is.
+
+        Raises:
+            ValueError: If what was found is in another directory.
         """
         work_dir = Path(self.runner.work_dir)
+        found = work_dir / self.target.file
+        if not found.exists():
+            raise ValueError(
+                '`work_dir` should be that of the search, since the '
+                'checkpoint that is resumed is of the training after it. '
+                f'Found no file {found}: copy it, or the whole directory.'
+            )
         self.target.finish(work_dir, self.runner.model)
         stored = self.target.stored_provenance(work_dir)
         monitor.update(nothing_learned=stored.get('nothing_learned'))

@@ -108,7 +108,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
             dict(controller=dict(SLOPE, sigmas=1.0)),
             '`controller` should have options of SlopeSearch: centre, '
             'control, groups, noise, num_replicas, rounds_per_training, '
-            "sigma, start. Found 'sigmas'",
+            "sigma, start, step_size. Found 'sigmas'",
         ),
         (
             dict(controller=dict(type='SlopeSearch')),
@@ -127,6 +127,18 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
 def test_a_mistake_is_named_with_what_there_is(tmp_path, search, message):
     config = toy.exploration(num_rounds=1, **search)
     with pytest.raises(ValueError, match=message):
+        loop(work_dir=tmp_path, exploration=config)
+
+
+@pytest.mark.parametrize('search', [None, [], 'search', [None]])
+def test_a_search_that_is_no_config_is_refused(tmp_path, search):
+    with pytest.raises(ValueError, match='`exploration` should be the config'):
+        loop(work_dir=tmp_path, exploration=search)
+
+
+def test_a_search_without_data_is_refused(tmp_path):
+    config = toy.exploration(num_rounds=1, dataloader=None)
+    with pytest.raises(ValueError, match='`dataloader` should be .*None'):
         loop(work_dir=tmp_path, exploration=config)
 
 

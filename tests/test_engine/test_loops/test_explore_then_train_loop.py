@@ -164,6 +164,15 @@ def test_training_resumed_at_an_epoch_gives_the_same_bits(
     assert torch.equal(first[0][key]['losses'], second[0][key]['losses'])
 
 
+def test_a_training_resumed_without_its_search_names_the_file(tmp_path):
+    build(tmp_path / 'whole').train()
+    checkpoint = tmp_path / 'whole/epoch_1.pth'
+    missing = tmp_path / 'other/policy.safetensors'
+    options = dict(resume=True, load_from=str(checkpoint))
+    with pytest.raises(ValueError, match=f'that of the search.*{missing}'):
+        build(tmp_path / 'other', **options).train()
+
+
 def stop_after(runner, epoch):
     """Interrupts a training in the middle of the epoch after `epoch`."""
 
@@ -335,6 +344,7 @@ def test_the_training_is_named_as_in_any_config(
     [
         dict(max_epochs=1),
         dict(type='EpochBasedTrainLoop', by_epoch=True, max_epochs=1),
+        None,
     ],
 )
 def test_a_training_that_is_not_named_is_refused(tmp_path, training):

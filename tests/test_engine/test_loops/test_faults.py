@@ -70,7 +70,7 @@ def replica(k, round=0):
 
 @METRICS.register_module()
 class ListedMetric(BaseMetric):
-    """Gives the listed values in turn, the last for ever.
+    """Gives the listed values in turn, the last for ever; None for no value.
 
     The first evaluation checks that the metric exists, the second is that
     of the pseudo epoch.
@@ -80,7 +80,7 @@ class ListedMetric(BaseMetric):
 
     def __init__(self, values):
         super().__init__()
-        self.values = [float(v) for v in values]
+        self.values = [None if v is None else float(v) for v in values]
 
     def process(self, data_batch, data_samples):
         self.results.append(0)
@@ -89,7 +89,7 @@ class ListedMetric(BaseMetric):
         value = self.values[0]
         if len(self.values) > 1:
             del self.values[0]
-        return dict(score=value)
+        return {} if value is None else dict(score=value)
 
 
 @TASK_UTILS.register_module()
@@ -228,6 +228,16 @@ def test_metrics_that_are_all_infinite_end_the_round(tmp_path):
     cause = "has no reward: 'toy/score' is -inf on the reward data"
     assert f'Replica 4 of round 1 {cause}' in log
     assert 'No replica of round 1 has a reward' in log
+    assert 'diverged;' not in log
+
+
+def test_an_evaluator_that_gives_no_value_is_no_divergence(tmp_path):
+    message = r"round 1 had no reward \('toy/score' is missing\) 3 times"
+    with pytest.raises(RuntimeError, match=message):
+        explore(tmp_path, values=[1, 1, None], log_level='WARNING')
+    (path,) = tmp_path.glob('*/*.log')
+    log = path.read_text()
+    assert "Replica 4 of round 1 has no reward: 'toy/score' is missing" in log
     assert 'diverged;' not in log
 
 
