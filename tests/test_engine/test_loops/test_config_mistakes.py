@@ -108,7 +108,7 @@ SLOPE = dict(type='SlopeSearch', num_replicas=3)
             dict(controller=dict(SLOPE, sigmas=1.0)),
             '`controller` should have options of SlopeSearch: centre, '
             'control, groups, noise, num_replicas, rounds_per_training, '
-            "sigma, start, step_size. Found 'sigmas'",
+            "sigma, start. Found 'sigmas'",
         ),
         (
             dict(controller=dict(type='SlopeSearch')),
