@@ -107,7 +107,10 @@ METHODS = {
     ),
     'uncertainty': Method(
         'Uncertainty weighting: the weights are learned beside the network.',
-        _step(type='UncertaintyWeighting', normalize='mean'),
+        _step(
+            type='UncertaintyWeighting',
+            normalize=Noted('mean', "as published: 'none'"),
+        ),
         every_iteration=True,
         measured_with='AdamW',
     ),

@@ -172,8 +172,9 @@ def _method(unbalanced: bool, conflicting: bool) -> str:
             'on generated scenes and 1.5 on real images, but below them on '
             'balanced real images) or UncertaintyWeighting with '
             "normalize='none' (1.7 and 2.0 above, and 0.8 below on balanced "
-            'real images), with twelve SlopeSearch of the same kinds '
-            '(1.0 to 1.1 more), or a policy of it (2.7 above, on scenes). '
+            'real images). With about twelve trainings: SlopeSearch of the '
+            'same kinds (1.0 to 1.1 above InverseLossWeighting), or a policy '
+            'of such a search (2.7 above ones, on scenes). '
             'DWA, PBT, AM-LFS and aggregators of gradients start at ones, and '
             'do not find back within a training. A large share alone is no '
             'fault: whether it is one, the metric says. The page "Benchmark" '

@@ -45,7 +45,7 @@ from mmada.engine.replicas.live_replica import (
 )
 from mmada.engine.replicas.replica_hooks import check_hooks
 from mmada.engine.state import RunLock, StateStore
-from mmada.utils.checks import check_number
+from mmada.utils.checks import check_int, check_number
 from mmada.utils.files import discard
 from mmada.utils.run_files import INITIAL_DIR
 from mmada.utils.seeding import derive_seed, seed_all
@@ -93,6 +93,7 @@ class ExploreThenTrainLoop(BaseLoop):
                 '`exploration` should be the config of a search, or several. '
                 f'Found {exploration!r}.'
             )
+        training = _training_config(training)
         for config in configs:
             build_target(config.get('target')).check_training(runner)
             warn_of_data(dataloader, config.get('dataloader', dataloader))
@@ -104,7 +105,9 @@ class ExploreThenTrainLoop(BaseLoop):
             for config in configs
         ]
         _check_directories(self.explorations)
-        self.training: Any = _build_training(runner, dataloader, training)
+        self.training: Any = LOOPS.build(
+            training, default_args=dict(runner=runner, dataloader=dataloader)
+        )
         super().__init__(runner, self.training.dataloader)
         self._epoch = 0  # set by a resume
         self._iter = 0
@@ -280,13 +283,12 @@ def search_configs(train_cfg: Mapping[str, Any]) -> list[Any]:
     return list(found) if isinstance(found, (list, tuple)) else [found]
 
 
-def _build_training(
-    runner: Any, dataloader: dict[str, Any], config: dict[str, Any]
-) -> BaseLoop:
-    """Build the training loop, as a Runner would from its `train_cfg`.
+def _training_config(config: Any) -> dict[str, Any]:
+    """Return the config of the training loop, as a Runner reads `train_cfg`.
 
     Raises:
-        ValueError: If nothing says which loop it is.
+        ValueError: If nothing says which loop it is, or it would fail after
+            its first epoch.
     """
     given = dict(config) if isinstance(config, Mapping) else {}
     if ('type' in given) == ('by_epoch' in given):
@@ -294,12 +296,12 @@ def _build_training(
             '`training` should have either `type` or `by_epoch`, as '
             f'`train_cfg` of an ordinary training. Found {config}.'
         )
+    if 'val_interval' in given:
+        check_int('training.val_interval', given['val_interval'], 1)
     if 'by_epoch' in given:
         by_epoch = given.pop('by_epoch')
         given['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
-    return LOOPS.build(
-        given, default_args=dict(runner=runner, dataloader=dataloader)
-    )
+    return given
 
 
 def _check_directories(explorations: list[Any]) -> None:

@@ -214,8 +214,8 @@ def _advise_curvature(info: Mapping[str, float | None]) -> Advice | None:
         return Advice(
             'note',
             'The response shows no curvature: the centre point ended no '
-            'higher than the mean of the other points. So nothing but the '
-            f'way to them limits the step of {step:.2g} in log-factors.',
+            'higher than the mean of the other points. So the step goes '
+            f'as far as these points are, {step:.2g} in log-factors.',
         )
     return Advice(
         'good',

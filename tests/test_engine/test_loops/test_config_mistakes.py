@@ -443,3 +443,10 @@ def test_a_good_resume_does_not_speak_of_no_checkpoint(tmp_path, capsys):
     assert 'latest checkpoint None' not in logs
     assert 'Did not find last_checkpoint' not in capsys.readouterr().out
     assert 'best of round: score -' in logs
+
+
+@pytest.mark.parametrize('interval', [0, -1, 0.5, None])
+def test_a_training_that_would_fail_after_an_epoch(tmp_path, interval):
+    training = dict(TRAINING, val_interval=interval)
+    with pytest.raises(ValueError, match='`training.val_interval`.*Found'):
+        loop(work_dir=tmp_path, training=training)
