@@ -20,7 +20,7 @@ import argparse
 import copy
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -385,6 +385,15 @@ def _cell(gains: Sequence[float]) -> str:
     return f'{statistics.fmean(gains):+.2f}, {below:.0%}'
 
 
+TABLES: dict[str, tuple[Callable[..., list[str]], list[World]]] = {
+    'designs': (table, WORLDS),
+    'control': (control_table, CONTROLLED),
+    'noise': (noise_table, MISJUDGED),
+    'random': (random_table, COMPARED),
+    'step': (step_table, MISLED),
+}
+
+
 @ends_with_reader()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -392,13 +401,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--searches', type=int, default=50)
+    parser.add_argument(
+        '--tables', nargs='+', choices=TABLES, default=list(TABLES)
+    )
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    print('\n'.join(table(args.searches, WORLDS)), '\n')
-    print('\n'.join(control_table(args.searches, CONTROLLED)), '\n')
-    print('\n'.join(noise_table(args.searches, MISJUDGED)), '\n')
-    print('\n'.join(random_table(args.searches, COMPARED)), '\n')
-    print('\n'.join(step_table(args.searches, MISLED)))
+    for name in args.tables:
+        rows, worlds = TABLES[name]
+        print('\n'.join(rows(args.searches, worlds)), '\n')
 
 
 if __name__ == '__main__':
