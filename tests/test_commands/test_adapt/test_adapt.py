@@ -16,6 +16,7 @@ from mmengine.registry import HOOKS
 
 from mmada.commands import arguments
 from mmada.commands.adapt.methods import METHODS
+from mmada.commands.adapt.source import render
 from mmada.commands.adapt.weighted_config import head_rule
 from mmada.commands.command_line import main
 from mmada.controllers import ConstantPolicy, PolicyEnsemble
@@ -63,9 +64,8 @@ def test_a_weighting_is_the_hook_of_its_kind(
     name: str, tmp_path: Path
 ) -> None:
     cfg = adapt(RETINANET, tmp_path / 'a/mine.py', '--method', name)
-    assert cfg.custom_hooks[-1] == dict(
-        METHODS[name].hook or {}, objectives='auto'
-    )
+    hook = dict(METHODS[name].hook or {}, objectives='auto')
+    assert cfg.custom_hooks[-1] == eval(render(hook))
     mode = 'grad' if METHODS[name].every_iteration else 'corrected_lr'
     assert cfg.optim_wrapper.head_rule == dict(mode=mode)
     assert cfg.optim_wrapper.optimizer.type == 'SGD'
