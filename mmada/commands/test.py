@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Any
 
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 
 from mmada.commands.common import build_runner, load_config, refusals
+
+
+class FittingCheckpointHook(Hook):
+    """Refuse a checkpoint of another model.
+
+    MMEngine prints what is missing, and tests the model as it was built.
+    """
+
+    def after_load_checkpoint(
+        self, runner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Compare the names of its values with those of the model.
+
+        Raises:
+            ValueError: If they have none in common.
+        """
+        model = runner.model
+        own = model.module if is_model_wrapper(model) else model
+        names = {
+            re.sub(r'^module\.', '', name)
+            for name in checkpoint.get('state_dict', checkpoint)
+        }
+        if names.isdisjoint(own.state_dict()):
+            raise ValueError(
+                '`checkpoint` should be of the model in the config. Found '
+                f'{len(names)} values in it, such as '
+                f'{min(names, default="none")!r}, none of which the model has.'
+            )
 
 
 def draw_results(cfg: Config, folder: str) -> None:
@@ -33,5 +65,6 @@ def run(args: argparse.Namespace) -> int:
             runner.test_evaluator.metrics.append(
                 DumpDetResults(out_file_path=args.out)
             )
+        runner.register_hook(FittingCheckpointHook())
         runner.test()
     return 0

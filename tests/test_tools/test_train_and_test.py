@@ -200,3 +200,28 @@ def test_out_that_is_no_pickle_is_refused(
     with pytest.raises(SystemExit):
         run(TOOLS / 'test.py', config, __file__, '--out', 'some.json')
     assert 'Found some.json' in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_model_is_not_tested(
+    run: Run, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / 'other.pth'
+    torch.save(dict(state_dict={'head.weight': torch.ones(2)}), other)
+    with pytest.raises(SystemExit):
+        run(TOOLS / 'test.py', config, other, '--work-dir', tmp_path)
+    assert (
+        'should be of the model in the config. Found 1 values in it, such as '
+        "'head.weight', none of which"
+    ) in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_parts_or_of_a_wrapped_model_is_tested(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
+    run(TOOLS / 'train.py', config, '--work-dir', tmp_path)
+    state = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
+    name, value = next(iter(state['state_dict'].items()))
+    for found in ({name: value}, {f'module.{name}': value}):
+        torch.save(dict(state_dict=found), tmp_path / 'part.pth')
+        command = (config, tmp_path / 'part.pth', '--work-dir', tmp_path)
+        run(TOOLS / 'test.py', *command)
