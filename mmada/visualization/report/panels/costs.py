@@ -19,7 +19,9 @@ CAPTION = (
     'Counted, not timed: iterations of training, and how often the reward '
     'images were evaluated. The last column is in units of one whole '
     'training of this config, without the evaluations; replicas that rested '
-    'cost nothing. A dash is what the records do not tell.'
+    'cost nothing. The pseudo epoch with which some weightings begin a '
+    'training is not recorded, and so not counted. A dash is what the records '
+    'do not tell.'
 )
 
 HEADER = (
