@@ -152,7 +152,12 @@ class Response:
 
 
 def gain(
-    world: World, design: Design, seed: int, noise: float | None = None
+    world: World,
+    design: Design,
+    seed: int,
+    noise: float | None = None,
+    agreement: float = 1.0,
+    step: float = 1.0,
 ) -> float:
     """Return what a search gains over its start, in true PQ.
 
@@ -161,6 +166,8 @@ def gain(
         design: How it places its replicas.
         seed: Of the response and of chance.
         noise: That the search is told; None for the true one.
+        agreement: How far the reward images show where test images gain.
+        step: Share of the search's step that the training takes.
     """
     controller = SlopeSearch(
         world.directions + 1,
@@ -169,29 +176,6 @@ def gain(
         sigma=SIGMA,
         noise=world.noise if noise is None else noise,
         centre=design.centre,
-        control=False,
-        seed=seed,
-    )
-    return _search(world, seed, controller)[0]
-
-
-def misled_gain(
-    world: World, agreement: float, step: float, seed: int
-) -> float:
-    """Return what a search gains over its start on test images, in true PQ.
-
-    Args:
-        world: The response around the search's start.
-        agreement: How far the reward images show where test images gain.
-        step: Share of the search's step that the training takes.
-        seed: Of the response and of chance.
-    """
-    controller = SlopeSearch(
-        world.directions + 1,
-        1,
-        9,
-        sigma=SIGMA,
-        noise=world.noise,
         control=False,
         seed=seed,
     )
@@ -353,7 +337,13 @@ def step_table(num_searches: int, worlds: Sequence[World]) -> list[str]:
             cells = [
                 _cell(
                     [
-                        misled_gain(world, agreement, size, seed)
+                        gain(
+                            world,
+                            Design(9, True),
+                            seed,
+                            agreement=agreement,
+                            step=size,
+                        )
                         for seed in range(num_searches)
                     ]
                 )
